@@ -1,0 +1,64 @@
+"""Blobs: the original files, by the SHA-256 of their content, so that one that is there is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from guru.errors import NotFound
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+BLOCK = 1 << 20
+
+
+class BlobStore:
+    """Files under `home/blobs/ab/abcdef...`. Writing the same content twice keeps one copy."""
+
+    def __init__(self, home: Path) -> None:
+        self.root = home / "blobs"
+
+    def put(self, data: bytes) -> str:
+        """Keep `data`; returns its SHA-256 in hex. The file is whole or absent, whenever the power goes."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._place(digest)
+        if path.exists():
+            return digest
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+        return digest
+
+    def path(self, digest: str) -> Path:
+        """The file that holds `digest`. Raises `NotFound`."""
+        path = self._place(digest)
+        if not path.is_file():
+            raise NotFound(f"The original file {digest[:12]} is no longer here.", hint="Ingest the document again.")
+        return path
+
+    def remove(self, digest: str) -> None:
+        """Forget a blob; the caller knows that no row needs it."""
+        self._place(digest).unlink(missing_ok=True)
+
+    def _place(self, digest: str) -> Path:
+        if not DIGEST.fullmatch(digest):
+            raise ValueError(f"not a SHA-256: {digest!r}")
+        return self.root / digest[:2] / digest
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, in hex, read block by block."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""The schema, step by step: an ordered list of plain functions. Forward only; a released step never changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, insert, select
+
+from guru.errors import StoreError
+from guru.store import tables
+
+applied = Table(
+    "schema_migrations",
+    MetaData(),
+    Column("version", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("applied_at", Float, nullable=False),
+)
+
+
+def create_tables(connection: Connection) -> None:
+    tables.metadata.create_all(connection)
+
+
+MIGRATIONS: list[Callable[[Connection], None]] = [
+    create_tables,
+]
+
+
+def migrate(connection: Connection) -> int:
+    """Bring the schema up to date in the caller's transaction; returns how many steps were taken.
+
+    Raises `StoreError` when the database was written by a newer Guru.
+    """
+    applied.create(connection, checkfirst=True)
+    done = set(connection.scalars(select(applied.c.version)))
+    if done and max(done) > len(MIGRATIONS):
+        raise StoreError(
+            f"The database has schema version {max(done)}; this Guru knows {len(MIGRATIONS)}.",
+            hint="Upgrade Guru, or restore a backup made with this version.",
+        )
+    todo = [(version, step) for version, step in enumerate(MIGRATIONS, start=1) if version not in done]
+    for version, step in todo:
+        step(connection)
+        connection.execute(insert(applied).values(version=version, name=step.__name__, applied_at=time.time()))
+    return len(todo)

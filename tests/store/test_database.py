@@ -1,0 +1,89 @@
+import asyncio
+import sqlite3
+
+import pytest
+from sqlalchemy import func, insert, inspect, select
+
+from guru.errors import StoreError
+from guru.store import tables
+from guru.store.database import Database
+from guru.store.migrations import MIGRATIONS, applied
+
+
+def conversation(n):
+    return {"id": f"c{n}", "tenant": "t", "created_at": n, "updated_at": n}
+
+
+@pytest.fixture
+async def database(tmp_path):
+    database = Database.in_home(tmp_path)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def count(database):
+    return await database.read(lambda c: c.scalar(select(func.count()).select_from(tables.conversations)))
+
+
+async def test_a_new_home_has_every_table(database):
+    names = await database.read(lambda connection: inspect(connection).get_table_names())
+    assert set(tables.metadata.tables) <= set(names)
+
+
+async def test_opening_again_migrates_nothing(tmp_path, database):
+    again = Database.in_home(tmp_path)
+    await again.open()
+    versions = await again.read(lambda c: list(c.scalars(select(applied.c.version))))
+    assert versions == list(range(1, len(MIGRATIONS) + 1))
+    await again.close()
+
+
+async def test_a_database_of_a_newer_guru_is_refused(tmp_path, database):
+    newer = {"version": len(MIGRATIONS) + 1, "name": "later", "applied_at": 0}
+    await database.write(lambda c: c.execute(insert(applied).values(newer)))
+    again = Database.in_home(tmp_path)
+    with pytest.raises(StoreError, match="Upgrade Guru"):
+        await again.open()
+    await again.close()
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "guru.db").write_bytes(b"this is not a database, but it is long enough to look" * 50)
+    database = Database.in_home(tmp_path)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        await database.open()
+    await database.close()
+
+
+async def test_a_failing_write_leaves_nothing(database):
+    def change(connection):
+        connection.execute(insert(tables.conversations).values(conversation(1)))
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        await database.write(change)
+    assert await count(database) == 0
+
+
+async def test_many_writers_in_two_processes_worth_of_connections_lose_nothing(tmp_path, database):
+    other = Database.in_home(tmp_path)
+    await other.open()
+    writes = [
+        store.write(lambda c, n=n: c.execute(insert(tables.conversations).values(conversation(n))))
+        for n, store in enumerate([database, other] * 50)
+    ]
+    await asyncio.gather(*writes)
+    assert await count(database) == 100
+    await other.close()
+
+
+async def test_only_the_owner_reads_the_home(tmp_path):
+    home = tmp_path / "new"
+    database = Database.in_home(home)
+    await database.open()
+    await database.close()
+    assert home.stat().st_mode & 0o077 == 0
+    with sqlite3.connect(home / "guru.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
