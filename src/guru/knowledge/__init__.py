@@ -1,0 +1,1 @@
+"""From files to answers whose citations hold: parse, chunk, embed, index, search, answer."""
