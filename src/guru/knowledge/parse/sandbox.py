@@ -1,0 +1,167 @@
+"""Parsing in processes of their own: a file that crashes, hangs or eats memory costs that file and nothing else.
+
+This module imports no parser; the worker processes do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from guru.errors import NotFound, UnreadableDocument
+from guru.knowledge.parse.document import MIB, Limits, PageHighlight, ParsedDocument
+from guru.knowledge.parse.worker import (
+    LENGTH,
+    HighlightTask,
+    ParseTask,
+    RenderTask,
+    Reply,
+    Request,
+    Task,
+)
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Reply)
+
+
+class ParsePool:
+    """Up to `workers` worker processes, started when there is work and stopped after `idle` seconds without.
+
+    `timeout` is the wall time for a file in seconds, `memory` the address space of a worker in bytes. Use it on one
+    event loop; call `aclose` at the end.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        timeout: float = 120.0,
+        memory: int = 2048 * MIB,
+        idle: float = 60.0,
+        limits: Limits | None = None,
+    ) -> None:
+        self._timeout = timeout
+        self._memory = memory
+        self._idle = idle
+        self._limits = limits or Limits()
+        self._free: list[Process] = []
+        self._busy: set[Process] = set()
+        self._turns = asyncio.Semaphore(workers)
+        self._reaper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def parse(self, path: Path, name: str) -> ParsedDocument:
+        """Parse the file at `path`, which is called `name`. Raises `UnreadableDocument`."""
+        reply = await self._run(ParseTask(str(path), name))
+        assert reply.document is not None
+        return reply.document
+
+    async def render_page(self, path: Path, page: int, scale: float) -> bytes:
+        """Page `page` (from 1) of a PDF as PNG, `scale` pixels per point. Raises `NotFound`, `UnreadableDocument`."""
+        reply = await self._run(RenderTask(str(path), page, scale))
+        assert reply.image is not None
+        return reply.image
+
+    async def highlight(self, path: Path, name: str, start: int, end: int) -> list[PageHighlight]:
+        """Where characters `start` to `end` of a PDF's text stand on its pages. Raises `UnreadableDocument`."""
+        reply = await self._run(HighlightTask(str(path), name, start, end))
+        assert reply.highlights is not None
+        return reply.highlights
+
+    async def aclose(self) -> None:
+        """Stop the workers. What is being parsed fails with `UnreadableDocument`."""
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for worker in self._busy:
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+        await self._stop_free()
+
+    async def _run(self, task: Task) -> Reply:
+        request = _ENCODER.encode(Request(task, self._limits, int(self._timeout)))
+        async with self._worker() as worker:
+            try:
+                reply = await asyncio.wait_for(_exchange(worker, request), self._timeout)
+            except TimeoutError as error:
+                raise UnreadableDocument(
+                    f"Reading the file took longer than {self._timeout:g} seconds.", hint="Split it into smaller files."
+                ) from error
+            except (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError) as error:
+                raise UnreadableDocument(
+                    "The parser crashed on this file, or ran out of memory or time.",
+                    hint="The file may be damaged. Open it in the program that made it and save it again.",
+                ) from error
+        if reply.failure is None:
+            return reply
+        kind = NotFound if reply.failure.not_found else UnreadableDocument
+        raise kind(reply.failure.message, hint=reply.failure.hint)
+
+    @contextlib.asynccontextmanager
+    async def _worker(self) -> AsyncIterator[Process]:
+        """A worker for one exchange. It goes back to the pool only when the exchange was complete."""
+        async with self._turns:
+            worker = await self._take()
+            self._busy.add(worker)
+            try:
+                yield worker
+            except BaseException:
+                await _stop(worker)
+                raise
+            finally:
+                self._busy.discard(worker)
+            if self._closed or worker.returncode is not None or worker.stdout is None or worker.stdout.at_eof():
+                await _stop(worker)
+                return
+            self._free.append(worker)
+            self._stop_when_idle()
+
+    async def _take(self) -> Process:
+        if self._closed:
+            raise UnreadableDocument("The parser has been stopped.", hint="Start the server and try again.")
+        while self._free:
+            worker = self._free.pop()
+            if worker.returncode is None and worker.stdout is not None and not worker.stdout.at_eof():
+                return worker
+            await _stop(worker)
+        # One thread: numpy's would each reserve address space, which is limited.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "guru.knowledge.parse.worker", str(self._memory),
+            stdin=PIPE, stdout=PIPE, env=environment,
+        )  # fmt: skip
+
+    def _stop_when_idle(self) -> None:
+        if self._reaper is not None:
+            self._reaper.cancel()
+        loop = asyncio.get_running_loop()
+        self._reaper = loop.call_later(self._idle, lambda: asyncio.ensure_future(self._stop_free()))
+
+    async def _stop_free(self) -> None:
+        workers, self._free = self._free, []
+        for worker in workers:
+            await _stop(worker)
+
+
+async def _exchange(worker: Process, request: bytes) -> Reply:
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(LENGTH.pack(len(request)) + request)
+    await worker.stdin.drain()
+    (length,) = LENGTH.unpack(await worker.stdout.readexactly(LENGTH.size))
+    return _DECODER.decode(await worker.stdout.readexactly(length))
+
+
+async def _stop(worker: Process) -> None:
+    if worker.stdin is not None:
+        worker.stdin.close()
+    with contextlib.suppress(ProcessLookupError):
+        worker.kill()
+    await worker.wait()

@@ -1,0 +1,178 @@
+"""The process in which files are parsed: `python -m guru.knowledge.parse.worker MEMORY_BYTES`.
+
+It reads requests from stdin and writes replies to stdout, each a MessagePack value after its length in four bytes. It
+ends when stdin does. Memory and CPU time are limited, so that a malicious file takes down this process at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import struct
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from guru.errors import GuruError, NotFound
+from guru.knowledge.parse import parse
+from guru.knowledge.parse.document import Limits, PageHighlight, ParsedDocument
+
+if TYPE_CHECKING:
+    from guru.knowledge.parse.pdf.layout import PdfLayout
+
+LENGTH = struct.Struct(">I")
+_PR_SET_PDEATHSIG = 1
+_KEPT_LAYOUTS = 2
+
+
+class ParseTask(Struct, tag="parse"):
+    path: str
+    name: str
+
+
+class RenderTask(Struct, tag="render"):
+    path: str
+    page: int
+    scale: float
+
+
+class HighlightTask(Struct, tag="highlight"):
+    path: str
+    name: str
+    start: int
+    end: int
+
+
+Task = ParseTask | RenderTask | HighlightTask
+
+
+class Request(Struct):
+    task: Task
+    limits: Limits
+    cpu_seconds: int
+
+
+class Failure(Struct):
+    """A file that cannot be read; `final` when the process has to be replaced."""
+
+    message: str
+    hint: str | None
+    not_found: bool = False
+    final: bool = False
+
+
+class Reply(Struct):
+    document: ParsedDocument | None = None
+    image: bytes | None = None
+    highlights: list[PageHighlight] | None = None
+    failure: Failure | None = None
+
+
+class Worker:
+    """Answers one request after the other. Keeps the layouts of the last PDFs for further highlights."""
+
+    def __init__(self) -> None:
+        self._layouts: OrderedDict[tuple[str, int, int], PdfLayout] = OrderedDict()
+
+    def answer(self, request: Request) -> Reply:
+        """Never raises: what goes wrong is in the reply."""
+        try:
+            with _cpu_limit(request.cpu_seconds):
+                return self._run(request.task, request.limits)
+        except GuruError as error:
+            return Reply(failure=Failure(error.message, error.hint, not_found=isinstance(error, NotFound)))
+        except MemoryError:
+            self._layouts.clear()
+            return Reply(
+                failure=Failure(
+                    "The file needs more memory than parsing is allowed to use.",
+                    "Split it into smaller files, or raise the memory limit for parsing.",
+                    final=True,
+                )
+            )
+        except OSError as error:
+            return Reply(failure=Failure(f"The file cannot be read: {error.strerror or error}.", "Check its permissions."))
+
+    def _run(self, task: Task, limits: Limits) -> Reply:
+        if isinstance(task, ParseTask):
+            return Reply(document=parse(_read(task.path, limits), task.name, limits=limits))
+        if isinstance(task, RenderTask):
+            from guru.knowledge.parse.pdf import render_page
+
+            return Reply(image=render_page(_read(task.path, limits), task.page, task.scale))
+        return Reply(highlights=self._layout(task.path, limits).highlight(task.start, task.end))
+
+    def _layout(self, path: str, limits: Limits) -> PdfLayout:
+        from guru.knowledge.parse.pdf import read_layout
+
+        status = Path(path).stat()
+        key = (path, status.st_mtime_ns, status.st_size)
+        if key not in self._layouts:
+            self._layouts[key] = read_layout(_read(path, limits), limits)
+            while len(self._layouts) > _KEPT_LAYOUTS:
+                self._layouts.popitem(last=False)
+        self._layouts.move_to_end(key)
+        return self._layouts[key]
+
+
+def _read(path: str, limits: Limits) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(limits.file_bytes + 1)
+
+
+@contextlib.contextmanager
+def _cpu_limit(seconds: int) -> Iterator[None]:
+    """Let the kernel end this process after `seconds` of CPU time from now on."""
+    import resource
+
+    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used) + seconds + 1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+
+
+def _confine(memory_bytes: int) -> None:
+    """Limit memory, write no core dump, and die with the parent."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        import ctypes
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it closes stdin
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer requests from `source` on `sink` until `source` ends."""
+    worker = Worker()
+    requests, replies = msgspec.msgpack.Decoder(Request), msgspec.msgpack.Encoder()
+    while len(head := source.read(LENGTH.size)) == LENGTH.size:
+        reply = worker.answer(requests.decode(source.read(*LENGTH.unpack(head))))
+        data = replies.encode(reply)
+        sink.write(LENGTH.pack(len(data)) + data)
+        sink.flush()
+        if reply.failure is not None and reply.failure.final:
+            return
+
+
+def main() -> None:
+    _confine(int(sys.argv[1]))
+    # Whatever a library prints must not get among the replies.
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    serve(sys.stdin.buffer, sink)
+
+
+if __name__ == "__main__":
+    main()
