@@ -1,0 +1,68 @@
+"""`guru`: the list of verbs. A verb's file is imported when it is used, so that `guru --help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from guru import __version__
+from guru.errors import GuruError
+
+VERBS = {
+    "up": "Start the server.",
+    "ingest": "Read files and folders into a collection.",
+    "ask": "Ask a question; the answer cites its sources.",
+    "search": "Find passages, without a model.",
+    "chat": "Talk, with history.",
+    "collections": "List, show and delete collections.",
+    "models": "List, pull, show and remove models.",
+    "trace": "See what happened on a request's road.",
+    "config": "Check and show the configuration.",
+    "doctor": "Check this machine and this home, and say what to do.",
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands live in `guru.cli.<verb>`, each as `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"guru.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="guru")
+def cli() -> None:
+    """One self-hosted server for generative AI: ask your own documents, get answers whose every citation holds."""
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 done, 1 failed (the reason is on stderr), 2 used wrongly."""
+    try:
+        cli.main(prog_name="guru")
+    except GuruError as error:
+        fail(error)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does; what is still buffered has nowhere to go.
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def fail(error: GuruError) -> None:
+    """Say on stderr what is wrong and what to do about it, and leave with status 1."""
+    click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(error.message, err=True)
+    if error.hint:
+        click.echo(error.hint, err=True)
+    sys.exit(1)

@@ -1,0 +1,72 @@
+"""What a command prints: JSON for programs, text for people; plain where there is no terminal.
+
+Documents and models may hold escape sequences that would take over a terminal, so their text goes through `clean`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+PIPE_WIDTH = 160
+
+
+def clean(text: str) -> str:
+    """`text` without control characters, line ends and tabs excepted."""
+    return CONTROL.sub("", text)
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """`text` on one line, cut at a word near `limit` characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= limit else line[:limit].rsplit(" ", 1)[0] + " …"
+
+
+def print_json(value: Any) -> None:
+    """Print `value` for a program: indented, UTF-8, and ASCII only where stdout cannot take more."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        click.echo(text)
+    except UnicodeEncodeError:
+        click.echo(json.dumps(value, indent=2))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A Rich console. Without a terminal: no colours, no control characters, and lines of a steady width."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made = Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
+    return made
+
+
+def human_bytes(count: float | None) -> str:
+    """`1234567` as `1.2 MB`."""
+    if count is None:
+        return "–"
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def human_seconds(seconds: float | None) -> str:
+    """`0.0123` as `12 ms`, `3.2` as `3.2 s`."""
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def plural(count: int, noun: str) -> str:
+    """`3 documents`, `1 document`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
