@@ -65,8 +65,9 @@ class TextBuilder:
 
     def page(self, number: int) -> None:
         """What follows stands on page `number`."""
-        self._separate("\n\n")
-        self._add("", flush=True)
+        if not self.pages or self.pages[-1].start < self.length:
+            self._separate("\n\n")
+            self._add("", flush=True)
         self.end_page()
         if len(self.pages) >= self._limits.pages:
             raise UnreadableDocument(
