@@ -64,7 +64,8 @@ class Client:
                 yield response
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             raise GuruError(
-                f"The connection to {self.url} broke: {error}.", hint="Look at the server's log; `guru doctor` may help."
+                f"The connection to {self.url} broke: {error}.",
+                hint="Look at the server's log; `guru doctor` may help.",
             ) from error
 
 
@@ -80,7 +81,10 @@ async def connect(home: Path) -> AsyncIterator[Client]:
     # Not in the home: a path of a Unix socket holds some hundred characters.
     folder = Path(tempfile.mkdtemp(prefix="guru-"))
     try:
-        async with serve_unix(folder / "socket", home=home), connect_url("http://localhost", folder / "socket") as client:
+        async with (
+            serve_unix(folder / "socket", home=home),
+            connect_url("http://localhost", folder / "socket") as client,
+        ):
             yield client
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -52,17 +52,13 @@ def main() -> None:
     try:
         cli.main(prog_name="guru")
     except GuruError as error:
-        fail(error)
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does; what is still buffered has nowhere to go.
-        sys.stderr.close()
+        show_error(error)
         sys.exit(1)
 
 
-def fail(error: GuruError) -> None:
-    """Say on stderr what is wrong and what to do about it, and leave with status 1."""
+def show_error(error: GuruError) -> None:
+    """Say on stderr what is wrong and what to do about it."""
     click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
     click.echo(error.message, err=True)
     if error.hint:
         click.echo(error.hint, err=True)
-    sys.exit(1)

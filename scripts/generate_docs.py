@@ -1,0 +1,56 @@
+"""Write docs/cli.md from the commands' own help, or check that it is up to date (`--check`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from guru.cli.main import cli
+
+ROOT = Path(__file__).parent.parent
+TARGET = ROOT / "docs" / "cli.md"
+HEAD = """\
+# The command line
+
+This page is written by `make format` from the commands' own help. Every command takes `--home DIR`, and `--json`
+where it prints data. Exit status: 0 done, 1 failed (the reason and what to do about it are on stderr), 2 used wrongly.
+
+A command speaks to the server that runs on the home; when none runs, it does the work itself, with the same code.
+Without a terminal the output is plain text; `NO_COLOR` is honoured.
+"""
+
+
+def sections(command: click.Command, context: click.Context, depth: int = 2) -> Iterator[str]:
+    """One section for the command, then one for each of its own commands."""
+    text = command.get_help(context).replace(str(Path.home()), "~")
+    yield f"{'#' * depth} {context.command_path}\n\n```text\n{text}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from sections(child, click.Context(child, info_name=name, parent=context), min(depth + 1, 3))
+
+
+def generate() -> str:
+    """The whole page."""
+    settings = {**cli.context_settings, "terminal_width": 100, "max_content_width": 100}
+    context = click.Context(cli, info_name="guru", **settings)
+    return "\n".join([HEAD, *sections(cli, context)])
+
+
+def main() -> int:
+    text = generate()
+    if "--check" in sys.argv:
+        if TARGET.read_text(encoding="utf-8") != text:
+            print("docs/cli.md is not what the commands say of themselves: run `make format`.", file=sys.stderr)
+            return 1
+        return 0
+    TARGET.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""An answer on the screen: its text as it streams in, then its sources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from guru.cli.output import clean, console, human_seconds, one_line
+
+JSON = dict[str, Any]
+
+
+class AnswerPrinter:
+    """Shows the events of one answer, as they come. `finish` prints what stands below the text."""
+
+    def __init__(self) -> None:
+        self.console: Console = console()
+        self.text = ""
+        self.citations: list[JSON] = []
+        self.unsupported: list[JSON] = []
+        self.completed: JSON = {}
+        self.trace_id = ""
+
+    def show(self, event: str, data: Any) -> None:
+        """Take one event of the stream."""
+        if event == "started":
+            self.trace_id = data.get("trace_id", "")
+        elif event == "delta":
+            piece = data.get("text", "")
+            self.text += piece
+            click.echo(clean(piece), nl=False)
+        elif event == "cited":
+            self.citations += data["citations"]
+        elif event == "unsupported":
+            self.unsupported.append(data)
+        elif event == "completed":
+            self.completed = data
+
+    def finish(self) -> None:
+        """Print the sources, what has no source, and what it took."""
+        if self.text and not self.text.endswith("\n"):
+            click.echo()
+        if self.citations:
+            click.echo()
+            print_citations(self.console, self.citations)
+        if self.unsupported:
+            click.echo()
+            print_unsupported(self.console, self.text, self.unsupported)
+        if self.completed and self.console.is_terminal:
+            self.console.print(Text(f"\n{self._footer()}", style="dim"), soft_wrap=True)
+
+    def _footer(self) -> str:
+        """Which model, how sure, how long, and where to look closer."""
+        parts = [self.completed.get("model", "")]
+        if self.completed.get("outcome") == "quoted":
+            parts.append("quoted from the documents")
+        if (confidence := self.completed.get("confidence")) is not None:
+            parts.append(f"confidence {confidence:.2f}")
+        parts.append(human_seconds(self.completed.get("timings", {}).get("total")))
+        if self.trace_id:
+            parts.append(f"guru trace show {self.trace_id}")
+        return " · ".join(part for part in parts if part)
+
+
+def place(citation: JSON) -> str:
+    """`handbook.pdf, page 3`."""
+    page = citation.get("page")
+    return clean(citation["document"]) + (f", page {page}" if page else "")
+
+
+def print_citations(console: Console, citations: list[JSON]) -> None:
+    """The sources below an answer: number, document, page and quote."""
+    for citation in citations:
+        console.print(Text.assemble((f"[{citation['n']}] ", "bold cyan"), (place(citation), "bold")), soft_wrap=True)
+        quote = Text(f"“{one_line(citation['quote'], 600)}”", style="italic")
+        console.print(Padding(quote, (0, 0, 0, 4), expand=False))
+
+
+def print_unsupported(console: Console, answer: str, spans: list[JSON]) -> None:
+    """The sentences of the answer for which no passage stands."""
+    for span in spans:
+        sentence = one_line(answer[span["start"] : span["end"]])
+        console.print(Text.assemble(("Without support: ", "bold yellow"), f"“{sentence}”"), soft_wrap=True)

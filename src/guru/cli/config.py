@@ -1,0 +1,105 @@
+"""`guru config`: is the configuration right, and where does each value come from?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guru.cli.options import home_option, json_option
+
+JSON = dict[str, Any]
+SECRETS = ("token", "api_key", "key", "password", "secret")
+config_option = click.option(
+    "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Read FILE instead of guru.toml."
+)
+
+
+@click.group(invoke_without_command=True)
+@config_option
+@home_option
+@json_option
+@click.pass_context
+def command(context: click.Context, file: Path | None, home: Path, as_json: bool) -> None:
+    """Check and show the configuration: defaults, then guru.toml, then GURU_* variables, then flags."""
+    if context.invoked_subcommand is None:
+        context.invoke(show, file=file, home=home, as_json=as_json)
+
+
+@command.command
+@config_option
+@home_option
+def check(file: Path | None, home: Path) -> None:
+    """Say whether the configuration is right; a wrong key is answered with the nearest known one."""
+    from guru.config import find_file, load_settings
+
+    load_settings(file, home=home)
+    click.echo(f"{find_file(file, home) or 'The configuration (there is no guru.toml)'} is valid.")
+
+
+@command.command
+@config_option
+@home_option
+@json_option
+def show(file: Path | None, home: Path, as_json: bool) -> None:
+    """Show every setting with its value and where that comes from. Secrets are masked."""
+    from guru.cli.output import print_json
+
+    rows = describe(file, home)
+    if as_json:
+        print_json({"home": str(home), "settings": rows})
+        return
+    from guru.cli.output import console
+    from guru.cli.tables import make_table
+
+    table = make_table("setting", value="<", comes_from="<")
+    for row in rows:
+        value = "" if row["value"] is None else str(row["value"])
+        table.add_row(row["name"], value, row["source"])
+    console().print(f"home: {home}", soft_wrap=True)
+    console().print(table)
+
+
+def describe(file: Path | None, home: Path) -> list[JSON]:
+    """Every setting: its dotted name, its value as JSON, and its source. Raises `ConfigurationError`."""
+    import msgspec
+
+    from guru.config import environment_values, find_file, load_settings, read_toml
+
+    settings = msgspec.to_builtins(load_settings(file, home=home))
+    path = find_file(file, home)
+    written = set(flatten(read_toml(path))) if path else set()
+    variables = {".".join(place) for place, _ in environment_values(os.environ)}
+
+    def source(name: str) -> str:
+        if name in variables:
+            return f"GURU_{name.replace('.', '_').upper()}"
+        return str(path) if name in written else "default"
+
+    return [
+        {"name": name, "value": mask(name, value), "source": source(name)} for name, value in flatten(settings).items()
+    ]
+
+
+def flatten(tree: JSON, prefix: str = "") -> JSON:
+    """`{"server": {"port": 1}}` as `{"server.port": 1}`."""
+    flat: JSON = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def mask(name: str, value: Any) -> Any:
+    """`value`, or asterisks where it is a secret: a key by its name, or a password within a URL."""
+    if not isinstance(value, str) or not value:
+        return value
+    if name.rpartition(".")[2] in SECRETS:
+        return "********"
+    scheme, separator, rest = value.partition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}:********@{host}" if at and ":" in user else value

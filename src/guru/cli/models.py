@@ -1,0 +1,137 @@
+"""`guru models`: what is here, what can be had, and how to get it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guru.cli.options import asynchronous, home_option, json_option
+
+if TYPE_CHECKING:
+    from guru.cli.client import Client
+
+JSON = dict[str, Any]
+
+
+@click.group(invoke_without_command=True)
+@home_option
+@json_option
+@click.pass_context
+def command(context: click.Context, home: Path, as_json: bool) -> None:
+    """List, pull, show and remove models."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_models, home=home, as_json=as_json)
+
+
+@command.command("list")
+@home_option
+@json_option
+@asynchronous
+async def list_models(home: Path, as_json: bool) -> None:
+    """List the models that this home has and that the catalogue knows."""
+    from guru.cli.client import connect
+    from guru.cli.output import console, human_bytes, print_json
+    from guru.cli.tables import make_table
+
+    async with connect(home) as client:
+        found = await client.get("/api/v1/models")
+    if as_json:
+        print_json(found)
+        return
+    table = make_table("name", kind="<", status="<", size=">", memory=">", context=">", licence="<", alias="<")
+    for model in found["models"]:
+        table.add_row(
+            model["name"],
+            model["kind"],
+            model["status"],
+            human_bytes(model["size_bytes"]),
+            human_bytes(model["memory_bytes"]),
+            f"{model['context_length']:,}" if model["context_length"] else "–",
+            model["licence"] or "",
+            ", ".join(model["aliases"]),
+        )
+    console().print(table)
+
+
+@command.command
+@click.argument("name")
+@home_option
+@json_option
+@asynchronous
+async def show(name: str, home: Path, as_json: bool) -> None:
+    """Show all that is known of the model NAME."""
+    from guru.cli.client import connect
+    from guru.cli.output import print_json
+
+    async with connect(home) as client:
+        model = await find_model(client, name)
+    if as_json:
+        print_json(model)
+        return
+    for key, value in model.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        click.echo(f"{key.replace('_', ' '):16} {shown if shown not in (None, '') else '–'}")
+
+
+@command.command
+@click.argument("name", default="default")
+@home_option
+@json_option
+@asynchronous
+async def pull(name: str, home: Path, as_json: bool) -> None:
+    """Fetch the model NAME. A download that was cut goes on where it stopped; what arrives is verified."""
+    from guru.cli.client import connect
+    from guru.cli.output import print_json
+
+    async with connect(home) as client:
+        model = await find_model(client, name)
+        if model["status"] == "not installed":
+            await pull_model(client, model["name"])
+            model = await find_model(client, model["name"])
+    if as_json:
+        print_json(model)
+    else:
+        click.echo(f"{model['name']} is here.")
+
+
+async def pull_model(client: Client, name: str) -> None:
+    """Run a pull job to its end. Raises `GuruError` when it fails."""
+    from guru.cli.jobs import follow, result_of
+
+    started = await client.post("/api/v1/models/pull", {"name": name})
+    result_of(await follow(client, started["job"], f"Fetching {name}", unit="bytes"))
+
+
+@command.command
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@home_option
+@asynchronous
+async def remove(name: str, yes: bool, home: Path) -> None:
+    """Remove the files of the model NAME from this home."""
+    from guru.cli.client import connect
+    from guru.cli.output import human_bytes
+
+    async with connect(home) as client:
+        model = await find_model(client, name)
+        if not yes:
+            click.confirm(f"Remove {model['name']} ({human_bytes(model['size_bytes'])})?", abort=True, err=True)
+        await client.request("DELETE", f"/api/v1/models/{model['name']}")
+    click.echo(f"Removed {model['name']}.")
+
+
+async def find_model(client: Client, name: str) -> JSON:
+    """The model called `name`, by its name, its name without `local/`, or an alias. Raises `ModelNotFound`."""
+    import difflib
+
+    from guru.errors import ModelNotFound
+
+    models: list[JSON] = (await client.get("/api/v1/models"))["models"]
+    for model in models:
+        if name in (model["name"], model["name"].partition("/")[2], *model["aliases"]):
+            return model
+    near = difflib.get_close_matches(name, [name for model in models for name in (model["name"], *model["aliases"])], 1)
+    hint = f"Did you mean {near[0]}?" if near else "`guru models list` names them all."
+    raise ModelNotFound(f"There is no model {name!r}.", hint=hint)

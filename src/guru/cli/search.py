@@ -1,0 +1,107 @@
+"""`guru search`: the passages that answer a query best, with the scores of every stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guru.cli.options import asynchronous, collection_option, home_option, json_option
+
+JSON = dict[str, Any]
+
+
+@click.command
+@click.argument("query")
+@collection_option
+@click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages.")
+@click.option("--mode", type=click.Choice(["hybrid", "dense", "sparse"]), default="hybrid", show_default=True)
+@click.option("--filter", "conditions", metavar="JSON", help='Only documents whose metadata match, as {"author": "…"}.')
+@click.option("--explain", is_flag=True, help="Show the score of every stage.")
+@home_option
+@json_option
+@asynchronous
+async def command(
+    query: str,
+    collection: str | None,
+    k: int,
+    mode: str,
+    conditions: str | None,
+    explain: bool,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """Find the passages of a collection that fit QUERY best."""
+    from guru.cli.client import choose_collection, connect
+    from guru.cli.output import print_json
+
+    body: JSON = {"query": query, "k": k, "mode": mode, "explain": explain}
+    if conditions:
+        body["filter"] = parse_filter(conditions)
+    async with connect(home) as client:
+        name = await choose_collection(client, collection)
+        found = await client.post(f"/api/v1/collections/{name}/search", body)
+    if as_json:
+        print_json(found)
+    elif not found["results"]:
+        click.echo("Nothing found.")
+    elif explain:
+        print_table(found["results"])
+    else:
+        print_results(found["results"])
+
+
+def parse_filter(text: str) -> JSON:
+    try:
+        conditions = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="--filter") from error
+    if not isinstance(conditions, dict):
+        raise click.BadParameter("a JSON object is wanted", param_hint="--filter")
+    return conditions
+
+
+def print_results(results: list[JSON]) -> None:
+    """One passage after the other: where it stands, and how it reads."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from guru.cli.answer import place
+    from guru.cli.output import console, one_line
+
+    screen = console()
+    for hit in results:
+        heading = " › ".join(hit.get("heading_path") or [])
+        head = Text.assemble(
+            (f"{hit['rank']:>2}. ", "bold cyan"), (place(hit), "bold"), f"  {hit['score']:.3f}  ", (heading, "dim")
+        )
+        screen.print(head, soft_wrap=True)
+        screen.print(Padding(Text(one_line(hit["text"], 400)), (0, 0, 0, 4), expand=False))
+
+
+def print_table(results: list[JSON]) -> None:
+    """The scores of every stage, one passage a row."""
+    from rich import box
+    from rich.table import Table
+
+    from guru.cli.answer import place
+    from guru.cli.output import console, one_line
+
+    stages = list(dict.fromkeys(stage for hit in results for stage in hit["stages"]))
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("#", justify="right")
+    table.add_column("passage", max_width=60)
+    for name in ("score", *stages):
+        table.add_column(name, justify="right", no_wrap=True)
+    for hit in results:
+        numbers = [f"{hit['score']:.3f}", *(show_score(hit["stages"].get(stage)) for stage in stages)]
+        table.add_row(str(hit["rank"]), f"{place(hit)}\n{one_line(hit['text'], 110)}", *numbers)
+    console().print(table)
+
+
+def show_score(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return "–" if value is None else str(value)
