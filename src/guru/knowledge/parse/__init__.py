@@ -19,6 +19,7 @@ from guru.knowledge.parse.sniff import sniff
 
 __all__ = ["HeadingSpan", "Limits", "PageHighlight", "PageSpan", "ParsedDocument", "Rectangle", "parse"]
 
+_LIMITS = Limits()
 _PARSERS = {
     "pdf": "pdf:parse_pdf",
     "docx": "docx:parse_docx",
@@ -35,7 +36,7 @@ _PARSERS = {
 }
 
 
-def parse(data: bytes, name: str, *, limits: Limits = Limits()) -> ParsedDocument:
+def parse(data: bytes, name: str, *, limits: Limits = _LIMITS) -> ParsedDocument:
     """Parse the file `name` with content `data`. Pure: the same bytes and name give the same document.
 
     The format is chosen by the content first. Raises `UnreadableDocument` with what is wrong and what to do, and

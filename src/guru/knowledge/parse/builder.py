@@ -13,7 +13,7 @@ _BLANKS = re.compile(r"[^\S\n]+")
 
 
 def clean(text: str) -> str:
-    """`text` with line ends as `\\n`, without control characters, lone surrogates, byte order marks and soft hyphens."""
+    """`text` with line ends as `\\n`, without control characters, surrogates, byte order marks and soft hyphens."""
     return _UNWANTED.sub("", _BREAK.sub("\n", text))
 
 

@@ -27,18 +27,20 @@ _TYPES = (
     rf"^(?:[\w@]+[ \t]+)*(?:class|interface|enum|struct|trait|record|object|namespace|protocol|extension)[ \t]+{_NAME}"
 )
 _FUNCTIONS = rf"^(?:[\w@]+[ \t]+)*(?:func|fn|fun|def|sub|function\*?)[ \t]+(?:\([^)]*\)[ \t]*)?{_NAME}"
+_ARROW = rf"^(?:export[ \t]+)?(?:const|let|var)[ \t]+{_NAME}[ \t]*=[ \t]*(?:async[ \t]*)?(?:\(|function)"
 _PATTERNS = {
     "Python": [rf"^(?:async[ \t]+)?(?:def|class)[ \t]+{_NAME}"],
-    "JavaScript": [_TYPES, _FUNCTIONS, rf"^(?:export[ \t]+)?(?:const|let|var)[ \t]+{_NAME}[ \t]*=[ \t]*(?:async[ \t]*)?(?:\(|function)"],
+    "JavaScript": [_TYPES, _FUNCTIONS, _ARROW],
     "Go": [_FUNCTIONS, rf"^type[ \t]+{_NAME}"],
-    "Rust": [_TYPES, r"^(?:pub(?:\([^)]*\))?[ \t]+)?(?:async[ \t]+|unsafe[ \t]+|const[ \t]+)*(?:fn|mod)[ \t]+(?P<name>\w+)",
+    "Rust": [_TYPES, r"^(?:pub(?:\([^)]*\))?[ \t]+)?(?:(?:async|unsafe|const)[ \t]+)*(?:fn|mod)[ \t]+(?P<name>\w+)",
              r"^impl(?:<[^>]*>)?[ \t]+(?P<name>[^{\n]+?)[ \t]*\{"],
     "C": [_TYPES, _C_LIKE],
     "C++": [_TYPES, _C_LIKE],
     "Ruby": [r"^(?:class|module|def)[ \t]+(?P<name>[\w.:?!]+)"],
     "Elixir": [r"^(?:defmodule|def)[ \t]+(?P<name>[\w.?!]+)"],
     "Shell": [r"^(?:function[ \t]+)?(?P<name>[\w-]+)[ \t]*\(\)"],
-    "SQL": [r"(?i)^create[ \t]+(?:or[ \t]+replace[ \t]+)?(?:temp\w*[ \t]+)?(?:table|view|function|procedure|index)[ \t]+(?:if[ \t]+not[ \t]+exists[ \t]+)?(?P<name>[\w.\"`]+)"],
+    "SQL": [r"(?i)^create[ \t]+(?:\w+[ \t]+)*?(?:table|view|function|procedure|index)[ \t]+"
+            r"(?:if[ \t]+not[ \t]+exists[ \t]+)?(?P<name>[\w.\"`]+)"],
     "LaTeX": [r"^\\(?:chapter|(?:sub)*section)\*?\{(?P<name>[^}\n]+)\}"],
     "TOML": [r"^\[+(?P<name>[^\]\n]+)\]+"],
     "INI": [r"^\[(?P<name>[^\]\n]+)\]"],

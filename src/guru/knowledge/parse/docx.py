@@ -99,7 +99,7 @@ class _Writer:
         self._in_list = bool(label) and not level
 
     def _table(self, table: Any, depth: int) -> None:
-        rows = [row for row in _descend(table, qn("w:tr"))]
+        rows = list(_descend(table, qn("w:tr")))
         if len(rows) == 1 and len(cells := list(_descend(rows[0], qn("w:tc")))) == 1:
             self._blocks(cells[0], depth + 1)  # a frame around text
             return
@@ -111,7 +111,9 @@ class _Writer:
 
     def _row(self, row: Any, above: dict[int, str], depth: int) -> None:
         """Write a row as a line; tables inside its cells follow, row by row. A merged cell repeats what it shows."""
-        texts, inner, column = [], [], 0
+        texts: list[str] = []
+        inner: list[Any] = []
+        column = 0
         for cell in _descend(row, qn("w:tc")):
             text = " ".join(filter(None, (squeeze("".join(_pieces(part))) for part in _descend(cell, qn("w:p")))))
             if _continues_above(cell):

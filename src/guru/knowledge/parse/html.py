@@ -71,7 +71,7 @@ class _Writer:
     def walk(self, parent: Any, depth: int) -> None:
         """Write what is in `parent`."""
         if depth > _MAX_DEPTH:
-            raise UnreadableDocument(f"The page is nested more than {_MAX_DEPTH} deep.", hint="Save it in a simpler form.")
+            raise UnreadableDocument("The page is nested too deeply.", hint="Save it in a simpler form.")
         for node in parent.iter(include_text=True):
             if node.tag == "-text":
                 self._inline.append(_SPACES.sub(" ", node.text_content or ""))
@@ -123,7 +123,7 @@ class _Writer:
 
     def _item(self, item: Any, depth: int) -> None:
         if depth > _MAX_DEPTH:
-            raise UnreadableDocument(f"The page is nested more than {_MAX_DEPTH} deep.", hint="Save it in a simpler form.")
+            raise UnreadableDocument("The page is nested too deeply.", hint="Save it in a simpler form.")
         for node in item.iter(include_text=True):
             if node.tag == "-text":
                 self._inline.append(_SPACES.sub(" ", node.text_content or ""))

@@ -27,6 +27,6 @@ def detect_language(text: str) -> str | None:
 
 @cache
 def _identifier() -> Any:
-    from py3langid.langid import LanguageIdentifier
+    from py3langid.langid import LanguageIdentifier  # type: ignore[import-untyped]
 
     return LanguageIdentifier.from_model_file("data/model.npz.xz", norm_probs=True)

@@ -14,6 +14,7 @@ from guru.knowledge.parse.document import HeadingSpan, Limits, ParsedDocument
 from guru.knowledge.parse.encoding import decode
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_BODIES = {"text/plain", "text/html"}
 _MAX_NESTING = 5
 
 
@@ -62,11 +63,9 @@ def _parts(message: EmailMessage, limits: Limits) -> tuple[EmailMessage | None, 
             stack.extend(reversed(part.get_payload()))
         elif kind == "message/rfc822" or part.get_filename() or part.get_content_disposition() == "attachment":
             files.append(part)
-        elif kind == "text/plain" and (body is None or body.get_content_type() != "text/plain"):
+        elif kind in _BODIES and (body is None or kind == "text/plain" != body.get_content_type()):
             body = part
-        elif kind == "text/html" and body is None:
-            body = part
-        elif kind not in {"text/html", "text/plain"} or body is None or body.get_content_type() == kind:
+        elif kind != "text/html" or (body is not None and body.get_content_type() == kind):
             files.append(part)
     return body, files
 
@@ -115,7 +114,7 @@ def _add(builder: TextBuilder, document: ParsedDocument, level: int) -> None:
 def _payload(part: EmailMessage) -> bytes:
     if part.get_content_type() == "message/rfc822":
         inner = part.get_payload()
-        return bytes(inner[0]) if isinstance(inner, list) and inner else b""
+        return inner[0].as_bytes() if isinstance(inner, list) and isinstance(inner[0], EmailMessage) else b""
     data = part.get_payload(decode=True)
     return data if isinstance(data, bytes) else b""
 

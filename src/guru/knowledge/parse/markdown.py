@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from guru.knowledge.parse.builder import check_length, clean
@@ -44,7 +45,7 @@ def _headings(text: str, body_start: int) -> list[HeadingSpan]:
     for line in text[body_start:].split("\n"):
         line_starts.append(line_starts[-1] + len(line) + 1)
     headings = []
-    for opening, content in zip(blocks, blocks[1:], strict=False):
+    for opening, content in pairwise(blocks):
         if opening.type != "heading_open" or opening.map is None:
             continue
         title = " ".join(content.content.split())

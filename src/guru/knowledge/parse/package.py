@@ -21,7 +21,7 @@ def check_package(data: bytes, limits: Limits) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             entries = package.infolist()
             if len(entries) > limits.entries:
-                raise UnreadableDocument(f"The file holds {len(entries):,} parts; that is no ordinary document.", hint=_HINT)
+                raise UnreadableDocument(f"The file holds {len(entries):,} parts, too many.", hint=_HINT)
             _check_sizes(entries, limits)
             for entry in entries:
                 _check_entry(package, entry)
@@ -39,7 +39,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
     for entry in entries:
         if entry.file_size > max(MIB, limits.unpacked_ratio * entry.compress_size):
             raise UnreadableDocument(
-                f"A part of the file ({entry.filename[:100]}) unpacks to more than {limits.unpacked_ratio} times its size.",
+                f"Part {entry.filename[:100]} of the file unpacks to over {limits.unpacked_ratio} times its size.",
                 hint="It may be a zip bomb. If it is yours, remove what is empty or repeated in it.",
             )
 

@@ -34,9 +34,7 @@ def parse_json(data: bytes, name: str, limits: Limits) -> ParsedDocument:
         return _as_text(text, [*warnings, f"The file is no valid JSON ({error}); it was read as plain text."], limits)
     builder = TextBuilder(limits)
     _write(builder, value, limits)
-    return ParsedDocument(
-        text=builder.text(), media_type="application/json", title=_title(value), warnings=warnings
-    )
+    return ParsedDocument(text=builder.text(), media_type="application/json", title=_title(value), warnings=warnings)
 
 
 def parse_json_lines(data: bytes, name: str, limits: Limits) -> ParsedDocument:

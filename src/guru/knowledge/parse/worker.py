@@ -97,7 +97,8 @@ class Worker:
                 )
             )
         except OSError as error:
-            return Reply(failure=Failure(f"The file cannot be read: {error.strerror or error}.", "Check its permissions."))
+            message = f"The file cannot be read: {error.strerror or error}."
+            return Reply(failure=Failure(message, "Check that it is still there and its permissions."))
 
     def _run(self, task: Task, limits: Limits) -> Reply:
         if isinstance(task, ParseTask):

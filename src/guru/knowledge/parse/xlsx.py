@@ -89,5 +89,5 @@ def _shown(cell: Any) -> str:
 def _uncomputed(data: bytes) -> int:
     """How many formulas were saved without a value, as programs do that do not compute."""
     with zipfile.ZipFile(io.BytesIO(data)) as package:
-        sheets = [entry for entry in package.namelist() if entry.startswith("xl/worksheets/") and entry.endswith(".xml")]
+        sheets = [name for name in package.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")]
         return sum(len(_UNCOMPUTED.findall(package.read(sheet))) for sheet in sheets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from guru.errors import NotFound, UnreadableDocument
@@ -113,7 +113,7 @@ def _date(text: str) -> str | None:
     year, month, day, hour, minute, second = (
         int(part or default) for part, default in zip(match.groups()[:6], (1, 1, 1, 0, 0, 0), strict=True)
     )
-    zone = timezone.utc
+    zone = UTC
     if match.group(7):
         offset = timedelta(hours=int(match.group(8)), minutes=int(match.group(9) or 0))
         zone = timezone(-offset if match.group(7) == "-" else offset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import quantiles
 
 from guru.knowledge.parse.pdf.rows import Row
@@ -17,7 +18,7 @@ _INDENT = 0.8
 _SIZE_CHANGE = 1.12
 _SHORT_LINE = 0.75
 
-_BULLET = re.compile(r"(?:[•●○▪■□◦‣⁃∙·–—*]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s")
+_BULLET = re.compile(r"(?:[•●○▪■□◦‣⁃∙·☐☑☒–—*]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s")
 _ENDED = re.compile(r"[.!?:;][\"”’)\]]*$")
 _BROKEN_WORD = re.compile(r"([^\W\d_]+)[-\u2010]$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -90,7 +91,7 @@ def _in_table(rows: list[Row], index: int) -> bool:
 
 
 def _usual_gap(rows: list[Row]) -> float:
-    gaps = [below.y0 - above.y1 for above, below in zip(rows, rows[1:], strict=False) if below.y0 > above.y0]
+    gaps = [below.y0 - above.y1 for above, below in pairwise(rows) if below.y0 > above.y0]
     if len(gaps) < 2:
         return min(gaps, default=0.0) if len(rows) > 2 else 0.0
     return quantiles(gaps, n=4)[0]

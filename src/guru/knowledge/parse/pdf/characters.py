@@ -74,7 +74,7 @@ def _loose_boxes(textpage: Any, count: int) -> NDArray[np.float32]:
 def _loose_box_function() -> Any:
     """FPDFText_GetLooseCharBox taking plain addresses: half the time of the generated binding per call."""
     prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-    return prototype(ctypes.cast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value)
+    return prototype(ctypes.cast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0)
 
 
 def _displayed(

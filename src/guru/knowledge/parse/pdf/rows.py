@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from guru.knowledge.parse.pdf.runs import Run, Source
 
@@ -14,9 +15,11 @@ _CELL_GAP = 0.9
 _LONE_CELL_GAP = 2.5
 _ALIGNED = 0.25
 _NEAR = 6.0
+_PROSE = 60  # characters
 _CELLS = " | "
 
-_BULLET = re.compile(r"(?:[•●○▪■□◦‣⁃∙·–—*o-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])$")
+_BULLET = re.compile(r"(?:[•●○▪■□◦‣⁃∙·☐☑☒–—*o-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])$")
+_SPACED_AMOUNT = re.compile(r"[$€£¥] [\d(]")
 _BEFORE = re.compile(r"[$€£¥(]+$")
 _AFTER = re.compile(r"[)%]+$")
 _FIGURE = re.compile(r"[-–—$€£¥(]*[\d.,\s]*\d[\d.,]*[)%]*$|[—–-]+$")
@@ -81,8 +84,11 @@ def _cells(runs: list[Run]) -> list[Run]:
 
 
 def _belong_together(cells: list[Run], run: Run) -> bool:
-    """A bullet and its text; a currency sign and its amount; an amount and its closing parenthesis or percent sign."""
+    """A bullet, or a run-in heading with a colon, and its text; a currency sign and its amount; an amount and its
+    closing parenthesis or percent sign."""
     last = cells[-1].text
+    if last.endswith(":") and len(run.text) >= _PROSE:
+        return True
     return bool((len(cells) == 1 and _BULLET.match(last)) or _BEFORE.match(last) or _AFTER.match(run.text))
 
 
@@ -104,21 +110,39 @@ def _is_table_row(lines: list[list[Run]], index: int) -> bool:
     if len(line) < 2:
         return False
     height = max(cell.height for cell in line)
-    gaps = _gaps(line)
     for other in (*lines[max(index - 3, 0) : index], *lines[index + 1 : index + 4]):
-        near = abs(other[0].y0 - line[0].y0) < _NEAR * height
-        if near and any(
-            min(end, right) - max(start, left) > _ALIGNED * height
-            for start, end in gaps
-            for left, right in _gaps(other)
-        ):
+        if abs(other[0].y0 - line[0].y0) < _NEAR * height and _aligned(line, other, height):
             return True
-    widest = max(end - start for start, end in gaps)
+    widest = max(end - start for start, end in _gaps(line))
     return widest > _LONE_CELL_GAP * height and bool(_FIGURE.match(line[-1].text))
 
 
+def _aligned(line: list[Run], other: list[Run], height: float) -> bool:
+    """Whether a gap of one line lies over one of the other. Prose after a gap must also begin at the same place."""
+    return any(
+        min(end, right) - max(start, left) > _ALIGNED * height
+        and (len(cell.text) < _PROSE or abs(end - right) < _ALIGNED * height)
+        for (start, end), cell in zip(_gaps(line), line[1:], strict=True)
+        for left, right in _gaps(other)
+    )
+
+
 def _gaps(line: list[Run]) -> list[tuple[float, float]]:
-    return [(left.x1, right.x0) for left, right in zip(line, line[1:], strict=False)]
+    return [(left.x1, right.x0) for left, right in pairwise(line)]
+
+
+def _close_up(cell: Run) -> None:
+    """Take the blank out of `$ 1,234`, which some programs align to the left edge of the column."""
+    if not _SPACED_AMOUNT.match(cell.text):
+        return
+    cell.text = cell.text[0] + cell.text[2:]
+    sources: list[Source] = []
+    for offset, index, length in cell.sources:
+        for kept, first, last in ((offset, 0, 1), (offset - 1, 2, None)):
+            start, end = max(first - offset, 0), min(last - offset if last is not None else length, length)
+            if start < end:
+                sources.append((kept + start, index + start, end - start))
+    cell.sources = sources
 
 
 def _row(cells: list[Run], is_table: bool) -> Row:
@@ -126,6 +150,8 @@ def _row(cells: list[Run], is_table: bool) -> Row:
     text = ""
     sources: list[Source] = []
     for cell in cells:
+        if is_table:
+            _close_up(cell)
         text += separator if text else ""
         sources.extend((offset + len(text), index, length) for offset, index, length in cell.sources)
         text += cell.text

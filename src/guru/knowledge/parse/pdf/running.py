@@ -12,6 +12,8 @@ _EDGE_ROWS = 3
 _MIN_PAGES = 3
 _MIN_SHARE = 0.3
 _TOLERANCE = 4.0
+_MOST = 0.7
+_PAGE_NUMBER = re.compile(r"\d{1,4}$")
 _NUMBER = re.compile(r"\d+")
 
 Page = tuple[float, list[list[Row]]]
@@ -27,24 +29,27 @@ def remove_running(pages: list[Page]) -> dict[str, int]:
     """
     seen: dict[tuple[str, int], list[tuple[int, Row]]] = defaultdict(list)
     for number, (height, regions) in enumerate(pages):
-        for row in _edge_rows([row for region in regions for row in region], height):
+        rows = sorted((row for region in regions for row in region), key=lambda row: row.y0)
+        for row in _edge_rows(rows, height):
             seen[_NUMBER.sub("#", row.text), round(row.y0 / _TOLERANCE)].append((number, row))
+        # Pages made from HTML have their numbers where the text ends.
+        if rows and _PAGE_NUMBER.match(rows[-1].text):
+            seen["#", -1].append((number, rows[-1]))
     removed: dict[str, int] = defaultdict(int)
     taken: set[int] = set()
     for (pattern, _), found in seen.items():
         if len(found) < max(_MIN_PAGES, _MIN_SHARE * len(pages)):
             continue
-        for row in _repeated(found) if "#" not in pattern or not _numbered(found) else [row for _, row in found]:
+        for row in _numbered(found) or _repeated(found):
+            removed[pattern] += id(row) not in taken
             taken.add(id(row))
-            removed[pattern] += 1
     for _, regions in pages:
         for region in regions:
             region[:] = [row for row in region if id(row) not in taken]
     return dict(removed)
 
 
-def _edge_rows(rows: list[Row], height: float) -> list[Row]:
-    ordered = sorted(rows, key=lambda row: row.y0)
+def _edge_rows(ordered: list[Row], height: float) -> list[Row]:
     edges = [row for row in ordered[:_EDGE_ROWS] if row.y1 < _MARGIN * height]
     return edges + [
         row
@@ -61,11 +66,12 @@ def _repeated(found: list[tuple[int, Row]]) -> list[Row]:
     return [row for rows in by_text.values() if len(rows) >= _MIN_PAGES for row in rows[1:]]
 
 
-def _numbered(found: list[tuple[int, Row]]) -> bool:
-    """Whether some number in the rows goes up by one with every page, for nine pages of ten."""
-    columns = zip(*([int(text) for text in _NUMBER.findall(row.text)] for _, row in found), strict=False)
-    for values in columns:
+def _numbered(found: list[tuple[int, Row]]) -> list[Row]:
+    """The rows with a number that goes up by one with every page, when that holds for most of them."""
+    numbers = [[int(text[:9]) for text in _NUMBER.findall(row.text)] for _, row in found]
+    for values in zip(*numbers, strict=False):
         shifts = [value - page for (page, _), value in zip(found, values, strict=True)]
-        if shifts.count(max(set(shifts), key=shifts.count)) >= 0.7 * len(shifts):
-            return True
-    return False
+        usual = max(set(shifts), key=shifts.count)
+        if shifts.count(usual) >= _MOST * len(shifts):
+            return [row for (_, row), shift in zip(found, shifts, strict=True) if shift == usual]
+    return []
