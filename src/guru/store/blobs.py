@@ -25,6 +25,7 @@ class BlobStore:
         digest = hashlib.sha256(data).hexdigest()
         path = self._place(digest)
         if path.exists():
+            path.touch()  # what was just asked for is not removed as unused
             return digest
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:

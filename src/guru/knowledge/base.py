@@ -1,0 +1,107 @@
+"""The knowledge base: collections, documents, ingest and search behind one door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from guru.config import KnowledgeSettings
+from guru.errors import InvalidParameter
+from guru.knowledge.collections import Collections
+from guru.knowledge.documents import Documents, allowed_documents
+from guru.knowledge.filters import compile_filter
+from guru.knowledge.index import Views
+from guru.knowledge.ingest import Ingest, Parser
+from guru.knowledge.search import Retrieval, rank, read_hits
+from guru.store.blobs import BlobStore
+from guru.store.database import Database
+from guru.store.jobs import Jobs
+from guru.types import JSON, Embedder, Hit, SearchMode
+
+MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "sparse")
+DEFAULT_K = 10
+MAX_K = 1000
+
+
+class KnowledgeBase:
+    """Implements `guru.types.Retriever`."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        embedder: Embedder,
+        parser: Parser,
+        settings: KnowledgeSettings,
+        *,
+        jobs: Jobs,
+    ) -> None:
+        self._database = database
+        self._embedder = embedder
+        self._views = Views(embedder.dimension)
+        self.collections = Collections(database, blobs, embedder.name)
+        self.documents = Documents(database, blobs)
+        self.ingest = Ingest(database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs)
+
+    async def search(
+        self,
+        tenant: str,
+        collection: str,
+        query: str,
+        *,
+        k: int | None = None,
+        mode: SearchMode = "hybrid",
+        filter: JSON | None = None,
+        explain: bool = False,
+    ) -> list[Hit]:
+        """The best `k` (10) passages for `query`, best first. `explain` keeps the scores of the stages.
+
+        Raises `NotFound`, `InvalidParameter`, and `Conflict` for a collection of another embedding model.
+        """
+        found = await self.retrieve(tenant, collection, query, k=k, mode=mode, filter=filter)
+        if not explain:
+            for hit in found.hits:
+                hit.stages = {}
+        return found.hits
+
+    async def retrieve(
+        self,
+        tenant: str,
+        collection: str,
+        query: str,
+        *,
+        k: int | None = None,
+        mode: SearchMode = "hybrid",
+        filter: JSON | None = None,
+    ) -> Retrieval:
+        """As `search`, with the sentences of every hit and the query's vector.
+
+        All of it is read in one transaction: a document that is replaced meanwhile is seen either as it was or as
+        it is.
+        """
+        k = check_query(query, k, mode)
+        accepts = compile_filter(filter) if filter else None
+        vector = (await self._embedder.embed([query]))[0]
+
+        def look(connection: Connection) -> Retrieval:
+            row, snapshot = self._views.snapshot(connection, tenant, collection)
+            self.collections.check_model(row, self._embedder.name)
+            allowed = allowed_documents(connection, row.id, accepts) if accepts else None
+            found = rank(connection, snapshot, query, vector, mode=mode, k=k, allowed=allowed)
+            hits, sentences = read_hits(connection, found, vector)
+            return Retrieval(query=query, vector=vector, hits=hits, sentences=sentences)
+
+        return await self._database.read(look)
+
+
+def check_query(query: Any, k: Any, mode: Any) -> int:
+    """The number of hits wanted. Raises `InvalidParameter`."""
+    if not isinstance(query, str) or not query.strip():
+        raise InvalidParameter("The query is empty.", hint="Say what to look for.", param="query")
+    if mode not in MODES:
+        raise InvalidParameter(f"There is no search mode {mode!r}.", hint=f"Known: {', '.join(MODES)}.", param="mode")
+    k = DEFAULT_K if k is None else k
+    if not isinstance(k, int) or not 1 <= k <= MAX_K:
+        raise InvalidParameter(f"k is {k!r}.", hint=f"It is a number from 1 to {MAX_K}.", param="k")
+    return k

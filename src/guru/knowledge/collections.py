@@ -1,0 +1,145 @@
+"""Collections: named sets of documents that are searched together, embedded by one model."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from guru.errors import Conflict, InvalidParameter, NotFound
+from guru.knowledge.trash import remove_unused
+from guru.store.blobs import BlobStore
+from guru.store.database import Database
+from guru.store.ids import new_id
+from guru.store.tables import chunks, collections, documents
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+class Collection(Struct, kw_only=True):
+    """A collection as it was when it was read. Times are seconds since 1970."""
+
+    id: str
+    name: str
+    embedding_model: str
+    generation: int
+    """Raised by every change that a search can see."""
+    documents: int
+    chunks: int
+    bytes: int
+    """Of the original files."""
+    created_at: float
+    updated_at: float
+
+
+class Collections:
+    """The collections of every tenant."""
+
+    def __init__(self, database: Database, blobs: BlobStore, embedding_model: str) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._embedding_model = embedding_model
+
+    async def create(self, tenant: str, name: str, *, exist_ok: bool = False) -> Collection:
+        """Make an empty collection. Raises `InvalidParameter` for a bad name, `Conflict` if it exists."""
+        if not NAME.fullmatch(name):
+            raise InvalidParameter(
+                f"{name!r} cannot name a collection.",
+                hint="Use up to 64 of a-z, 0-9, dot, dash and underscore; begin with a letter or digit.",
+                param="name",
+            )
+        now = time.time()
+        row = {
+            "id": new_id("col"), "tenant": tenant, "name": name, "embedding_model": self._embedding_model,
+            "settings": {}, "generation": 0, "created_at": now, "updated_at": now,
+        }  # fmt: skip
+        try:
+            await self._database.write(lambda connection: connection.execute(insert(collections).values(row)))
+        except IntegrityError:
+            if not exist_ok:
+                raise Conflict(
+                    f"There is a collection {name!r} already.", hint="Choose another name.", param="name"
+                ) from None
+        return await self.get(tenant, name)
+
+    async def get(self, tenant: str, name: str) -> Collection:
+        """Raises `NotFound`."""
+        found = await self._database.read(lambda connection: read_collections(connection, tenant, name))
+        if not found:
+            raise collection_not_found(name)
+        return found[0]
+
+    async def list(self, tenant: str) -> list[Collection]:
+        """In the order of their names."""
+        return await self._database.read(lambda connection: read_collections(connection, tenant))
+
+    async def delete(self, tenant: str, name: str) -> None:
+        """Remove a collection with all that is in it, and the files that no other one has. Raises `NotFound`."""
+
+        def remove(connection: Connection) -> None:
+            collection = find_collection(connection, tenant, name)
+            mine = documents.c.collection_id == collection.id
+            digests = connection.scalars(select(documents.c.content_hash).where(mine).distinct()).all()
+            # Not left to the cascade, which looks for the chunks of one document at a time.
+            connection.execute(delete(chunks).where(chunks.c.collection_id == collection.id))
+            connection.execute(delete(collections).where(collections.c.id == collection.id))
+            remove_unused(connection, self._blobs, digests)
+
+        await self._database.write(remove)
+
+    @staticmethod
+    def check_model(collection: Collection | Row[Any], embedding_model: str) -> None:
+        """Raises `Conflict` when the vectors of a collection are of another model than the one in use."""
+        if collection.embedding_model != embedding_model:
+            raise Conflict(
+                f"The collection {collection.name!r} was embedded with {collection.embedding_model}, "
+                f"not with {embedding_model}.",
+                hint="Use that model again, or delete the collection and ingest its documents anew.",
+            )
+
+
+def find_collection(connection: Connection, tenant: str, name: str) -> Row[Any]:
+    """The row of a collection. Raises `NotFound`."""
+    query = select(collections).where(collections.c.tenant == tenant, collections.c.name == name)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise collection_not_found(name)
+    return row
+
+
+def read_collections(connection: Connection, tenant: str, name: str | None = None) -> list[Collection]:
+    """The collections of a tenant, or the one called `name`, with counts taken in the same snapshot."""
+    query = (
+        select(
+            collections.c.id,
+            collections.c.name,
+            collections.c.embedding_model,
+            collections.c.generation,
+            collections.c.created_at,
+            collections.c.updated_at,
+            func.count(documents.c.id).label("documents"),
+            func.coalesce(func.sum(documents.c.chunks), 0).label("chunks"),
+            func.coalesce(func.sum(documents.c.bytes), 0).label("bytes"),
+        )
+        .join_from(collections, documents, documents.c.collection_id == collections.c.id, isouter=True)
+        .where(collections.c.tenant == tenant, *([collections.c.name == name] if name else []))
+        .group_by(collections.c.id)
+        .order_by(collections.c.name)
+    )
+    return [Collection(**row._mapping) for row in connection.execute(query)]
+
+
+def touch(connection: Connection, collection_id: str) -> None:
+    """Say that what a search can see has changed; part of the transaction that changes it."""
+    change = {"generation": collections.c.generation + 1, "updated_at": time.time()}
+    connection.execute(update(collections).where(collections.c.id == collection_id).values(change))
+
+
+def collection_not_found(name: str) -> NotFound:
+    return NotFound(
+        f"There is no collection {name!r}.", hint="`guru collections list` shows those there are.", param="collection"
+    )

@@ -1,0 +1,178 @@
+"""Documents: what was ingested, its stored text, its passages and its original file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, delete, func, select
+
+from guru.errors import NotFound
+from guru.knowledge.collections import find_collection, touch
+from guru.knowledge.trash import remove_unused
+from guru.store.blobs import BlobStore
+from guru.store.database import Database
+from guru.store.tables import chunks, collections, document_texts, documents
+
+JSON = dict[str, Any]
+
+
+class Document(Struct, kw_only=True):
+    """A document without its text. `created` and `modified` are ISO 8601, as the file says; others epoch seconds."""
+
+    id: str
+    collection: str
+    name: str
+    """The path relative to what was ingested."""
+    title: str | None
+    author: str | None
+    language: str | None
+    media_type: str
+    pages: int | None
+    bytes: int
+    chunks: int
+    created: str | None
+    modified: str | None
+    ingested_at: float
+    metadata: JSON
+    warnings: list[str]
+    headings: list[JSON] = []
+    """`level`, `title`, `start`; only from `Documents.get`, as `page_spans` (`number`, `start`, `end`)."""
+    page_spans: list[JSON] = []
+
+
+class Passage(Struct, kw_only=True):
+    """A chunk as it is stored."""
+
+    id: int
+    ordinal: int
+    page: int | None
+    start: int
+    end: int
+    tokens: int
+    heading_path: list[str]
+    text: str
+
+
+class Documents:
+    """The documents of every tenant. What belongs to another tenant does not exist."""
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    async def list(
+        self, tenant: str, collection: str, *, limit: int = 100, after: str | None = None
+    ) -> tuple[list[Document], str | None]:
+        """Documents by name, from the one after the name `after`; and what to give as `after` for the next ones."""
+
+        def read(connection: Connection) -> list[Document]:
+            found = find_collection(connection, tenant, collection)
+            query = select_documents().where(documents.c.tenant == tenant, documents.c.collection_id == found.id)
+            if after is not None:
+                query = query.where(documents.c.name > after)
+            rows = connection.execute(query.order_by(documents.c.name).limit(limit + 1))
+            return [to_document(row) for row in rows]
+
+        found = await self._database.read(read)
+        return found[:limit], found[limit - 1].name if len(found) > limit else None
+
+    async def get(self, tenant: str, document_id: str) -> Document:
+        """With headings and page spans. Raises `NotFound`."""
+        row = await self._row(tenant, document_id)
+        document = to_document(row)
+        document.headings, document.page_spans = row.headings, row.page_spans
+        return document
+
+    async def delete(self, tenant: str, document_id: str) -> None:
+        """Remove a document and, where no other has the same content, its file. Raises `NotFound`."""
+
+        def remove(connection: Connection) -> None:
+            mine = (documents.c.tenant == tenant, documents.c.id == document_id)
+            row = connection.execute(select(documents.c.collection_id, documents.c.content_hash).where(*mine)).first()
+            if row is None:
+                raise document_not_found(document_id)
+            connection.execute(delete(documents).where(*mine))
+            touch(connection, row.collection_id)
+            remove_unused(connection, self._blobs, [row.content_hash])
+
+        await self._database.write(remove)
+
+    async def text(self, tenant: str, document_id: str, start: int = 0, end: int | None = None) -> str:
+        """Characters `[start, end)` of the stored text, as far as there are. Raises `NotFound`."""
+        length = -1 if end is None else max(0, end - start)
+        text = document_texts.c.text
+        piece = func.substr(text, start + 1) if length < 0 else func.substr(text, start + 1, length)
+        query = select(piece).where(document_texts.c.tenant == tenant, document_texts.c.document_id == document_id)
+        found = await self._database.read(lambda connection: connection.scalar(query))
+        if found is None:
+            raise document_not_found(document_id)
+        return str(found)
+
+    async def chunks(
+        self, tenant: str, document_id: str, *, limit: int = 100, after: int | None = None
+    ) -> tuple[Sequence[Passage], int | None]:
+        """Passages in order, from the one after ordinal `after`; and what to give as `after` for the next ones."""
+        await self._row(tenant, document_id)
+        columns = [chunks.c[name] for name in Passage.__struct_fields__]
+        query = select(*columns).where(chunks.c.tenant == tenant, chunks.c.document_id == document_id)
+        if after is not None:
+            query = query.where(chunks.c.ordinal > after)
+        query = query.order_by(chunks.c.ordinal).limit(limit + 1)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        found = [Passage(**row._mapping) for row in rows]
+        return found[:limit], found[limit - 1].ordinal if len(found) > limit else None
+
+    async def original(self, tenant: str, document_id: str) -> Path:
+        """The file as it was ingested. Raises `NotFound`."""
+        return self._blobs.path((await self._row(tenant, document_id)).content_hash)
+
+    async def _row(self, tenant: str, document_id: str) -> Row[Any]:
+        query = select_documents().where(documents.c.tenant == tenant, documents.c.id == document_id)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise document_not_found(document_id)
+        return row
+
+
+def select_documents() -> Any:
+    """Rows of documents with the names of their collections."""
+    join = documents.join(collections, collections.c.id == documents.c.collection_id)
+    return select(documents, collections.c.name.label("collection")).select_from(join)
+
+
+def allowed_documents(
+    connection: Connection, collection_id: str, accepts: Callable[[dict[str, Any]], bool]
+) -> frozenset[str]:
+    """The ids of the documents of a collection that a filter accepts."""
+    query = select_documents().where(documents.c.collection_id == collection_id)
+    fields = (filter_fields(to_document(row)) for row in connection.execute(query))
+    return frozenset(document["document_id"] for document in fields if accepts(document))
+
+
+def filter_fields(document: Document) -> JSON:
+    """What a filter sees of a document (`filters.FIELDS`)."""
+    names = (
+        "title",
+        "author",
+        "language",
+        "media_type",
+        "created",
+        "modified",
+        "ingested_at",
+        "bytes",
+        "pages",
+        "metadata",
+    )
+    return {"document": document.name, "document_id": document.id, **{name: getattr(document, name) for name in names}}
+
+
+def to_document(row: Row[Any]) -> Document:
+    values = {name: row._mapping[name] for name in Document.__struct_fields__[:-2] if name != "pages"}
+    return Document(**values, pages=len(row.page_spans) or None)
+
+
+def document_not_found(document_id: str) -> NotFound:
+    return NotFound(f"There is no document {document_id!r}.", hint="It may have been replaced or removed since.")

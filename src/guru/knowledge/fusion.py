@@ -1,0 +1,41 @@
+"""One score from the scores of the stages: dense, best sentence, BM25."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from guru.types import SearchMode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Weights(Struct, frozen=True):
+    """A logistic model of whether a passage is relevant, given the scores of its stages."""
+
+    bias: float
+    dense: float = 0.0
+    sentence: float = 0.0
+    sparse: float = 0.0
+
+
+WEIGHTS: Final[dict[SearchMode, Weights]] = {
+    "hybrid": Weights(bias=-8.0, dense=4.0, sentence=6.0, sparse=6.0),
+    "dense": Weights(bias=-6.0, dense=4.0, sentence=6.0),
+    "sparse": Weights(bias=-4.0, sparse=8.0),
+}
+
+
+def fuse(mode: SearchMode, dense: NDArray[Any], sentence: NDArray[Any], sparse: NDArray[Any]) -> NDArray[Any]:
+    """The probability (0 to 1) that each passage is relevant; ranking by it is the ranking.
+
+    `dense` and `sentence` are cosines with the query, `sparse` is BM25 as a share of the query's idf. None depends on
+    what else was found, so a score means the same in a collection of one passage and in one of a million.
+    """
+    import numpy as np
+
+    weights = WEIGHTS[mode]
+    logit = weights.bias + weights.dense * dense + weights.sentence * sentence + weights.sparse * sparse
+    return np.asarray(1 / (1 + np.exp(-logit)))

@@ -1,0 +1,275 @@
+"""Ingest, as a durable job: scan, hash, parse, cut, embed, store; what is unchanged is skipped.
+
+The job is idempotent. A document is either there as its file is now or it is not: a job that was killed starts over,
+finds what it had finished by its hash, and goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from guru.config import KnowledgeSettings
+from guru.errors import GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.knowledge.collections import Collections
+from guru.knowledge.parse import ParsedDocument
+from guru.knowledge.prepare import File, Prepared, Preparer
+from guru.knowledge.scan import Candidate, LeftOut, Scan, check_paths, scan
+from guru.knowledge.writer import DocumentWriter, Known, Rows
+from guru.store.blobs import BlobStore, hash_file
+from guru.store.database import Database
+from guru.store.jobs import Job, JobRun, Jobs
+from guru.types import Embedder
+
+BATCH_TEXTS: Final = 128
+"""Small documents are embedded together and stored in one transaction until they have so many texts."""
+AHEAD: Final = 32
+"""Documents that wait, parsed, while others are embedded."""
+EMBED_TEXTS: Final = 64
+"""Texts embedded between two reports of progress."""
+REPORTED: Final = 1000
+"""Ignored files named in a result."""
+
+
+class Parser(Protocol):
+    """What ingest needs of `ParsePool`."""
+
+    async def parse(self, path: Path, name: str) -> ParsedDocument: ...
+
+
+class Ingest:
+    """Submits ingest jobs and runs them."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        collections: Collections,
+        embedder: Embedder,
+        *,
+        parser: Parser,
+        settings: KnowledgeSettings,
+        jobs: Jobs,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._collections = collections
+        self._embedder = embedder
+        self._parser = parser
+        self._settings = settings
+        self._jobs = jobs
+        self._preparer = Preparer(embedder, settings)
+        jobs.handle("ingest", self.run)
+
+    async def submit_paths(self, tenant: str, collection: str, paths: list[str], *, prune: bool = False) -> Job:
+        """Ingest files and folders, absolute paths of this machine. The collection is made when it is missing.
+
+        `prune` removes the documents that came from one of these folders and are no longer in it.
+        """
+        arguments = {"collection": collection, "paths": check_paths(paths), "prune": prune}
+        return await self._submit(tenant, collection, arguments)
+
+    async def submit_uploads(self, tenant: str, collection: str, uploads: Sequence[tuple[str, str]]) -> Job:
+        """Ingest files whose bytes are stored: their relative names, and the digests that `BlobStore.put` gave."""
+        if not uploads:
+            raise InvalidParameter("No file was sent.", hint="Send at least one.", param="files")
+        return await self._submit(tenant, collection, {"collection": collection, "uploads": [list(u) for u in uploads]})
+
+    async def _submit(self, tenant: str, collection: str, arguments: dict[str, Any]) -> Job:
+        await self._collections.create(tenant, collection, exist_ok=True)
+        return await self._jobs.submit(tenant, "ingest", arguments, subject=collection)
+
+    async def run(self, run: JobRun) -> dict[str, Any]:
+        """Do the work of a job. Cancelled at any point, what is finished stays. Raises `NotFound`, `Conflict`."""
+        collection = await self._collections.get(run.job.tenant, run.job.arguments["collection"])
+        self._collections.check_model(collection, self._embedder.name)
+        writer = DocumentWriter(self._database, self._blobs, collection.id)
+        return await _Session(self, run, writer, collection.id).work()
+
+
+class _Session:
+    """One run of one job."""
+
+    def __init__(self, ingest: Ingest, run: JobRun, writer: DocumentWriter, collection_id: str) -> None:
+        self._blobs = ingest._blobs
+        self._parser = ingest._parser
+        self._embedder = ingest._embedder
+        self._preparer = ingest._preparer
+        self._max_bytes = ingest._settings.max_file_mb << 20
+        self._run = run
+        self._writer = writer
+        self._collection_id = collection_id
+        self._began = run.job.created_at
+        self._known: dict[str, Known] = {}
+        self._adopted: dict[str | None, list[str]] = {}
+        self._failed: list[LeftOut] = []
+        self._done = self._skipped = self._removed = self._chunks = 0
+        self._embedding_seconds = 0.0
+
+    async def work(self) -> dict[str, Any]:
+        started = time.monotonic()
+        arguments = self._run.job.arguments
+        found = await self._find(arguments)
+        self._failed += found.failed
+        self._known = await self._writer.known()
+        self._report(total=len(found.files) + len(found.failed))
+        await self._store_all(found.files)
+        for source, names in self._adopted.items():
+            await self._writer.adopt(names, source)
+        if arguments.get("prune"):
+            await self._prune(found)
+        await self._writer.sweep()
+        self._report(current=None)
+        return {
+            "documents": self._done,
+            "chunks": self._chunks,
+            "skipped": self._skipped,
+            "removed": self._removed,
+            "failed": [{"path": item.path, "error": item.error} for item in self._failed],
+            "ignored": [{"path": item.path, "reason": item.error} for item in found.ignored[:REPORTED]],
+            "seconds": round(time.monotonic() - started, 3),
+            "embedding_seconds": round(self._embedding_seconds, 3),
+        }
+
+    async def _find(self, arguments: dict[str, Any]) -> Scan:
+        if "paths" in arguments:
+            return await asyncio.to_thread(scan, arguments["paths"])
+        files, failed = [], []
+        for name, digest in dict(arguments["uploads"]).items():
+            try:
+                files.append(Candidate(self._blobs.path(digest), name, ""))
+            except GuruError as error:
+                failed.append(LeftOut(name, str(error)))
+        return Scan(files=files, failed=failed)
+
+    async def _store_all(self, files: list[Candidate]) -> None:
+        """Parse in one process while this one embeds and stores what was parsed before."""
+        queue: asyncio.Queue[Prepared | None] = asyncio.Queue(AHEAD)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._prepare_all(files, queue))
+            while batch := await next_batch(queue):
+                rows = await self._embed(batch)
+                await self._writer.replace(rows)
+                self._done += len(rows)
+                self._chunks += sum(len(passages) for _, _, passages in rows)
+                self._report()
+
+    async def _prepare_all(self, files: list[Candidate], queue: asyncio.Queue[Prepared | None]) -> None:
+        """Put into `queue` what is new or changed, and None at the end."""
+        for file in files:
+            self._report(current=file.name)
+            try:
+                prepared = await self._prepare_file(file)
+            except (UnreadableDocument, NotFound) as error:
+                self._fail(file, str(error))
+            except OSError as error:
+                self._fail(file, f"{error.strerror or error}.")
+            else:
+                if prepared is not None:
+                    await queue.put(prepared)
+        await queue.put(None)
+
+    async def _prepare_file(self, candidate: Candidate) -> Prepared | None:
+        size = (await asyncio.to_thread(candidate.path.stat)).st_size
+        if size > self._max_bytes:
+            raise UnreadableDocument(
+                f"The file has {size / 1e6:,.0f} MB; the limit is {self._max_bytes / 1e6:,.0f} MB.",
+                hint="Split it, or raise [knowledge] max_file_mb.",
+            )
+        digest = await asyncio.to_thread(hash_file, candidate.path)
+        if self._is_unchanged(candidate, digest):
+            return None
+        if candidate.source:
+            # What is parsed and what is hashed are the same bytes, even when the file changes meanwhile.
+            digest, size = await asyncio.to_thread(self._keep, candidate.path)
+        source = candidate.source or None
+        file = File(name=candidate.name, digest=digest, size=size, source=source)
+        document = await self._parser.parse(self._blobs.path(digest), candidate.name)
+        prepared = await asyncio.to_thread(self._preparer.prepare, file, document)
+        if not prepared.chunks:
+            raise UnreadableDocument("The file holds no text.", hint="Check that it is the file that you meant.")
+        return prepared
+
+    def _keep(self, path: Path) -> tuple[str, int]:
+        data = path.read_bytes()
+        return self._blobs.put(data), len(data)
+
+    def _is_unchanged(self, candidate: Candidate, digest: str) -> bool:
+        known = self._known.get(candidate.name)
+        if known is None or (known.content_hash, known.recipe) != (digest, self._preparer.recipe):
+            return False
+        source = candidate.source or None
+        if known.source != source:
+            self._adopted.setdefault(source, []).append(candidate.name)
+        if known.ingested_at >= self._began:  # by this job, before the process died
+            self._done += 1
+            self._chunks += known.chunks
+        else:
+            self._skipped += 1
+        self._report()
+        return True
+
+    async def _embed(self, batch: list[Prepared]) -> list[Rows]:
+        """The rows of some documents, with their vectors."""
+        import numpy as np
+
+        texts = [text for prepared in batch for text in prepared.texts]
+        began = time.monotonic()
+        pieces = [await self._embedder.embed(texts[i : i + EMBED_TEXTS]) for i in range(0, len(texts), EMBED_TEXTS)]
+        self._embedding_seconds += time.monotonic() - began
+        vectors = np.concatenate(pieces)
+
+        def build() -> list[Rows]:
+            rows: list[Rows] = []
+            start = 0
+            for prepared in batch:
+                end = start + len(prepared.passages) + len(prepared.sentences)
+                rows.append(
+                    self._preparer.rows(prepared, vectors[start:end], self._run.job.tenant, self._collection_id)
+                )
+                start = end
+            return rows
+
+        return await asyncio.to_thread(build)
+
+    async def _prune(self, found: Scan) -> None:
+        """Remove the documents of the scanned folders that are no longer there. A file that is there and failed keeps
+        its document. A folder that is suddenly empty keeps them all: more likely it is not mounted."""
+        names = {file.name for file in found.files}
+        failed = {item.path for item in found.failed}
+        for source in found.sources:
+            had = {name for name, known in self._known.items() if known.source == source}
+            if had and not any(file.source == source for file in found.files):
+                error = (
+                    "The folder is empty, so its documents were kept. Delete them or the collection if that is meant."
+                )
+                self._failed.append(LeftOut(source, error))
+                continue
+            gone = [name for name in had - names if str(Path(source, name)) not in failed]
+            self._removed += await self._writer.remove(gone)
+
+    def _fail(self, file: Candidate, error: str) -> None:
+        self._failed.append(LeftOut(str(file.path) if file.source else file.name, error))
+        self._report()
+
+    def _report(self, **values: Any) -> None:
+        counts = {"done": self._done, "skipped": self._skipped, "removed": self._removed, "chunks": self._chunks}
+        self._run.progress(**counts, failed=len(self._failed), **values)
+
+
+async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:
+    """What is ready, up to `BATCH_TEXTS` texts; waits for the first. Empty at the end."""
+    batch: list[Prepared] = []
+    texts = 0
+    while texts < BATCH_TEXTS and not (batch and queue.empty()):
+        prepared = await queue.get()
+        if prepared is None:
+            if batch:
+                queue.put_nowait(None)  # the end, again, for the next call
+            break
+        batch.append(prepared)
+        texts += len(prepared.passages) + len(prepared.sentences)
+    return batch

@@ -1,0 +1,115 @@
+"""From a parsed document to the rows that are stored: passages, terms, vectors of passages and of sentences."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from guru.config import KnowledgeSettings
+from guru.knowledge.chunk import Chunk, Chunker
+from guru.knowledge.parse import ParsedDocument
+from guru.knowledge.rows import pack_spans, pack_vectors
+from guru.knowledge.sentences import Span
+from guru.knowledge.terms import count_terms, language_of
+from guru.store.ids import new_id
+from guru.types import Embedder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RECIPE_VERSION: Final = 1
+"""Raised when parsing, chunking, terms or the layout of rows change: documents are then ingested anew."""
+SPECIAL_TOKENS: Final = 2
+
+
+class File(Struct, kw_only=True, frozen=True):
+    """A file whose bytes are stored."""
+
+    name: str
+    digest: str
+    size: int
+    source: str | None
+    """The path of the command that brought it; None for an upload."""
+
+
+class Prepared(Struct, kw_only=True):
+    """A document cut into passages, waiting for its vectors."""
+
+    file: File
+    document: ParsedDocument
+    chunks: list[Chunk]
+    passages: list[str]
+    sentences: list[Span]
+    """Every sentence once, though passages overlap."""
+
+    @property
+    def texts(self) -> list[str]:
+        """What is embedded, in the order in which `rows` wants the vectors."""
+        text = self.document.text
+        return self.passages + [text[start:end] for start, end in self.sentences]
+
+
+class Preparer:
+    """Cuts documents as the settings and the embedding model want it."""
+
+    def __init__(self, embedder: Embedder, settings: KnowledgeSettings) -> None:
+        self._embedder = embedder
+        self.max_tokens = min(settings.chunk_tokens, embedder.max_tokens - SPECIAL_TOKENS)
+        self._chunker = Chunker(embedder.token_offsets, self.max_tokens, settings.chunk_overlap)
+        self.recipe = f"{RECIPE_VERSION}:{embedder.name}:{self.max_tokens}:{settings.chunk_overlap}"
+
+    def prepare(self, file: File, document: ParsedDocument) -> Prepared:
+        """Cut a document. Blocks for as long as tokenizing takes: about a second for a megabyte of text."""
+        cut = self._chunker.split(document)
+        passages = [document.text[chunk.start : chunk.end] for chunk in cut]
+        sentences = sorted({span for chunk in cut for span in chunk.sentences})
+        return Prepared(file=file, document=document, chunks=cut, passages=passages, sentences=sentences)
+
+    def rows(
+        self, prepared: Prepared, vectors: NDArray[Any], tenant: str, collection_id: str
+    ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+        """The rows of the document, of its text and of its chunks. `vectors` are those of `prepared.texts`."""
+        document, file, language = prepared.document, prepared.file, language_of(prepared.document.language)
+        document_id = new_id("doc")
+        packed = pack_vectors(vectors)
+        at = {span: place for place, span in enumerate(prepared.sentences, start=len(prepared.passages))}
+        shared = {"tenant": tenant, "collection_id": collection_id, "document_id": document_id}
+        chunk_rows = [
+            {
+                **shared,
+                **{
+                    name: getattr(chunk, name) for name in ("ordinal", "page", "start", "end", "tokens", "heading_path")
+                },
+                "text": passage,
+                "terms": count_terms(passage, heading_text(document, chunk), language).tobytes(),
+                "vector": packed[place].tobytes(),
+                "sentences": pack_spans(chunk.sentences),
+                "sentence_vectors": packed[[at[span] for span in chunk.sentences]].tobytes(),
+            }
+            for place, (chunk, passage) in enumerate(zip(prepared.chunks, prepared.passages, strict=True))
+        ]
+        names = ("media_type", "title", "author", "language", "created", "modified", "metadata", "warnings")
+        document_row = {
+            "id": document_id,
+            "tenant": tenant,
+            "collection_id": collection_id,
+            "name": file.name,
+            "content_hash": file.digest,
+            "recipe": self.recipe,
+            "source": file.source,
+            "bytes": file.size,
+            **{name: getattr(document, name) for name in names},
+            "page_spans": msgspec.to_builtins(document.pages),
+            "headings": msgspec.to_builtins(document.headings),
+            "chunks": len(chunk_rows),
+            "ingested_at": time.time(),
+        }
+        return document_row, {"document_id": document_id, "tenant": tenant, "text": document.text}, chunk_rows
+
+
+def heading_text(document: ParsedDocument, chunk: Chunk) -> str:
+    """What stands over a passage: the title and its headings, each once."""
+    return " \n ".join(dict.fromkeys([*([document.title] if document.title else []), *chunk.heading_path]))

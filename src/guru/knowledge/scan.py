@@ -1,0 +1,148 @@
+"""Finds the files to ingest under the paths of a command, and says what it left out and why."""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from guru.errors import InvalidParameter
+
+# Never documents; in a folder they are passed over, named explicitly they fail with what they are.
+_NOT_DOCUMENTS: Final = """
+.png .jpg .jpeg .gif .bmp .tif .tiff .webp .ico .svg .heic .psd .mp3 .wav .flac .ogg .m4a .mp4 .mov .avi .mkv .webm
+.zip .gz .tgz .bz2 .xz .7z .rar .zst .tar .jar .whl .exe .dll .so .dylib .o .a .class .pyc .bin .iso .dmg .woff .woff2
+.ttf .otf .eot .db .sqlite .sqlite3 .pickle .pkl .npy .npz .parquet .onnx .gguf .safetensors .pt
+"""
+_NOT_DOCUMENT_SUFFIXES: Final = frozenset(_NOT_DOCUMENTS.split())
+_NOT_FOLDERS: Final = frozenset({"node_modules", "__pycache__"})
+
+
+class Candidate(Struct, frozen=True):
+    """A file to ingest: where it is, and what the document is called."""
+
+    path: Path
+    name: str
+    source: str
+
+
+class LeftOut(Struct, frozen=True):
+    path: str
+    error: str
+
+
+class Scan(Struct):
+    """What stands under the paths."""
+
+    files: list[Candidate] = []
+    failed: list[LeftOut] = []
+    """What was asked for and cannot be read."""
+    ignored: list[LeftOut] = []
+    """What was found in a folder and is no document: hidden, a picture, a link to a folder ..."""
+    sources: list[str] = []
+    """The paths that could be scanned whole: those whose missing documents may be removed."""
+
+
+def check_paths(paths: list[str]) -> list[str]:
+    """The paths as they will be scanned. Raises `InvalidParameter` when one is relative or there is none."""
+    if not paths:
+        raise InvalidParameter("No path was given.", hint="Name files or folders.", param="paths")
+    for path in paths:
+        if not Path(path).is_absolute() or "\0" in path:
+            raise InvalidParameter(
+                f"{path!r} is not an absolute path.", hint="Send paths that begin at the root.", param="paths"
+            )
+    return list(dict.fromkeys(os.path.normpath(path) for path in paths))
+
+
+def scan(paths: list[str]) -> Scan:
+    """List the files of `paths`, folders with all that is in them, sorted by name. Blocks while it reads folders."""
+    found = Scan()
+    for path in map(Path, paths):
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            found.failed.append(LeftOut(str(path), f"{error.strerror or error}."))
+            continue
+        if stat.S_ISDIR(mode):
+            _scan_folder(path, found)
+        elif stat.S_ISREG(mode):
+            found.files.append(Candidate(path, _stored_name(path.name), str(path)))
+            found.sources.append(str(path))
+        else:
+            found.failed.append(LeftOut(str(path), "It is neither a file nor a folder."))
+    _drop_repeated(found)
+    return found
+
+
+def _scan_folder(root: Path, found: Scan) -> None:
+    whole = True
+
+    def on_error(error: OSError) -> None:
+        nonlocal whole
+        whole = False
+        found.failed.append(LeftOut(str(error.filename), f"{error.strerror or error}."))
+
+    for folder, folders, files in os.walk(root, onerror=on_error, followlinks=False):
+        for name in sorted(folders):
+            reason = _folder_reason(Path(folder, name))
+            if reason:
+                folders.remove(name)
+                found.ignored.append(LeftOut(str(Path(folder, name)), reason))
+        folders.sort()
+        for name in sorted(files):
+            path = Path(folder, name)
+            reason = _file_reason(path)
+            if reason:
+                found.ignored.append(LeftOut(str(path), reason))
+            else:
+                found.files.append(Candidate(path, _stored_name(str(path.relative_to(root))), str(root)))
+    if whole:
+        found.sources.append(str(root))
+
+
+def _folder_reason(path: Path) -> str | None:
+    if path.name.startswith("."):
+        return "It is hidden."
+    if path.name in _NOT_FOLDERS:
+        return "It holds no documents."
+    return "It is a link to a folder; ingest that folder by its own path." if path.is_symlink() else None
+
+
+def _file_reason(path: Path) -> str | None:
+    if path.name.startswith((".", "~$")):
+        return "It is hidden."
+    if path.suffix.lower() in _NOT_DOCUMENT_SUFFIXES:
+        return f"A {path.suffix.lower()} file is not a document with text."
+    try:
+        return None if stat.S_ISREG(path.stat().st_mode) else "It is not a regular file."
+    except OSError as error:
+        return f"{error.strerror or error}."
+
+
+def _stored_name(name: str) -> str:
+    """The name in NFC, with `/`; bytes of a file name that are no text are replaced."""
+    readable = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return unicodedata.normalize("NFC", readable.replace(os.sep, "/"))
+
+
+def _drop_repeated(found: Scan) -> None:
+    """A file reached twice is one document; two files with one name are a mistake that must be told."""
+    by_name: dict[str, Candidate] = {}
+    for file in found.files:
+        first = by_name.setdefault(file.name, file)
+        if first is not file and not _is_same(first.path, file.path):
+            error = f"Its name {file.name!r} is taken by {first.path}. Ingest a folder that holds both."
+            found.failed.append(LeftOut(str(file.path), error))
+    found.files = list(by_name.values())
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False
