@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -86,10 +87,9 @@ class Preparation:
 
     async def _ingest_samples(self, client: Client) -> None:
         if self._samples and not (await client.get("/api/v1/collections"))["collections"]:
-            import guru
+            from guru.samples import DOCUMENTS
 
-            folder = Path(guru.__file__).parent / "samples"
-            await ingest_and_report(client, SAMPLE_COLLECTION, [folder])
+            await ingest_and_report(client, SAMPLE_COLLECTION, [DOCUMENTS])
 
     async def _ingest_docs(self, client: Client) -> None:
         if self._docs:
@@ -107,14 +107,29 @@ async def announce(client: Client, url: str, home: Path) -> None:
     from guru.config import default_home
 
     collections = (await client.get("/api/v1/collections"))["collections"]
+    names = [item["name"] for item in collections]
     where = "" if home == default_home() else f" --home {home}"
     click.echo()
     click.echo(f"Guru is ready: {url}")
     for item in collections:
         click.echo(f"  {item['name']}: {item['documents']} documents")
-    click.echo(f'  In another terminal:  guru ask "…"{where}')
+    if names:
+        question = sample_question() if SAMPLE_COLLECTION in names else "…"
+        chosen = (
+            "" if len(names) == 1 else f" --collection {SAMPLE_COLLECTION if SAMPLE_COLLECTION in names else names[0]}"
+        )
+        click.echo(f'  In another terminal:  guru ask "{question}"{chosen}{where}')
+    else:
+        click.echo(f"  Bring documents:      guru ingest PATH{where}")
     click.echo(f"  OpenAI's API:         {url}/v1")
     click.echo("Ctrl-C stops it.")
+
+
+def sample_question() -> str:
+    """The first of the questions that come with the sample documents."""
+    from guru.samples import QUESTIONS
+
+    return str(json.loads(QUESTIONS.read_text(encoding="utf-8"))[0]["question"])
 
 
 def write_log(home: Path) -> None:
