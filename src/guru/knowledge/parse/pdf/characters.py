@@ -11,7 +11,7 @@ import numpy as np
 import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
-_LINE_END_HYPHEN = "\x02"  # how pdfium shows a hyphen at the end of a line
+_LINE_END_HYPHENS = str.maketrans("\x02\ufffe", "--")  # how pdfium shows a hyphen at the end of a line
 _BOLD = (b"bold", b"black", b"heavy", b"semibold", b"demi")
 _BOLD_WEIGHT = 600
 
@@ -54,7 +54,7 @@ def _text(textpage: Any, count: int) -> str:
     # pdfium leaves some characters out of the text and adds others; then each is asked for by its index.
     if len(text) != count or "\ufffd" in text:
         text = "".join(_character(pdfium.FPDFText_GetUnicode(textpage, index)) for index in range(count))
-    return text.replace(_LINE_END_HYPHEN, "-")
+    return text.translate(_LINE_END_HYPHENS)
 
 
 def _character(code: int) -> str:

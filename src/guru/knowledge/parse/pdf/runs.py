@@ -19,6 +19,8 @@ _LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl",
 _IRREGULAR = re.compile("\\s\\s|[^\\S ]|[\x00-\x1f\x7f-\x9f\u00ad\u200b\ufeff\ufffe\uffffﬀ-ﬆ\ufdd0-\ufdef]")
 _DROPPED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\ufeff\ufffe\uffff\ufdd0-\ufdef]")
 
+_BLANKS = np.array([0x7F, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF])
+
 Source = tuple[int, int, int]
 """`length` characters from `offset` in a text come from the page's characters from `index`: (offset, index, length)."""
 
@@ -45,9 +47,7 @@ class Run:
 def find_runs(characters: PageCharacters, textpage: Any) -> list[Run]:
     """The runs of a page in the order of its content stream."""
     text, boxes = characters.text, characters.boxes
-    visible = np.array(
-        [index for index, letter in enumerate(text) if not letter.isspace() and letter > "\x1f"], dtype=int
-    )
+    visible = _visible(text)
     if not len(visible):
         return []
     starts = _run_starts(boxes[visible])
@@ -64,13 +64,21 @@ def find_runs(characters: PageCharacters, textpage: Any) -> list[Run]:
     return _join_turned(runs)
 
 
+def _visible(text: str) -> Any:
+    """Indices of the characters that are neither blanks nor control characters."""
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
+    return np.flatnonzero((codes > 0x20) & ~np.isin(codes, _BLANKS))
+
+
 def _run_starts(boxes: Any) -> Any:
     """Positions in `boxes` at which a new run begins."""
     before, after = boxes[:-1], boxes[1:]
     height = np.maximum(np.minimum(before[:, 3] - before[:, 1], after[:, 3] - after[:, 1]), 0.1)
     overlap = np.minimum(before[:, 3], after[:, 3]) - np.maximum(before[:, 1], after[:, 1])
     gap = after[:, 0] - before[:, 2]
-    broken = (overlap < _OVERLAP * height) | (gap > _GAP * height) | (gap < -_BACKWARDS * height)
+    # Arabic, Hebrew and upside-down letters go to the left: each ends where the one before it begins.
+    leftwards = np.abs(before[:, 0] - after[:, 2]) < _GAP * height
+    broken = (overlap < _OVERLAP * height) | (gap > _GAP * height) | ((gap < -_BACKWARDS * height) & ~leftwards)
     return np.concatenate([[0], np.flatnonzero(broken) + 1])
 
 
