@@ -1,0 +1,238 @@
+/** One conversation on the screen: its messages, the branch that is shown, the answer that streams. */
+
+import { describe, events, get, isAbort, post } from "./api.js";
+import { applyEvent } from "./chat-stream.js";
+import { newestLeaf, pathTo } from "./chat-tree.js";
+
+/** @import { ApiErrorBody, Collection, Message, Model } from "./types.js" */
+
+const SAMPLES = "handbook";
+const UPLOADS = "my-documents";
+const REMEMBERED = "guru.collection";
+
+export class ChatSession {
+  /** @param {import("./element.js").GuruElement & {conversationId: string, loadConversations: () => Promise<void>}} page */
+  constructor(page) {
+    this.page = page;
+    this.collection = "";
+    this.model = "default";
+    this.reset();
+  }
+
+  reset() {
+    /** @type {Message[]} */
+    this.messages = [];
+    /** The last message of the path that is shown. @type {string | null} */
+    this.leaf = null;
+    /** @type {ApiErrorBody | null} */
+    this.error = null;
+    this.loading = false;
+    this.follow = true;
+    this.announcement = "";
+    /** @type {AbortController | null} */
+    this.aborter = null;
+    clearTimeout(this.poll);
+  }
+
+  get path() {
+    return pathTo(this.messages, this.leaf);
+  }
+
+  get busy() {
+    return this.aborter !== null;
+  }
+
+  /** Where dropped files go: the chosen collection, but never among the samples. */
+  get uploadTarget() {
+    return this.collection && this.collection !== SAMPLES ? this.collection : UPLOADS;
+  }
+
+  /** @param {Collection[]} collections @param {Model[]} models */
+  chooseDefaults(collections, models) {
+    const chat = models.filter(({ kind, status }) => kind === "chat" && status !== "not installed");
+    const model = chat.find(({ aliases }) => aliases?.includes("default")) ?? chat[0];
+    if (this.model === "default" && model) this.model = model.name;
+    if (!this.page.conversationId) {
+      const names = collections.map(({ name }) => name);
+      const last = localStorage.getItem(REMEMBERED);
+      this.collection = last !== null && (last === "" || names.includes(last)) ? last : names.includes(SAMPLES) ? SAMPLES : (names[0] ?? "");
+    }
+    this.page.requestUpdate();
+  }
+
+  /** @param {{collection?: string, model?: string}} choice */
+  choose({ collection = this.collection, model = this.model }) {
+    this.collection = collection;
+    this.model = model;
+    localStorage.setItem(REMEMBERED, collection);
+    this.page.requestUpdate();
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    this.error = describe(error);
+    this.loading = false;
+    this.page.requestUpdate();
+  }
+
+  /** Leave the conversation; an answer that streams goes no further. */
+  leave() {
+    this.aborter?.abort();
+    this.reset();
+    this.page.requestUpdate();
+  }
+
+  /** @param {string} id */
+  async open(id) {
+    this.reset();
+    this.loading = true;
+    this.page.requestUpdate();
+    try {
+      const conversation = await get(`/conversations/${encodeURIComponent(id)}`);
+      if (this.page.conversationId !== id) return;
+      this.show(conversation.messages);
+      this.collection = conversation.collection ?? "";
+      this.model = conversation.model ?? this.model;
+      document.title = `${conversation.title || "Chat"} · Guru`;
+      this.loading = false;
+    } catch (error) {
+      if (this.page.conversationId === id) this.fail(error);
+    }
+    this.page.requestUpdate();
+  }
+
+  /** @param {Message[]} messages */
+  show(messages) {
+    this.messages = messages.map(complete);
+    this.leaf = newestLeaf(this.messages, null);
+    // An answer that another tab streams, or that goes on after a reload: look again until it stands.
+    if (messages.some(({ status }) => status === "streaming")) {
+      const id = this.page.conversationId;
+      this.poll = setTimeout(async () => {
+        const { messages: fresh } = await get(`/conversations/${encodeURIComponent(id)}`);
+        if (this.page.conversationId === id && !this.busy) this.show(fresh);
+        this.page.requestUpdate();
+      }, 1000);
+    }
+  }
+
+  /** @param {string} content */
+  ask(content) {
+    return this.send({ content, parent_id: this.leaf });
+  }
+
+  /** A new question beside an old one. @param {Message} message @param {string} content */
+  edit(message, content) {
+    return this.send({ content, parent_id: message.parent_id });
+  }
+
+  /** Another answer to the same question. @param {Message} message */
+  retry(message) {
+    const question = this.messages.find(({ id }) => id === message.parent_id);
+    return this.send({ content: question?.content ?? "", parent_id: message.parent_id, regenerate: message.id });
+  }
+
+  async stop() {
+    const streaming = this.messages.find(({ status, role }) => role === "assistant" && status === "streaming");
+    const { aborter } = this;
+    if (!aborter) return;
+    try {
+      if (streaming && !streaming.id.startsWith("local-")) {
+        await post(`/conversations/${this.page.conversationId}/messages/${streaming.id}/stop`);
+      }
+    } finally {
+      // The server ends the stream when it has stopped; one that does not is left.
+      setTimeout(() => aborter.abort(), 2000);
+    }
+  }
+
+  /** @param {{content: string, parent_id: string | null, regenerate?: string}} body */
+  async send(body) {
+    if (this.busy) return;
+    const aborter = new AbortController();
+    this.aborter = aborter;
+    this.error = null;
+    this.follow = true;
+    this.announcement = "";
+    const asked = this.addPending(body);
+    this.page.requestUpdate();
+    let answer = asked.answer;
+    try {
+      if (!this.page.conversationId) await this.create();
+      const path = `/conversations/${encodeURIComponent(this.page.conversationId)}/messages`;
+      const json = { ...body, model: this.model, collection: this.collection || null };
+      for await (const { event, data } of events(path, { json, signal: aborter.signal })) {
+        if (this.aborter !== aborter) return;
+        if (event === "done") break;
+        if (event === "message") answer = this.adopt(asked, data);
+        else answer = this.replace(answer.id, applyEvent(answer, event, data));
+        this.page.requestUpdate();
+      }
+      if (answer.status === "streaming") answer = this.replace(answer.id, { ...answer, status: "interrupted" });
+    } catch (error) {
+      if (this.aborter !== aborter) return;
+      /** @type {Partial<Message>} */
+      const end = isAbort(error) ? { status: "interrupted" } : { status: "failed", error: describe(error) };
+      answer = this.replace(answer.id, { ...answer, ...end });
+    }
+    this.aborter = null;
+    this.announcement = announce(answer);
+    this.page.requestUpdate();
+    this.page.loadConversations().catch(() => {});
+  }
+
+  async create() {
+    const conversation = await post("/conversations", { collection: this.collection || null, model: this.model });
+    this.page.conversationId = conversation.id;
+    history.replaceState(null, "", `/chat/${conversation.id}`);
+  }
+
+  /** Show the question at once, and an empty answer. @param {{content: string, parent_id: string | null, regenerate?: string}} body */
+  addPending({ content, parent_id, regenerate }) {
+    const stamp = Date.now().toString(36);
+    const question = regenerate ? null : blank({ id: `local-q-${stamp}`, role: "user", content, parent_id, status: "complete" });
+    const answer = blank({ id: `local-a-${stamp}`, role: "assistant", content: "", parent_id: question?.id ?? parent_id, status: "streaming" });
+    this.messages = [...this.messages, ...(question ? [question] : []), answer];
+    this.leaf = answer.id;
+    return { question, answer };
+  }
+
+  /**
+   * Give the pending messages the names that the server gave them.
+   * @param {{question: Message | null, answer: Message}} asked @param {{user: Message | null, assistant: Message}} named
+   */
+  adopt({ question, answer }, { user, assistant }) {
+    const old = new Set([question?.id, answer.id]);
+    const fresh = complete({ ...answer, ...assistant, status: "streaming" });
+    this.messages = [...this.messages.filter(({ id }) => !old.has(id)), ...(user ? [complete(user)] : []), fresh];
+    this.leaf = fresh.id;
+    return fresh;
+  }
+
+  /** @param {string} id @param {Message} message */
+  replace(id, message) {
+    this.messages = this.messages.map((old) => (old.id === id ? message : old));
+    return message;
+  }
+}
+
+/** @param {Partial<Message>} message @returns {Message} */
+const blank = (message) => complete(/** @type {Message} */ ({ created_at: new Date().toISOString(), ...message }));
+
+/** @param {Message} message @returns {Message} */
+const complete = (message) => ({
+  ...message,
+  parent_id: message.parent_id ?? null,
+  content: message.content ?? "",
+  citations: message.citations ?? [],
+  unsupported: message.unsupported ?? [],
+});
+
+/** What a screen reader hears when the answer stands. @param {Message} answer */
+function announce(answer) {
+  if (answer.status === "failed") return `The answer failed. ${answer.error?.message ?? ""}`;
+  if (answer.status === "interrupted") return "The answer was stopped.";
+  const sources = new Set(answer.citations.map(({ n }) => n)).size;
+  const outcome = answer.outcome === "declined" ? "Not in the documents. " : answer.outcome === "quoted" ? "Quoted from the documents. " : "";
+  return `${outcome}${answer.content}${sources ? ` ${sources} ${sources === 1 ? "source" : "sources"}.` : ""}`;
+}

@@ -1,0 +1,16 @@
+/** What every page has: the theme button, the list of shortcuts, the confirmation dialog. */
+
+import "../elements/confirm-dialog.js";
+import "../elements/shortcuts-dialog.js";
+
+const root = document.documentElement;
+
+document.getElementById("toggle-theme")?.addEventListener("click", () => {
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  try {
+    localStorage.setItem("guru.theme", root.dataset.theme);
+  } catch {
+    // Not remembered, but shown.
+  }
+});

@@ -1,0 +1,180 @@
+/** The shapes of Guru's API, as the pages use them. Offsets count Unicode code points. */
+
+export interface Citation {
+  n: number;
+  document: string;
+  document_id: string;
+  page: number | null;
+  start: number;
+  end: number;
+  quote: string;
+  score: number;
+}
+
+export interface Hit {
+  rank: number;
+  score: number;
+  document: string;
+  document_id: string;
+  page: number | null;
+  start: number;
+  end: number;
+  text: string;
+  heading_path: string[];
+  title: string | null;
+  stages: Record<string, number | null>;
+}
+
+export interface ApiErrorBody {
+  type?: string;
+  code?: string | null;
+  message: string;
+  hint?: string | null;
+  trace_id?: string | null;
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+}
+
+export interface Message {
+  id: string;
+  parent_id: string | null;
+  role: "user" | "assistant";
+  content: string;
+  citations: Citation[];
+  unsupported: { start: number; end: number }[];
+  outcome: "answered" | "quoted" | "declined" | null;
+  confidence?: number | null;
+  model: string | null;
+  usage: Usage | null;
+  timings?: Record<string, number>;
+  cost?: number;
+  trace_id: string | null;
+  status: "complete" | "streaming" | "interrupted" | "failed";
+  error: ApiErrorBody | null;
+  created_at: string;
+  /** Passages found, known only while the answer streams. */
+  hits?: Hit[];
+}
+
+export interface Conversation {
+  id: string;
+  title: string | null;
+  collection: string | null;
+  model: string | null;
+  created_at: string;
+  updated_at: string;
+  messages?: Message[];
+}
+
+export interface Collection {
+  name: string;
+  documents: number;
+  chunks: number;
+  bytes: number;
+  embedding_model: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface DocumentInfo {
+  id: string;
+  name: string;
+  collection?: string;
+  title: string | null;
+  author: string | null;
+  language: string | null;
+  media_type: string;
+  pages: number | null;
+  bytes: number;
+  chunks: number;
+  characters?: number;
+  created: string | null;
+  modified: string | null;
+  ingested_at: string;
+  metadata: Record<string, unknown>;
+  warnings: string[];
+  page_spans?: unknown[];
+  headings?: unknown[];
+}
+
+export interface Chunk {
+  id: number | string;
+  ordinal: number;
+  page: number | null;
+  start: number;
+  end: number;
+  tokens: number;
+  heading_path: string[];
+  text: string;
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  collection: string | null;
+  status: "queued" | "running" | "done" | "failed" | "cancelled";
+  progress: {
+    total?: number;
+    done?: number;
+    skipped?: number;
+    failed?: number;
+    removed?: number;
+    chunks?: number;
+    current?: string | null;
+  } | null;
+  result: {
+    documents: number;
+    chunks: number;
+    skipped: number;
+    removed?: number;
+    failed: { path: string; error: string }[];
+    seconds: number;
+  } | null;
+  error: ApiErrorBody | string | null;
+}
+
+export interface Model {
+  name: string;
+  kind: "chat" | "embedding";
+  status: "ready" | "available" | "not installed";
+  description?: string;
+  aliases?: string[];
+}
+
+export interface Highlight {
+  page: number;
+  width: number;
+  height: number;
+  rects: { x: number; y: number; width: number; height: number }[];
+}
+
+export interface TraceRow {
+  id: string;
+  route: string;
+  model: string | null;
+  status: string;
+  started_at: string;
+  duration: number | null;
+  first_token: number | null;
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+  cost: number | null;
+  preview: string | null;
+}
+
+export interface Span {
+  id: string;
+  parent_id: string | null;
+  name: string;
+  start: number;
+  end: number | null;
+  status: string;
+  attributes: Record<string, unknown>;
+}
+
+export interface Trace extends TraceRow {
+  spans: Span[];
+}
