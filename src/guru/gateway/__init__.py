@@ -1,0 +1,1 @@
+"""The road that every model call takes, and who may take it."""

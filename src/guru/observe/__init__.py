@@ -1,0 +1,1 @@
+"""What happened: traces of every request, and metrics."""

@@ -1,0 +1,44 @@
+"""Names of spans' attributes, in one place because their standard still moves.
+
+`gen_ai.*` are the OpenTelemetry semantic conventions for generative AI (in development); `guru.*` are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OPERATION: Final = "gen_ai.operation.name"
+CONVERSATION: Final = "gen_ai.conversation.id"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_CHOICES: Final = "gen_ai.request.choice.count"
+REQUEST_PARAMETERS: Final = "guru.request.parameters"
+"""Sampling parameters that were not left at their defaults."""
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+"""The prompt as it was sent."""
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+TOOLS: Final = "gen_ai.tool.definitions"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+CACHED_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+ERROR_TYPE: Final = "error.type"
+
+USAGE_ESTIMATED: Final = "guru.usage.estimated"
+"""True when the request ended before the model said what it used."""
+COST: Final = "guru.cost"
+QUEUE: Final = "guru.timings.queue"
+TOKENS_PER_SECOND: Final = "guru.timings.tokens_per_second"
+COLLECTION: Final = "gen_ai.data_source.id"
+QUERY: Final = "gen_ai.retrieval.query.text"
+HITS: Final = "gen_ai.retrieval.documents"
+"""The passages found, with the score of every stage."""
+SEARCH_MODE: Final = "guru.search.mode"
+OUTCOME: Final = "guru.answer.outcome"
+CONFIDENCE: Final = "guru.answer.confidence"
+CITATIONS: Final = "guru.answer.citations"
+UNSUPPORTED: Final = "guru.answer.unsupported"
+INPUTS: Final = "guru.embeddings.inputs"
+DIMENSION: Final = "gen_ai.embeddings.dimension.count"
+ERROR_MESSAGE: Final = "error.message"

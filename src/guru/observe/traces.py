@@ -1,0 +1,210 @@
+"""Keeps traces: journal first, rows soon after, in batches.
+
+Nothing is dropped. When rows cannot be written as fast as requests end, the queue in memory stays bounded and the
+rest waits in the journal, from where it is read when the queue is empty again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, delete, insert, select
+
+from guru.errors import NotFound
+from guru.observe import journal
+from guru.observe.journal import Begun, Segment
+from guru.observe.spans import Trace, TraceRecord
+from guru.store.database import Database
+from guru.store.tables import spans, traces
+
+log = logging.getLogger(__name__)
+
+QUEUE = 4096
+BATCH = 256
+PAUSE = 0.25
+"""Seconds between batches: a request does not pay for the disk."""
+SUMMARY = (
+    traces.c.id, traces.c.route, traces.c.model, traces.c.status, traces.c.error, traces.c.started_at,
+    traces.c.duration, traces.c.first_token, traces.c.prompt_tokens, traces.c.completion_tokens, traces.c.cost,
+    traces.c.preview,
+)  # fmt: skip
+
+
+class Tracer:
+    """Begins, ends, keeps and finds traces."""
+
+    def __init__(self, database: Database, home: Path) -> None:
+        self._database = database
+        self._folder = home / "journal"
+        self._segment: Segment | None = None
+        self._segments: dict[Path, Segment] = {}
+        self._homes: dict[str, Segment] = {}  # where an open trace began
+        self._queue: deque[tuple[bytes, Segment]] = deque()
+        self._wake = asyncio.Event()
+        self._saving = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many ended traces are not yet rows."""
+        return sum(len(segment.pending) for segment in self._segments.values()) - len(self._homes)
+
+    async def open(self) -> None:
+        """Replay what dead processes left, and begin to write."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for segment in await asyncio.to_thread(lambda: list(journal.left_behind(self._folder, set(self._segments)))):
+            records = await asyncio.to_thread(journal.read_all, segment.path)
+            await self._save(records.values())
+            segment.remove()
+        self._task = asyncio.create_task(self._write_behind())
+
+    async def close(self) -> None:
+        """Make rows of everything that has ended."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.flush()
+        for segment in self._segments.values():
+            if segment.pending:
+                segment.close()
+            else:
+                segment.remove()
+        self._segments.clear()
+        self._segment = None
+
+    def begin(self, trace_id: str, tenant: str, route: str) -> Trace:
+        """A new trace, on disk before anybody hears of it."""
+        trace = Trace(trace_id, tenant, route)
+        segment = self._current()
+        segment.pending.add(trace.id)
+        self._homes[trace.id] = segment
+        self._append(segment, Begun(id=trace.id, tenant=tenant, route=route, started_at=trace.started_at))
+        return trace
+
+    def end(self, trace: Trace) -> TraceRecord:
+        """Keep a finished trace. Does not wait, so that it works in a request that is being cancelled."""
+        record = trace.record()
+        segment = self._homes.pop(trace.id)
+        line = self._append(segment, record)
+        if line is not None and len(self._queue) >= QUEUE:
+            segment.spilled = True
+        else:
+            self._queue.append((line or journal.encoder.encode(record), segment))
+        self._wake.set()
+        return record
+
+    async def list(
+        self, tenant: str, *, limit: int = 50, before: str | None = None, route: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest first, without their spans. `before` is the id of the last one seen."""
+        await self.flush()
+        query = select(*SUMMARY).where(traces.c.tenant == tenant).order_by(traces.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(traces.c.id < before)
+        if route is not None:
+            query = query.where(traces.c.route == route)
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [plain(row) for row in rows]
+
+    async def get(self, tenant: str, trace_id: str) -> dict[str, Any]:
+        """A trace with its spans. Raises `NotFound`."""
+        await self.flush()
+
+        def find(connection: Connection) -> dict[str, Any] | None:
+            found = select(traces).where(traces.c.tenant == tenant, traces.c.id == trace_id)
+            row = connection.execute(found).mappings().one_or_none()
+            if row is None:
+                return None
+            steps = select(spans).where(spans.c.tenant == tenant, spans.c.trace_id == trace_id).order_by(spans.c.start)
+            return plain(row) | {"spans": [plain(span) for span in connection.execute(steps).mappings()]}
+
+        trace = await self._database.read(find)
+        if trace is None:
+            raise NotFound(f"There is no trace {trace_id!r}.", hint="`guru trace list` shows the ones that are kept.")
+        return trace
+
+    async def flush(self) -> None:
+        """Return when everything that has ended is a row."""
+        async with self._saving:
+            while self._queue:
+                batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+                await self._save([msgspec.json.decode(line, type=TraceRecord) for line, _ in batch])
+                for _ in batch:
+                    self._queue.popleft()
+                self._settle_segments()
+            for segment in [segment for segment in self._segments.values() if segment.spilled]:
+                segment.spilled = False
+                ended = await asyncio.to_thread(journal.read_ended, segment.path)
+                await self._save([record for record in ended.values() if record.id in segment.pending])
+                self._settle_segments()
+
+    async def _write_behind(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(PAUSE)
+            self._wake.clear()
+            try:
+                await self.flush()
+            except Exception:
+                log.exception("traces could not be written; they wait in %s", self._folder)
+                self._wake.set()
+
+    async def _save(self, records: Iterable[TraceRecord]) -> None:
+        records = list(records)
+        if not records:
+            return
+
+        def save(connection: Connection) -> None:
+            ids = [record.id for record in records]
+            connection.execute(delete(spans).where(spans.c.trace_id.in_(ids)))
+            connection.execute(delete(traces).where(traces.c.id.in_(ids)))
+            rows = [msgspec.to_builtins(record) for record in records]
+            steps = [
+                {**span, "trace_id": row["id"], "tenant": row["tenant"]} for row in rows for span in row.pop("spans")
+            ]
+            for row in rows:
+                row.pop("type")
+            connection.execute(insert(traces), rows)
+            if steps:
+                connection.execute(insert(spans), steps)
+
+        await self._database.write(save)
+        saved = {record.id for record in records}
+        for segment in self._segments.values():
+            segment.pending -= saved
+
+    def _settle_segments(self) -> None:
+        """Drop what is rows: a whole segment, or the content of the one in use."""
+        for path, segment in list(self._segments.items()):
+            if segment.pending:
+                continue
+            if segment is self._segment:
+                segment.forget()
+            else:
+                segment.remove()
+                del self._segments[path]
+
+    def _current(self) -> Segment:
+        if self._segment is None or self._segment.size > journal.SEGMENT_BYTES:
+            self._segment = journal.new_segment(self._folder)
+            self._segments[self._segment.path] = self._segment
+        return self._segment
+
+    def _append(self, segment: Segment, record: Begun | TraceRecord) -> bytes | None:
+        """The line, or None when the disk refuses: then the trace lives in memory until it is a row."""
+        try:
+            return segment.append(record)
+        except OSError as error:
+            log.error("the journal %s cannot be written: %s", segment.path, error)
+            return None
+
+
+def plain(row: RowMapping) -> dict[str, Any]:
+    """A row with ordinary strings as keys."""
+    return {str(name): value for name, value in row.items()}

@@ -1,0 +1,1 @@
+"""The HTTP server: doors (one file per API), errors, pages."""

@@ -1,0 +1,123 @@
+"""Builds the application: the one place where every part meets the others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from guru.config import Settings
+from guru.errors import GuruError
+from guru.gateway.conversations import Conversations
+from guru.gateway.pipeline import Road
+from guru.knowledge.base import KnowledgeBase
+from guru.knowledge.parse.document import MIB
+from guru.knowledge.parse.sandbox import ParsePool
+from guru.observe.metrics import Metrics
+from guru.observe.traces import Tracer
+from guru.server import (
+    ask_api,
+    collections_api,
+    conversations_api,
+    documents_api,
+    health,
+    jobs_api,
+    models_api,
+    openai_api,
+    openapi,
+    pages,
+    traces_api,
+)
+from guru.server.endpoint import Endpoint
+from guru.server.errors import CatchAll, on_guru_error, on_http_exception
+from guru.server.gauges import add_gauges
+from guru.server.library import Library, local_library
+from guru.server.security import Gate
+from guru.server.services import Services
+from guru.store.blobs import BlobStore
+from guru.store.database import Database
+from guru.store.jobs import Jobs
+
+# The ones that are called most come first: routes are tried in order.
+DOORS: list[Endpoint] = [
+    *openai_api.DOORS,
+    *ask_api.DOORS,
+    *conversations_api.DOORS,
+    *collections_api.DOORS,
+    *documents_api.DOORS,
+    *jobs_api.DOORS,
+    *traces_api.DOORS,
+    *models_api.DOORS,
+    *health.DOORS,
+    *openapi.DOORS,
+]
+
+
+def create_app(home: Path, settings: Settings, *, run_jobs: bool = True, models: Library | None = None) -> Starlette:
+    """The application on `home`. Everything opens when the server starts it and closes when the server stops it.
+
+    `models` stands in for the local models, for tests and for whoever embeds Guru.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_services(home, settings, run_jobs=run_jobs, models=models) as services:
+            app.state.services = services
+            yield
+
+    routes: list[BaseRoute] = [*(door.route() for door in DOORS), *pages.routes()]
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(CatchAll),
+            Middleware(Gate, allowed_hosts=settings.server.allowed_hosts, max_body=settings.server.max_body_mb * MIB),
+        ],
+        exception_handlers={HTTPException: on_http_exception, GuruError: on_guru_error},
+    )
+    app.state.doors = DOORS
+    return app
+
+
+@asynccontextmanager
+async def open_services(
+    home: Path, settings: Settings, *, run_jobs: bool = True, models: Library | None = None
+) -> AsyncIterator[Services]:
+    """Every part, opened in the order in which they need each other, closed in the reverse."""
+    from guru.knowledge.answer.answer import Answerer
+
+    async with AsyncExitStack() as stack:
+        database = Database(settings.store.url) if settings.store.url else Database.in_home(home)
+        stack.push_async_callback(database.close)
+        await database.open()
+        blobs = BlobStore(home)
+        tracer, metrics, jobs = Tracer(database, home), Metrics(), Jobs(database)
+        stack.push_async_callback(tracer.close)
+        await tracer.open()
+        models = models or local_library(home, settings, jobs)
+        stack.push_async_callback(models.aclose)
+        parser = ParsePool(
+            timeout=settings.knowledge.parse_timeout_seconds, memory=settings.knowledge.parse_memory_mb * MIB
+        )
+        stack.push_async_callback(parser.aclose)
+        embedder = models.embedder("embedding")
+        knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs)
+        road = Road(models, knowledge, Answerer(embedder, settings.knowledge), tracer, metrics)
+        conversations = Conversations(database, road)
+        stack.push_async_callback(conversations.close)
+        await conversations.open()
+        services = Services(
+            home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=models, parser=parser,
+            knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
+            conversations=conversations,
+        )  # fmt: skip
+        add_gauges(services)
+        if run_jobs:
+            stack.push_async_callback(jobs.close)
+            await jobs.start()
+        yield services

@@ -1,0 +1,125 @@
+"""Ask a collection: an answer with citations, whole or as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from guru.errors import InvalidParameter
+from guru.models.wire.openai_chat import usage_json
+from guru.server.endpoint import Call, post
+from guru.server.errors import as_guru_error, guru_error
+from guru.server.openai_api import begin, collect
+from guru.server.road import road_headers
+from guru.server.sse import EventStream, sse, while_connected
+from guru.types import (
+    ChatRequest,
+    Citation,
+    Cited,
+    Completed,
+    Delta,
+    Event,
+    Grounding,
+    Message,
+    SearchMode,
+    Started,
+    Unsupported,
+)
+
+
+class Question(Struct, kw_only=True, forbid_unknown_fields=True):
+    question: str
+    collection: str
+    model: str = "default"
+    stream: bool = False
+    k: int | None = None
+    """How many passages the answer may draw on."""
+    mode: SearchMode | None = None
+    threshold: float | None = None
+    """Confidence (0 to 1) under which the answer is "not in the documents"."""
+    filter: dict[str, Any] | None = None
+
+
+class Span(Struct):
+    start: int
+    end: int
+
+
+class Answer(Struct, kw_only=True):
+    answer: str
+    citations: list[Citation]
+    """Every quote stands verbatim at its offsets in the stored text of its document."""
+    outcome: str | None
+    """`answered`, `quoted` (shown as quotations) or `declined` (not in the documents)."""
+    unsupported: list[Span]
+    """Sentences of the answer without a source, as offsets."""
+    confidence: float | None
+    model: str
+    usage: dict[str, Any]
+    cost: float
+    timings: dict[str, float]
+    """Seconds."""
+    trace_id: str
+
+
+@post("/api/v1/ask", answer=Answer)
+async def ask(call: Call, body: Question) -> Any:
+    """Answer a question from the documents of a collection."""
+    if not body.question.strip():
+        raise InvalidParameter("`question` is empty.", param="question", hint="Ask something.")
+    events = call.services.road.run(to_request(body), call.caller("ask"))
+    if body.stream:
+        started, rest = await begin(events)
+        chunks = stream_events(started, rest, call.trace_id)
+        return EventStream(chunks, road_headers(call.trace_id, started.model))
+    answer = to_answer(await while_connected(call.request.receive, collect(events)))
+    headers = road_headers(call.trace_id, answer.model, answer.cost)
+    return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
+
+
+def to_request(body: Question) -> ChatRequest:
+    return ChatRequest(
+        model=body.model,
+        messages=[Message(role="user", content=body.question)],
+        guru=Grounding(body.collection, k=body.k, mode=body.mode, filter=body.filter, threshold=body.threshold),
+    )
+
+
+def to_answer(events: list[Event]) -> Answer:
+    """The whole answer from its events."""
+    started = next(event for event in events if isinstance(event, Started))
+    completed = next(event for event in events if isinstance(event, Completed))
+    return Answer(
+        answer="".join(event.text for event in events if isinstance(event, Delta)),
+        citations=[citation for event in events if isinstance(event, Cited) for citation in event.citations],
+        unsupported=[Span(event.start, event.end) for event in events if isinstance(event, Unsupported)],
+        outcome=completed.outcome,
+        confidence=completed.confidence,
+        model=started.model,
+        usage=usage_json(completed.usage),
+        cost=completed.cost,
+        timings=completed.timings,
+        trace_id=started.trace_id,
+    )
+
+
+async def stream_events(
+    first: Struct, events: AsyncIterator[Any] | AsyncGenerator[Any], trace_id: str
+) -> AsyncGenerator[bytes]:
+    """Events by the name of their kind; `error` if it fails; always `done` at the end."""
+    try:
+        async with aclosing(events):  # type: ignore[type-var]
+            yield sse(str(first.__struct_config__.tag), first)
+            async for event in events:
+                yield sse(event.__struct_config__.tag, event)
+    except Exception as error:
+        yield sse("error", guru_error(as_guru_error(error, trace_id), trace_id))
+    yield sse("done", {})
+
+
+DOORS = [ask]

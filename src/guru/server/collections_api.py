@@ -1,0 +1,130 @@
+"""Collections: make, list, delete, fill, search."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from guru.gateway.messages import moment
+from guru.knowledge.collections import Collection
+from guru.server.endpoint import Call, delete, get, post
+from guru.server.jobs_api import JobAnswer, to_view
+from guru.server.sse import while_connected
+from guru.types import JSON, SearchMode
+
+
+class CollectionView(Struct, kw_only=True):
+    name: str
+    documents: int
+    chunks: int
+    bytes: int
+    """Of the original files."""
+    embedding_model: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class CollectionList(Struct):
+    collections: list[CollectionView]
+
+
+class NewCollection(Struct, forbid_unknown_fields=True):
+    name: str
+    """1 to 64 lower-case letters, digits, dots, dashes and underscores."""
+
+
+class Ingest(Struct, forbid_unknown_fields=True):
+    paths: Annotated[list[str], Meta(min_length=1)]
+    """Absolute paths of files and folders on the server's disk."""
+    prune: bool = False
+    """Whether documents whose files are gone are removed."""
+
+
+class SearchBody(Struct, kw_only=True, forbid_unknown_fields=True):
+    query: str
+    k: Annotated[int, Meta(ge=1, le=200)] = 10
+    mode: SearchMode = "hybrid"
+    filter: JSON | None = None
+    explain: bool = False
+    """Whether every result carries the score of every stage."""
+
+
+class Result(Struct, kw_only=True):
+    rank: int
+    score: float
+    """The estimated probability (0 to 1) that the passage is relevant."""
+    document: str
+    document_id: str
+    page: int | None
+    start: int
+    """Character offset in the stored text, as is `end`."""
+    end: int
+    text: str
+    heading_path: list[str]
+    title: str | None
+    metadata: JSON
+    stages: JSON
+
+
+class Results(Struct):
+    results: list[Result]
+    timings: dict[str, float]
+    """Seconds."""
+
+
+@get("/api/v1/collections")
+async def list_collections(call: Call) -> CollectionList:
+    """The collections, by name."""
+    return CollectionList([to_collection(item) for item in await call.services.knowledge.collections.list(call.tenant)])
+
+
+@post("/api/v1/collections", status=201)
+async def create_collection(call: Call, body: NewCollection) -> CollectionView:
+    """Make an empty collection."""
+    return to_collection(await call.services.knowledge.collections.create(call.tenant, body.name))
+
+
+@get("/api/v1/collections/{name}")
+async def show_collection(call: Call, name: str) -> CollectionView:
+    """One collection."""
+    return to_collection(await call.services.knowledge.collections.get(call.tenant, name))
+
+
+@delete("/api/v1/collections/{name}", status=204)
+async def delete_collection(call: Call, name: str) -> None:
+    """Delete a collection with its documents."""
+    await call.services.knowledge.collections.delete(call.tenant, name)
+
+
+@post("/api/v1/collections/{name}/ingest", status=202)
+async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
+    """Ingest files of the server's own disk, as a job. Only the local owner may."""
+    call.caller("ingest").require_owner()
+    job = await call.services.knowledge.ingest.submit_paths(call.tenant, name, body.paths, prune=body.prune)
+    return JobAnswer(to_view(job))
+
+
+@post("/api/v1/collections/{name}/search")
+async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
+    """The passages that fit a query best."""
+    began = time.perf_counter()
+    work = call.services.knowledge.search(
+        call.tenant, name, body.query, k=body.k, mode=body.mode, filter=body.filter, explain=body.explain
+    )
+    hits = await while_connected(call.request.receive, work)
+    results = [
+        Result(**{field: getattr(hit, field) for field in Result.__struct_fields__}) for hit in hits
+    ]  # fmt: skip
+    return Results(results, {"total": time.perf_counter() - began})
+
+
+def to_collection(item: Collection) -> CollectionView:
+    values: dict[str, Any] = {name: getattr(item, name) for name in CollectionView.__struct_fields__}
+    times = {name: moment(values[name]) for name in ("created_at", "updated_at")}
+    return CollectionView(**(values | times))
+
+
+DOORS = [list_collections, create_collection, show_collection, delete_collection, ingest_paths, search_collection]

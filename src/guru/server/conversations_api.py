@@ -1,0 +1,85 @@
+"""Conversations: list, show, change, delete, and take turns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from guru.gateway.conversations import Stored, Turn
+from guru.gateway.messages import Changes, Conversation, ConversationPage, ConversationTree
+from guru.server.ask_api import stream_events
+from guru.server.endpoint import Call, delete, get, patch, post
+from guru.server.sse import EventStream
+
+Limit = Annotated[int, Meta(ge=1, le=500)]
+
+
+class ConversationQuery(Struct, forbid_unknown_fields=True):
+    limit: Limit = 50
+    before: str | None = None
+
+
+class NewConversation(Struct, forbid_unknown_fields=True):
+    title: str | None = None
+    """Made from the first question when it is left out."""
+    collection: str | None = None
+    model: str | None = None
+
+
+@get("/api/v1/conversations")
+async def list_conversations(call: Call, query: ConversationQuery) -> ConversationPage:
+    """The conversations, the one used last first."""
+    return await call.services.conversations.list(call.tenant, query.limit, query.before)
+
+
+@post("/api/v1/conversations", status=201)
+async def create_conversation(call: Call, body: NewConversation) -> Conversation:
+    """Begin a conversation."""
+    return await call.services.conversations.create(call.tenant, body.title, body.collection, body.model)
+
+
+@get("/api/v1/conversations/{conversation_id}")
+async def show_conversation(call: Call, conversation_id: str) -> ConversationTree:
+    """A conversation with all its messages, every branch."""
+    return await call.services.conversations.get(call.tenant, conversation_id)
+
+
+@patch("/api/v1/conversations/{conversation_id}")
+async def change_conversation(call: Call, conversation_id: str, body: Changes) -> Conversation:
+    """Change title, collection or model."""
+    return await call.services.conversations.change(call.tenant, conversation_id, body)
+
+
+@delete("/api/v1/conversations/{conversation_id}")
+async def delete_conversation(call: Call, conversation_id: str) -> None:
+    """Delete a conversation and its messages."""
+    await call.services.conversations.delete(call.tenant, conversation_id)
+
+
+@post("/api/v1/conversations/{conversation_id}/messages", answer=Stored, media_type="text/event-stream")
+async def send_message(call: Call, conversation_id: str, body: Turn) -> Any:
+    """Store a message and stream its answer; with `regenerate`, another answer to a message that is there.
+
+    The first event is `message`, with the rows that were made; the others are those of `/api/v1/ask`.
+    """
+    events = call.services.conversations.reply(conversation_id, body, call.caller("conversations"))
+    stored = await anext(events)
+    return EventStream(stream_events(stored, events, call.trace_id), {"x-guru-trace-id": call.trace_id})
+
+
+@post("/api/v1/conversations/{conversation_id}/messages/{message_id}/stop", status=204)
+async def stop_message(call: Call, conversation_id: str, message_id: str) -> None:
+    """End an answer that is being written; what was written stays."""
+    await call.services.conversations.stop(call.tenant, conversation_id, message_id)
+
+
+DOORS = [
+    list_conversations,
+    create_conversation,
+    show_conversation,
+    change_conversation,
+    delete_conversation,
+    send_message,
+    stop_message,
+]

@@ -1,0 +1,130 @@
+"""How a door is declared: an async function whose parameters and result say what the route takes and gives.
+
+    @get("/api/v1/jobs/{job_id}")
+    async def show_job(call: Call, job_id: str) -> JobView: ...
+
+Parameters named in the path are strings. `body` is decoded from JSON and `query` from the query string, into the
+shapes that their annotations name; the result is encoded as JSON. The OpenAPI document is made from the same
+annotations, so that it cannot tell anything else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, get_type_hints
+
+import msgspec
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from guru.gateway.identity import Caller, local_owner
+from guru.server.bodies import decode, decode_query, read_body
+from guru.server.errors import as_guru_error, error_response, on_http_exception, trace_id_of
+from guru.server.services import Services
+from guru.server.sse import ClientGone
+
+Handler = Callable[..., Awaitable[Any]]
+PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+encode = msgspec.json.Encoder().encode
+
+
+class Call:
+    """One request on its way through a door."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        state: State = request.app.state
+        self.services: Services = state.services
+        self.trace_id = trace_id_of(request.scope)
+
+    def caller(self, route: str) -> Caller:
+        """Who asks; `route` names the door in traces."""
+        return local_owner(route, self.trace_id)
+
+    @property
+    def tenant(self) -> str:
+        return self.caller("").tenant
+
+
+class Endpoint:
+    """An ASGI application around one handler: decodes, calls, encodes, and turns errors into answers."""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        status: int = 200,
+        body: Any = None,
+        answer: Any = None,
+        media_type: str = "application/json",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.handler = handler
+        self.status = status
+        self.media_type = media_type
+        """What it answers with; anything but JSON has no schema."""
+        hints = get_type_hints(handler)
+        self.path_parameters = PATH_PARAMETER.findall(path)
+        self.takes_body = "body" in hints
+        self.body: Any = body or hints.get("body")
+        self.query: Any = hints.get("query")
+        self.answer: Any = answer or hints.get("return")
+        self.tag = handler.__module__.rpartition(".")[2].removesuffix("_api")
+        doc = inspect.getdoc(handler) or ""
+        self.summary, _, self.description = (part.strip() for part in doc.partition("\n"))
+
+    def route(self) -> Route:
+        return Route(self.path, self, methods=[self.method], name=self.handler.__name__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except ClientGone:
+            return
+        except HTTPException as error:
+            response = on_http_exception(request, error)
+        except Exception as error:
+            shown = as_guru_error(error, trace_id_of(scope))
+            request.app.state.services.metrics.errors.add(type(shown).__name__)
+            response = error_response(scope, shown)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Any:
+        arguments: dict[str, Any] = dict(request.path_params)
+        if self.takes_body:
+            arguments["body"] = decode(await read_body(request), self.body)
+        if self.query is not None:
+            arguments["query"] = decode_query(request.query_params, self.query)
+        result = await self.handler(Call(request), **arguments)
+        if callable(result):
+            return result  # an ASGI response of its own
+        if result is None:
+            return Response(status_code=204)
+        return Response(encode(result), self.status, media_type="application/json")
+
+
+def get(path: str, **options: Any) -> Callable[[Handler], Endpoint]:
+    """Declare a door. `body` and `answer` name shapes where the handler reads or writes the bytes itself."""
+    return lambda handler: Endpoint("GET", path, handler, **options)
+
+
+def post(path: str, **options: Any) -> Callable[[Handler], Endpoint]:
+    return lambda handler: Endpoint("POST", path, handler, **options)
+
+
+def patch(path: str, **options: Any) -> Callable[[Handler], Endpoint]:
+    return lambda handler: Endpoint("PATCH", path, handler, **options)
+
+
+def delete(path: str, **options: Any) -> Callable[[Handler], Endpoint]:
+    return lambda handler: Endpoint("DELETE", path, handler, **options)

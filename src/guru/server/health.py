@@ -1,0 +1,53 @@
+"""Whether the server lives, whether it is ready, and what it has counted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import text
+from starlette.responses import Response
+
+from guru.server.endpoint import Call, get
+
+
+class Health(Struct):
+    status: str
+
+
+class Readiness(Struct):
+    ready: bool
+    checks: dict[str, str]
+    """`ok`, or what is wrong."""
+
+
+@get("/healthz")
+async def healthz(call: Call) -> Health:
+    """Whether the process answers."""
+    return Health("ok")
+
+
+@get("/readyz", answer=Readiness)
+async def readyz(call: Call) -> Any:
+    """Whether requests can be served: 503 as long as something that they need is not there."""
+    checks = {"database": "ok", "server": "stopping" if call.services.closing.is_set() else "ok"}
+    try:
+        async with asyncio.timeout(2):
+            await call.services.database.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+    except Exception as error:
+        checks["database"] = f"{type(error).__name__}: {error}"
+    ready = all(state == "ok" for state in checks.values())
+    body = msgspec.json.encode(Readiness(ready, checks))
+    return Response(body, 200 if ready else 503, media_type="application/json")
+
+
+@get("/metrics", media_type="text/plain")
+async def metrics(call: Call) -> Any:
+    """Counters, histograms and gauges as Prometheus text."""
+    text = call.services.metrics.render()
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+DOORS = [healthz, readyz, metrics]

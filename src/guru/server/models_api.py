@@ -1,0 +1,53 @@
+"""Models: what is here, what can be had, and how to get it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from guru.errors import ModelNotFound
+from guru.server.endpoint import Call, delete, get, post
+from guru.server.jobs_api import JobAnswer, to_view
+from guru.server.library import ModelView
+from guru.server.services import Services
+
+
+class ModelList(Struct):
+    models: list[ModelView]
+
+
+class Pull(Struct, forbid_unknown_fields=True):
+    name: str
+    """A name of the catalogue, an alias, or another source that `docs/models.md` lists."""
+
+
+@get("/api/v1/models")
+async def show_models(call: Call) -> ModelList:
+    """Every model that is here or in the catalogue."""
+    return ModelList(await list_models(call.services))
+
+
+@post("/api/v1/models/pull", status=202)
+async def pull_model(call: Call, body: Pull) -> JobAnswer:
+    """Download a model, as a job."""
+    return JobAnswer(to_view(await call.services.models.pull(call.tenant, body.name)))
+
+
+@delete("/api/v1/models/{name:path}", status=204)
+async def remove_model(call: Call, name: str) -> None:
+    """Remove a model's files."""
+    await call.services.models.remove(name)
+
+
+async def list_models(services: Services) -> list[ModelView]:
+    return await services.models.list()
+
+
+async def find_model(services: Services, name: str) -> ModelView:
+    """By name or alias. Raises `ModelNotFound`."""
+    for model in await list_models(services):
+        if name == model.name or name in model.aliases:
+            return model
+    raise ModelNotFound(f"There is no model {name!r}.", hint="`guru models list` shows those there are.", param="model")
+
+
+DOORS = [show_models, pull_model, remove_model]

@@ -1,0 +1,231 @@
+"""OpenAI's API: chat completions, completions, embeddings, models. Its codecs do the translating."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from guru.errors import InvalidParameter
+from guru.models.wire.openai_chat import ChatEncoder, StreamOptions, decode_chat_request
+from guru.models.wire.openai_text import TextEncoder, decode_text_request, shift
+from guru.server.bodies import read_body
+from guru.server.endpoint import Call, get, post
+from guru.server.errors import as_guru_error, openai_error
+from guru.server.models_api import find_model, list_models
+from guru.server.road import road_headers
+from guru.server.sse import EventStream, primed, while_connected
+from guru.store.ids import new_id
+from guru.types import ChatRequest, Completed, Event, Started, TextRequest
+
+encode = msgspec.json.Encoder().encode
+MAX_INPUTS = 2048
+
+
+class Encoder(Protocol):
+    """A codec of `guru.models.wire`: events to chunks, or to one answer."""
+
+    def chunk(self, event: Event) -> dict[str, Any] | None: ...
+
+    def collect(self, events: list[Event]) -> dict[str, Any]: ...
+
+
+class ChatCompletionBody(ChatRequest, kw_only=True):
+    """A chat, as OpenAI takes it. Fields that are not listed here go to the model, which takes or refuses them."""
+
+    stream: bool = False
+    stream_options: dict[str, Any] | None = None
+
+
+class CompletionBody(TextRequest, kw_only=True):
+    """A prompt to continue, or several."""
+
+    stream: bool = False
+    stream_options: dict[str, Any] | None = None
+
+
+class EmbeddingBody(Struct, kw_only=True, forbid_unknown_fields=True):
+    model: str
+    input: str | list[Any]
+    """A text, or a list of texts."""
+    encoding_format: str = "float"
+    """`float` or `base64` (little-endian float32)."""
+    dimensions: int | None = None
+    user: str | None = None
+
+
+class OpenAIModel(Struct):
+    id: str
+    created: int
+    owned_by: str
+    object: str = "model"
+
+
+class OpenAIModels(Struct):
+    data: list[OpenAIModel]
+    object: str = "list"
+
+
+@post("/v1/chat/completions", body=ChatCompletionBody)
+async def chat_completions(call: Call) -> Any:
+    """Answer a chat; with `"guru": {"collection": ...}` from the documents of a collection."""
+    request, options = decode_chat_request(await read_body(call.request))
+    caller = call.caller("chat.completions")
+
+    def encoder(model: str) -> Encoder:
+        return ChatEncoder(
+            new_id("chatcmpl"), model, int(time.time()), request,
+            include_usage=options.include_usage, trace_id=caller.trace_id,
+        )  # fmt: skip
+
+    return await respond(call, call.services.road.run(request, caller), encoder, options)
+
+
+@post("/v1/completions", body=CompletionBody)
+async def completions(call: Call) -> Any:
+    """Continue a prompt."""
+    requests, options = decode_text_request(await read_body(call.request))
+
+    def encoder(model: str) -> Encoder:
+        return TextEncoder(
+            new_id("cmpl"), model, int(time.time()), requests, include_usage=options.include_usage
+        )  # fmt: skip
+
+    return await respond(call, run_prompts(call, requests), encoder, options)
+
+
+async def run_prompts(call: Call, requests: list[TextRequest]) -> AsyncGenerator[Event]:
+    """Every prompt takes the road, one after the other; the first one's trace is the request's."""
+    caller = call.caller("completions")
+    for place, request in enumerate(requests):
+        each = caller if place == 0 else msgspec.structs.replace(caller, trace_id=new_id("tr"))
+        async with aclosing(call.services.road.run(request, each)) as events:
+            async for event in events:
+                if place == 0 or not isinstance(event, Started):
+                    yield shift(event, place * request.n)
+
+
+async def respond(
+    call: Call, events: AsyncGenerator[Event], encoder: Callable[[str], Encoder], options: StreamOptions
+) -> Any:
+    """One answer, or a stream of chunks, from the same events."""
+    if options.stream:
+        started, rest = await begin(events)
+        chunks = stream_chunks(rest, encoder(started.model), call.trace_id)
+        return EventStream(chunks, road_headers(call.trace_id, started.model))
+    collected = await while_connected(call.request.receive, collect(events))
+    model = next(event.model for event in collected if isinstance(event, Started))
+    cost = sum(event.cost for event in collected if isinstance(event, Completed))
+    body = encode(encoder(model).collect(collected))
+    return Response(body, headers=road_headers(call.trace_id, model, cost), media_type="application/json")
+
+
+async def begin(events: AsyncGenerator[Event]) -> tuple[Started, AsyncGenerator[Event]]:
+    """Who answers, and the rest of the stream. An error that comes early is raised: it still can be a status."""
+    try:
+        started = await anext(events)
+    except BaseException:
+        await events.aclose()
+        raise
+    assert isinstance(started, Started)
+    return started, await primed(events)
+
+
+async def collect(events: AsyncGenerator[Event]) -> list[Event]:
+    async with aclosing(events):
+        return [event async for event in events]
+
+
+async def stream_chunks(events: AsyncGenerator[Event], encoder: Encoder, trace_id: str) -> AsyncGenerator[bytes]:
+    """`data:` lines. An error ends them without `[DONE]`, so that nobody takes the answer for whole."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                chunk = encoder.chunk(event)
+                if chunk is not None:
+                    yield b"data: " + encode(chunk) + b"\n\n"
+    except Exception as error:
+        yield b"data: " + encode(openai_error(as_guru_error(error, trace_id))) + b"\n\n"
+        return
+    yield b"data: [DONE]\n\n"
+
+
+@post("/v1/embeddings")
+async def embeddings(call: Call, body: EmbeddingBody) -> Any:
+    """The vectors of texts."""
+    texts = embedding_inputs(body.input)
+    if body.encoding_format not in ("float", "base64"):
+        raise InvalidParameter(
+            f"`encoding_format` is {body.encoding_format!r}.", param="encoding_format", hint="Use float or base64."
+        )
+    embedder = call.services.models.embedder(body.model)
+    if body.dimensions not in (None, embedder.dimension):
+        raise InvalidParameter(
+            f"{embedder.name} gives vectors of {embedder.dimension} dimensions, which cannot be shortened.",
+            param="dimensions", hint="Leave `dimensions` out.",
+        )  # fmt: skip
+    work = call.services.road.embed(body.model, texts, call.caller("embeddings"))
+    result = await while_connected(call.request.receive, work)
+    vectors = result.vectors.astype("<f4")
+    shown = vectors.tolist() if body.encoding_format == "float" else [as_base64(vector) for vector in vectors]
+    answer = {
+        "object": "list",
+        "data": [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(shown)],
+        "model": result.model,
+        "usage": {"prompt_tokens": result.tokens, "total_tokens": result.tokens},
+    }
+    return Response(encode(answer), headers=road_headers(call.trace_id, result.model), media_type="application/json")
+
+
+def as_base64(vector: Any) -> str:
+    return base64.b64encode(vector.tobytes()).decode()
+
+
+def embedding_inputs(value: str | list[Any]) -> list[str]:
+    """The texts. Raises `InvalidParameter`."""
+    texts = [value] if isinstance(value, str) else value
+    if not texts:
+        raise InvalidParameter("`input` is empty.", param="input", hint="Send at least one text.")
+    if len(texts) > MAX_INPUTS:
+        raise InvalidParameter(
+            f"`input` has {len(texts)} texts; {MAX_INPUTS} are allowed.", param="input", hint="Send several requests."
+        )
+    if all(isinstance(text, int | list) for text in texts):
+        raise InvalidParameter(
+            "`input` holds token numbers, which mean something else to this model's tokenizer.", param="input",
+            hint="Send texts; in LangChain set check_embedding_ctx_length=False.",
+        )  # fmt: skip
+    for place, text in enumerate(texts):
+        if not isinstance(text, str) or not text:
+            raise InvalidParameter(
+                f"`input[{place}]` must be a text that is not empty.", param=f"input[{place}]", hint="Send texts."
+            )
+    return texts
+
+
+@get("/v1/models")
+async def openai_models(call: Call) -> OpenAIModels:
+    """The models that can be called now, and the aliases that name them."""
+    ready = [model for model in await list_models(call.services) if model.status != "not installed"]
+    names = [name for model in ready for name in (model.name, *model.aliases)]
+    return OpenAIModels([openai_model(name) for name in names])
+
+
+@get("/v1/models/{name:path}")
+async def openai_show_model(call: Call, name: str) -> OpenAIModel:
+    """One model."""
+    await find_model(call.services, name)
+    return openai_model(name)
+
+
+def openai_model(name: str) -> OpenAIModel:
+    return OpenAIModel(id=name, created=0, owned_by=name.partition("/")[0] if "/" in name else "guru")
+
+
+DOORS = [chat_completions, completions, embeddings, openai_models, openai_show_model]

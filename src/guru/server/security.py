@@ -1,0 +1,114 @@
+"""What stands before every door: who is addressed, from where, and how much may be sent.
+
+A page on another site can make a browser send requests to a server on the loopback interface. With DNS rebinding the
+Host header gives it away; without, the Origin and Sec-Fetch-Site headers do. Both are checked, because a request
+without a key is the local owner here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from guru.errors import Forbidden, GuruError
+from guru.server.bodies import too_large
+from guru.server.errors import error_response
+from guru.store.ids import new_id
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+CONTENT_POLICY = (
+    b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    b"form-action 'self'; frame-ancestors 'self'"
+)
+HEADERS = [
+    (b"content-security-policy", CONTENT_POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+class Gate:
+    """Pure ASGI middleware: request ids, Host and Origin checks, size limit, security headers."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str], max_body: int) -> None:
+        self.app = app
+        self._hosts = LOOPBACK | {host.lower().strip("[]") for host in allowed_hosts}
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        trace_id = scope["guru.trace_id"] = new_id("tr")
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *added(message["headers"], trace_id)]
+            await send(message)
+
+        refusal = self._refuse(scope)
+        if refusal is not None:
+            await error_response(scope, refusal)(scope, receive, sending)
+            return
+        await self.app(scope, self._limited(scope, receive), sending)
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """`receive`, counting where the size was not announced."""
+        if scope["method"] in SAFE_METHODS or any(name == b"content-length" for name, _ in scope["headers"]):
+            return receive
+        size = 0
+
+        async def counting() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._max_body:
+                raise too_large(self._max_body)
+            return message
+
+        return counting
+
+    def _refuse(self, scope: Scope) -> GuruError | None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        over_network = scope["server"] is None or scope["server"][1] is not None  # a unix socket has no port
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        if over_network and host_name(host) not in self._hosts:
+            return Forbidden(
+                f"The Host header names {host!r}, which is not a name of this server.",
+                hint="Use http://localhost, or add the name to [server] allowed_hosts.",
+            )
+        if scope["method"] not in SAFE_METHODS and not self._same_origin(headers, host):
+            return Forbidden(
+                "A page on another site may not change anything here.",
+                hint="Send the request from Guru's own pages or from a program, or add the site's name to "
+                "[server] allowed_hosts.",
+            )
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._max_body:
+            return too_large(self._max_body)
+        return None
+
+    def _same_origin(self, headers: dict[bytes, bytes], host: str) -> bool:
+        origin = headers.get(b"origin")
+        if origin is None:
+            return headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin")
+        parts = urlsplit(origin.decode("latin-1").lower())
+        return parts.netloc == host or (parts.hostname in self._hosts - LOOPBACK)
+
+
+def host_name(host: str) -> str:
+    """The name of a Host header, without its port and without the brackets of IPv6."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def added(headers: Iterable[tuple[bytes, bytes]], trace_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers that every answer carries; one that says something else itself keeps it."""
+    present = {name.lower() for name, _ in headers}
+    return [(b"x-request-id", trace_id.encode()), *(item for item in HEADERS if item[0] not in present)]

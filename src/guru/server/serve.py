@@ -1,0 +1,154 @@
+"""Run the application: on a port for everybody on this machine, or on a private socket for one command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from guru.config import Settings, load_settings
+from guru.errors import ConfigurationError, Conflict
+from guru.server.app import create_app
+
+GRACE = 10
+"""Seconds that answers under way may take when the server stops."""
+
+
+def serve(home: Path, settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until a signal comes. `on_ready` is told the address as soon as it answers.
+
+    Raises `ConfigurationError` for an address that is not allowed or not free, `Conflict` when a server runs on `home`.
+    """
+    refuse_open_address(settings)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(home), contextlib.closing(listen(settings.server.host, settings.server.port)) as listener:
+        url = address(listener)
+
+        def started() -> None:
+            write_atomically(home / "server.json", json.dumps({"pid": os.getpid(), "url": url}))
+            if on_ready is not None:
+                on_ready(url)
+
+        server = Server(create_app(home, settings), started)
+        try:
+            server.run([listener])
+        except KeyboardInterrupt:
+            pass  # uvicorn raises the signal again after it has stopped
+        finally:
+            (home / "server.json").unlink(missing_ok=True)
+
+
+@contextlib.asynccontextmanager
+async def serve_unix(path: Path, *, home: Path, settings: Settings | None = None) -> AsyncIterator[None]:
+    """The same application on the Unix socket `path`, for this process, while the context is open."""
+    listener = socket.socket(socket.AF_UNIX)
+    umask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(umask)
+    server = Server(create_app(home, settings or load_settings(home=home)))
+    task = asyncio.create_task(server.run_embedded(listener))
+    try:
+        ready = asyncio.create_task(server.ready.wait())
+        await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if task.done():
+            await task
+        yield
+    finally:
+        server.should_exit = True
+        await task
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+class Server(uvicorn.Server):
+    """Says when it is ready, and tells the application first when it begins to stop."""
+
+    def __init__(self, app: Starlette, on_started: Callable[[], None] | None = None) -> None:
+        self._app = app
+        self._on_started = on_started
+        self.ready = asyncio.Event()
+        super().__init__(
+            uvicorn.Config(
+                app, http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,
+                server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE,
+            )
+        )  # fmt: skip
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+        if self.started and self._on_started is not None:
+            self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.services.closing.set()
+        await super().shutdown(sockets)
+
+    async def run_embedded(self, listener: socket.socket) -> None:
+        """Serve without touching the process's signals."""
+        await self._serve([listener])
+
+
+def refuse_open_address(settings: Settings) -> None:
+    """Raises `ConfigurationError` for an address that others can reach, as long as callers cannot be told apart."""
+    host = settings.server.host
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host.strip("[]")).is_loopback:
+            return
+    if host != "localhost":
+        raise ConfigurationError(
+            f"Guru does not listen on {host}: this version has no API keys, so everybody who reaches that address "
+            "would own the server.",
+            hint="Use --host 127.0.0.1, and a reverse proxy that authenticates, or an SSH tunnel, for other machines.",
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises `ConfigurationError` when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"Port {port} on {host} cannot be used: {error.strerror}.",
+            hint="Choose another one with --port, or stop the program that uses it.",
+        ) from error
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold the home for one server. The kernel lets go when the process ends, however it ends. Raises `Conflict`."""
+    with (home / "server.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                f"A Guru server runs on {home} already.", hint="Stop it first, or use another --home."
+            ) from None
+        yield
+
+
+def write_atomically(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

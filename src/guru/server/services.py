@@ -1,0 +1,42 @@
+"""What the doors work with. `guru.server.app` builds it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guru.config import Settings
+from guru.gateway.conversations import Conversations
+from guru.gateway.pipeline import Road
+from guru.observe.metrics import Metrics
+from guru.observe.traces import Tracer
+from guru.server.library import Library
+from guru.store.blobs import BlobStore
+from guru.store.database import Database
+from guru.store.jobs import Jobs
+
+if TYPE_CHECKING:
+    from guru.knowledge.base import KnowledgeBase
+    from guru.knowledge.parse.sandbox import ParsePool
+
+
+@dataclass
+class Services:
+    """One server's parts, open and ready."""
+
+    home: Path
+    settings: Settings
+    database: Database
+    blobs: BlobStore
+    jobs: Jobs
+    models: Library
+    parser: ParsePool
+    knowledge: KnowledgeBase
+    tracer: Tracer
+    metrics: Metrics
+    road: Road
+    conversations: Conversations
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server begins to stop: streams that only watch end then."""
