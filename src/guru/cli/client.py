@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from guru import errors
 from guru.errors import GuruError, NotFound
@@ -67,6 +68,11 @@ class Client:
                 f"The connection to {self.url} broke: {error}.",
                 hint="Look at the server's log; `guru doctor` may help.",
             ) from error
+
+
+def collection_path(name: str, rest: str = "") -> str:
+    """The address of a collection, or of something of it."""
+    return f"/api/v1/collections/{quote(name, safe='')}{rest}"
 
 
 @asynccontextmanager

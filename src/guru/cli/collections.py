@@ -53,15 +53,15 @@ async def list_collections(home: Path, as_json: bool) -> None:
 @asynchronous
 async def show(name: str, home: Path, as_json: bool) -> None:
     """Show the documents of the collection NAME."""
-    from guru.cli.client import connect
+    from guru.cli.client import collection_path, connect
     from guru.cli.output import clean, console, human_bytes, plural, print_json
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
-        collection = await client.get(f"/api/v1/collections/{name}")
+        collection = await client.get(collection_path(name))
         documents, after = [], None
         while True:
-            page = await client.get(f"/api/v1/collections/{name}/documents", limit=200, after=after)
+            page = await client.get(collection_path(name, "/documents"), limit=200, after=after)
             documents += page["documents"]
             if (after := page.get("next")) is None:
                 break
@@ -95,11 +95,11 @@ def to_text(value: object) -> str:
 @asynchronous
 async def delete(name: str, yes: bool, home: Path) -> None:
     """Delete the collection NAME with all its documents. The files that were ingested stay where they are."""
-    from guru.cli.client import connect
+    from guru.cli.client import collection_path, connect
 
     async with connect(home) as client:
-        collection = await client.get(f"/api/v1/collections/{name}")
+        collection = await client.get(collection_path(name))
         if not yes:
             click.confirm(f"Delete {name} with its {collection['documents']} documents?", abort=True, err=True)
-        await client.request("DELETE", f"/api/v1/collections/{name}")
+        await client.request("DELETE", collection_path(name))
     click.echo(f"Deleted {name}.")

@@ -49,10 +49,11 @@ async def command(
 
 async def ingest(client: Client, collection: str, paths: list[Path], prune: bool = False) -> JSON:
     """Run one ingest job to its end; returns its result. Raises `GuruError` when the job fails."""
+    from guru.cli.client import collection_path
     from guru.cli.jobs import follow, result_of
 
     body = {"paths": [str(path) for path in paths], "prune": prune}
-    started = await client.post(f"/api/v1/collections/{collection}/ingest", body)
+    started = await client.post(collection_path(collection, "/ingest"), body)
     return result_of(await follow(client, started["job"], f"Ingesting into {collection}"))
 
 

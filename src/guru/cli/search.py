@@ -16,7 +16,7 @@ JSON = dict[str, Any]
 @click.command
 @click.argument("query")
 @collection_option
-@click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages.")
+@click.option("-k", type=click.IntRange(1, 200), default=10, show_default=True, help="How many passages.")
 @click.option("--mode", type=click.Choice(["hybrid", "dense", "sparse"]), default="hybrid", show_default=True)
 @click.option("--filter", "conditions", metavar="JSON", help='Only documents whose metadata match, as {"author": "…"}.')
 @click.option("--explain", is_flag=True, help="Show the score of every stage.")
@@ -34,7 +34,7 @@ async def command(
     as_json: bool,
 ) -> None:
     """Find the passages of a collection that fit QUERY best."""
-    from guru.cli.client import choose_collection, connect
+    from guru.cli.client import choose_collection, collection_path, connect
     from guru.cli.output import print_json
 
     body: JSON = {"query": query, "k": k, "mode": mode, "explain": explain}
@@ -42,7 +42,7 @@ async def command(
         body["filter"] = parse_filter(conditions)
     async with connect(home) as client:
         name = await choose_collection(client, collection)
-        found = await client.post(f"/api/v1/collections/{name}/search", body)
+        found = await client.post(collection_path(name, "/search"), body)
     if as_json:
         print_json(found)
     elif not found["results"]:
