@@ -16,10 +16,6 @@ export class ChatSession {
     this.page = page;
     this.collection = "";
     this.model = "default";
-    this.reset();
-  }
-
-  reset() {
     /** @type {Message[]} */
     this.messages = [];
     /** The last message of the path that is shown. @type {string | null} */
@@ -27,9 +23,22 @@ export class ChatSession {
     /** @type {ApiErrorBody | null} */
     this.error = null;
     this.loading = false;
+    /** Whether the end of the answer is kept in sight. */
+    this.follow = true;
+    /** What a screen reader is told. */
+    this.announcement = "";
+    /** @type {AbortController | null} Set while an answer streams. */
+    this.aborter = null;
+    this.poll = 0;
+  }
+
+  reset() {
+    this.messages = [];
+    this.leaf = null;
+    this.error = null;
+    this.loading = false;
     this.follow = true;
     this.announcement = "";
-    /** @type {AbortController | null} */
     this.aborter = null;
     clearTimeout(this.poll);
   }
@@ -54,7 +63,7 @@ export class ChatSession {
     if (this.model === "default" && model) this.model = model.name;
     if (!this.page.conversationId) {
       const names = collections.map(({ name }) => name);
-      const last = localStorage.getItem(REMEMBERED);
+      const last = new URLSearchParams(location.search).get("collection") ?? localStorage.getItem(REMEMBERED);
       this.collection = last !== null && (last === "" || names.includes(last)) ? last : names.includes(SAMPLES) ? SAMPLES : (names[0] ?? "");
     }
     this.page.requestUpdate();

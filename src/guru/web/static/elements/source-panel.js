@@ -40,6 +40,8 @@ class SourcePanel extends GuruElement {
     this.zoom = 1;
     /** @type {ApiErrorBody | null} */
     this.error = null;
+    /** Which passage is loaded or on its way. */
+    this.loaded = "";
     this.loading = new AbortController();
     this.onKey = this.onKey.bind(this);
   }

@@ -6,13 +6,14 @@ import { slice } from "../format.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { errorNote } from "./notes.js";
 
-const CONTEXT = 1200;
+const MORE = 20_000;
 
 class TextPassage extends GuruElement {
   static properties = {
     documentId: { attribute: false },
     start: { type: Number },
     end: { type: Number },
+    context: { type: Number },
     text: { state: true },
     error: { state: true },
   };
@@ -22,6 +23,10 @@ class TextPassage extends GuruElement {
     this.documentId = "";
     this.start = 0;
     this.end = 0;
+    /** How many characters to show before and after. */
+    this.context = 1200;
+    /** How many of the characters after it have been asked for. */
+    this.shown = 0;
     /** @type {{start: number, end: number, text: string} | null} */
     this.text = null;
     /** @type {import("../types.js").ApiErrorBody | null} */
@@ -31,7 +36,10 @@ class TextPassage extends GuruElement {
 
   /** @param {Map<string, unknown>} changed */
   willUpdate(changed) {
-    if (changed.has("documentId") || changed.has("start") || changed.has("end")) this.load();
+    if (changed.has("documentId") || changed.has("start") || changed.has("end")) {
+      this.text = null;
+      this.load();
+    }
   }
 
   disconnectedCallback() {
@@ -39,12 +47,12 @@ class TextPassage extends GuruElement {
     this.loading.abort();
   }
 
-  async load() {
+  async load(after = this.context) {
     this.loading.abort();
     this.loading = new AbortController();
-    this.text = null;
     this.error = null;
-    const range = `start=${Math.max(0, this.start - CONTEXT)}&end=${this.end + CONTEXT}`;
+    this.shown = after;
+    const range = `start=${Math.max(0, this.start - this.context)}&end=${this.end + after}`;
     try {
       this.text = await get(`/documents/${encodeURIComponent(this.documentId)}/text?${range}`, this.loading.signal);
     } catch (error) {
@@ -57,16 +65,21 @@ class TextPassage extends GuruElement {
     if (!this.text) return html`<div class="passage"><span class="skeleton"></span><span class="skeleton"></span><span class="skeleton"></span></div>`;
     const { start, text } = this.text;
     const before = slice(text, 0, this.start - start);
-    const after = slice(text, this.end - start);
-    return html`<div class="passage" tabindex="0" role="group" aria-label="The passage in its text">${start > 0 ? "… " : nothing}${before}<mark id="passage-mark">${slice(text, this.start - start, this.end - start)}</mark>${after}</div>`;
+    const passage = slice(text, this.start - start, this.end - start);
+    const more = this.text.end >= this.end + this.shown;
+    return html`<div class="passage" tabindex="0" role="group" aria-label="The passage in its text">${start > 0 ? "… " : nothing}${before}${passage ? html`<mark>${passage}</mark>` : nothing}${slice(text, this.end - start)}${more
+      ? html`<button class="button quiet" @click=${() => this.load(this.shown + MORE)}>Show more</button>`
+      : nothing}</div>`;
   }
 
   /** @param {Map<string, unknown>} changed */
   updated(changed) {
-    if (!changed.has("text") || !this.text) return;
+    if (!changed.has("text") || !this.text || changed.get("text")) return;
     const mark = /** @type {HTMLElement | null} */ (this.querySelector("mark"));
     const frame = this.querySelector(".passage");
-    if (mark && frame) frame.scrollTop = mark.offsetTop - frame.clientHeight / 3;
+    if (!mark || !frame) return;
+    if (frame.scrollHeight > frame.clientHeight) frame.scrollTop = mark.offsetTop - frame.clientHeight / 3;
+    else mark.scrollIntoView({ block: "center" });
   }
 }
 customElements.define("guru-text-passage", TextPassage);

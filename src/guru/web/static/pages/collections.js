@@ -1,0 +1,1 @@
+import "../elements/collections-page.js";

@@ -1,0 +1,1 @@
+import "../elements/document-page.js";

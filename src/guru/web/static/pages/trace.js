@@ -1,0 +1,1 @@
+import "../elements/trace-page.js";

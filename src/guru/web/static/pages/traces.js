@@ -1,0 +1,1 @@
+import "../elements/traces-page.js";
