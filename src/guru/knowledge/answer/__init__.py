@@ -1,0 +1,1 @@
+"""From passages to an answer whose every citation holds: evidence, confidence, prompt, support, citations."""

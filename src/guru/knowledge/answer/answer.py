@@ -1,0 +1,174 @@
+"""From a question, what was retrieved, and a model, to an answer whose every citation holds.
+
+One path for every model: evidence is chosen first, the model phrases, each of its sentences is checked before it is
+shown. A model whose sentences leave the evidence is overruled by the evidence, shown as a quotation. A question that
+the documents do not answer is declined, without a model where that is plain already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Final, Literal, Protocol
+
+import msgspec
+
+from guru.config import KnowledgeSettings
+from guru.errors import InvalidParameter, NotFound
+from guru.knowledge.answer.cite import Citer, Record, Stored
+from guru.knowledge.answer.confidence import confidence
+from guru.knowledge.answer.draft import Draft
+from guru.knowledge.answer.evidence import Evidence, gather
+from guru.knowledge.answer.features import passages_of
+from guru.knowledge.answer.prompt import DECLINE, build_prompt
+from guru.knowledge.answer.query import last_question, retrieval_query
+from guru.knowledge.answer.support import Judge
+from guru.knowledge.search import Retrieval
+from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Usage
+
+log = logging.getLogger(__name__)
+
+Outcome = Literal["answered", "quoted", "declined"]
+STRONG: Final = 0.7
+"""Confidence from which the evidence is shown although the model declines."""
+ANSWER_TOKENS: Final = 512
+
+
+class Documents(Protocol):
+    """Where the stored text of documents is read."""
+
+    async def text(self, tenant: str, document_id: str, start: int = 0, end: int | None = None) -> str:
+        """Raises `NotFound`."""
+        ...
+
+
+class Answerer:
+    """Answers from passages; the events are `Delta`, `Cited`, `Unsupported`, `Finished` and `Completed`."""
+
+    def __init__(
+        self, embedder: Embedder | None, settings: KnowledgeSettings, documents: Documents | None = None
+    ) -> None:
+        """`documents` is where quotes are verified again; without it they are verified against the passages."""
+        self._embedder = embedder
+        self._settings = settings
+        self._documents = documents
+
+    def query(self, request: ChatRequest) -> str:
+        """What to search for: the last question, with the one before it when it leans on that."""
+        return retrieval_query(request.messages)
+
+    async def answer(
+        self, request: ChatRequest, retrieval: Retrieval, model: ChatModel, record: Record | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Stream the answer. `record` notes evidence, prompt and checks for the trace.
+
+        Raises what the model raises, and `InvalidParameter` for what an answer with citations cannot have. Nothing is
+        cited that was not found verbatim in the stored text.
+        """
+        check_request(request)
+        grounding = request.guru
+        record = record or _log
+        count = grounding.k if grounding and grounding.k else self._settings.passages
+        evidence = await asyncio.to_thread(gather, retrieval.query, passages_of(retrieval)[:count])
+        sure = confidence(evidence)
+        record("confidence", sure)
+        record("evidence", [msgspec.to_builtins(quote) for quote in evidence.quotes])
+        threshold = self._settings.threshold
+        if grounding and grounding.threshold is not None:
+            threshold = grounding.threshold
+        if not evidence.quotes or sure < threshold:
+            for event in decline(evidence, model.name, sure):
+                yield event
+            return
+        prompt = build_prompt(
+            request.messages,
+            last_question(request.messages),
+            evidence,
+            context_length=model.context_length,
+            answer_tokens=min(request.max_tokens or ANSWER_TOKENS, model.context_length // 2),
+        )
+        if prompt.dropped_sources or prompt.dropped_messages:
+            record("dropped", {"sources": prompt.dropped_sources, "messages": prompt.dropped_messages})
+        citer = Citer(
+            evidence,
+            Judge(evidence, self._embedder),
+            prompt.sources,
+            self._stored(retrieval),
+            collection=grounding.collection if grounding else "",
+            record=record,
+        )
+        draft = Draft(citer)
+        asked = msgspec.structs.replace(request, messages=prompt.messages, guru=None)
+        async with aclosing(draft.write(asked, model)) as events:
+            async for event in events:
+                yield event
+        outcome: Outcome = "answered"
+        if draft.declined and sure < STRONG:
+            outcome = "declined"
+            yield Delta(text=decline_text(evidence))
+        elif not draft.stands:
+            outcome = "quoted"
+            for event in await citer.quote(evidence.quotes):
+                yield event
+        yield draft.finished if outcome == "answered" else Finished("stop")
+        usage = draft.usage or Usage(prompt.tokens, draft.pieces)
+        yield Completed(
+            model=model.name, usage=usage, timings=draft.timings, outcome=outcome, confidence=round(sure, 4)
+        )
+
+    def _stored(self, retrieval: Retrieval) -> Stored:
+        documents, tenant = self._documents, getattr(retrieval, "tenant", "")
+        passages = passages_of(retrieval)
+
+        async def read(document_id: str, start: int, end: int) -> str:
+            if documents is not None:
+                try:
+                    return await documents.text(tenant, document_id, start, end)
+                except NotFound:
+                    return ""
+            for passage in passages:
+                hit = passage.hit
+                if hit.document_id == document_id and hit.start <= start and end <= hit.end:
+                    return passage.slice(start, end)
+            return ""
+
+        return read
+
+
+def decline(evidence: Evidence, model: str, sure: float) -> list[Event]:
+    """The events of a declined question."""
+    return [
+        Delta(text=decline_text(evidence)),
+        Finished("stop"),
+        Completed(model=model, usage=Usage(), outcome="declined", confidence=round(sure, 4)),
+    ]
+
+
+def decline_text(evidence: Evidence) -> str:
+    """Says so plainly, and where the nearest passages are."""
+    places = list(dict.fromkeys(_place(passage.hit) for passage in evidence.passages))[:3]
+    if not places:
+        return DECLINE
+    return f"{DECLINE} The nearest passages, which do not answer it, are in {'; '.join(places)}."
+
+
+def _place(hit: Any) -> str:
+    return f"{hit.document}, page {hit.page}" if hit.page is not None else str(hit.document)
+
+
+def check_request(request: ChatRequest) -> None:
+    """Raise `InvalidParameter` for what cannot be held together with verified citations."""
+    hint = "Leave it out, or ask without a collection."
+    if request.n > 1:
+        raise InvalidParameter("A grounded answer has one choice: `n` must be 1.", param="n", hint=hint)
+    if request.logprobs:
+        raise InvalidParameter("`logprobs` cannot be given for a grounded answer.", param="logprobs", hint=hint)
+    if (request.response_format or {}).get("type", "text") != "text":
+        message = "A grounded answer is text with citations: `response_format` cannot constrain it."
+        raise InvalidParameter(message, param="response_format", hint=hint)
+
+
+def _log(name: str, value: object) -> None:
+    log.debug("%s: %s", name, value)

@@ -1,0 +1,139 @@
+"""The sentences that answer a question best, chosen over all retrieved passages before any model is asked.
+
+Each sentence gets a linear score over the features of `features.py`; a softmax over the scores is the probability that
+it is the one that answers. The weights are data (`weights.json`), fitted by `benchmarks/answers.py --fit`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from guru.knowledge.answer.features import Candidate, Idf, Passage, Question, candidates, language, rarity
+from guru.knowledge.answer.words import content
+
+_CONTINUES: Final = re.compile(r"(?:He|She|It|They|This|These|Those|His|Her|Its|Their|Such|Here|There)\b")
+_JOIN_CHARACTERS: Final = 320
+"""A predecessor is joined to a sentence that leans on it when both together are at most so long."""
+
+
+class Linear(Struct, frozen=True):
+    """A linear model over named features."""
+
+    weights: dict[str, float]
+    bias: float = 0.0
+
+    def score(self, features: dict[str, float]) -> float:
+        return self.bias + sum(weight * features[name] for name, weight in self.weights.items())
+
+
+class Weights(Struct, frozen=True):
+    fitted_by: str
+    sentence: Linear
+    confidence: Linear
+
+
+@lru_cache(maxsize=1)
+def weights() -> Weights:
+    """The fitted models that come with the package."""
+    return msgspec.convert(json.loads(Path(__file__).with_name("weights.json").read_text("utf-8")), Weights)
+
+
+class Quote(Struct, frozen=True):
+    """A verbatim span of a passage: `text` stands at `[start, end)` in the stored text of its document."""
+
+    passage: int
+    """Index in `Evidence.passages`."""
+    start: int
+    end: int
+    text: str
+    score: float
+    """Probability that this sentence is the one that answers."""
+
+
+class Evidence(Struct, frozen=True):
+    question: Question
+    passages: list[Passage]
+    """Those that hold the quotes first, in the order of the quotes; then the others by rank."""
+    quotes: list[Quote]
+    """The best first. Empty only when nothing was retrieved."""
+    ranked: list[tuple[float, Candidate]]
+    """Every sentence with its probability, the best first; passage indices as retrieved."""
+    idf: Idf
+
+
+def gather(question: str, passages: Sequence[Passage], *, limit: int = 3) -> Evidence:
+    """Choose 1 to `limit` quotes: the best sentence, and others while they are nearly as likely and say more."""
+    spoken = language(passages)
+    asked = Question.of(question, spoken)
+    idf = rarity(passages, spoken)
+    ranked = rank(asked, passages, idf)
+    chosen = _choose(ranked, limit)
+    order = list(dict.fromkeys(candidate.passage for _, candidate in chosen))
+    order += [index for index in range(len(passages)) if index not in order]
+    place = {index: position for position, index in enumerate(order)}
+    quotes = [_quote(asked, probability, candidate, passages, place) for probability, candidate in chosen]
+    return Evidence(asked, [passages[index] for index in order], _without_overlaps(quotes), ranked, idf)
+
+
+def rank(question: Question, passages: Sequence[Passage], idf: Idf) -> list[tuple[float, Candidate]]:
+    """Every sentence of the passages with the probability that it answers, the best first."""
+    model = weights().sentence
+    scored = [(model.score(candidate.features), candidate) for candidate in candidates(question, passages, idf)]
+    if not scored:
+        return []
+    highest = max(score for score, _ in scored)
+    mass = sum(math.exp(score - highest) for score, _ in scored)
+    return sorted(((math.exp(score - highest) / mass, c) for score, c in scored), key=lambda pair: -pair[0])
+
+
+_NEARLY: Final = 0.25
+"""A further sentence is quoted when it is at least this likely, relative to the best one."""
+_SAME: Final = 0.75
+"""Share of content words from which a sentence repeats one already chosen."""
+
+
+def _choose(ranked: list[tuple[float, Candidate]], limit: int) -> list[tuple[float, Candidate]]:
+    chosen: list[tuple[float, Candidate]] = []
+    for probability, candidate in ranked:
+        if len(chosen) == limit or (chosen and probability < _NEARLY * chosen[0][0]):
+            break
+        if not any(_repeats(candidate, earlier) for _, earlier in chosen):
+            chosen.append((probability, candidate))
+    return chosen
+
+
+def _repeats(one: Candidate, other: Candidate) -> bool:
+    smaller = min(len(one.terms), len(other.terms))
+    return smaller > 0 and len(one.terms & other.terms) >= _SAME * smaller
+
+
+def _quote(
+    question: Question, probability: float, candidate: Candidate, passages: Sequence[Passage], place: dict[int, int]
+) -> Quote:
+    passage = passages[candidate.passage]
+    sentence = passage.sentences[candidate.index]
+    start = sentence.start
+    if candidate.index and _CONTINUES.match(sentence.text):
+        before = passage.sentences[candidate.index - 1]
+        adds = (question.terms - candidate.terms) & set(content(before.text, question.language))
+        if adds and sentence.end - before.start <= _JOIN_CHARACTERS:
+            start = before.start
+    text = passage.slice(start, sentence.end)
+    return Quote(place[candidate.passage], start, sentence.end, text, probability)
+
+
+def _without_overlaps(quotes: list[Quote]) -> list[Quote]:
+    kept: list[Quote] = []
+    for quote in quotes:
+        if not any(q.passage == quote.passage and q.start < quote.end and quote.start < q.end for q in kept):
+            kept.append(quote)
+    return kept

@@ -1,0 +1,148 @@
+"""What is measured about a question and each retrieved sentence. Pure functions of text and retrieval scores."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from msgspec import Struct
+
+from guru.knowledge.answer.words import Kind, content, holds, names, negated, numbers, question_kind, words
+from guru.knowledge.search import Retrieval, Sentence
+from guru.knowledge.terms import language_of
+from guru.types import Hit
+
+Idf = Callable[[str], float]
+"""How telling a term is: the logarithm of how rare it is."""
+
+_HEADING: Final = re.compile(r"\s{0,3}(?:#{1,6}\s|```|~~~|\|[\s|:-]*\|?$)")
+_PRONOUN: Final = re.compile(r"(?:He|She|It|They|This|These|His|Her|Their|Its|Such)\b")
+
+
+class Passage(Struct, frozen=True):
+    """A retrieved passage and its sentences, in order; a sentence's score is its cosine to the question."""
+
+    hit: Hit
+    sentences: list[Sentence]
+
+    def slice(self, start: int, end: int) -> str:
+        """`document[start:end]`, which lies within the passage."""
+        return self.hit.text[start - self.hit.start : end - self.hit.start]
+
+
+class Question(Struct, frozen=True):
+    text: str
+    language: str
+    terms: frozenset[str]
+    bigrams: frozenset[tuple[str, str]]
+    kind: Kind
+    names: frozenset[str]
+    numbers: frozenset[str]
+    negated: bool
+
+    @classmethod
+    def of(cls, text: str, language: str) -> Question:
+        stems = content(text, language)
+        return cls(
+            text=text,
+            language=language,
+            terms=frozenset(stems),
+            bigrams=frozenset(pairwise(stems)),
+            kind=question_kind(text),
+            names=frozenset(names(text)),
+            numbers=frozenset(numbers(text)),
+            negated=negated(text),
+        )
+
+
+class Candidate(Struct, frozen=True):
+    """Sentence `index` of passage `passage`, measured."""
+
+    passage: int
+    index: int
+    terms: frozenset[str]
+    features: dict[str, float]
+
+
+def passages_of(retrieval: Retrieval) -> list[Passage]:
+    return [Passage(hit, found) for hit, found in zip(retrieval.hits, retrieval.sentences, strict=True)]
+
+
+def language(passages: Sequence[Passage]) -> str:
+    """The language that most of the passages are written in."""
+    codes = Counter(language_of(passage.hit.metadata.get("language")) for passage in passages)
+    return codes.most_common(1)[0][0] if codes else "en"
+
+
+def rarity(passages: Sequence[Passage], language: str) -> Idf:
+    """Inverse document frequency over the sentences of these passages: as good here as over the whole collection."""
+    sentences = [set(content(sentence.text, language)) for passage in passages for sentence in passage.sentences]
+    counts = Counter(term for terms in sentences for term in terms)
+    total = len(sentences)
+    return lambda term: math.log(1 + (total - counts[term] + 0.5) / (counts[term] + 0.5))
+
+
+def coverage(wanted: frozenset[str], present: frozenset[str] | set[str], idf: Idf) -> float:
+    """Share (0 to 1) of the weight of the wanted terms that is present."""
+    mass = sum(idf(term) for term in wanted)
+    return sum(idf(term) for term in wanted & present) / mass if mass else 0.0
+
+
+def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Iterator[Candidate]:
+    """Every sentence that may be quoted, once: headings are not, and overlapping passages share sentences."""
+    seen: set[tuple[str, int]] = set()
+    for number, passage in enumerate(passages):
+        terms = [content(sentence.text, question.language) for sentence in passage.sentences]
+        shared = _passage_features(question, passage, terms, idf)
+        for index, sentence in enumerate(passage.sentences):
+            place = (passage.hit.document_id or passage.hit.document, sentence.start)
+            if place in seen or _HEADING.match(sentence.text) or not terms[index]:
+                continue
+            seen.add(place)
+            own = _sentence_features(question, passage, index, terms, idf)
+            yield Candidate(number, index, frozenset(terms[index]), shared | own)
+
+
+def _passage_features(question: Question, passage: Passage, terms: list[list[str]], idf: Idf) -> dict[str, float]:
+    hit = passage.hit
+    around = content(" ".join([hit.title or "", *hit.heading_path]), question.language)
+    best = max((sentence.score for sentence in passage.sentences), default=0.0)
+    return {
+        "passage_cosine": float(hit.stages.get("dense") or best),
+        "passage_best": best,
+        "passage_coverage": coverage(question.terms, {term for row in terms for term in row} | set(around), idf),
+    }
+
+
+def _sentence_features(
+    question: Question, passage: Passage, index: int, terms: list[list[str]], idf: Idf
+) -> dict[str, float]:
+    sentence = passage.sentences[index]
+    near = {term for row in terms[max(0, index - 1) : index + 2] for term in row}
+    best = max(other.score for other in passage.sentences)
+    right_kind = holds(question.kind, sentence.text, question.text)
+    bigrams = question.bigrams & set(pairwise(terms[index]))
+    found_numbers = numbers(sentence.text)
+    return {
+        "cosine": sentence.score,
+        "below_best": sentence.score - best,
+        "before": passage.sentences[index - 1].score if index else 0.0,
+        "coverage": coverage(question.terms, set(terms[index]), idf),
+        "near_coverage": coverage(question.terms, near, idf),
+        "bigrams": len(bigrams) / max(1, len(question.bigrams)),
+        "right_kind": float(right_kind and question.kind != "thing"),
+        "wrong_kind": float(not right_kind),
+        "log_length": math.log(1 + sentence.end - sentence.start),
+        "first": float(index == 0),
+        "pronoun": float(_PRONOUN.match(sentence.text) is not None),
+        "numbers": _share(question.numbers, found_numbers),
+        "names": _share(question.names, set(words(sentence.text))),
+    }
+
+
+def _share(wanted: frozenset[str], present: set[str]) -> float:
+    return len(wanted & present) / len(wanted) if wanted else 0.5
