@@ -2,11 +2,11 @@ import io
 
 import pytest
 from PIL import Image, ImageDraw
-from knowledge.parse.writing import lines, pdf
 
 from guru.errors import NotFound, UnreadableDocument
 from guru.knowledge.parse import Limits, parse
 from guru.knowledge.parse.pdf import read_layout, render_page
+from knowledge.parse.writing import lines, pdf
 
 LIMITS = Limits()
 PROSE = [

@@ -10,7 +10,6 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -87,50 +86,49 @@ class ParsePool:
 
     async def _run(self, task: Task) -> Reply:
         request = _ENCODER.encode(Request(task, self._limits, int(self._timeout)))
-        async with self._worker() as worker:
-            try:
-                reply = await asyncio.wait_for(_exchange(worker, request), self._timeout)
-            except TimeoutError as error:
-                raise UnreadableDocument(
-                    f"Reading the file took longer than {self._timeout:g} seconds.", hint="Split it into smaller files."
-                ) from error
-            except (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError) as error:
-                raise UnreadableDocument(
-                    "The parser crashed on this file, or ran out of memory or time.",
-                    hint="The file may be damaged. Open it in the program that made it and save it again.",
-                ) from error
+        try:
+            async with self._turns:
+                reply = await self._answer(request)
+        except TimeoutError as error:
+            raise UnreadableDocument(
+                f"Reading the file took longer than {self._timeout:g} seconds.", hint="Split it into smaller files."
+            ) from error
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise UnreadableDocument(
+                "The parser crashed on this file, or ran out of memory or time.",
+                hint="The file may be damaged. Open it in the program that made it and save it again.",
+            ) from error
         if reply.failure is None:
             return reply
         kind = NotFound if reply.failure.not_found else UnreadableDocument
         raise kind(reply.failure.message, hint=reply.failure.hint)
 
-    @contextlib.asynccontextmanager
-    async def _worker(self) -> AsyncIterator[Process]:
-        """A worker for one exchange. It goes back to the pool only when the exchange was complete."""
-        async with self._turns:
-            worker = await self._take()
-            self._busy.add(worker)
-            try:
-                yield worker
-            except BaseException:
+    async def _answer(self, request: bytes) -> Reply:
+        """Have a worker answer, an idle one if there is. One that died while idle is no fault of the file."""
+        while self._free:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                return await self._use(self._free.pop(), request)
+        return await self._use(await self._start(), request)
+
+    async def _use(self, worker: Process, request: bytes) -> Reply:
+        """One exchange. The worker goes back to the pool only when the exchange was complete."""
+        self._busy.add(worker)
+        keep = False
+        try:
+            reply = await asyncio.wait_for(_exchange(worker, request), self._timeout)
+            keep = not self._closed and not (reply.failure and reply.failure.final)
+        finally:
+            self._busy.discard(worker)
+            if not keep:
                 await _stop(worker)
-                raise
-            finally:
-                self._busy.discard(worker)
-            if self._closed or worker.returncode is not None or worker.stdout is None or worker.stdout.at_eof():
-                await _stop(worker)
-                return
+        if keep:
             self._free.append(worker)
             self._stop_when_idle()
+        return reply
 
-    async def _take(self) -> Process:
+    async def _start(self) -> Process:
         if self._closed:
             raise UnreadableDocument("The parser has been stopped.", hint="Start the server and try again.")
-        while self._free:
-            worker = self._free.pop()
-            if worker.returncode is None and worker.stdout is not None and not worker.stdout.at_eof():
-                return worker
-            await _stop(worker)
         # One thread: numpy's would each reserve address space, which is limited.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
         return await asyncio.create_subprocess_exec(
