@@ -73,3 +73,11 @@ def test_what_a_page_shows_runs(page, sample_server, tmp_path):
             timeout=240,
             stdin=subprocess.DEVNULL,
         )
+
+
+def test_every_endpoint_is_documented():
+    from guru.server.app import DOORS
+
+    text = re.sub(r"{\w+}", "{}", (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8"))
+    paths = [f"{door.method} {re.sub(r'{[^}]+}', '{}', door.path)}" for door in DOORS]
+    assert [path for path in paths if f"`{path}`" not in text] == []

@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
-from guru.cli.output import clean, console, human_seconds, one_line
+from guru.cli.output import clean, console, human_seconds, one_line, print_indented
 
 JSON = dict[str, Any]
 
@@ -76,8 +75,7 @@ def print_citations(console: Console, citations: list[JSON]) -> None:
     """The sources below an answer: number, document, page and quote."""
     for citation in citations:
         console.print(Text.assemble((f"[{citation['n']}] ", "bold cyan"), (place(citation), "bold")), soft_wrap=True)
-        quote = Text(f"“{one_line(citation['quote'], 600)}”", style="italic")
-        console.print(Padding(quote, (0, 0, 0, 4), expand=False))
+        print_indented(console, f"“{one_line(citation['quote'], 600)}”", "italic")
 
 
 def print_unsupported(console: Console, answer: str, spans: list[JSON]) -> None:

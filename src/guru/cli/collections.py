@@ -27,7 +27,7 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_collections(home: Path, as_json: bool) -> None:
     """List the collections."""
     from guru.cli.client import connect
-    from guru.cli.output import console, human_bytes, print_json
+    from guru.cli.output import console, human_bytes, print_json, print_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/collections")
@@ -43,7 +43,7 @@ async def list_collections(home: Path, as_json: bool) -> None:
     for item in found["collections"]:
         size, updated = human_bytes(item["bytes"]), item["updated_at"][:16].replace("T", " ")
         table.add_row(item["name"], f"{item['documents']:,}", f"{item['chunks']:,}", size, updated)
-    console().print(table)
+    print_table(console(), table)
 
 
 @command.command
@@ -54,7 +54,7 @@ async def list_collections(home: Path, as_json: bool) -> None:
 async def show(name: str, home: Path, as_json: bool) -> None:
     """Show the documents of the collection NAME."""
     from guru.cli.client import collection_path, connect
-    from guru.cli.output import clean, console, human_bytes, plural, print_json
+    from guru.cli.output import clean, console, human_bytes, plural, print_json, print_table
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
@@ -81,7 +81,7 @@ async def show(name: str, home: Path, as_json: bool) -> None:
             human_bytes(item["bytes"]),
             clean("; ".join(map(to_text, item["warnings"]))),
         )
-    screen.print(table)
+    print_table(screen, table)
 
 
 def to_text(value: object) -> str:

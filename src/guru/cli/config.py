@@ -45,7 +45,7 @@ def check(file: Path | None, home: Path) -> None:
 @json_option
 def show(file: Path | None, home: Path, as_json: bool) -> None:
     """Show every setting with its value and where that comes from. Secrets are masked."""
-    from guru.cli.output import print_json
+    from guru.cli.output import print_json, print_table
 
     rows = describe(file, home)
     if as_json:
@@ -59,7 +59,7 @@ def show(file: Path | None, home: Path, as_json: bool) -> None:
         value = "" if row["value"] is None else str(row["value"])
         table.add_row(row["name"], value, row["source"])
     console().print(f"home: {home}", soft_wrap=True)
-    console().print(table)
+    print_table(console(), table)
 
 
 def describe(file: Path | None, home: Path) -> list[JSON]:

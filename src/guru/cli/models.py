@@ -32,7 +32,7 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_models(home: Path, as_json: bool) -> None:
     """List the models that this home has and that the catalogue knows."""
     from guru.cli.client import connect
-    from guru.cli.output import console, human_bytes, print_json
+    from guru.cli.output import console, human_bytes, print_json, print_table
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
@@ -52,7 +52,7 @@ async def list_models(home: Path, as_json: bool) -> None:
             model["licence"] or "",
             ", ".join(model["aliases"]),
         )
-    console().print(table)
+    print_table(console(), table)
 
 
 @command.command
@@ -81,12 +81,20 @@ async def show(name: str, home: Path, as_json: bool) -> None:
 @json_option
 @asynchronous
 async def pull(name: str, home: Path, as_json: bool) -> None:
-    """Fetch the model NAME. A download that was cut goes on where it stopped; what arrives is verified."""
+    """Fetch the model NAME: of the catalogue, or another source that docs/models.md lists.
+
+    A download that was cut goes on where it stopped; what arrives is verified.
+    """
     from guru.cli.client import connect
     from guru.cli.output import print_json
+    from guru.errors import ModelNotFound
 
     async with connect(home) as client:
-        model = await find_model(client, name)
+        try:
+            model = await find_model(client, name)
+        except ModelNotFound:  # a file, an address or a repository, which the server tells apart from a typing error
+            result = await pull_model(client, to_source(name))
+            model = await find_model(client, result.get("name", name))
         if model["status"] == "not installed":
             await pull_model(client, model["name"])
             model = await find_model(client, model["name"])
@@ -96,12 +104,17 @@ async def pull(name: str, home: Path, as_json: bool) -> None:
         click.echo(f"{model['name']} is here.")
 
 
-async def pull_model(client: Client, name: str) -> None:
-    """Run a pull job to its end. Raises `GuruError` when it fails."""
+def to_source(name: str) -> str:
+    """The absolute path where `name` is a file; the server works in another folder."""
+    return str(Path(name).absolute()) if Path(name).is_file() else name
+
+
+async def pull_model(client: Client, name: str) -> JSON:
+    """Run a pull job to its end; returns its result. Raises `GuruError` when it fails."""
     from guru.cli.jobs import follow, result_of
 
     started = await client.post("/api/v1/models/pull", {"name": name})
-    result_of(await follow(client, started["job"], f"Fetching {name}", unit="bytes"))
+    return result_of(await follow(client, started["job"], f"Fetching {name}", unit="bytes"))
 
 
 @command.command

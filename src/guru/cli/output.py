@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 PIPE_WIDTH = 160
@@ -47,6 +49,24 @@ def console(*, stderr: bool = False) -> Console:
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made = Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
     return made
+
+
+def print_indented(screen: Console, text: str, style: str = "") -> None:
+    """Print `text`, wrapped and indented."""
+    from rich.text import Text
+
+    for line in textwrap.wrap(text, max(20, screen.width - 5), break_long_words=False):
+        screen.print(Text(f"    {line}", style=style), soft_wrap=True)
+
+
+def print_table(screen: Console, table: Table) -> None:
+    """Print a table; without a terminal, without the spaces that fill its lines."""
+    if screen.is_terminal:
+        screen.print(table)
+        return
+    with screen.capture() as capture:
+        screen.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines()))
 
 
 def human_bytes(count: float | None) -> str:

@@ -48,7 +48,7 @@ async def command(
     elif not found["results"]:
         click.echo("Nothing found.")
     elif explain:
-        print_table(found["results"])
+        print_scores(found["results"])
     else:
         print_results(found["results"])
 
@@ -65,11 +65,10 @@ def parse_filter(text: str) -> JSON:
 
 def print_results(results: list[JSON]) -> None:
     """One passage after the other: where it stands, and how it reads."""
-    from rich.padding import Padding
     from rich.text import Text
 
     from guru.cli.answer import place
-    from guru.cli.output import console, one_line
+    from guru.cli.output import console, one_line, print_indented
 
     screen = console()
     for hit in results:
@@ -78,16 +77,16 @@ def print_results(results: list[JSON]) -> None:
             (f"{hit['rank']:>2}. ", "bold cyan"), (place(hit), "bold"), f"  {hit['score']:.3f}  ", (heading, "dim")
         )
         screen.print(head, soft_wrap=True)
-        screen.print(Padding(Text(one_line(hit["text"], 400)), (0, 0, 0, 4), expand=False))
+        print_indented(screen, one_line(hit["text"], 400))
 
 
-def print_table(results: list[JSON]) -> None:
+def print_scores(results: list[JSON]) -> None:
     """The scores of every stage, one passage a row."""
     from rich import box
     from rich.table import Table
 
     from guru.cli.answer import place
-    from guru.cli.output import console, one_line
+    from guru.cli.output import console, one_line, print_table
 
     stages = list(dict.fromkeys(stage for hit in results for stage in hit["stages"]))
     table = Table(box=box.SIMPLE_HEAD)
@@ -98,7 +97,7 @@ def print_table(results: list[JSON]) -> None:
     for hit in results:
         numbers = [f"{hit['score']:.3f}", *(show_score(hit["stages"].get(stage)) for stage in stages)]
         table.add_row(str(hit["rank"]), f"{place(hit)}\n{one_line(hit['text'], 110)}", *numbers)
-    console().print(table)
+    print_table(console(), table)
 
 
 def show_score(value: Any) -> str:

@@ -32,7 +32,7 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_traces(limit: int, home: Path, as_json: bool) -> None:
     """List the latest requests."""
     from guru.cli.client import connect
-    from guru.cli.output import console, human_seconds, one_line, print_json
+    from guru.cli.output import console, human_seconds, one_line, print_json, print_table
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
@@ -55,7 +55,7 @@ async def list_traces(limit: int, home: Path, as_json: bool) -> None:
             f"{trace['prompt_tokens']}+{trace['completion_tokens']}",
             one_line(trace["preview"] or "", 60),
         )
-    console().print(table)
+    print_table(console(), table)
 
 
 @command.command
