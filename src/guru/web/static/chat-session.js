@@ -137,8 +137,7 @@ export class ChatSession {
 
   /** Another answer to the same question. @param {Message} message */
   retry(message) {
-    const question = this.messages.find(({ id }) => id === message.parent_id);
-    return this.send({ content: question?.content ?? "", parent_id: message.parent_id, regenerate: message.id });
+    return this.send({ regenerate: message.id, parent_id: message.parent_id });
   }
 
   async stop() {
@@ -155,7 +154,7 @@ export class ChatSession {
     }
   }
 
-  /** @param {{content: string, parent_id: string | null, regenerate?: string}} body */
+  /** @param {{content?: string, regenerate?: string, parent_id: string | null}} body A question, or an answer to replace. */
   async send(body) {
     if (this.busy) return;
     const aborter = new AbortController();
@@ -169,7 +168,8 @@ export class ChatSession {
     try {
       if (!this.page.conversationId) await this.create();
       const path = `/conversations/${encodeURIComponent(this.page.conversationId)}/messages`;
-      const json = { ...body, model: this.model, collection: this.collection || null };
+      const what = body.regenerate ? { regenerate: body.regenerate } : body;
+      const json = { ...what, model: this.model, collection: this.collection || null };
       for await (const { event, data } of events(path, { json, signal: aborter.signal })) {
         if (this.aborter !== aborter) return;
         if (event === "done") break;
@@ -196,8 +196,8 @@ export class ChatSession {
     history.replaceState(null, "", `/chat/${conversation.id}`);
   }
 
-  /** Show the question at once, and an empty answer. @param {{content: string, parent_id: string | null, regenerate?: string}} body */
-  addPending({ content, parent_id, regenerate }) {
+  /** Show the question at once, and an empty answer. @param {{content?: string, regenerate?: string, parent_id: string | null}} body */
+  addPending({ content = "", parent_id, regenerate }) {
     const stamp = Date.now().toString(36);
     const question = regenerate ? null : blank({ id: `local-q-${stamp}`, role: "user", content, parent_id, status: "complete" });
     const answer = blank({ id: `local-a-${stamp}`, role: "assistant", content: "", parent_id: question?.id ?? parent_id, status: "streaming" });
@@ -228,14 +228,18 @@ export class ChatSession {
 /** @param {Partial<Message>} message @returns {Message} */
 const blank = (message) => complete(/** @type {Message} */ ({ created_at: new Date().toISOString(), ...message }));
 
-/** @param {Message} message @returns {Message} */
+/** A stored message, with everything that the elements count on. @param {any} message @returns {Message} */
 const complete = (message) => ({
   ...message,
   parent_id: message.parent_id ?? null,
-  content: message.content ?? "",
+  content: textOf(message.content),
   citations: message.citations ?? [],
   unsupported: message.unsupported ?? [],
+  error: typeof message.error === "string" ? { message: message.error } : message.error,
 });
+
+/** @param {string | {type: string, text?: string}[] | null | undefined} content Text, or parts of which some are text. */
+const textOf = (content) => (Array.isArray(content) ? content.map(({ text }) => text ?? "").join("") : (content ?? ""));
 
 /** What a screen reader hears when the answer stands. @param {Message} answer */
 function announce(answer) {

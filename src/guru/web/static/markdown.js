@@ -4,7 +4,7 @@
  */
 
 import DOMPurify from "./vendor/dompurify/purify.js";
-import { marked } from "./vendor/marked/marked.js";
+import { Marked } from "./vendor/marked/marked.js";
 
 // Private-use characters that mark the ends of an unsupported sentence on its way through Markdown.
 const OPEN = "\uE000";
@@ -13,6 +13,15 @@ const MARKS = /[\uE000\uE001]/g;
 // What may stand at the start of a line before its text; a mark in front of it would break the Markdown.
 const LINE_START = /^(?:\s|[>#*+-](?=\s|>)|\d+[.)](?=\s))*/;
 
+const escape = (/** @type {string} */ text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+// HTML in an answer is shown as the text that it is; an image is shown as its description.
+const markdown = new Marked({
+  gfm: true,
+  renderer: {
+    html: ({ text }) => escape(text),
+    image: ({ text }) => escape(text),
+  },
+});
 const ALLOWED = {
   ALLOWED_TAGS: (
     "a b blockquote br code del div em h1 h2 h3 h4 h5 h6 hr i input li ol p pre s span strong sub sup table tbody td th thead tr ul"
@@ -28,9 +37,9 @@ const ALLOWED = {
  * @returns {DocumentFragment}
  */
 export function renderMarkdown(text, { citations = new Set(), unsupported = [] } = {}) {
-  const marked_ = unsupported.length ? insertMarks(text.replace(MARKS, " "), unsupported) : text.replace(MARKS, " ");
-  const source = /** @type {string} */ (marked.parse(marked_, { gfm: true, breaks: false, async: false }));
-  const fragment = /** @type {DocumentFragment} */ (/** @type {unknown} */ (DOMPurify.sanitize(source, ALLOWED)));
+  const source = insertMarks(text.replace(MARKS, " "), unsupported);
+  const rendered = /** @type {string} */ (markdown.parse(source, { async: false }));
+  const fragment = /** @type {DocumentFragment} */ (/** @type {unknown} */ (DOMPurify.sanitize(rendered, ALLOWED)));
   for (const input of fragment.querySelectorAll("input")) if (input.type !== "checkbox") input.remove();
   for (const link of fragment.querySelectorAll("a")) {
     link.target = "_blank";

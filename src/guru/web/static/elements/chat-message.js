@@ -122,7 +122,7 @@ class ChatMessage extends GuruElement {
   renderTools() {
     const { message } = this;
     const facts = [
-      message.confidence == null ? "" : `${Math.round(message.confidence * 100)}% sure`,
+      message.confidence == null || message.outcome === "declined" ? "" : `${Math.round(message.confidence * 100)}% sure`,
       message.model ?? "",
       message.timings?.total == null ? "" : duration(message.timings.total),
       message.usage ? `${message.usage.prompt_tokens + message.usage.completion_tokens} tokens` : "",

@@ -1,1 +1,5 @@
-export declare const marked: { parse(source: string, options?: { gfm?: boolean; breaks?: boolean; async?: boolean }): string | Promise<string> };
+type Render = (token: { text: string }) => string;
+export declare class Marked {
+  constructor(options: { gfm?: boolean; renderer?: { html?: Render; image?: Render } });
+  parse(source: string, options?: { async?: boolean }): string | Promise<string>;
+}
