@@ -117,17 +117,14 @@ class TestModels:
 class Running:
     """A server that runs, and clients for it."""
 
-    def __init__(self, url, app, models, session):
+    def __init__(self, url, app, models, session, client):
         self.url = url
         self.app = app
         self.models = models
         self.model = models.model
         self.session = session
+        self.openai = client
         self.services = app.state.services
-
-    @property
-    def openai(self):
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
 
     async def get(self, path, **options):
         async with self.session.get(self.url + path, **options) as response:
@@ -176,8 +173,10 @@ async def run_server(home, settings=None, models=None):
     try:
         if task.done():
             await task
-        async with aiohttp.ClientSession() as session:
-            yield Running(address(listener), app, models, session)
+        url = address(listener)
+        client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        async with aiohttp.ClientSession() as session, client:
+            yield Running(url, app, models, session, client)
     finally:
         server.should_exit = True
         await task

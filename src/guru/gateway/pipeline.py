@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from guru.errors import InvalidParameter
 from guru.gateway.identity import Caller
 from guru.gateway.traced import TracedModel
 from guru.observe import names
@@ -65,7 +64,15 @@ class Knowledge(Protocol):
 class Answerer(Protocol):
     """Answers from passages: streams text, citations, and what no passage stands for."""
 
-    def answer(self, request: ChatRequest, passages: Any, model: ChatModel) -> AsyncIterator[Event]: ...
+    def query(self, request: ChatRequest) -> str:
+        """What to search for. Raises `InvalidParameter` when nothing is asked."""
+        ...
+
+    def answer(
+        self, request: ChatRequest, retrieval: Any, model: ChatModel, record: Callable[[str, Any], None] | None = None
+    ) -> AsyncIterator[Event]:
+        """`record` is told what was decided on the way, for the trace."""
+        ...
 
 
 class Embedded(Struct):
@@ -106,9 +113,9 @@ class Road:
                 elif request.guru is None:
                     events = model.chat(request)
                 else:
-                    found = await self._retrieve(question(request), request.guru, caller, trace)
+                    found = await self._retrieve(request, request.guru, caller, trace)
                     yield Retrieved(found.hits)
-                    events = cite(self._answerer.answer(request, found, model), trace)
+                    events = self._cite(request, found, model, trace)
                 async with aclosing(events) as stream:  # type: ignore[type-var]
                     async for event in stream:
                         if trace.first_token is None and isinstance(event, Delta):
@@ -154,15 +161,38 @@ class Road:
         trace.model = model.name
         return TracedModel(model, trace)
 
-    async def _retrieve(self, query: str, grounding: Grounding, caller: Caller, trace: Trace) -> Passages:
+    async def _retrieve(self, request: ChatRequest, grounding: Grounding, caller: Caller, trace: Trace) -> Passages:
         with trace.span("retrieve") as span:
-            mode = grounding.mode or "hybrid"
+            query, mode = self._answerer.query(request), grounding.mode or "hybrid"
             span.attributes |= {names.COLLECTION: grounding.collection, names.QUERY: query, names.SEARCH_MODE: mode}
             found = await self._knowledge.retrieve(
                 caller.tenant, grounding.collection, query, k=grounding.k, mode=mode, filter=grounding.filter
             )
             span.set(names.HITS, found.hits)
         return found
+
+    async def _cite(
+        self, request: ChatRequest, found: Passages, model: ChatModel, trace: Trace
+    ) -> AsyncGenerator[Event]:
+        """The answer with its citations, as they are verified."""
+        with trace.span("cite") as span:
+            citations: list[Any] = []
+            unsupported: list[Any] = []
+            notes: list[Any] = []
+            span.attributes |= {names.CITATIONS: citations, names.UNSUPPORTED: unsupported, names.NOTES: notes}
+
+            def record(name: str, value: Any) -> None:
+                notes.append({"name": name, "value": value})
+
+            async with aclosing(self._answerer.answer(request, found, model, record)) as stream:  # type: ignore[type-var]
+                async for event in stream:
+                    if isinstance(event, Cited):
+                        citations.extend(event.citations)
+                    elif isinstance(event, Unsupported):
+                        unsupported.append(event)
+                    elif isinstance(event, Completed):
+                        span.attributes |= {names.OUTCOME: event.outcome, names.CONFIDENCE: event.confidence}
+                    yield event
 
     def _settle(self, trace: Trace) -> None:
         record = self._tracer.end(trace)
@@ -173,33 +203,6 @@ class Road:
             self._metrics.first_token.observe(record.route, value=record.first_token)
         self._metrics.tokens.add(model, "prompt", amount=record.prompt_tokens)
         self._metrics.tokens.add(model, "completion", amount=record.completion_tokens)
-
-
-async def cite(events: AsyncIterator[Event], trace: Trace) -> AsyncGenerator[Event]:
-    """The answer with its citations, as they are verified, written into the trace."""
-    with trace.span("cite") as span:
-        citations: list[Any] = []
-        unsupported: list[Any] = []
-        span.attributes |= {names.CITATIONS: citations, names.UNSUPPORTED: unsupported}
-        async with aclosing(events) as stream:  # type: ignore[type-var]
-            async for event in stream:
-                if isinstance(event, Cited):
-                    citations.extend(event.citations)
-                elif isinstance(event, Unsupported):
-                    unsupported.append(event)
-                elif isinstance(event, Completed):
-                    span.attributes |= {names.OUTCOME: event.outcome, names.CONFIDENCE: event.confidence}
-                yield event
-
-
-def question(request: ChatRequest) -> str:
-    """What a grounded chat asks: its last user message. Raises `InvalidParameter`."""
-    for message in reversed(request.messages):
-        if message.role == "user" and message.text.strip():
-            return message.text
-    raise InvalidParameter(
-        "A grounded request needs a user message with text.", param="messages", hint="Ask a question."
-    )
 
 
 def preview(request: ChatRequest | TextRequest) -> str | None:

@@ -15,6 +15,7 @@ from guru.config import Settings
 from guru.errors import GuruError
 from guru.gateway.conversations import Conversations
 from guru.gateway.pipeline import Road
+from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.parse.document import MIB
 from guru.knowledge.parse.sandbox import ParsePool
@@ -89,8 +90,6 @@ async def open_services(
     home: Path, settings: Settings, *, run_jobs: bool = True, models: Library | None = None
 ) -> AsyncIterator[Services]:
     """Every part, opened in the order in which they need each other, closed in the reverse."""
-    from guru.knowledge.answer.answer import Answerer
-
     async with AsyncExitStack() as stack:
         database = Database(settings.store.url) if settings.store.url else Database.in_home(home)
         stack.push_async_callback(database.close)
@@ -107,7 +106,7 @@ async def open_services(
         stack.push_async_callback(parser.aclose)
         embedder = models.embedder("embedding")
         knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs)
-        road = Road(models, knowledge, Answerer(embedder, settings.knowledge), tracer, metrics)
+        road = Road(models, knowledge, Answerer(embedder, settings.knowledge, knowledge.documents), tracer, metrics)
         conversations = Conversations(database, road)
         stack.push_async_callback(conversations.close)
         await conversations.open()

@@ -90,11 +90,11 @@ class EventStream:
                 await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
 
 
-async def primed(items: AsyncGenerator[Result], patience: float = PATIENCE) -> AsyncGenerator[Result]:
-    """`items`, once the first one is there or `patience` seconds have passed: an error until then is raised here."""
+async def primed(items: AsyncGenerator[Result]) -> AsyncGenerator[Result]:
+    """`items`, once the first one is there or `PATIENCE` seconds have passed: an error until then is raised here."""
     first = asyncio.ensure_future(anext(items, None))
     try:
-        await asyncio.wait((first,), timeout=patience)
+        await asyncio.wait((first,), timeout=PATIENCE)
         if first.done():
             first.result()
     except BaseException:

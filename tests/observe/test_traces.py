@@ -1,0 +1,173 @@
+"""Traces survive whatever happens to the process."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from guru.errors import NotFound
+from guru.observe import traces as module
+from guru.observe.traces import Tracer
+from guru.store.database import Database
+from guru.store.ids import new_id
+
+
+@pytest.fixture
+async def database(tmp_path):
+    database = Database.in_home(tmp_path)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def tracer(database, tmp_path):
+    tracer = Tracer(database, tmp_path)
+    await tracer.open()
+    yield tracer
+    await tracer.close()
+
+
+def journal(home):
+    return sorted((home / "journal").glob("*.ndjson"))
+
+
+def record(tracer, route="ask", **attributes):
+    trace = tracer.begin(new_id("tr"), "local", route)
+    with trace.span("chat", **attributes):
+        pass
+    tracer.end(trace)
+    return trace.id
+
+
+async def test_spans_lie_inside_each_other(tracer):
+    trace = tracer.begin("tr_1", "local", "ask")
+    with trace.span("ask"):
+        with trace.span("retrieve") as span:
+            span.set("hits", [1, 2])
+        with pytest.raises(ValueError, match="broke"), trace.span("chat"):
+            raise ValueError("it broke")
+    tracer.end(trace)
+    found = await tracer.get("local", "tr_1")
+    root, retrieve, chat = found["spans"]
+    assert (retrieve["parent_id"], chat["parent_id"], root["parent_id"]) == (root["id"], root["id"], None)
+    assert root["start"] <= retrieve["start"] <= retrieve["end"] <= chat["start"] <= root["end"]
+    assert retrieve["attributes"] == {"hits": [1, 2]}
+    assert (chat["status"], chat["attributes"]["error.message"]) == ("error", "it broke")
+
+
+async def test_a_trace_is_there_as_soon_as_it_has_ended(tracer):
+    ids = [record(tracer) for _ in range(3)]
+    listed = await tracer.list("local")
+    assert {row["id"] for row in listed} == set(ids)
+    assert tracer.waiting == 0
+
+
+async def test_lists_go_on_where_they_stopped_and_know_routes(tracer):
+    for route in ("ask", "chat", "ask"):
+        record(tracer, route)
+        await asyncio.sleep(0.002)
+    first = await tracer.list("local", limit=2)
+    second = await tracer.list("local", limit=2, before=first[-1]["id"])
+    assert [row["route"] for row in first + second] == ["ask", "chat", "ask"]
+    assert len(await tracer.list("local", route="ask")) == 2
+
+
+async def test_tenants_do_not_see_each_other(tracer):
+    trace_id = record(tracer)
+    assert await tracer.list("other") == []
+    with pytest.raises(NotFound):
+        await tracer.get("other", trace_id)
+
+
+async def test_a_full_queue_drops_nothing(tracer, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "QUEUE", 2)
+    ids = [record(tracer) for _ in range(10)]
+    assert {row["id"] for row in await tracer.list("local")} == set(ids)
+    assert [path.stat().st_size for path in journal(tmp_path)] == [0]
+
+
+async def test_the_journal_does_not_grow(tracer, monkeypatch, tmp_path):
+    monkeypatch.setattr("guru.observe.journal.SEGMENT_BYTES", 1000)
+    for _ in range(20):
+        record(tracer, note="x" * 200)
+    assert len(journal(tmp_path)) > 5
+    await tracer.flush()
+    assert len(journal(tmp_path)) == 1
+
+
+async def test_a_database_that_refuses_loses_nothing(tracer, monkeypatch, database):
+    write, failures = database.write, []
+
+    async def refuse(change):
+        failures.append(change)
+        raise OSError("disk full")
+
+    monkeypatch.setattr(database, "write", refuse)
+    trace_id = record(tracer)
+    with pytest.raises(OSError, match="disk full"):
+        await tracer.list("local")
+    monkeypatch.setattr(database, "write", write)
+    assert [row["id"] for row in await tracer.list("local")] == [trace_id]
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from guru.observe.traces import Tracer
+from guru.store.database import Database
+
+async def main():
+    home = Path(sys.argv[1])
+    database = Database.in_home(home)
+    await database.open()
+    tracer = Tracer(database, home)
+    await tracer.open()
+    for number in range(50):
+        trace = tracer.begin(f"tr_{number}", "local", "ask")
+        if number % 2 == 0:
+            tracer.end(trace)
+        print(trace.id, flush=True)
+        if number == 20:
+            await tracer.flush()
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_loses_no_trace_that_was_told(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True)
+    told = [process.stdout.readline().strip() for _ in range(50)]
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    (segment,) = journal(tmp_path)
+    with segment.open("ab") as file:
+        file.write(b'{"type":"end","id":"tr_torn","tena')
+
+    database = Database.in_home(tmp_path)
+    await database.open()
+    for _ in range(2):  # the second time there is nothing left to replay, and nothing doubles
+        tracer = Tracer(database, tmp_path)
+        await tracer.open()
+        listed = {row["id"]: row for row in await tracer.list("local", limit=100)}
+        await tracer.close()
+    await database.close()
+    assert set(listed) == set(told)
+    assert listed["tr_48"]["status"] == "ok"
+    assert listed["tr_49"]["status"] == "error"
+    assert "stopped" in listed["tr_49"]["error"]
+    assert journal(tmp_path) == []
+
+
+async def test_the_journal_of_a_living_process_is_left_alone(tracer, database, tmp_path):
+    trace = tracer.begin("tr_open", "local", "ask")
+    second = Tracer(database, tmp_path)
+    await second.open()
+    assert await second.list("local") == []
+    await second.close()
+    tracer.end(trace)
+    assert [row["status"] for row in await tracer.list("local")] == ["ok"]
