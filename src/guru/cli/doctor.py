@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import platform
 import shutil
 import socket
@@ -73,6 +74,8 @@ async def examine(file: Path | None, home: Path) -> AsyncIterator[Finding]:
     yield check_disk(home)
     yield check_permissions(home)
     yield await asyncio.to_thread(check_database, home)
+    for finding in await asyncio.to_thread(check_models, home):
+        yield finding
     try:
         settings = load_settings(file, home=home)
     except GuruError as error:
@@ -145,6 +148,23 @@ def check_database(home: Path) -> Finding:
         detail = "; ".join(problems[:3]) if problems != ["ok"] else f"{len(broken)} rows point to nothing"
         return Finding("database", "failed", detail, f"Move {path} away and ingest again, or restore a copy of it.")
     return Finding("database", "ok", f"sound ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def check_models(home: Path) -> list[Finding]:
+    """Compare the files of models with the checksums that were written down when they came."""
+    from guru.models.local.embedder import FOLDER
+    from guru.models.sources.download import hash_file
+
+    known = {file.with_suffix(".gguf"): json.loads(file.read_bytes())["sha256"] for file in home.glob("models/*.json")}
+    damaged = [file.stem for file, digest in known.items() if file.is_file() and hash_file(file) != digest]
+    findings = [
+        Finding("model files", "failed", f"{name} is damaged", f"guru models remove {name} && guru models pull {name}")
+        for name in damaged
+    ]
+    sums = (line.split() for line in (FOLDER / "SHA256SUMS").read_text(encoding="ascii").splitlines())
+    if not all(hash_file(FOLDER / name) == digest for digest, name in sums):
+        findings.append(Finding("model files", "failed", "the embedder is damaged", "Install Guru again."))
+    return findings or [Finding("model files", "ok", f"{len(known)} pulled, all as they came")]
 
 
 async def check_port(home: Path, settings: Settings) -> Finding:

@@ -105,8 +105,8 @@ async def pull(name: str, home: Path, as_json: bool) -> None:
 
 
 def to_source(name: str) -> str:
-    """The absolute path where `name` is a file; the server works in another folder."""
-    return str(Path(name).absolute()) if Path(name).is_file() else name
+    """`file:` and the absolute path where `name` is a file; the server works in another folder."""
+    return f"file:{Path(name).absolute()}" if Path(name).is_file() else name
 
 
 async def pull_model(client: Client, name: str) -> JSON:
