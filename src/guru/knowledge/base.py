@@ -88,8 +88,8 @@ class KnowledgeBase:
             row, snapshot = self._views.snapshot(connection, tenant, collection)
             self.collections.check_model(row, self._embedder.name)
             allowed = allowed_documents(connection, row.id, accepts) if accepts else None
-            found = rank(connection, snapshot, query, vector, mode=mode, k=k, allowed=allowed)
-            hits, sentences = read_hits(connection, found, vector)
+            found, read = rank(connection, snapshot, query, vector, mode=mode, k=k, allowed=allowed)
+            hits, sentences = read_hits(connection, found, read)
             return Retrieval(query=query, vector=vector, hits=hits, sentences=sentences)
 
         return await self._database.read(look)

@@ -1,4 +1,4 @@
-"""One score from the scores of the stages: dense, best sentence, BM25."""
+"""One score from the scores of the stages: dense, best sentence, its coverage of the query, BM25."""
 
 from __future__ import annotations
 
@@ -18,24 +18,35 @@ class Weights(Struct, frozen=True):
     bias: float
     dense: float = 0.0
     sentence: float = 0.0
+    coverage: float = 0.0
     sparse: float = 0.0
 
 
 WEIGHTS: Final[dict[SearchMode, Weights]] = {
-    "hybrid": Weights(bias=-8.0, dense=4.0, sentence=6.0, sparse=6.0),
+    "hybrid": Weights(bias=-8.0, dense=4.0, sentence=7.5, coverage=3.7, sparse=3.5),
     "dense": Weights(bias=-6.0, dense=4.0, sentence=6.0),
     "sparse": Weights(bias=-4.0, sparse=8.0),
 }
 
 
-def fuse(mode: SearchMode, dense: NDArray[Any], sentence: NDArray[Any], sparse: NDArray[Any]) -> NDArray[Any]:
+def sentence_logits(mode: SearchMode, sentence: NDArray[Any], coverage: NDArray[Any]) -> NDArray[Any]:
+    """What each sentence says for its passage; the best one speaks for it."""
+    import numpy as np
+
+    weights = WEIGHTS[mode]
+    return np.asarray(weights.sentence * sentence + weights.coverage * coverage)
+
+
+def fuse(
+    mode: SearchMode, dense: NDArray[Any], sentence: NDArray[Any], coverage: NDArray[Any], sparse: NDArray[Any]
+) -> NDArray[Any]:
     """The probability (0 to 1) that each passage is relevant; ranking by it is the ranking.
 
-    `dense` and `sentence` are cosines with the query, `sparse` is BM25 as a share of the query's idf. None depends on
-    what else was found, so a score means the same in a collection of one passage and in one of a million.
+    `dense` and `sentence` are cosines with the query, `coverage` and `sparse` shares of the query's idf. None depends
+    on what else was found, so a score means the same in a collection of one passage and in one of a million.
     """
     import numpy as np
 
     weights = WEIGHTS[mode]
-    logit = weights.bias + weights.dense * dense + weights.sentence * sentence + weights.sparse * sparse
+    logit = weights.bias + weights.dense * dense + weights.sparse * sparse + sentence_logits(mode, sentence, coverage)
     return np.asarray(1 / (1 + np.exp(-logit)))

@@ -49,18 +49,15 @@ class Snapshot:
         self.parts = parts
         self.languages = languages
 
+    @property
+    def postings(self) -> list[tuple[Postings, NDArray[Any]]]:
+        return [(segment.postings, live) for segment, live in self.parts]
+
     @cached_property
     def statistics(self) -> Statistics:
         passages = sum(int(live.sum()) for _, live in self.parts)
         length = sum(float(segment.postings.lengths[live].sum(dtype="f8")) for segment, live in self.parts)
         return Statistics(passages, length / max(passages, 1))
-
-    @cached_property
-    def ids(self) -> NDArray[Any]:
-        """Of the passages that live, sorted."""
-        import numpy as np
-
-        return np.concatenate([np.zeros(0, np.int64), *(segment.ids[live] for segment, live in self.parts)])
 
 
 class View:

@@ -11,9 +11,9 @@ from msgspec import Struct
 from guru.config import KnowledgeSettings
 from guru.knowledge.chunk import Chunk, Chunker
 from guru.knowledge.parse import ParsedDocument
-from guru.knowledge.rows import pack_spans, pack_vectors
+from guru.knowledge.rows import pack_sentences, pack_vectors
 from guru.knowledge.sentences import Span
-from guru.knowledge.terms import count_terms, language_of
+from guru.knowledge.terms import count_terms, hash_term, language_of, terms
 from guru.store.ids import new_id
 from guru.types import Embedder
 
@@ -86,7 +86,7 @@ class Preparer:
                 "text": passage,
                 "terms": count_terms(passage, heading_text(document, chunk), language).tobytes(),
                 "vector": packed[place].tobytes(),
-                "sentences": pack_spans(chunk.sentences),
+                **self._sentences(document.text, chunk, language),
                 "sentence_vectors": packed[[at[span] for span in chunk.sentences]].tobytes(),
             }
             for place, (chunk, passage) in enumerate(zip(prepared.chunks, prepared.passages, strict=True))
@@ -108,6 +108,11 @@ class Preparer:
             "ingested_at": time.time(),
         }
         return document_row, {"document_id": document_id, "tenant": tenant, "text": document.text}, chunk_rows
+
+    def _sentences(self, text: str, chunk: Chunk, language: str) -> dict[str, bytes]:
+        found = [[hash_term(term) for term in terms(text[start:end], language)] for start, end in chunk.sentences]
+        spans, hashes = pack_sentences(chunk.sentences, found)
+        return {"sentences": spans, "sentence_terms": hashes}
 
 
 def heading_text(document: ParsedDocument, chunk: Chunk) -> str:

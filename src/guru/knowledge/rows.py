@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+SENTENCE_COLUMNS: Final = ("sentences", "sentence_terms", "sentence_vectors")
 
 
 def vector_type(dimension: int) -> Any:
@@ -41,13 +46,46 @@ def dot(packed: NDArray[Any], query: NDArray[Any]) -> NDArray[Any]:
     return result
 
 
-def pack_spans(spans: Sequence[tuple[int, int]]) -> bytes:
+class StoredSentences(Struct, frozen=True):
+    """The sentences of some passages, one after the other."""
+
+    spans: NDArray[Any]
+    """Offsets in the document, shape (n, 2)."""
+    vectors: NDArray[Any]
+    """Packed."""
+    terms: NDArray[Any]
+    """Hashes (32 bits) of the terms of all sentences in the order of the text."""
+    sentence_of_term: NDArray[Any]
+    """The number of the sentence that each of `terms` stands in."""
+    starts: NDArray[Any]
+    """Where each passage's sentences begin."""
+
+
+def pack_sentences(spans: Sequence[tuple[int, int]], terms: Sequence[Sequence[int]]) -> tuple[bytes, bytes]:
+    """The blobs `sentences` (start, end and number of terms of each) and `sentence_terms`."""
     import numpy as np
 
-    return np.array(spans, "<i4").tobytes()
+    rows = [(start, end, len(found)) for (start, end), found in zip(spans, terms, strict=True)]
+    hashes = [short_hash(term) for found in terms for term in found]
+    return np.array(rows, "<i4").tobytes(), np.array(hashes, "<u4").tobytes()
 
 
-def unpack_spans(blob: bytes) -> list[tuple[int, int]]:
+def short_hash(term: int) -> int:
+    """The 32 bits of a term's hash that are kept for its place in a sentence."""
+    return term & 0xFFFFFFFF
+
+
+def unpack_sentences(rows: Sequence[Any], dimension: int) -> StoredSentences:
+    """Read the rows (`sentences`, `sentence_terms`, `sentence_vectors`) of some passages, each with a sentence."""
     import numpy as np
 
-    return [(int(start), int(end)) for start, end in np.frombuffer(blob, "<i4").reshape(-1, 2)]
+    sentences, terms, vectors = ([getattr(row, name) for row in rows] for name in SENTENCE_COLUMNS)
+    table = np.frombuffer(b"".join(sentences), "<i4").reshape(-1, 3)
+    counts = [len(blob) // 12 for blob in sentences]
+    return StoredSentences(
+        spans=table[:, :2],
+        vectors=np.frombuffer(b"".join(vectors), vector_type(dimension)),
+        terms=np.frombuffer(b"".join(terms), "<u4"),
+        sentence_of_term=np.repeat(np.arange(len(table)), table[:, 2]),
+        starts=np.cumsum([0, *counts[:-1]]),
+    )

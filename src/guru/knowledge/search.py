@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from guru.knowledge.fusion import fuse
+from guru.knowledge.fusion import fuse, sentence_logits
 from guru.knowledge.index import Snapshot
-from guru.knowledge.rows import dot, unpack_spans, vector_type
+from guru.knowledge.query import Query, coverage, read_query
+from guru.knowledge.rows import SENTENCE_COLUMNS, dot, unpack_sentences
 from guru.knowledge.sparse import score_bm25
-from guru.knowledge.terms import hash_term, query_terms
 from guru.store.tables import chunks, documents
 from guru.types import Hit, SearchMode
 
@@ -23,12 +23,15 @@ CANDIDATES: Final = 100
 
 
 class Sentence(Struct, kw_only=True):
-    """A sentence of a passage: `[start, end)` in the document's text, and its cosine with the query."""
+    """A sentence of a passage: `[start, end)` in the document's text."""
 
     start: int
     end: int
     text: str
     score: float
+    """Cosine with the query."""
+    coverage: float
+    """Share of the query's words, by idf, that it has; over 1 when it has them side by side."""
 
 
 class Retrieval(Struct, kw_only=True):
@@ -43,74 +46,87 @@ class Retrieval(Struct, kw_only=True):
 
 
 class Found(Struct, frozen=True):
-    """Candidates, best first, with the scores of the stages beside them."""
+    """Passages, best first, with the scores of the stages beside them."""
 
     ids: NDArray[Any]
     score: NDArray[Any]
     dense: NDArray[Any]
+    """Cosine of the passage with the query."""
     sentence: NDArray[Any]
+    """Cosine of its best sentence."""
+    coverage: NDArray[Any]
+    """Share of the query's words, by idf, in that sentence."""
     sparse: NDArray[Any]
+    """BM25 of the passage as a share of the query's idf."""
     bm25: NDArray[Any]
 
 
 def rank(
     connection: Connection,
     snapshot: Snapshot,
-    query: str,
+    text: str,
     vector: NDArray[Any],
     *,
     mode: SearchMode,
     k: int,
     allowed: frozenset[str] | None = None,
-) -> Found:
-    """The best `k` passages, among those of the documents `allowed` if it is given. Exact: nothing is approximated
-    but the vectors' rounding, and a passage misses only if neither side has it among its first `CANDIDATES`."""
+) -> tuple[Found, Query]:
+    """The best `k` passages, among those of the documents `allowed` if it is given, and the query as it was read.
+
+    Exact: every passage is scored by both sides, filters are applied before the best are taken, and all candidates
+    are scored by all stages of the mode.
+    """
     import numpy as np
 
+    query = read_query(text, vector, snapshot)
     if not snapshot.parts:
-        return Found(*(np.zeros(0) for _ in range(6)))
-    words = [[hash_term(term) for term in word] for word in query_terms(query, snapshot.languages)]
-    postings = [(segment.postings, live) for segment, live in snapshot.parts]
-    bm25_parts, total = score_bm25(postings, snapshot.statistics, words)
-    bm25 = np.concatenate(bm25_parts)
+        return Found(*(np.zeros(0) for _ in Found.__struct_fields__)), query
+    bm25 = np.concatenate(score_bm25(snapshot.postings, snapshot.statistics, query.words))
     dense = np.concatenate([dot(segment.vectors, vector) for segment, _ in snapshot.parts])
     eligible = np.concatenate([live & _owned(segment.owners, allowed) for segment, live in snapshot.parts])
     depth = max(CANDIDATES, k)
-    rows = np.union1d(
-        _top(dense, eligible, depth) if mode != "sparse" else [],
-        _top(bm25, eligible & (bm25 > 0), depth) if mode != "dense" else [],
-    ).astype(np.int64)
+    sides = [_top(dense, eligible, depth)] if mode != "sparse" else []
+    sides += [_top(bm25, eligible & (bm25 > 0), depth)] if mode != "dense" else []
+    rows = np.unique(np.concatenate(sides))
     ids = np.concatenate([segment.ids for segment, _ in snapshot.parts])[rows]
     dense, bm25 = dense[rows], bm25[rows]
-    sentence = best_sentences(connection, ids, vector) if mode != "sparse" else np.zeros(len(ids), np.float32)
-    sparse = bm25 / total if total else bm25
-    score = fuse(mode, dense, sentence, sparse)
+    sparse = bm25 / query.idf
+    sentence, covered = _best_sentences(connection, ids, query, mode)
+    score = fuse(mode, dense, sentence, covered, sparse)
     order = np.lexsort((ids, -score))[:k]
-    return Found(*(array[order] for array in (ids, score, dense, sentence, sparse, bm25)))
+    return Found(*(array[order] for array in (ids, score, dense, sentence, covered, sparse, bm25))), query
 
 
-def best_sentences(connection: Connection, ids: NDArray[Any], vector: NDArray[Any]) -> NDArray[Any]:
-    """The highest cosine with the query among the sentences of each passage."""
+def _best_sentences(
+    connection: Connection, ids: NDArray[Any], query: Query, mode: SearchMode
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Cosine and coverage of the sentence of each passage that says most for it."""
     import numpy as np
 
-    query = select(chunks.c.id, chunks.c.sentence_vectors).where(chunks.c.id.in_(ids.tolist())).order_by(chunks.c.id)
-    blobs = [blob for _, blob in connection.execute(query)]
-    kind = vector_type(len(vector))
-    scores = dot(np.frombuffer(b"".join(blobs), kind), vector)
-    starts = np.cumsum([0, *(len(blob) // kind.itemsize for blob in blobs[:-1])])
-    return np.maximum.reduceat(scores, starts) if blobs else np.zeros(0, np.float32)
+    if mode == "sparse" or not len(ids):
+        return np.zeros(len(ids), np.float32), np.zeros(len(ids), np.float32)
+    columns = [chunks.c[name] for name in SENTENCE_COLUMNS]
+    rows = connection.execute(select(*columns).where(chunks.c.id.in_(ids.tolist())).order_by(chunks.c.id)).all()
+    stored = unpack_sentences(rows, len(query.vector))
+    cosines, covered = dot(stored.vectors, query.vector), coverage(query, stored)
+    logits = sentence_logits(mode, cosines, covered)
+    passage = np.repeat(np.arange(len(ids)), np.diff([*stored.starts, len(logits)]))
+    # Sorted by passage and then by logit, the last sentence of each passage is its best.
+    best = np.lexsort((logits, passage))[[*(stored.starts[1:] - 1), len(logits) - 1]]
+    return cosines[best], covered[best]
 
 
-def read_hits(connection: Connection, found: Found, vector: NDArray[Any]) -> tuple[list[Hit], list[list[Sentence]]]:
+def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[Hit], list[list[Sentence]]]:
     """The found passages with their texts, documents and sentences."""
-    columns = [chunks.c[name] for name in ("id", "page", "start", "end", "heading_path", "text", "sentences")]
+    columns = [chunks.c[name] for name in ("id", "document_id", "page", "start", "end", "heading_path", "text")]
+    columns += [chunks.c[name] for name in SENTENCE_COLUMNS]
     about = [documents.c[name] for name in ("name", "title", "author", "language", "media_type", "created", "modified")]
-    query = (
-        select(*columns, chunks.c.sentence_vectors, chunks.c.document_id, *about, documents.c.metadata)
+    select_hits = (
+        select(*columns, *about, documents.c.metadata)
         .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
         .where(chunks.c.id.in_(found.ids.tolist()))
     )
-    rows = {row.id: row for row in connection.execute(query)}
+    rows = {row.id: row for row in connection.execute(select_hits)}
     hits, sentences = [], []
     for place, chunk_id in enumerate(found.ids.tolist()):
         row = rows[chunk_id]
@@ -135,23 +151,27 @@ def read_hits(connection: Connection, found: Found, vector: NDArray[Any]) -> tup
                 stages=_stages(found, place),
             )
         )
-        sentences.append(_sentences(row, vector))
+        sentences.append(_sentences(row, query))
     return hits, sentences
 
 
 def _stages(found: Found, place: int) -> dict[str, float]:
-    names = ("dense", "sentence", "sparse", "bm25")
+    names = Found.__struct_fields__[2:]
     return {name: round(float(getattr(found, name)[place]), 6) for name in names}
 
 
-def _sentences(row: Any, vector: NDArray[Any]) -> list[Sentence]:
-    import numpy as np
-
-    spans = unpack_spans(row.sentences)
-    scores = dot(np.frombuffer(row.sentence_vectors, vector_type(len(vector))), vector)
+def _sentences(row: Any, query: Query) -> list[Sentence]:
+    stored = unpack_sentences([row], len(query.vector))
+    scores = zip(stored.spans.tolist(), dot(stored.vectors, query.vector), coverage(query, stored), strict=True)
     return [
-        Sentence(start=start, end=end, text=row.text[start - row.start : end - row.start], score=float(score))
-        for (start, end), score in zip(spans, scores, strict=True)
+        Sentence(
+            start=start,
+            end=end,
+            text=row.text[start - row.start : end - row.start],
+            score=float(cosine),
+            coverage=float(covered),
+        )
+        for (start, end), cosine, covered in scores
     ]
 
 

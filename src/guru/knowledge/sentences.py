@@ -104,7 +104,8 @@ def _ends_here(text: str, begin: int, match: re.Match[str], end: int) -> bool:
         return False
     if match.group("mark") != ".":
         return True
-    before = _WORD_BEFORE.search(text, max(begin, match.start() - _LONGEST_WORD), match.start())
+    opening = max(begin, match.start() - _LONGEST_WORD)
+    before = _WORD_BEFORE.search(text[opening : match.start()])
     if before is None:
         return True
     word = before.group(1)
@@ -114,7 +115,7 @@ def _ends_here(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     if lowered in _OPEN:
         return False
     # A number or letter that opens the sentence is the mark of a list: "2. The pump".
-    if len(word) <= 3 and (word.isdigit() or len(word) == 1) and not text[begin : before.start(1)].strip():
+    if len(word) <= 3 and (word.isdigit() or len(word) == 1) and not text[begin : opening + before.start(1)].strip():
         return False
     initial = len(word) == 1 and word.isupper()
     if initial or lowered in _CLOSING or "." in word.strip("."):

@@ -1,4 +1,4 @@
-"""BM25 (Robertson and Spärck Jones; idf as in Lucene) over postings in memory, with a heading field as in BM25F.
+"""BM25 (Robertson and Spärck Jones; idf as in Lucene, smoothed) over postings in memory, with headings as in BM25F.
 
 Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), sections 3.3 and 3.6.
 """
@@ -16,8 +16,11 @@ from guru.knowledge.terms import term_type
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-K1: Final = 1.2
-B: Final = 0.75
+K1: Final = 0.9
+B: Final = 0.6
+BACKGROUND: Final = 50
+"""Passages without the word that idf counts besides those there are: in a collection of one passage, too, a word that
+is there must tell more than nothing."""
 HEADING_WEIGHT: Final = 0.5
 """How much an occurrence in the title or heading path counts beside one in the passage."""
 
@@ -91,31 +94,47 @@ def _build(terms: NDArray[Any], rows: NDArray[Any], frequencies: NDArray[Any], l
 
 
 def idf(passages: int, frequency: int) -> float:
-    """How telling a term is that `frequency` of `passages` have; never negative."""
-    return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
+    """How telling a word is that `frequency` of `passages` have; never negative."""
+    return log(1 + (passages + BACKGROUND - frequency + 0.5) / (frequency + 0.5))
 
 
-def score_bm25(
-    segments: Sequence[tuple[Postings, NDArray[Any]]], statistics: Statistics, words: Sequence[Sequence[int]]
-) -> tuple[list[NDArray[Any]], float]:
-    """Scores of every row of every segment, and the sum of the words' idf: what a score can be measured by.
+class Word(Struct, frozen=True):
+    """A word of a query: the hashes of its stems, one for each language of the collection, and their idf."""
 
-    `segments` are postings with a mask of the rows that live; `words` are the query's, each with its hashes (one
-    for each language). A word that is written twice counts twice.
-    """
+    terms: list[int]
+    idfs: list[float]
+
+    @property
+    def idf(self) -> float:
+        return max(self.idfs, default=0.0)
+
+
+Segments = Sequence[tuple[Postings, "NDArray[Any]"]]
+"""Postings, each with a mask of the rows that live."""
+
+
+def weigh(segments: Segments, statistics: Statistics, words: Sequence[Sequence[int]]) -> list[Word]:
+    """The words of a query, given as hashes, with what they tell in this collection."""
+
+    def frequency(term: int) -> int:
+        return sum(int(live[postings.find(term)[0]].sum()) for postings, live in segments)
+
+    return [Word(list(word), [idf(statistics.passages, frequency(term)) for term in word]) for word in words]
+
+
+def score_bm25(segments: Segments, statistics: Statistics, words: Sequence[Word]) -> list[NDArray[Any]]:
+    """Scores of every row of every segment, float32. A word that is written twice counts twice."""
     import numpy as np
 
-    scores = [np.zeros(len(live), np.float32) for _, live in segments]
-    total = 0.0
-    for word in words:
-        best = 0.0
-        for term in word:
-            found = [(*postings.find(term), live) for postings, live in segments]
-            frequency = sum(int(live[rows].sum()) for rows, _, live in found)
-            weight = idf(statistics.passages, frequency)
-            best = max(best, weight)
-            for score, (rows, counts, _), (postings, _) in zip(scores, found, segments, strict=True):
-                length = postings.lengths[rows] / max(statistics.mean_length, 1e-9)
-                score[rows] += weight * counts * (K1 + 1) / (counts + K1 * (1 - B + B * length))
-        total += best
-    return scores, total
+    weighted = [pair for word in words for pair in zip(word.terms, word.idfs, strict=True)]
+    scores = []
+    for postings, live in segments:
+        score = np.zeros(len(live), np.float32)
+        for term, weight in (
+            (term, weight) for word in words for term, weight in zip(word.terms, word.idfs, strict=True)
+        ):
+            rows, counts = postings.find(term)
+            length = postings.lengths[rows] / max(statistics.mean_length, 1e-9)
+            score[rows] += weight * counts * (K1 + 1) / (counts + K1 * (1 - B + B * length))
+        scores.append(score)
+    return scores

@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from guru.knowledge.stopwords import is_stop_word
@@ -49,10 +50,20 @@ def terms(text: str, language: str = "en") -> list[str]:
 
 def query_terms(text: str, languages: frozenset[str] = frozenset({"en"})) -> list[list[str]]:
     """The terms of a query: for each word its stems in `languages`. Stop words are left out, unless all are."""
-    words = [(term, [_stemmer(language)(term) for language in sorted(languages)])
-             for token in _tokens(text) for term in _variants(token)]  # fmt: skip
-    telling = [stems for word, stems in words if not any(is_stop_word(word, language) for language in languages)]
-    return [list(dict.fromkeys(stems)) for stems in telling or [stems for _, stems in words]]
+    words = [term for token in _tokens(text) for term in _variants(token)]
+    telling = [word for word in words if not any(is_stop_word(word, language) for language in languages)]
+    stemmers = [_stemmer(language) for language in sorted(languages)]
+    return [list(dict.fromkeys(stem(word) for stem in stemmers)) for word in telling or words]
+
+
+def query_pairs(text: str, language: str = "en") -> list[tuple[str, str]]:
+    """Terms that stand side by side in a query and are not both stop words."""
+    words, stem = [term for token in _tokens(text) for term in _variants(token)], _stemmer(language)
+    return [
+        (stem(first), stem(second))
+        for first, second in pairwise(words)
+        if not (is_stop_word(first, language) and is_stop_word(second, language))
+    ]
 
 
 def count_terms(body: str, heading: str, language: str) -> NDArray[Any]:
@@ -86,7 +97,9 @@ def _variants(token: str) -> tuple[str, ...]:
     if _UNSPACED_RUN.match(token):
         pairs = tuple(token[i : i + 2] for i in range(len(token) - 1))
         return pairs or (token,)
-    token = _POSSESSIVE.sub("", token)
+    token = _POSSESSIVE.sub("", token).strip("_")
+    if not token:
+        return ()
     if token[0].isdigit() and not any(character.isalpha() for character in token):
         whole = token.replace(",", "")
         parts = re.split(r"[-.]", whole)
@@ -95,9 +108,8 @@ def _variants(token: str) -> tuple[str, ...]:
     if all(len(piece) <= 1 for piece in pieces):  # U.S.A is USA
         return (fold("".join(pieces)),)
     parts = [part for piece in pieces for part in (_CAMEL.findall(piece) if _is_mixed(piece) else [piece]) if part]
-    whole = fold("".join(pieces))
-    folded = [fold(part) for part in parts]
-    return (whole, *folded) if len(folded) > 1 else (whole,)
+    folded = [word for word in (fold("".join(pieces)), *map(fold, parts)) if word]
+    return tuple(folded[:1] if len(parts) == 1 else folded)
 
 
 def _is_mixed(piece: str) -> bool:

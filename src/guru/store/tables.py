@@ -94,6 +94,8 @@ chunks = Table(
     Column("terms", LargeBinary, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     Column("sentences", LargeBinary, nullable=False),
+    # Terms of the sentences in order, for how much of a query one sentence has.
+    Column("sentence_terms", LargeBinary, nullable=False),
     Column("sentence_vectors", LargeBinary, nullable=False),
     Index("chunks_of_document", "document_id", "ordinal"),
     Index("chunks_of_collection", "collection_id", "id"),

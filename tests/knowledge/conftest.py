@@ -1,0 +1,92 @@
+"""A knowledge base as the server makes it: the real embedder, the real parser, a database in a home."""
+
+import contextlib
+
+import pytest
+
+from guru.config import KnowledgeSettings
+from guru.knowledge.base import KnowledgeBase
+from guru.knowledge.parse.sandbox import ParsePool
+from guru.models.local.embedder import MiniLMEmbedder
+from guru.store.blobs import BlobStore
+from guru.store.database import Database
+from guru.store.jobs import Jobs
+
+TENANT = "local"
+
+
+class Bench:
+    """A knowledge base, with what is around it."""
+
+    def __init__(self, knowledge, jobs, database, blobs):
+        self.knowledge, self.jobs, self.database, self.blobs = knowledge, jobs, database, blobs
+
+    async def ended(self, job):
+        async for seen in self.jobs.watch(TENANT, job.id):
+            last = seen
+        return last
+
+    async def ingest(self, *paths, collection="c", prune=False):
+        """Run an ingest job to its end; returns its result."""
+        job = await self.knowledge.ingest.submit_paths(TENANT, collection, [str(p) for p in paths], prune=prune)
+        job = await self.ended(job)
+        assert job.status == "done", job.error
+        return job.result
+
+    async def search(self, query, **options):
+        return await self.knowledge.search(TENANT, options.pop("collection", "c"), query, **options)
+
+    async def names(self, collection="c"):
+        return [document.name for document in (await self.knowledge.documents.list(TENANT, collection))[0]]
+
+
+@pytest.fixture(scope="session")
+def embedder():
+    embedder = MiniLMEmbedder()
+    yield embedder
+    embedder.close()
+
+
+@pytest.fixture
+def open_bench(tmp_path, embedder):
+    """A context manager that opens the knowledge base of a home, the test's own unless it is given."""
+
+    @contextlib.asynccontextmanager
+    async def opening(home=tmp_path / "home", **settings):
+        database, blobs, parser = Database.in_home(home), BlobStore(home), ParsePool()
+        await database.open()
+        jobs = Jobs(database)
+        knowledge = KnowledgeBase(database, blobs, embedder, parser, KnowledgeSettings(**settings), jobs=jobs)
+        await jobs.start()
+        try:
+            yield Bench(knowledge, jobs, database, blobs)
+        finally:
+            await jobs.close()
+            await parser.aclose()
+            await database.close()
+
+    return opening
+
+
+@pytest.fixture
+async def bench(open_bench):
+    async with open_bench() as bench:
+        yield bench
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three small documents about different things."""
+    folder = tmp_path / "documents"
+    (folder / "plants").mkdir(parents=True)
+    (folder / "plants" / "tea.md").write_text(
+        "# Tea\n\nTea grows on slopes in Assam. The leaves are picked by hand.\n\n"
+        "## Brewing\n\nGreen tea is brewed at 75 degrees. Black tea wants boiling water."
+    )
+    (folder / "pumps.md").write_text(
+        "# Pumps\n\nThe feed pump P-101 delivers 40 litres per minute. Its bearings are greased every March.\n"
+    )
+    (folder / "leave.txt").write_text(
+        "Every employee has 28 days of annual leave. Requests are sent to Dr. Osei two weeks ahead.\n"
+    )
+    return folder
