@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 FOLDER: Final = Path(__file__).with_name("minilm")
-BATCH: Final = 16
-"""Texts per run of the graph. Larger batches gain nothing on two cores and cost memory."""
+BATCH: Final = 32
+"""Most texts in a run of the graph."""
+BATCH_TOKENS: Final = 2048
+"""Most tokens in a run, padding included. More is no faster, and costs memory with its square."""
 
 
 class MiniLMEmbedder:
@@ -48,9 +50,7 @@ class MiniLMEmbedder:
             return vectors
         loop, executor = asyncio.get_running_loop(), self._pool()
         tokens = await loop.run_in_executor(executor, self._encode, list(texts))
-        by_length = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
-        for start in range(0, len(by_length), BATCH):
-            rows = by_length[start : start + BATCH]
+        for rows in _batches([len(ids) for ids in tokens]):
             vectors[rows] = await loop.run_in_executor(executor, self._run, [tokens[i] for i in rows])
         return vectors
 
@@ -132,6 +132,17 @@ class MiniLMEmbedder:
                     self._folder / "model.onnx", options, providers=["CPUExecutionProvider"]
                 )
             return self._session
+
+
+def _batches(lengths: list[int]) -> Iterator[list[int]]:
+    """Indices in batches of like length, so that little is padded."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if len(batch) == BATCH or (len(batch) + 1) * lengths[index] > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    yield batch
 
 
 def _physical_cores() -> int:

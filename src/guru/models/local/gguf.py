@@ -21,6 +21,11 @@ LONGEST_ARRAY: Final = 64
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """All keys but the long arrays, which are None. Raises `ModelError` when the file is no GGUF or is cut."""
+    return read_header(path)[0]
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The metadata as `read_metadata`, and the position of the first byte after it."""
     try:
         with path.open("rb") as file:
             if file.read(4) != MAGIC:
@@ -28,10 +33,14 @@ def read_metadata(path: Path) -> dict[str, Any]:
             version, _tensors, keys = struct.unpack("<IQQ", file.read(20))
             if version not in (2, 3):
                 raise ModelError(f"{path.name} has GGUF version {version}.", hint="Guru reads versions 2 and 3.")
-            return dict(_read_pair(file) for _ in range(keys))
-    except (struct.error, KeyError, UnicodeDecodeError, MemoryError, OverflowError):
-        hint = "The file is broken or cut: remove the model and pull it again."
-        raise ModelError(f"The header of {path.name} cannot be read.", hint=hint) from None
+            return dict(_read_pair(file) for _ in range(keys)), file.tell()
+    except (struct.error, KeyError, UnicodeDecodeError, MemoryError, OverflowError, ValueError):
+        raise broken(path) from None
+
+
+def broken(path: Path) -> ModelError:
+    hint = "The file is broken or cut: remove the model and pull it again."
+    return ModelError(f"The header of {path.name} cannot be read.", hint=hint)
 
 
 def context_length(metadata: dict[str, Any]) -> int | None:

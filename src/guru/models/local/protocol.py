@@ -29,8 +29,8 @@ class WorkerSettings(Struct, kw_only=True):
     threads: int
     batch: int = 256
     """Tokens of a prompt computed at once. Larger is no faster on a few cores and takes memory."""
-    cache_type: Literal["f16", "q8_0"] = "f16"
-    """Precision of the attention cache."""
+    cache_type: Literal["f16", "q8_0"] = "q8_0"
+    """Precision of the attention cache. 8 bits halve its memory, at no cost that could be measured."""
     gpu_layers: int = -1
     """Layers on an accelerator, where the installed llama.cpp has one; -1 is as many as fit."""
 
