@@ -12,8 +12,8 @@ import openai
 
 from guru.config import Settings
 from guru.errors import ModelNotFound
+from guru.models.registry import ModelStatus
 from guru.server.app import create_app
-from guru.server.library import ModelView
 from guru.server.serve import Server, address
 from guru.types import Completed, Delta, Finished, Usage
 
@@ -105,13 +105,27 @@ class TestModels:
 
     async def list(self):
         return [
-            ModelView(name=self.model.name, kind="chat", status="ready", aliases=["default"]),
-            ModelView(name=self.words.name, kind="embedding", status="ready", aliases=["embedding"]),
-            ModelView(name="test/elsewhere", kind="chat", status="not installed"),
+            status(self.model.name, "chat", "ready", "default"),
+            status(self.words.name, "embedding", "ready", "embedding"),
+            status("test/elsewhere", "chat", "not installed"),
         ]
 
     async def aclose(self):
         pass
+
+
+def status(name, kind, state, *aliases):
+    return ModelStatus(
+        name=name,
+        kind=kind,
+        status=state,
+        size_bytes=1,
+        context_length=4096,
+        licence=None,
+        description="",
+        memory_bytes=1,
+        aliases=list(aliases),
+    )
 
 
 class Running:

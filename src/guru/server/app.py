@@ -37,7 +37,7 @@ from guru.server import (
 from guru.server.endpoint import Endpoint
 from guru.server.errors import CatchAll, on_guru_error, on_http_exception
 from guru.server.gauges import add_gauges
-from guru.server.library import Library, local_library
+from guru.server.library import Library, LocalLibrary
 from guru.server.security import Gate
 from guru.server.services import Services
 from guru.store.blobs import BlobStore
@@ -98,7 +98,7 @@ async def open_services(
         tracer, metrics, jobs = Tracer(database, home), Metrics(), Jobs(database)
         stack.push_async_callback(tracer.close)
         await tracer.open()
-        models = models or local_library(home, settings, jobs)
+        models = models or LocalLibrary(home, settings, jobs)
         stack.push_async_callback(models.aclose)
         parser = ParsePool(
             timeout=settings.knowledge.parse_timeout_seconds, memory=settings.knowledge.parse_memory_mb * MIB

@@ -1,37 +1,27 @@
-"""The models on disk and in the catalogue, as the API shows them."""
+"""The models on disk and in the catalogue, as the doors use them; pulling one is a job."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from pathlib import Path
+from typing import Any, Protocol
 
-from msgspec import Struct
-
-from guru.store.jobs import Job
+from guru.config import Settings
+from guru.errors import NotFound
+from guru.models.registry import ModelRegistry, ModelStatus
+from guru.store.jobs import Job, JobRun, Jobs
 from guru.types import Models
 
-
-class ModelView(Struct, kw_only=True):
-    name: str
-    kind: str
-    """`chat` or `embedding`."""
-    status: str
-    """`ready` (in memory), `available` (on disk) or `not installed`."""
-    size_bytes: int | None = None
-    context_length: int | None = None
-    licence: str | None = None
-    description: str = ""
-    memory_bytes: int | None = None
-    """What it needs when it runs."""
-    aliases: list[str] = []
+PULL = "pull"
 
 
 class Library(Models, Protocol):
     """The models that this server can reach, and those that it could have."""
 
-    async def list(self) -> list[ModelView]: ...
+    async def list(self) -> list[ModelStatus]: ...
 
     async def pull(self, tenant: str, name: str) -> Job:
-        """Raises `ModelNotFound`."""
+        """Submit a job that fetches a model, by a name of the catalogue or another source."""
         ...
 
     async def remove(self, name: str) -> None:
@@ -43,8 +33,29 @@ class Library(Models, Protocol):
         ...
 
 
-def local_library(home: Path, settings: Settings, jobs: Jobs) -> Library:
+class LocalLibrary(ModelRegistry):
     """The local models of a home."""
-    from guru.models.registry import ModelRegistry
 
-    return LocalLibrary(ModelRegistry(home, settings), jobs)
+    def __init__(self, home: Path, settings: Settings, jobs: Jobs) -> None:
+        super().__init__(home, settings)
+        self._jobs = jobs
+        jobs.handle(PULL, self._pull)
+
+    async def list(self) -> list[ModelStatus]:
+        return await asyncio.to_thread(self.status)
+
+    async def pull(self, tenant: str, name: str) -> Job:
+        try:
+            source = self.resolve(name)
+        except NotFound:
+            source = name  # an address or a repository; the job says so when it is neither
+        return await self._jobs.submit(tenant, PULL, {"name": source})
+
+    async def _pull(self, run: JobRun) -> dict[str, Any]:
+        name = run.job.arguments["name"]
+
+        def progress(done: int, total: int | None) -> None:
+            run.progress(done=done, total=total, current=name)
+
+        info = await self.store.pull(name, progress)
+        return {"name": info.name, "bytes": info.size_bytes}

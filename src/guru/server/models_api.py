@@ -5,14 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 from guru.errors import ModelNotFound
+from guru.models.registry import ModelStatus
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.jobs_api import JobAnswer, to_view
-from guru.server.library import ModelView
 from guru.server.services import Services
 
 
 class ModelList(Struct):
-    models: list[ModelView]
+    models: list[ModelStatus]
 
 
 class Pull(Struct, forbid_unknown_fields=True):
@@ -38,11 +38,11 @@ async def remove_model(call: Call, name: str) -> None:
     await call.services.models.remove(name)
 
 
-async def list_models(services: Services) -> list[ModelView]:
+async def list_models(services: Services) -> list[ModelStatus]:
     return await services.models.list()
 
 
-async def find_model(services: Services, name: str) -> ModelView:
+async def find_model(services: Services, name: str) -> ModelStatus:
     """By name or alias. Raises `ModelNotFound`."""
     for model in await list_models(services):
         if name == model.name or name in model.aliases:
