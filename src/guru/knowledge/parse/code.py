@@ -21,7 +21,7 @@ LANGUAGES = {
     "tex": "LaTeX", "graphql": "GraphQL", "Makefile": "Make", "Dockerfile": "Dockerfile",
 }  # fmt: skip
 
-_NAME = r"(?P<name>[\w$.:~]+)"
+_NAME = r"(?P<name>[\w$.~]+(?:::?[\w$.~]+)*)"
 _C_LIKE = rf"^[A-Za-z_][\w:<>,*&\[\] \t]{{0,200}}?[ \t*&]{_NAME}[ \t]*\([^;\n]*$"
 _TYPES = (
     rf"^(?:[\w@]+[ \t]+)*(?:class|interface|enum|struct|trait|record|object|namespace|protocol|extension)[ \t]+{_NAME}"

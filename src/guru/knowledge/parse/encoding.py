@@ -54,6 +54,17 @@ def repair(text: str) -> tuple[str, int]:
     return ("\n".join(lines), changed) if changed else (text, 0)
 
 
+def utf16_without_mark(data: bytes) -> str | None:
+    """`utf-16-le` or `utf-16-be` when nearly every second byte of `data` is zero, as in Western text."""
+    head = data[:4096]
+    if len(head) < 4:
+        return None
+    even, odd = head[0::2].count(0) / len(head[0::2]), head[1::2].count(0) / len(head[1::2])
+    if odd > 0.7 and even < 0.05:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.7 and odd < 0.05 else None
+
+
 def _decode(data: bytes, declared: str | None) -> tuple[str, str | None]:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -61,6 +72,9 @@ def _decode(data: bytes, declared: str | None) -> tuple[str, str | None]:
                 return data.decode(encoding), None
             except UnicodeDecodeError:
                 break
+    unmarked = utf16_without_mark(data)
+    if unmarked:
+        return data.decode(unmarked, "replace"), None
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError:

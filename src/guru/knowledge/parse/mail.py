@@ -99,6 +99,7 @@ def _attachment(
     except UnreadableDocument as error:
         warnings.append(f"The attachment {name} was not read: {error.message}")
         return {**listed, "error": error.message}
+    warnings.extend(f"{name}: {warning}" for warning in document.warnings)
     builder.heading(1, f"Attachment: {name}")
     _add(builder, document, 1)
     return listed

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from guru.errors import UnreadableDocument
 from guru.knowledge.parse.code import LANGUAGES
+from guru.knowledge.parse.encoding import utf16_without_mark
 
 SUPPORTED = "PDF, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV, TSV, JSON, JSON Lines, e-mail (.eml), source code"
 _HINT = f"Guru reads {SUPPORTED}."
@@ -126,17 +127,6 @@ def _is_binary(data: bytes) -> bool:
         return False
     controls = len(head) - len(head.translate(None, _CONTROLS))
     return controls * 50 > len(head)
-
-
-def utf16_without_mark(data: bytes) -> str | None:
-    """`utf-16-le` or `utf-16-be` when nearly every second byte of `data` is zero, as in Western text."""
-    head = data[:4096]
-    if len(head) < 4:
-        return None
-    even, odd = head[0::2].count(0) / len(head[0::2]), head[1::2].count(0) / len(head[1::2])
-    if odd > 0.7 and even < 0.05:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.7 and odd < 0.05 else None
 
 
 def _text_kind(data: bytes, name: str, extension: str, promised: str | None) -> str:
