@@ -90,7 +90,7 @@ class KnowledgeBase:
             allowed = allowed_documents(connection, row.id, accepts) if accepts else None
             found, read = rank(connection, snapshot, query, vector, mode=mode, k=k, allowed=allowed)
             hits, sentences = read_hits(connection, found, read)
-            return Retrieval(query=query, vector=vector, hits=hits, sentences=sentences)
+            return Retrieval(tenant=tenant, query=query, vector=vector, hits=hits, sentences=sentences)
 
         return await self._database.read(look)
 

@@ -37,6 +37,8 @@ class Sentence(Struct, kw_only=True):
 class Retrieval(Struct, kw_only=True):
     """What a search found, with all that choosing evidence needs."""
 
+    tenant: str = ""
+    """Whose documents these are."""
     query: str
     vector: Any
     """Of the query, float32, unit length."""
