@@ -281,7 +281,11 @@ Event = Started | Retrieved | Delta | Cited | Unsupported | Finished | Completed
 
 
 class ChatModel(Protocol):
-    """A model that answers. Yields `Delta`, `Finished` for each choice, and one `Completed`."""
+    """A model that answers. Yields `Delta`, `Finished` for each choice, and one `Completed`.
+
+    It may have an attribute `small` (bool): too weak for long instructions and sources. A small model is shown
+    examples and the best evidence alone.
+    """
 
     name: str
     context_length: int

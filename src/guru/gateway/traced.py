@@ -23,6 +23,7 @@ class TracedModel:
         self._trace = trace
         self.name = model.name
         self.context_length = model.context_length
+        self.small: bool = getattr(model, "small", False)
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         return self._record("chat", request.messages, request, self._model.chat(request))

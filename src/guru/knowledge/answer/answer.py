@@ -22,7 +22,7 @@ from guru.knowledge.answer.confidence import confidence
 from guru.knowledge.answer.draft import Draft
 from guru.knowledge.answer.evidence import Evidence, gather
 from guru.knowledge.answer.features import passages_of
-from guru.knowledge.answer.prompt import DECLINE, build_prompt
+from guru.knowledge.answer.prompt import DECLINE, Prompt, build_prompt, build_small_prompt
 from guru.knowledge.answer.query import last_question, retrieval_query
 from guru.knowledge.answer.support import Judge
 from guru.knowledge.search import Retrieval
@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 Outcome = Literal["answered", "quoted", "declined"]
 STRONG: Final = 0.7
 """Confidence from which the evidence is shown although the model declines."""
-ANSWER_TOKENS: Final = 512
+ANSWER_TOKENS: Final = 1024
+SMALL_ANSWER_TOKENS: Final = 40
 
 
 class Documents(Protocol):
@@ -82,13 +83,7 @@ class Answerer:
             for event in decline(evidence, model.name, sure):
                 yield event
             return
-        prompt = build_prompt(
-            request.messages,
-            last_question(request.messages),
-            evidence,
-            context_length=model.context_length,
-            answer_tokens=min(request.max_tokens or ANSWER_TOKENS, model.context_length // 2),
-        )
+        prompt, limit = self._prompt(request, evidence, model)
         if prompt.dropped_sources or prompt.dropped_messages:
             record("dropped", {"sources": prompt.dropped_sources, "messages": prompt.dropped_messages})
         citer = Citer(
@@ -100,7 +95,9 @@ class Answerer:
             record=record,
         )
         draft = Draft(citer)
-        asked = msgspec.structs.replace(request, messages=prompt.messages, guru=None)
+        asked = msgspec.structs.replace(request, messages=prompt.messages, guru=None, max_tokens=limit)
+        if asked.temperature is None:
+            asked.temperature = 0.0
         async with aclosing(draft.write(asked, model)) as events:
             async for event in events:
                 yield event
@@ -118,8 +115,22 @@ class Answerer:
             model=model.name, usage=usage, timings=draft.timings, outcome=outcome, confidence=round(sure, 4)
         )
 
+    def _prompt(self, request: ChatRequest, evidence: Evidence, model: ChatModel) -> tuple[Prompt, int]:
+        """What to ask, and how many tokens the answer may have."""
+        question = last_question(request.messages)
+        # An optional attribute of models: `ChatModel` says what it means.
+        if getattr(model, "small", False):
+            return build_small_prompt(request.messages, question, evidence), min(
+                request.max_tokens or SMALL_ANSWER_TOKENS, SMALL_ANSWER_TOKENS
+            )
+        limit = min(request.max_tokens or ANSWER_TOKENS, model.context_length // 2)
+        prompt = build_prompt(
+            request.messages, question, evidence, context_length=model.context_length, answer_tokens=limit
+        )
+        return prompt, limit
+
     def _stored(self, retrieval: Retrieval) -> Stored:
-        documents, tenant = self._documents, getattr(retrieval, "tenant", "")
+        documents, tenant = self._documents, retrieval.tenant
         passages = passages_of(retrieval)
 
         async def read(document_id: str, start: int, end: int) -> str:

@@ -61,7 +61,10 @@ class Draft:
                     self.usage, self.timings = event.usage, event.timings
                 if self._settled:
                     return
-        for shown in await self._take(self._stream.flush()):
+        rest = self._stream.flush()
+        if self.finished.reason == "length" and not self.stands:
+            return  # The beginning of a first sentence is no answer.
+        for shown in await self._take(rest):
             yield shown
 
     async def _feed(self, delta: Delta) -> AsyncGenerator[Event, None]:

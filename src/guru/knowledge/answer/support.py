@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.features import Passage
-from guru.knowledge.answer.words import content, names, negated, numbers, words
+from guru.knowledge.answer.words import assertions, content, names, negated, numbers, words
 from guru.knowledge.terms import fold
 from guru.types import Embedder
 
@@ -41,7 +41,7 @@ class Statement(Struct, frozen=True):
 
     @classmethod
     def of(cls, text: str, language: str) -> Statement:
-        return cls(text, frozenset(content(text, language)), frozenset(numbers(text)), negated(text))
+        return cls(text, frozenset(assertions(text, language)), frozenset(numbers(text)), negated(text))
 
 
 class Support(Struct, frozen=True):

@@ -68,15 +68,24 @@ def words(text: str) -> list[str]:
 
 
 def content(text: str, language: str = "en") -> list[str]:
-    """Stems of the words that carry meaning, in order, repeats kept."""
-    stops = _stop_stems(language)
+    """Stems of the words that tell what a question is about, in order, repeats kept."""
+    stops = _stop_stems(language) | _asking_stems(language)
     return [term for term in terms(text, language) if term not in stops]
+
+
+def assertions(text: str, language: str = "en") -> set[str]:
+    """Stems of all words by which a sentence can be wrong: `content`, and verbs like "named" and "used"."""
+    return set(terms(text, language)) - _stop_stems(language)
 
 
 @lru_cache(maxsize=32)
 def _stop_stems(language: str) -> frozenset[str]:
-    plain = STOP_WORDS.get(language, frozenset()) | (_ASKING if language == "en" else frozenset())
-    return frozenset(stem for word in plain for stem in terms(word, language)) | {"s"}
+    return frozenset(stem for word in STOP_WORDS.get(language, ()) for stem in terms(word, language)) | {"s"}
+
+
+@lru_cache(maxsize=32)
+def _asking_stems(language: str) -> frozenset[str]:
+    return frozenset(stem for word in (_ASKING if language == "en" else ()) for stem in terms(word, language))
 
 
 def numbers(text: str) -> set[str]:

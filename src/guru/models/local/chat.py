@@ -23,6 +23,9 @@ from guru.types import ChatRequest, Completed, Delta, Event, Finished, Sampling,
 
 JSON = dict[str, Any]
 
+SMALL = 500_000_000
+"""Bytes. Below about half a billion parameters, models imitate examples but do not follow instructions."""
+
 
 class LocalChatModel:
     """A GGUF file that answers through a supervised llama.cpp worker.
@@ -50,6 +53,7 @@ class LocalChatModel:
             name, path, metadata, threads=threads, slots=slots, context_length=context_length
         )
         self.context_length = self._settings.context_length
+        self.small = path.stat().st_size < SMALL
         self._supervisor = Supervisor(lambda: self._settings, timeouts)
 
     @property
