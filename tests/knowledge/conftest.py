@@ -90,3 +90,10 @@ def folder(tmp_path):
         "Every employee has 28 days of annual leave. Requests are sent to Dr. Osei two weeks ahead.\n"
     )
     return folder
+
+
+@pytest.fixture
+def forget_grace(monkeypatch):
+    """Remove unneeded files at once, not only when they are old enough."""
+    monkeypatch.setattr("guru.knowledge.trash.UPLOAD_GRACE", -1.0)
+    monkeypatch.setattr("guru.knowledge.trash.SWEEP_GRACE", -1.0)

@@ -130,9 +130,7 @@ def score_bm25(segments: Segments, statistics: Statistics, words: Sequence[Word]
     scores = []
     for postings, live in segments:
         score = np.zeros(len(live), np.float32)
-        for term, weight in (
-            (term, weight) for word in words for term, weight in zip(word.terms, word.idfs, strict=True)
-        ):
+        for term, weight in weighted:
             rows, counts = postings.find(term)
             length = postings.lengths[rows] / max(statistics.mean_length, 1e-9)
             score[rows] += weight * counts * (K1 + 1) / (counts + K1 * (1 - B + B * length))

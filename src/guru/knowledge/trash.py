@@ -20,7 +20,7 @@ SWEEP_GRACE: Final = 3600.0
 
 
 def remove_unused(
-    connection: Connection, blobs: BlobStore, digests: Iterable[str], *, grace: float = UPLOAD_GRACE
+    connection: Connection, blobs: BlobStore, digests: Iterable[str], *, grace: float | None = None
 ) -> int:
     """Remove those of `digests` that no document and no waiting upload needs; returns how many.
 
@@ -30,7 +30,7 @@ def remove_unused(
     removed = 0
     for digest in digests:
         in_use = connection.scalar(select(documents.c.id).where(documents.c.content_hash == digest).limit(1))
-        if digest not in needed and in_use is None and _is_older(blobs, digest, grace):
+        if digest not in needed and in_use is None and _is_older(blobs, digest, UPLOAD_GRACE if grace is None else grace):
             blobs.remove(digest)
             removed += 1
     return removed

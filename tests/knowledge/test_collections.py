@@ -1,0 +1,52 @@
+import pytest
+
+from guru.errors import Conflict, InvalidParameter, NotFound
+
+TENANT = "local"
+
+
+async def test_a_collection_counts_what_is_in_it(bench, folder):
+    await bench.ingest(folder)
+    collection = await bench.knowledge.collections.get(TENANT, "c")
+    assert (collection.documents, collection.chunks) == (3, 3)
+    assert collection.bytes == sum(path.stat().st_size for path in folder.rglob("*.*"))
+    assert collection.embedding_model == "local/all-minilm-l6-v2"
+
+
+async def test_collections_are_listed_by_name_and_belong_to_their_tenant(bench):
+    for name in ("beta", "alpha"):
+        await bench.knowledge.collections.create(TENANT, name)
+    assert [found.name for found in await bench.knowledge.collections.list(TENANT)] == ["alpha", "beta"]
+    assert await bench.knowledge.collections.list("other") == []
+    with pytest.raises(NotFound):
+        await bench.knowledge.collections.get("other", "alpha")
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "-x", "a/b", "a" * 65, "ü"])
+async def test_a_bad_name_is_refused(bench, name):
+    with pytest.raises(InvalidParameter):
+        await bench.knowledge.collections.create(TENANT, name)
+
+
+async def test_a_name_is_taken_once(bench):
+    await bench.knowledge.collections.create(TENANT, "alpha")
+    with pytest.raises(Conflict):
+        await bench.knowledge.collections.create(TENANT, "alpha")
+    assert (await bench.knowledge.collections.create("other", "alpha")).documents == 0
+
+
+async def test_deleting_a_collection_leaves_nothing(bench, folder, forget_grace):
+    await bench.ingest(folder)
+    await bench.ingest(folder / "pumps.md", collection="kept")
+    await bench.knowledge.collections.delete(TENANT, "c")
+    with pytest.raises(NotFound):
+        await bench.search("tea")
+    assert len(list(bench.blobs.root.glob("??/*"))) == 1
+    assert await bench.search("feed pump", collection="kept")
+
+
+async def test_a_collection_of_another_model_is_not_searched(bench, folder):
+    await bench.ingest(folder)
+    bench.knowledge.collections.check_model(await bench.knowledge.collections.get(TENANT, "c"), "local/all-minilm-l6-v2")
+    with pytest.raises(Conflict, match="ingest its documents anew"):
+        bench.knowledge.collections.check_model(await bench.knowledge.collections.get(TENANT, "c"), "other/model")
