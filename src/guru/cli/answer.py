@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import click
 from rich.console import Console
+from rich.status import Status
 from rich.text import Text
 
-from guru.cli.output import clean, console, human_seconds, one_line, print_indented
+from guru.cli.output import clean, console, human_seconds, one_line, plural, print_indented
+from guru.errors import GuruError
 
 JSON = dict[str, Any]
 
 
 class AnswerPrinter:
-    """Shows the events of one answer, as they come. `finish` prints what stands below the text."""
+    """Shows the events of one answer, as they come. `finish` prints what stands below the text.
+
+    As a context it shows, on a terminal, what is being waited for until the text begins.
+    """
 
     def __init__(self) -> None:
         self.console: Console = console()
+        self._waiting: Status | None = None
         self.text = ""
         self.citations: list[JSON] = []
         self.unsupported: list[JSON] = []
         self.completed: JSON = {}
         self.trace_id = ""
 
+    def __enter__(self) -> Self:
+        screen = console(stderr=True)
+        if screen.is_terminal:
+            self._waiting = screen.status("Searching")
+            self._waiting.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop_waiting()
+
     def show(self, event: str, data: Any) -> None:
         """Take one event of the stream."""
         if event == "started":
             self.trace_id = data.get("trace_id", "")
+        elif event == "retrieved" and self._waiting is not None:
+            self._waiting.update(f"Reading {plural(len(data['hits']), 'passage')}")
         elif event == "delta":
+            self._stop_waiting()
             piece = data.get("text", "")
             self.text += piece
             click.echo(clean(piece), nl=False)
@@ -40,7 +59,8 @@ class AnswerPrinter:
             self.completed = data
 
     def finish(self) -> None:
-        """Print the sources, what has no source, and what it took."""
+        """Print the sources, what has no source, and what it took. Raises `GuruError` when the answer was cut off."""
+        self._stop_waiting()
         if self.text and not self.text.endswith("\n"):
             click.echo()
         if self.citations:
@@ -51,6 +71,13 @@ class AnswerPrinter:
             print_unsupported(self.console, self.text, self.unsupported)
         if self.completed and self.console.is_terminal:
             self.console.print(Text(f"\n{self._footer()}", style="dim"), soft_wrap=True)
+        if not self.completed:
+            raise GuruError("The answer was cut off.", hint="Ask again; the server's log says what happened.")
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
 
     def _footer(self) -> str:
         """Which model, how sure, how long, and where to look closer."""

@@ -56,7 +56,7 @@ async def command(
 async def stream_answer(client: Client, body: dict[str, Any]) -> None:
     from guru.cli.answer import AnswerPrinter
 
-    printer = AnswerPrinter()
-    async for event, data in client.stream("POST", "/api/v1/ask", body | {"stream": True}):
-        printer.show(event, data)
-    printer.finish()
+    with AnswerPrinter() as printer:
+        async for event, data in client.stream("POST", "/api/v1/ask", body | {"stream": True}):
+            printer.show(event, data)
+        printer.finish()

@@ -133,13 +133,13 @@ class Session:
         if self._conversation is None:
             made = await self._client.post("/api/v1/conversations", self._settings)
             self._conversation = made["id"]
-        printer = AnswerPrinter()
         path = f"/api/v1/conversations/{self._conversation}/messages"
-        async for event, data in self._client.stream("POST", path, self._settings | body):
-            if event == "message":
-                self._last = data["assistant"]["id"]
-            printer.show(event, data)
-        printer.finish()
+        with AnswerPrinter() as printer:
+            async for event, data in self._client.stream("POST", path, self._settings | body):
+                if event == "message":
+                    self._last = data["assistant"]["id"]
+                printer.show(event, data)
+            printer.finish()
 
     async def _resume(self, conversation: str) -> None:
         if conversation == "last":
