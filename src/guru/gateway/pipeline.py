@@ -116,11 +116,17 @@ class Road:
                     found = await self._retrieve(request, request.guru, caller, trace)
                     yield Retrieved(found.hits)
                     events = self._cite(request, found, model, trace)
+                completed: Completed | None = None
                 async with aclosing(events) as stream:  # type: ignore[type-var]
                     async for event in stream:
-                        if trace.first_token is None and isinstance(event, Delta):
+                        if isinstance(event, Delta) and trace.first_token is None:
                             trace.first_token = trace.elapsed
+                        elif isinstance(event, Completed):
+                            completed = timed(event, trace)
                         yield event
+                if completed is not None:
+                    usage = completed.usage
+                    trace.told(usage.prompt_tokens, usage.completion_tokens, completed.cost)
         except BaseException as error:
             trace.failed(error)
             raise
@@ -203,6 +209,14 @@ class Road:
             self._metrics.first_token.observe(record.route, value=record.first_token)
         self._metrics.tokens.add(model, "prompt", amount=record.prompt_tokens)
         self._metrics.tokens.add(model, "completion", amount=record.completion_tokens)
+
+
+def timed(event: Completed, trace: Trace) -> Completed:
+    """The last event with the times that only the road knows, in seconds."""
+    event.timings["total"] = trace.elapsed
+    if trace.first_token is not None:
+        event.timings["first_token"] = trace.first_token
+    return event
 
 
 def preview(request: ChatRequest | TextRequest) -> str | None:

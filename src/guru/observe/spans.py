@@ -123,6 +123,10 @@ class Trace:
         if self.status == "error":
             self.error = str(error) or type(error).__name__
 
+    def told(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+        """Note what the client was told that the request has used, which is what counts."""
+        self.prompt_tokens, self.completion_tokens, self.cost = prompt_tokens, completion_tokens, cost
+
     def record(self) -> TraceRecord:
         """The trace as it is now."""
         duration = self.elapsed

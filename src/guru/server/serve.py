@@ -38,13 +38,14 @@ def serve(home: Path, settings: Settings, *, on_ready: Callable[[str], None] | N
             if on_ready is not None:
                 on_ready(url)
 
-        server = Server(create_app(home, settings), started)
+        def stopping() -> None:
+            (home / "server.json").unlink(missing_ok=True)
+
+        server = Server(create_app(home, settings), started, stopping)
         try:
             server.run([listener])
         except KeyboardInterrupt:
             pass  # uvicorn raises the signal again after it has stopped
-        finally:
-            (home / "server.json").unlink(missing_ok=True)
 
 
 @contextlib.asynccontextmanager
@@ -74,9 +75,15 @@ async def serve_unix(path: Path, *, home: Path, settings: Settings | None = None
 class Server(uvicorn.Server):
     """Says when it is ready, and tells the application first when it begins to stop."""
 
-    def __init__(self, app: Starlette, on_started: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        on_started: Callable[[], None] | None = None,
+        on_stopping: Callable[[], None] | None = None,
+    ) -> None:
         self._app = app
         self._on_started = on_started
+        self._on_stopping = on_stopping
         self.ready = asyncio.Event()
         super().__init__(
             uvicorn.Config(
@@ -92,6 +99,8 @@ class Server(uvicorn.Server):
             self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._on_stopping is not None:
+            self._on_stopping()
         self._app.state.services.closing.set()
         await super().shutdown(sockets)
 

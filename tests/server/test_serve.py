@@ -1,0 +1,90 @@
+"""The server as a process: its lock, its address, its end."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import aiohttp
+import pytest
+
+from guru.config import ServerSettings, Settings
+from guru.errors import ConfigurationError, Conflict
+from guru.server.serve import serve, serve_unix
+
+SERVE = """
+import sys
+from pathlib import Path
+from guru.config import ServerSettings, Settings
+from guru.server.serve import serve
+
+settings = Settings(server=ServerSettings(port=0))
+serve(Path(sys.argv[1]), settings, on_ready=lambda url: print(url, flush=True))
+"""
+
+
+@pytest.fixture
+def started(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", SERVE, tmp_path], stdout=subprocess.PIPE, text=True)
+    url = process.stdout.readline().strip()
+    yield process, url
+    process.kill()
+    process.communicate()
+
+
+def test_a_server_says_where_it_is_and_takes_it_back(started, tmp_path):
+    process, url = started
+    assert json.loads((tmp_path / "server.json").read_text()) == {"pid": process.pid, "url": url}
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+    assert not (tmp_path / "server.json").exists()
+    assert list((tmp_path / "journal").iterdir()) == []
+
+
+def test_a_second_server_on_one_home_is_refused(started, tmp_path):
+    with pytest.raises(Conflict, match="runs on"):
+        serve(tmp_path, Settings(server=ServerSettings(port=0)))
+
+
+def test_a_home_is_free_again_after_a_kill(started, tmp_path):
+    process, _ = started
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    again = subprocess.Popen([sys.executable, "-c", SERVE, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert again.stdout.readline().startswith("http://127.0.0.1:")
+    again.kill()
+    again.communicate()
+
+
+def test_a_port_in_use_is_explained(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"Port {port} on 127.0.0.1 cannot be used") as raised:
+            serve(tmp_path, Settings(server=ServerSettings(port=port)))
+    assert "--port" in raised.value.hint
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "guru.example"])
+def test_an_address_that_others_reach_is_refused(tmp_path, host):
+    with pytest.raises(ConfigurationError, match="does not listen on") as raised:
+        serve(tmp_path, Settings(server=ServerSettings(host=host)))
+    assert "127.0.0.1" in raised.value.hint
+
+
+async def test_one_command_is_served_on_a_private_socket(tmp_path):
+    path = tmp_path / "socket"
+    async with serve_unix(path, home=tmp_path / "home", settings=Settings()):
+        assert path.stat().st_mode & 0o777 == 0o600
+        connector = aiohttp.UnixConnector(str(path))
+        async with aiohttp.ClientSession(connector=connector) as session:
+            async with session.post("http://guru/api/v1/collections", json={"name": "notes"}) as response:
+                assert response.status == 201
+            async with session.get("http://guru/readyz") as response:
+                assert (await response.json())["ready"] is True
+    assert not path.exists()
+    assert asyncio.get_running_loop().is_running()
