@@ -93,6 +93,10 @@ class ModelRegistry:
             for info in self.store.list()
         ]  # fmt: skip
 
+    def worker_failures(self) -> dict[str, int]:
+        """Workers that died or did not start, by model, since the server's start."""
+        return {name: model.failures for name, model in self._chat.items()}
+
     async def remove(self, name: str) -> None:
         """Unload a model and delete its file. Raises `ModelNotFound` and `Conflict`."""
         full = self.resolve(name)

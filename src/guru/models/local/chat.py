@@ -62,6 +62,11 @@ class LocalChatModel:
         return self._settings
 
     @property
+    def failures(self) -> int:
+        """Workers of this model that died or did not start, since the server's start."""
+        return self._supervisor.failures
+
+    @property
     def pid(self) -> int | None:
         """The worker's process id, while the model is loaded."""
         return self._supervisor.pid

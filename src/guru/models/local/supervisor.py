@@ -40,6 +40,8 @@ class Supervisor:
         self._worker: WorkerProcess | None = None
         self._starting = asyncio.Lock()
         self._idle: asyncio.Task[None] | None = None
+        self.failures = 0
+        """Workers that died or did not start, since the server's start."""
         self._failures = 0
         self._not_before = 0.0
         self._started_at = 0.0
@@ -115,6 +117,7 @@ class Supervisor:
         await worker.kill()
 
     def _count_failure(self, reason: str) -> None:
+        self.failures += 1
         self._failures += 1
         self._last_reason = reason
         wait = 0.0 if self._failures == 1 else min(MAX_BACKOFF, 2.0 ** (self._failures - 2))
