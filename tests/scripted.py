@@ -110,6 +110,9 @@ class TestModels:
             status("test/elsewhere", "chat", "not installed"),
         ]
 
+    def worker_failures(self):
+        return {self.model.name: 0}
+
     async def aclose(self):
         pass
 

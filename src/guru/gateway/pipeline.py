@@ -201,6 +201,12 @@ class Road:
                     yield event
 
     def _settle(self, trace: Trace) -> None:
+        with trace.span("settle") as span:
+            span.attributes |= {
+                names.INPUT_TOKENS: trace.prompt_tokens,
+                names.OUTPUT_TOKENS: trace.completion_tokens,
+                names.COST: trace.cost,
+            }
         record = self._tracer.end(trace)
         model = record.model or "none"
         self._metrics.requests.add(record.route, model, record.status)

@@ -76,11 +76,15 @@ class Histogram:
 class Gauge:
     """A number that is looked up when somebody asks. `read` gives a value, or one per label value."""
 
-    kind = "gauge"
-
     def __init__(
-        self, name: str, help: str, read: Callable[[], float | Mapping[Labels, float]], labels: Labels = ()
+        self,
+        name: str,
+        help: str,
+        read: Callable[[], float | Mapping[Labels, float]],
+        labels: Labels = (),
+        kind: str = "gauge",
     ) -> None:
+        self.kind = kind
         self.name = name
         self.help = help
         self.labels = labels
@@ -107,10 +111,10 @@ class Metrics:
         """Render one more."""
         self._metrics.append(metric)
 
-    def render(self) -> str:
-        """Everything, as Prometheus text."""
+    def render(self, *more: Metric) -> str:
+        """Everything, as Prometheus text, with `more` that were looked up for this answer."""
         lines: list[str] = []
-        for metric in self._metrics:
+        for metric in (*self._metrics, *more):
             lines.append(f"# HELP {metric.name} {metric.help}")
             lines.append(f"# TYPE {metric.name} {metric.kind}")
             lines.extend(metric.lines())

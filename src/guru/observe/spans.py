@@ -108,7 +108,7 @@ class Trace:
 
     def enter(self, span: Span) -> None:
         span.id = str(len(self._spans) + 1)
-        span.parent_id = self._open[-1].id if self._open else None
+        span.parent_id = self._open[-1].id if self._open else (self._spans[0].id if self._spans else None)
         span.start = self.elapsed
         self._spans.append(span)
         self._open.append(span)
@@ -130,6 +130,8 @@ class Trace:
     def record(self) -> TraceRecord:
         """The trace as it is now."""
         duration = self.elapsed
+        if self._spans:
+            self._spans[0].end = duration  # the root: what followed it belongs to it
         return TraceRecord(
             id=self.id, tenant=self.tenant, route=self.route, model=self.model, status=self.status, error=self.error,
             started_at=self.started_at, duration=duration, first_token=self.first_token,

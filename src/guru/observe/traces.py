@@ -55,6 +55,11 @@ class Tracer:
         """How many ended traces are not yet rows."""
         return sum(len(segment.pending) for segment in self._segments.values()) - len(self._homes)
 
+    @property
+    def running(self) -> int:
+        """How many traces have begun and not ended."""
+        return len(self._homes)
+
     async def open(self) -> None:
         """Replay what dead processes left, and begin to write."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -10,6 +10,7 @@ from guru.gateway.conversations import Stored, Turn
 from guru.gateway.messages import Changes, Conversation, ConversationPage, ConversationTree
 from guru.server.ask_api import stream_events
 from guru.server.endpoint import Call, delete, get, patch, post
+from guru.server.road import road_headers
 from guru.server.sse import EventStream
 
 Limit = Annotated[int, Meta(ge=1, le=500)]
@@ -65,7 +66,9 @@ async def send_message(call: Call, conversation_id: str, body: Turn) -> Any:
     """
     events = call.services.conversations.reply(conversation_id, body, call.caller("conversations"))
     stored = await anext(events)
-    return EventStream(stream_events(stored, events, call.trace_id), {"x-guru-trace-id": call.trace_id})
+    assert isinstance(stored, Stored)
+    model = stored.assistant.model or body.model or "default"
+    return EventStream(stream_events(stored, events, call.trace_id), road_headers(call.trace_id, model))
 
 
 @post("/api/v1/conversations/{conversation_id}/messages/{message_id}/stop", status=204)

@@ -17,8 +17,13 @@ def add_gauges(services: Services) -> None:
         workers = sum(resident(child) for child in children)
         return {("server",): float(resident(process)), ("workers",): float(workers)}
 
+    def failures() -> dict[tuple[str, ...], float]:
+        return {(model,): float(count) for model, count in services.models.worker_failures().items()}
+
     add = services.metrics.add
     add(Gauge("guru_memory_bytes", "Resident memory.", memory, ("process",)))
+    add(Gauge("guru_worker_failures_total", "Workers that died or did not start.", failures, ("model",), "counter"))
+    add(Gauge("guru_requests_running", "Requests on the road.", lambda: services.tracer.running))
     add(Gauge("guru_traces_waiting", "Traces that are not yet rows.", lambda: services.tracer.waiting))
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import text
 from starlette.responses import Response
 
+from guru.observe.metrics import Gauge
 from guru.server.endpoint import Call, get
 
 
@@ -46,7 +47,11 @@ async def readyz(call: Call) -> Any:
 @get("/metrics", media_type="text/plain")
 async def metrics(call: Call) -> Any:
     """Counters, histograms and gauges as Prometheus text."""
-    text = call.services.metrics.render()
+    services = call.services
+    collections = await services.knowledge.collections.list(call.tenant)
+    sizes = {(item.name,): float(item.chunks) for item in collections}
+    chunks = Gauge("guru_collection_chunks", "Chunks in a collection.", lambda: sizes, ("collection",))
+    text = services.metrics.render(chunks)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -24,6 +24,10 @@ class Library(Models, Protocol):
         """Submit a job that fetches a model, by a name of the catalogue or another source."""
         ...
 
+    def worker_failures(self) -> dict[str, int]:
+        """Workers that died or did not start, by model."""
+        ...
+
     async def remove(self, name: str) -> None:
         """Raises `ModelNotFound`, and `Conflict` for a model that came with the program."""
         ...
