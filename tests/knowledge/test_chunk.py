@@ -1,3 +1,4 @@
+import itertools
 import string
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_long_paragraph_is_cut_at_sentences_that_overlap(chunker):
     chunks = chunker().split(parsed)
     assert len(chunks) > 3
     assert all(text.endswith("new.") and text.startswith("Sentence") for text in texts(chunks, parsed))
-    assert all(after.start < before.end for before, after in zip(chunks, chunks[1:], strict=False))
+    assert all(after.start < before.end for before, after in itertools.pairwise(chunks))
 
 
 def test_pages_are_those_of_the_first_character(chunker):

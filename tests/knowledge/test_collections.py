@@ -47,6 +47,8 @@ async def test_deleting_a_collection_leaves_nothing(bench, folder, forget_grace)
 
 async def test_a_collection_of_another_model_is_not_searched(bench, folder):
     await bench.ingest(folder)
-    bench.knowledge.collections.check_model(await bench.knowledge.collections.get(TENANT, "c"), "local/all-minilm-l6-v2")
+    bench.knowledge.collections.check_model(
+        await bench.knowledge.collections.get(TENANT, "c"), "local/all-minilm-l6-v2"
+    )
     with pytest.raises(Conflict, match="ingest its documents anew"):
         bench.knowledge.collections.check_model(await bench.knowledge.collections.get(TENANT, "c"), "other/model")

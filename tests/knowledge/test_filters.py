@@ -70,7 +70,9 @@ def test_a_wrong_filter_says_what_is_known(filter, named):
 
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(0, 3), st.sampled_from(["a", "ab", "b"]))
-documents = st.fixed_dictionaries({"title": scalars, "pages": scalars, "metadata": st.fixed_dictionaries({"k": scalars})})
+documents = st.fixed_dictionaries(
+    {"title": scalars, "pages": scalars, "metadata": st.fixed_dictionaries({"k": scalars})}
+)
 conditions = st.tuples(st.sampled_from(["title", "pages", "metadata.k"]), st.sampled_from(["eq", "ne"]), scalars)
 
 

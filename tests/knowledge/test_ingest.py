@@ -148,7 +148,7 @@ async def test_a_cancelled_job_keeps_what_it_finished(bench, tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()
     for n in range(60):
-        (folder / f"{n:03}.md").write_text(f"# Part {n}\n\n" + f"Part {n} weighs {n} grams. " * 40)
+        (folder / f"{n:03}.md").write_text(f"Part {n} weighs {n} grams. It has {n} holes. Its price is {n} euros.")
     job = await bench.knowledge.ingest.submit_paths(TENANT, "c", [str(folder)])
     async for seen in bench.jobs.watch(TENANT, job.id):
         if seen.progress.get("done"):

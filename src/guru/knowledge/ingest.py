@@ -217,10 +217,12 @@ class _Session:
         import numpy as np
 
         texts = [text for prepared in batch for text in prepared.texts]
+        unique = list(dict.fromkeys(texts))  # a passage of one sentence, a line that every page has
         began = time.monotonic()
-        pieces = [await self._embedder.embed(texts[i : i + EMBED_TEXTS]) for i in range(0, len(texts), EMBED_TEXTS)]
+        pieces = [await self._embedder.embed(unique[i : i + EMBED_TEXTS]) for i in range(0, len(unique), EMBED_TEXTS)]
         self._embedding_seconds += time.monotonic() - began
-        vectors = np.concatenate(pieces)
+        place = {text: row for row, text in enumerate(unique)}
+        vectors = np.concatenate(pieces)[[place[text] for text in texts]]
 
         def build() -> list[Rows]:
             rows: list[Rows] = []

@@ -1,0 +1,103 @@
+"""The view in memory, after any sequence of changes, is what a fresh one would be."""
+
+import asyncio
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert
+
+from guru.knowledge.collections import read_collections, touch
+from guru.knowledge.index import Views
+from guru.knowledge.rows import pack_vectors
+from guru.knowledge.sparse import score_bm25, weigh
+from guru.knowledge.terms import count_terms, hash_term
+from guru.store.database import Database
+from guru.store.tables import chunks, collections, documents
+
+WORDS = ["pump", "valve", "tea", "leaf"]
+
+
+def add(connection, name, word, count):
+    document = {
+        "id": f"doc_{name}", "tenant": "t", "collection_id": "c", "name": name, "content_hash": "", "recipe": "",
+        "bytes": 0, "media_type": "", "chunks": count, "ingested_at": 0.0, "language": "en",
+    }  # fmt: skip
+    connection.execute(insert(documents).values(document))
+    vectors = np.random.default_rng(len(name)).standard_normal((count, 4)).astype("f4")
+    row = {
+        "tenant": "t", "collection_id": "c", "document_id": document["id"], "start": 0, "end": 1, "tokens": 1, "text": word,
+        "terms": count_terms(word, "", "en").tobytes(), "sentences": b"", "sentence_terms": b"", "sentence_vectors": b"",
+        "heading_path": [],
+    }  # fmt: skip
+    rows = [{**row, "ordinal": i, "vector": pack_vectors(vectors)[i].tobytes()} for i in range(count)]
+    connection.execute(insert(chunks), rows)
+    touch(connection, "c")
+
+
+def scores(snapshot):
+    """BM25 of every living passage for every word, by id."""
+    weighed = weigh(snapshot.postings, snapshot.statistics, [[hash_term(word)] for word in WORDS])
+    parts = score_bm25(snapshot.postings, snapshot.statistics, weighed)
+    found = {}
+    for (segment, live), score in zip(snapshot.parts, parts, strict=True):
+        for row in np.flatnonzero(live):
+            found[int(segment.ids[row])] = (float(score[row]), segment.vectors[row].tobytes(), segment.owners[row])
+    return found
+
+
+changes = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from([*WORDS, None]), st.integers(1, 12)), min_size=1, max_size=12
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=changes)
+def test_a_refreshed_view_is_a_fresh_one(tmp_path_factory, changes):
+    async def check():
+        database = Database.in_home(tmp_path_factory.mktemp("home"))
+        await database.open()
+        row = {
+            "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0,
+            "created_at": 0.0, "updated_at": 0.0,
+        }  # fmt: skip
+        await database.write(lambda connection: connection.execute(insert(collections).values(row)))
+        views = Views(4)
+        for number, word, count in changes:
+
+            def change(connection, number=number, word=word, count=count):
+                connection.execute(delete(documents).where(documents.c.name == str(number)))
+                touch(connection, "c")
+                if word:
+                    add(connection, str(number), word, count)
+
+            await database.write(change)
+            _, kept = await database.read(lambda connection: views.snapshot(connection, "t", "c"))
+            _, fresh = await database.read(lambda connection: Views(4).snapshot(connection, "t", "c"))
+            assert scores(kept) == scores(fresh)
+            assert kept.statistics == fresh.statistics
+            (collection,) = await database.read(lambda connection: read_collections(connection, "t"))
+            assert kept.statistics.passages == collection.chunks
+            assert len(kept.parts) <= 6
+        await database.close()
+
+    asyncio.run(check())
+
+
+async def test_a_connection_that_began_earlier_sees_its_own_state(tmp_path):
+    database = Database.in_home(tmp_path)
+    await database.open()
+    row = {
+        "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0, "created_at": 0.0,
+        "updated_at": 0.0,
+    }  # fmt: skip
+    await database.write(lambda connection: connection.execute(insert(collections).values(row)))
+    await database.write(lambda connection: add(connection, "a", "tea", 2))
+    views = Views(4)
+    with database.engine.connect() as early:
+        assert len(read_collections(early, "t")) == 1
+        await database.write(lambda connection: add(connection, "b", "tea", 3))
+        _, late = await database.read(lambda connection: views.snapshot(connection, "t", "c"))
+        _, old = views.snapshot(early, "t", "c")
+    assert (late.statistics.passages, old.statistics.passages) == (5, 2)
+    await database.close()
