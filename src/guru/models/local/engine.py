@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from guru.models.local.capacity import Capacity
 from guru.models.local.protocol import Admitted, Chunk, FromWorker, Progress, Reason, Refused, Run, WorkerSettings
 
@@ -42,10 +44,18 @@ class Engine:
     def __init__(self, settings: WorkerSettings) -> None:
         """Load the model. Raises `RuntimeError` when llama.cpp cannot."""
         self.settings = settings
-        self._folder = Path(tempfile.mkdtemp(prefix="guru-worker-"))
+        self._folder = Path(tempfile.mkdtemp())
         self._socket = self._folder / "llama.sock"
         self._key = secrets.token_urlsafe(32)
-        self._server = _load(settings, self._socket, self._key)
+        try:
+            self._server = _load(settings, self._socket, self._key)
+        except RuntimeError:
+            if settings.cache_type == "f16":
+                raise
+            # Not every architecture can keep its attention cache in 8 bits.
+            self._socket.unlink(missing_ok=True)
+            exact = msgspec.structs.replace(settings, cache_type="f16")
+            self._server = _load(exact, self._socket, self._key)
         self._capacity = Capacity(settings.slots, settings.context_length)
 
     def close(self) -> None:

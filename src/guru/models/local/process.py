@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -41,11 +42,17 @@ Queue = asyncio.Queue[Reply | GuruError | None]
 class WorkerProcess:
     """A running worker. Make one with `start`; when `alive` is false, make another."""
 
-    def __init__(self, settings: WorkerSettings, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        process: asyncio.subprocess.Process,
+        scratch: tempfile.TemporaryDirectory[str],
+    ) -> None:
         self.settings = settings
         self.pid = process.pid
         self.last_used = time.monotonic()
         self._process = process
+        self._scratch = scratch
         self._numbers = itertools.count(1)
         self._requests: dict[int, Queue] = {}
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
@@ -64,12 +71,14 @@ class WorkerProcess:
         A worker that answers no ping for `silence_timeout`, or makes no progress on its requests for `stall_timeout`,
         is killed.
         """
+        # The worker's socket lies here, so that it goes even when the worker is killed.
+        scratch = tempfile.TemporaryDirectory(prefix="guru-", ignore_cleanup_errors=True)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "guru.models.local.worker",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=_environment(), start_new_session=True,
+            env=_environment() | {"TMPDIR": scratch.name}, start_new_session=True,
         )  # fmt: skip
-        worker = cls(settings, process)
+        worker = cls(settings, process, scratch)
         worker._tasks = [
             asyncio.create_task(worker._read_frames()),
             asyncio.create_task(worker._read_stderr()),
@@ -206,6 +215,7 @@ class WorkerProcess:
             return
         log = self.last_words()
         message = f"{reason} Its last words: {log}" if log else reason
+        self._scratch.cleanup()
         self._death = ModelUnavailable(message, hint="The request can be sent again: the worker is restarted.")
         if not self._ready.done():
             self._ready.set_exception(ModelError(message, hint=self._load_hint()))
