@@ -49,7 +49,7 @@ async def metrics(call: Call) -> Any:
     """Counters, histograms and gauges as Prometheus text."""
     services = call.services
     collections = await services.knowledge.collections.list(call.tenant)
-    sizes = {(item.name,): float(item.chunks) for item in collections}
+    sizes: dict[tuple[str, ...], float] = {(item.name,): float(item.chunks) for item in collections}
     chunks = Gauge("guru_collection_chunks", "Chunks in a collection.", lambda: sizes, ("collection",))
     text = services.metrics.render(chunks)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
