@@ -113,6 +113,30 @@ def test_running_heads_go_but_for_the_first_and_page_numbers_go_all():
     assert document.metadata["running_lines_removed"] == {"Handbook of the Company": 5, "Page # of #": 6}
 
 
+def test_a_sentence_that_goes_on_over_the_page_is_parted_by_a_line_break_only():
+    def write(document):
+        document.add_page()
+        lines(document, ["This sentence begins on one page and"])
+        document.add_page()
+        lines(document, ["ends on the next."])
+
+    document = parse(pdf(write), "a.pdf")
+    assert document.text == "This sentence begins on one page and\nends on the next."
+    assert [document.text[page.start : page.end] for page in document.pages][1] == "ends on the next."
+
+
+def test_comments_and_form_fields_are_part_of_the_text():
+    def write(document):
+        document.add_page()
+        lines(document, ["Please sign here."])
+        document.text_annotation(72, 200, text="Check the date.")
+        document.free_text_annotation("Approved by Ada.", x=72, y=300, w=200, h=30)
+
+    assert parse(pdf(write), "a.pdf").text == (
+        "Please sign here.\n\nComment: Check the date.\n\nComment: Approved by Ada."
+    )
+
+
 def test_a_repeated_line_in_the_body_stays():
     def write(document):
         for _ in range(6):

@@ -19,6 +19,8 @@ def clean(text: str) -> str:
 
 def squeeze(text: str) -> str:
     """`clean` text with every run of blanks as one space and no blanks at the ends of lines."""
+    if text.isprintable() and "  " not in text:  # nothing to do, as in most cells of a table
+        return text.strip()
     lines = (_BLANKS.sub(" ", line).strip() for line in clean(text).split("\n"))
     return "\n".join(lines).strip()
 
@@ -36,6 +38,7 @@ class TextBuilder:
         self._limits = limits
         self._pieces: list[str] = []
         self._separator = ""
+        self._page_start = 0
 
     def block(self, text: str) -> int:
         """Add a paragraph: a blank line before and after it. Returns where it begins."""
@@ -63,16 +66,19 @@ class TextBuilder:
             self.headings.append(HeadingSpan(level, title, start))
         return start
 
-    def page(self, number: int) -> None:
-        """What follows stands on page `number`."""
+    def page(self, number: int, *, continues: bool = False) -> None:
+        """What follows stands on page `number`. Only a line break parts it from text that it `continues`."""
         if not self.pages or self.pages[-1].start < self.length:
             self._separate("\n\n")
+            if continues:
+                self._separator = "\n"
             self._add("", flush=True)
         self.end_page()
         if len(self.pages) >= self._limits.pages:
             raise UnreadableDocument(
                 f"The document has more than {self._limits.pages:,} pages.", hint="Split it into smaller files."
             )
+        self._page_start = self.length
         self.pages.append(PageSpan(number, self.length, self.length))
 
     def end_page(self) -> None:
@@ -85,7 +91,7 @@ class TextBuilder:
         return "".join(self._pieces)
 
     def _separate(self, separator: str) -> None:
-        if self.length and len(separator) > len(self._separator):
+        if self.length > self._page_start and len(separator) > len(self._separator):
             self._separator = separator
 
     def _add(self, text: str, *, flush: bool = False) -> int:

@@ -16,6 +16,7 @@ from guru.knowledge.parse.encoding import decode
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _BODIES = {"text/plain", "text/html"}
 _MAX_NESTING = 5
+_MAX_HEADER = 4000
 
 
 def parse_mail(data: bytes, name: str, limits: Limits, *, nesting: int = 0) -> ParsedDocument:
@@ -121,11 +122,13 @@ def _payload(part: EmailMessage) -> bytes:
 
 
 def _header(message: EmailMessage, field: str) -> str:
-    try:
-        value = message.get(field)
-    except (ValueError, IndexError, AttributeError, TypeError):  # headers that Python's parser trips over
-        value = next((raw for key, raw in message.raw_items() if key.lower() == field.lower()), None)
-    return clean(" ".join(str(value or "").split()))
+    value: Any = next((raw for key, raw in message.raw_items() if key.lower() == field.lower()), "")
+    if len(value) <= _MAX_HEADER:  # Python's header parser takes minutes for headers of megabytes
+        try:
+            value = message.get(field, "")
+        except (ValueError, IndexError, AttributeError, TypeError):
+            pass  # headers that it trips over stay as they are
+    return clean(" ".join(str(value).split()))
 
 
 def _date(text: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from guru.knowledge.parse.builder import TextBuilder
 from guru.knowledge.parse.document import Limits, PageHighlight, Rectangle
+from guru.knowledge.parse.pdf.annotations import read_annotations
 from guru.knowledge.parse.pdf.blocks import Block, Vocabulary, find_blocks
 from guru.knowledge.parse.pdf.characters import read_characters
 from guru.knowledge.parse.pdf.columns import reading_order
@@ -30,7 +31,9 @@ class PageLayout:
     height: float
     boxes: NDArray[np.float32]
     regions: list[list[Row]]
-    sources: list[Source]
+    annotations: list[str]
+    """Form fields and comments, which have no characters on the page."""
+    sources: list[Source] = field(default_factory=list)
     """(offset in the document's text, index of the character on the page, length), filled by `PdfLayout`."""
 
 
@@ -72,10 +75,13 @@ class PdfLayout:
         ]
         mark_headings([block for of_page in blocks for block in of_page])
         for number, (page, of_page) in enumerate(zip(self.pages, blocks, strict=True), 1):
-            self.builder.page(number)
+            whole = number > 1 and not self.pages[number - 2].annotations
+            self.builder.page(number, continues=_continues(blocks[number - 2] if whole else [], of_page))
             for block in of_page:
                 start = self._add(block)
                 page.sources.extend((start + offset, index, length) for offset, index, length in block.sources)
+            for text in page.annotations:
+                self.builder.block(text)
             page.regions = []
 
     def _add(self, block: Block) -> int:
@@ -90,13 +96,21 @@ def _page_layout(pdf: Any, number: int) -> PageLayout:
     try:
         characters = read_characters(page, textpage)
         runs = find_runs(characters, textpage)
+        annotations = read_annotations(page)
     finally:
         textpage.close()
         page.close()
     upright = [run for run in runs if not run.turned]
     regions = [find_rows(region) for region in reading_order(upright)]
     regions.extend([_turned_row(run)] for run in runs if run.turned)
-    return PageLayout(characters.width, characters.height, characters.boxes, regions, [])
+    return PageLayout(characters.width, characters.height, characters.boxes, regions, annotations)
+
+
+def _continues(before: list[Block], after: list[Block]) -> bool:
+    """Whether the last paragraph of a page goes on as the first of the next."""
+    if not before or not after or any(block.is_table or block.level for block in (before[-1], after[0])):
+        return False
+    return after[0].text[0].islower() and not before[-1].text.endswith((".", "!", "?", ":", ";"))
 
 
 def _turned_row(run: Run) -> Row:
