@@ -11,7 +11,7 @@ const OPEN = "\uE000";
 const CLOSE = "\uE001";
 const MARKS = /[\uE000\uE001]/g;
 // What may stand at the start of a line before its text; a mark in front of it would break the Markdown.
-const LINE_START = /^(?:\s|[>#*+-](?=\s|>)|\d+[.)](?=\s))*/;
+const LINE_START = /^(?:\s|>|#{1,6}(?=\s)|[*+-](?=\s)|\d+[.)](?=\s))*/;
 
 const escape = (/** @type {string} */ text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 // HTML in an answer is shown as the text that it is; an image is shown as its description.

@@ -131,6 +131,8 @@ export interface Job {
     skipped: number;
     removed?: number;
     failed: { path: string; error: string }[];
+    /** Files of a kind that is not read. */
+    ignored?: { path: string; reason: string }[];
     seconds: number;
   } | null;
   error: ApiErrorBody | string | null;

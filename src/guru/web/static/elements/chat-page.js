@@ -203,8 +203,9 @@ class ChatPage extends GuruElement {
     opener?.focus();
   }
 
-  onOpenSidebar() {
+  async onOpenSidebar() {
     this.sidebarOpen = true;
+    await this.updateComplete;
     /** @type {GuruElement | null} */ (this.querySelector("guru-conversations"))?.focusOn(".new");
   }
 

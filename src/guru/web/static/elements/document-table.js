@@ -28,7 +28,7 @@ class DocumentTable extends GuruElement {
     const query = this.query.toLowerCase();
     const shown = this.documents.filter(({ name, title }) => `${name} ${title ?? ""}`.toLowerCase().includes(query));
     return html`
-      <section aria-labelledby="documents-title">
+      <div>
         <div class="section-head">
           <h2 id="documents-title">Documents</h2>
           <div class="with-icon">${icons.search}<input class="field" type="search" aria-label="Filter documents by name" placeholder="Filter by name"
@@ -44,7 +44,7 @@ class DocumentTable extends GuruElement {
           </table>
         </div>
         ${this.more ? html`<button class="button more" @click=${() => this.emit("more-documents")}>Show more</button>` : nothing}
-      </section>
+      </div>
     `;
   }
 

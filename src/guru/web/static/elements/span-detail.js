@@ -21,8 +21,8 @@ export function spanDetail(span) {
   </div>`;
 }
 
-/** @param {string} name */
-const label = (name) => name.replaceAll("_", " ");
+/** An attribute's name without the prefix of its standard. @param {string} name */
+const label = (name) => name.replace(/^(gen_ai|guru)\./, "").replaceAll(/[._]/g, " ");
 
 /** @param {unknown} value */
 const isLong = (value) => typeof value === "string" && (value.length > 120 || value.includes("\n"));

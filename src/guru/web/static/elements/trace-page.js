@@ -11,7 +11,21 @@ import { statusBadge } from "./status-badge.js";
 /** @import { ApiErrorBody, Span, Trace } from "../types.js" */
 
 /** The colour of a kind of work is the same on every trace. @type {Record<string, string>} */
-const SERIES = { route: "series-6", retrieve: "series-1", search: "series-1", embed: "series-5", model: "series-3", cite: "series-2", settle: "series-6" };
+const SERIES = {
+  route: "series-6",
+  retrieve: "series-1",
+  search: "series-1",
+  embed: "series-5",
+  embeddings: "series-5",
+  model: "series-3",
+  chat: "series-3",
+  text_completion: "series-3",
+  cite: "series-2",
+  settle: "series-6",
+};
+
+/** A span is named for the kind of work, and what did it: "chat local/smollm2-135m". @param {string} name */
+const kindOf = (name) => name.split(" ")[0];
 
 class TracePage extends GuruElement {
   static properties = { traceId: { attribute: "trace-id" }, trace: { state: true }, error: { state: true } };
@@ -94,7 +108,7 @@ class TracePage extends GuruElement {
     return html`<details class="span" data-name=${span.name}>
       <summary>
         <span class="span-name" data-depth=${Math.min(depth, 6)}>${span.name}${failed ? statusBadge(span.status) : nothing}</span>
-        <svg class="span-bar" aria-hidden="true" focusable="false">${svg`<rect class="track" width="100%" height="100%" rx="3" /><rect class=${failed ? "failed" : (SERIES[span.name] ?? (depth ? "series-4" : "series-6"))} x=${`${x.toFixed(2)}%`} width=${`${width.toFixed(2)}%`} height="100%" rx="3" />`}</svg>
+        <svg class="span-bar" aria-hidden="true" focusable="false">${svg`<rect class="track" width="100%" height="100%" rx="3" /><rect class=${failed ? "failed" : (SERIES[kindOf(span.name)] ?? (depth ? "series-4" : "series-6"))} x=${`${x.toFixed(2)}%`} width=${`${width.toFixed(2)}%`} height="100%" rx="3" />`}</svg>
         <span class="span-time number">${duration(length)}</span>
       </summary>
       ${spanDetail(span)}

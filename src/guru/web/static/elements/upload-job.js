@@ -111,6 +111,7 @@ class UploadJob extends GuruElement {
     const job = /** @type {Job} */ (this.job);
     const { result } = job;
     const failures = result?.failed ?? [];
+    const ignored = result?.ignored ?? [];
     const title = job.status === "cancelled" ? "Cancelled" : job.status === "failed" ? "The job failed" : "Done";
     const jobError = typeof job.error === "string" ? job.error : job.error?.message;
     return html`
@@ -124,6 +125,11 @@ class UploadJob extends GuruElement {
         <button class="icon-button compact" aria-label="Dismiss" @click=${() => this.emit("upload-dismissed")}>${icons.close}</button>
       </div>
       ${jobError ? html`<p class="note danger">${icons.warning}<span>${jobError}</span></p>` : nothing}
+      ${ignored.length
+        ? html`<details class="failures"><summary class="faint">${plural(ignored.length, "file")} left out</summary>
+            <ul>${ignored.map(({ path, reason }) => html`<li><strong>${path}</strong><span>${reason}</span></li>`)}</ul>
+          </details>`
+        : nothing}
       ${failures.length
         ? html`<details class="failures" open>
             <summary>${plural(failures.length, "file")} could not be read</summary>
