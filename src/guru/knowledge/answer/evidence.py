@@ -66,7 +66,7 @@ class Evidence(Struct, frozen=True):
     quotes: list[Quote]
     """The best first. Empty only when nothing was retrieved."""
     ranked: list[tuple[float, Candidate]]
-    """Every sentence with its probability, the best first; passage indices as retrieved."""
+    """Every sentence with its probability, the best first."""
     idf: Idf
 
 
@@ -80,8 +80,12 @@ def gather(question: str, passages: Sequence[Passage], *, limit: int = 3) -> Evi
     order = list(dict.fromkeys(candidate.passage for _, candidate in chosen))
     order += [index for index in range(len(passages)) if index not in order]
     place = {index: position for position, index in enumerate(order)}
-    quotes = [_quote(asked, probability, candidate, passages, place) for probability, candidate in chosen]
-    return Evidence(asked, [passages[index] for index in order], _without_overlaps(quotes), ranked, idf)
+    ranked = [(p, msgspec.structs.replace(c, passage=place[c.passage])) for p, c in ranked]
+    ordered = [passages[index] for index in order]
+    quotes = [
+        _quote(asked, probability, passages, candidate, place[candidate.passage]) for probability, candidate in chosen
+    ]
+    return Evidence(asked, ordered, _without_overlaps(quotes), ranked, idf)
 
 
 def rank(question: Question, passages: Sequence[Passage], idf: Idf) -> list[tuple[float, Candidate]]:
@@ -117,7 +121,7 @@ def _repeats(one: Candidate, other: Candidate) -> bool:
 
 
 def _quote(
-    question: Question, probability: float, candidate: Candidate, passages: Sequence[Passage], place: dict[int, int]
+    question: Question, probability: float, passages: Sequence[Passage], candidate: Candidate, place: int
 ) -> Quote:
     passage = passages[candidate.passage]
     sentence = passage.sentences[candidate.index]
@@ -128,7 +132,7 @@ def _quote(
         if adds and sentence.end - before.start <= _JOIN_CHARACTERS:
             start = before.start
     text = passage.slice(start, sentence.end)
-    return Quote(place[candidate.passage], start, sentence.end, text, probability)
+    return Quote(place, start, sentence.end, text, probability)
 
 
 def _without_overlaps(quotes: list[Quote]) -> list[Quote]:

@@ -1,12 +1,7 @@
-"""What a model is asked: numbered sources as data, the conversation so far, the question. Always within its context.
-
-Text inside a source that speaks to the model is data-marked (its spaces become dots), so that it reads as quoted text
-and not as a request: K. Hines et al., "Defending Against Indirect Prompt Injection Attacks With Spotlighting", 2024.
-"""
+"""What a model is asked: numbered sources as data, the conversation so far, the question. Always within its context."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import Final
@@ -14,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from guru.knowledge.answer.evidence import Evidence
+from guru.knowledge.answer.orders import neutralise
 from guru.types import Message
 
 DECLINE: Final = "The documents do not answer this question."
@@ -34,19 +30,6 @@ _SMALL_EXAMPLES: Final = (
     ("Most of the company's employees work in its Lisbon office because of lower rents.",
      "Why do most employees work in Lisbon?", "lower rents"),
 )  # fmt: skip
-_SPEAKS_TO_MODEL: Final = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,60}?"
-    r"\b(?:instructions?|prompts?|rules|above|previous|context)\b[^.!?\n]*"
-    r"|\byou (?:are now|must now|will now|have to now)\b[^.!?\n]*"
-    r"|^[ \t]*(?:system|assistant|user|developer)[ \t]*:[^\n]*"
-    r"|\b(?:respond|reply|answer|say)\s+(?:only with|exactly|only)\b[^.!?\n]*"
-    r"|\b(?:new|updated|important) instructions?\b[^.!?\n]*",
-    re.IGNORECASE | re.MULTILINE,
-)
-_CONTROL: Final = re.compile(
-    r"<\|[^|>\n]{0,40}\|?>?|\[/?INST\]|<</?SYS>>|</?s>|</?(?:source|system|user|assistant)\b", re.IGNORECASE
-)
-_INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 _SMALL_QUOTES: Final = 2
 _MARGIN: Final = 96
 """Tokens of a chat template around the messages, and room for a rough estimate."""
@@ -135,13 +118,6 @@ def render_source(evidence: Evidence, index: int) -> str:
 
 def _attribute(text: str) -> str:
     return escape(neutralise(text).replace("\n", " "))[:200]
-
-
-def neutralise(text: str) -> str:
-    """Text of a source that cannot close its frame, open a role or give an order; other text comes back as it is."""
-    text = _INVISIBLE.sub("", text)
-    text = _CONTROL.sub(lambda match: match.group().replace("<", "‹").replace("[", "⟦").replace("|", "¦"), text)
-    return _SPEAKS_TO_MODEL.sub(lambda match: re.sub(r"\s+", "·", match.group().strip()), text)
 
 
 def estimate_tokens(text: str) -> int:

@@ -7,13 +7,14 @@ there, or a "not" on one side only, refutes it whatever else agrees.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Final
 
 from msgspec import Struct
 
 from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.features import Passage
+from guru.knowledge.answer.orders import gives_orders
 from guru.knowledge.answer.words import assertions, content, names, negated, numbers, words
 from guru.knowledge.terms import fold
 from guru.types import Embedder
@@ -159,11 +160,11 @@ class Judge:
         """Each sentence, then each pair of neighbours."""
         if index not in self._spans:
             passage = self._evidence.passages[index]
-            spans = [(sentence.start, sentence.end, 1) for sentence in passage.sentences]
+            # From the first order on, nothing in a passage is evidence for what a model says: it may only obey.
+            sentences = list(takewhile(lambda sentence: not gives_orders(sentence.text), passage.sentences))
+            spans = [(sentence.start, sentence.end, 1) for sentence in sentences]
             spans += [
-                (one.start, two.end, 2)
-                for one, two in pairwise(passage.sentences)
-                if two.end - one.start <= _PAIR_CHARACTERS
+                (one.start, two.end, 2) for one, two in pairwise(sentences) if two.end - one.start <= _PAIR_CHARACTERS
             ]
             self._spans[index] = [
                 _Span(start, end, count, Statement.of(passage.slice(start, end), self._language))
