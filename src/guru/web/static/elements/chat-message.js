@@ -125,7 +125,7 @@ class ChatMessage extends GuruElement {
       message.confidence == null || message.outcome === "declined" ? "" : `${Math.round(message.confidence * 100)}% sure`,
       message.model ?? "",
       message.timings?.total == null ? "" : duration(message.timings.total),
-      message.usage ? `${message.usage.prompt_tokens + message.usage.completion_tokens} tokens` : "",
+      message.usage?.completion_tokens ? `${message.usage.prompt_tokens + message.usage.completion_tokens} tokens` : "",
       message.cost ? cost(message.cost) : "",
     ].filter(Boolean);
     return html`

@@ -134,7 +134,7 @@ class SearchPanel extends GuruElement {
       <div class="result-text">
         <a class="plain" href="/documents/${hit.document_id}?start=${hit.start}&end=${hit.end}">${hit.title || hit.document}</a>
         <span class="faint small">${where}</span>
-        <p>${hit.text}</p>
+        <p>${hit.text.replaceAll(/\n\s*\n/g, "\n")}</p>
       </div>
       <div class="result-scores">
         <p><span class="big number">${Math.round(hit.score * 100)}%</span> <span class="faint small">relevant</span></p>

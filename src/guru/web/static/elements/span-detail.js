@@ -31,6 +31,7 @@ const isLong = (value) => typeof value === "string" && (value.length > 120 || va
 function renderValue(value) {
   if (isListOf(value, "role")) return html`<ol class="sent">${value.map(renderMessage)}</ol>`;
   if (isListOf(value, "score", "document")) return renderHits(/** @type {Hit[]} */ (/** @type {unknown} */ (value)));
+  if (Object.keys(/** @type {object} */ (value)).length === 0) return html`<p class="faint">none</p>`;
   return html`<pre tabindex="0">${JSON.stringify(value, null, 2)}</pre>`;
 }
 
@@ -52,7 +53,7 @@ function renderHits(hits) {
     (hit) => html`<li>
       <div>
         <p class="number"><strong>${hit.rank}</strong> ${hit.document_id ? html`<a href="/documents/${hit.document_id}?start=${hit.start}&end=${hit.end}">${hit.document}</a>` : hit.document}${hit.page ? ` · p. ${hit.page}` : ""} <span class="faint">${Math.round(hit.score * 100)}%</span></p>
-        ${hit.text ? html`<p class="hit-text">${hit.text}</p>` : nothing}
+        ${hit.text ? html`<p class="hit-text">${hit.text.replaceAll(/\n\s*\n/g, "\n")}</p>` : nothing}
       </div>
       ${scoreBars(hit, best)}
     </li>`,
