@@ -54,8 +54,8 @@ class KnowledgeSettings(Section):
     chunk_overlap: Annotated[int, Meta(ge=0)] = 40
     passages: Positive = 6
     """How many passages an answer may draw on."""
-    threshold: Share = 0.35
-    """Confidence under which the answer is "not in the documents"; docs/answers.md shows the curve."""
+    threshold: Share = 0.2
+    """Confidence under which the answer is "not in the documents"; benchmarks/answers.md shows the curve."""
     max_file_mb: Positive = 200
     parse_timeout_seconds: Seconds = 120.0
     parse_memory_mb: Positive = 2048

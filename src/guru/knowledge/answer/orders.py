@@ -10,8 +10,8 @@ import re
 from typing import Final
 
 _ORDER: Final = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,60}?"
-    r"\b(?:instructions?|prompts?|rules|above|previous|context)\b[^.!?\n]*"
+    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,40}?"
+    r"\b(?:instructions?|prompts?|(?:previous|prior|preceding|earlier) \w+|(?:rules|text|everything) above)\b[^.!?\n]*"
     r"|\byou (?:are now|must now|will now|have to now)\b[^.!?\n]*"
     r"|^[ \t]*(?:system|assistant|user|developer)[ \t]*:[^\n]*"
     r"|\b(?:respond|reply|answer|say)\s+(?:only with|exactly|only)\b[^.!?\n]*"
