@@ -3,7 +3,7 @@ import json
 
 import aiohttp
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guru.cli.client import live_server, read_events, read_server_file, to_error
@@ -31,6 +31,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(events=st.lists(st.tuples(names, values)), size=st.integers(1, 64))
 def test_events_are_read_however_the_bytes_are_cut(events, size):
     data = b"".join(f"event: {name}\ndata: {json.dumps(value)}\n\n".encode() for name, value in events)

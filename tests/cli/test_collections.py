@@ -1,4 +1,4 @@
-from running import run, run_json
+from running import run, run_json, serving
 
 
 def test_list_and_show_tell_the_same_counts(sample_server):
@@ -16,9 +16,10 @@ def test_show_names_the_documents(sample_server):
 def test_delete_asks_first_and_leaves_the_files(home, tmp_path):
     file = tmp_path / "note.txt"
     file.write_text("The meeting is at nine.")
-    run(home, "ingest", file, "-c", "notes")
-    assert run(home, "collections", "delete", "notes", input="n\n", check=False).returncode == 1
-    assert run_json(home, "collections")["collections"] != []
-    run(home, "collections", "delete", "notes", "--yes")
-    assert run_json(home, "collections")["collections"] == []
+    with serving(home):
+        run(home, "ingest", file, "-c", "notes")
+        assert run(home, "collections", "delete", "notes", input="n\n", check=False).returncode == 1
+        assert run_json(home, "collections")["collections"] != []
+        run(home, "collections", "delete", "notes", "--yes")
+        assert run_json(home, "collections")["collections"] == []
     assert file.exists()

@@ -9,13 +9,13 @@ import pytest
 
 from running import GURU, environment, run, serving
 
-FILES = 40
-PARAGRAPHS = 12
+FILES = 24
+PARAGRAPHS = 4
 
 
 @pytest.fixture
 def corpus(tmp_path, chance):
-    """Forty files of some chunks each. Every sentence of a file holds a word that no other file has."""
+    """Files of some chunks each. Every sentence of a file holds a word that no other file has."""
     folder = tmp_path / "corpus"
     folder.mkdir()
     things = ["valve", "rotor", "hinge", "lens", "switch", "cable", "frame", "pump", "gauge", "filter"]
@@ -108,7 +108,7 @@ def look_for_halves(server, name, halves):
         number += 1
 
 
-def wait_for_jobs(server, seconds=120):
+def wait_for_jobs(server, seconds=240):
     """Wait until every job has ended."""
     end = time.monotonic() + seconds
     while any(job["status"] in ("queued", "running") for job in server.get("/api/v1/jobs")["jobs"]):
