@@ -69,8 +69,9 @@ def convert(value: Any, kind: Any, name: str) -> Any:
     try:
         converted = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `")
-        param = name + path.rstrip("`").removeprefix("key in ").removeprefix("$")
+        reason = str(error).partition(" - at `")[0]
+        path = re.search(r"`\$([^`]*)`$", str(error))
+        param = name + (path[1] if path else "")
         raise InvalidParameter(f"`{param}`: {reason[0].lower()}{reason[1:]}.", param=param) from None
     for lost in _lost(value, msgspec.to_builtins(converted), name):
         raise InvalidParameter(f"`{lost}` is unknown.", param=lost, hint="Leave it out.")
