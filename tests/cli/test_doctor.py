@@ -1,4 +1,6 @@
 import shutil
+import sqlite3
+from contextlib import closing
 
 from running import make_home, run, run_json
 
@@ -23,7 +25,11 @@ def test_a_home_that_others_can_read_is_a_warning_with_the_remedy(tmp_path):
 
 def test_a_damaged_database_is_a_failure(sample_server, tmp_path):
     home = make_home(tmp_path / "guru")
-    shutil.copy(sample_server.home / "guru.db", home / "guru.db")
+    with (
+        closing(sqlite3.connect(sample_server.home / "guru.db")) as source,
+        closing(sqlite3.connect(home / "guru.db")) as copy,
+    ):
+        source.backup(copy)
     with (home / "guru.db").open("r+b") as file:
         file.seek(4096 * 3)
         file.write(b"\xff" * 4096 * 6)

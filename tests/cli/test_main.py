@@ -29,3 +29,14 @@ def test_a_failure_ends_with_1_and_says_what_to_do_on_stderr(home):
     assert (result.returncode, result.stdout) == (1, "")
     assert "There are no documents yet" in result.stderr
     assert "guru ingest" in result.stderr
+
+
+def test_a_home_that_cannot_be_opened_is_an_error_and_no_traceback(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "guru.db").write_text("This is not a database. " * 100)
+    for arguments in (["collections"], ["up", "--port", "0"]):
+        result = run(home, *arguments, check=False)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.startswith("Error: The database")
+        assert "Traceback" not in result.stderr

@@ -82,8 +82,10 @@ async def connect(home: Path) -> AsyncIterator[Client]:
         async with connect_url(url) as client:
             yield client
         return
+    from guru.cli.log import write_log
     from guru.server.serve import serve_unix
 
+    write_log(home)
     # Not in the home: a path of a Unix socket holds some hundred characters.
     folder = Path(tempfile.mkdtemp(prefix="guru-"))
     try:

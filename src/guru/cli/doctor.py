@@ -73,7 +73,8 @@ async def examine(file: Path | None, home: Path) -> AsyncIterator[Finding]:
     yield check_memory()
     yield check_disk(home)
     yield check_permissions(home)
-    yield await asyncio.to_thread(check_database, home)
+    database = await asyncio.to_thread(check_database, home)
+    yield database
     for finding in await asyncio.to_thread(check_models, home):
         yield finding
     try:
@@ -83,6 +84,8 @@ async def examine(file: Path | None, home: Path) -> AsyncIterator[Finding]:
         return
     yield Finding("configuration", "ok", "valid")
     yield await check_port(home, settings)
+    if database.state == "failed":
+        return
     from guru.cli.client import connect
 
     try:

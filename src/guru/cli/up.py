@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from guru.cli.client import Client
 
 SAMPLE_COLLECTION = "handbook"
-LOG_BYTES = 5_000_000
 
 
 @click.command
@@ -38,6 +35,7 @@ def command(
     the next start.
     """
     from guru.cli.client import live_server
+    from guru.cli.log import write_log
     from guru.config import load_settings
     from guru.errors import Conflict
     from guru.server.serve import serve
@@ -45,7 +43,7 @@ def command(
     settings = load_settings(config, home=home, flags={"server.host": host, "server.port": port})
     if url := asyncio.run(live_server(home)):
         raise Conflict(f"A server runs on {home} already: {url}", hint="Open that address, or use another --home.")
-    write_log(home)
+    write_log(home, screen=True)
     preparation = Preparation(home, docs, samples)
     serve(home, settings, on_ready=preparation.begin)
     click.echo("Stopped.", err=True)
@@ -130,16 +128,3 @@ def sample_question() -> str:
     from guru.samples import QUESTIONS
 
     return str(json.loads(QUESTIONS.read_text(encoding="utf-8"))[0]["question"])
-
-
-def write_log(home: Path) -> None:
-    """Keep the log in the home; what needs a person goes to stderr as well."""
-    folder = home / "logs"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = RotatingFileHandler(folder / "guru.log", maxBytes=LOG_BYTES, backupCount=3, encoding="utf-8")
-    file.setLevel(logging.INFO)
-    screen = logging.StreamHandler()
-    screen.setLevel(logging.WARNING)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[file, screen]
-    )

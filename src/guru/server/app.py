@@ -67,8 +67,13 @@ def create_app(home: Path, settings: Settings, *, run_jobs: bool = True, models:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_services(home, settings, run_jobs=run_jobs, models=models) as services:
-            app.state.services = services
+        async with AsyncExitStack() as stack:
+            services = open_services(home, settings, run_jobs=run_jobs, models=models)
+            try:
+                app.state.services = await stack.enter_async_context(services)
+            except GuruError as error:
+                app.state.failure = error  # for `Server`, as uvicorn would only log it
+                raise
             yield
 
     routes: list[BaseRoute] = [*(door.route() for door in DOORS), *pages.routes()]

@@ -93,7 +93,13 @@ class Server(uvicorn.Server):
         )  # fmt: skip
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Raises the `GuruError` for which the application could not start."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            if (failure := getattr(self._app.state, "failure", None)) is not None:
+                raise failure from None
+            raise
         self.ready.set()
         if self.started and self._on_started is not None:
             self._on_started()
