@@ -5,6 +5,7 @@
 The same script writes the same bytes. It needs fpdf2 and python-docx, which the test dependencies bring.
 """
 
+# ruff: noqa: E501  (the lines of the documents)
 from __future__ import annotations
 
 import io

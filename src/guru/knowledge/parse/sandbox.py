@@ -115,6 +115,7 @@ class ParsePool:
         self._busy.add(worker)
         keep = False
         try:
+            self._check_open()  # it may have been closed while the worker started
             reply = await asyncio.wait_for(_exchange(worker, request), self._timeout)
             keep = not self._closed and not (reply.failure and reply.failure.final)
         finally:
@@ -127,14 +128,17 @@ class ParsePool:
         return reply
 
     async def _start(self) -> Process:
-        if self._closed:
-            raise UnreadableDocument("The parser has been stopped.", hint="Start the server and try again.")
+        self._check_open()
         # One thread: numpy's would each reserve address space, which is limited.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "guru.knowledge.parse.worker", str(self._memory),
             stdin=PIPE, stdout=PIPE, env=environment,
         )  # fmt: skip
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UnreadableDocument("The parser has been stopped.", hint="Start the server and try again.")
 
     def _stop_when_idle(self) -> None:
         if self._reaper is not None:
