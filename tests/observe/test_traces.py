@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from guru.errors import NotFound
@@ -81,6 +82,12 @@ async def test_tenants_do_not_see_each_other(tracer):
     assert await tracer.list("other") == []
     with pytest.raises(NotFound):
         await tracer.get("other", trace_id)
+
+
+async def test_odd_values_in_a_span_do_not_break_the_request(tracer):
+    trace_id = record(tracer, score=np.float32(0.5), kind=ValueError, nothing=float("nan"))
+    (span,) = (await tracer.get("local", trace_id))["spans"]
+    assert span["attributes"] == {"score": 0.5, "kind": "<class 'ValueError'>", "nothing": None}
 
 
 async def test_a_full_queue_drops_nothing(tracer, monkeypatch, tmp_path):

@@ -2,6 +2,8 @@
 
 import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guru.errors import InvalidParameter
 from guru.server.uploads import relative_name
@@ -147,6 +149,17 @@ async def test_an_upload_cannot_name_a_place_elsewhere(server):
 def test_names_that_are_refused(name):
     with pytest.raises(InvalidParameter):
         relative_name(name)
+
+
+@given(st.text(alphabet=st.sampled_from("./\\\\ab\x00é"), max_size=30))
+def test_no_name_leaves_its_place(name):
+    try:
+        stored = relative_name(name)
+    except InvalidParameter:
+        return
+    assert stored == relative_name(stored)
+    assert not stored.startswith("/")
+    assert ".." not in stored.split("/")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
-
 from guru.observe import names
 from guru.observe.spans import Span, Trace
 from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Finished, Sampling, TextRequest
@@ -41,8 +39,8 @@ class TracedModel:
                 names.REQUEST_PARAMETERS: parameters(request),
                 names.INPUT_MESSAGES: prompt,
             }
-            if isinstance(request, ChatRequest) and request.tools:
-                span.set(names.TOOLS, request.tools)
+            if isinstance(request, ChatRequest):
+                span.attributes |= {names.TOOLS: request.tools, names.METADATA: request.metadata or {}}
             call = Call(span, self._trace)
             try:
                 async with aclosing(events) as stream:  # type: ignore[type-var]
@@ -106,14 +104,14 @@ class Call:
             names.RESPONSE_MODEL: done.model,
             names.CACHED_TOKENS: done.usage.cached_tokens,
             names.COST: done.cost,
-            **{f"guru.timings.{name}": seconds for name, seconds in done.timings.items()},
+            names.TIMINGS: dict(done.timings),
         }
 
 
 def parameters(request: Sampling) -> dict[str, Any]:
     """What the caller asked for, apart from the prompt and what was left at its default."""
     return {
-        field.name: value
-        for field in msgspec.structs.fields(request)
-        if field.name not in NOT_PARAMETERS and (value := getattr(request, field.name)) not in (None, [], {}, False)
+        name: value
+        for name in request.__struct_fields__
+        if name not in NOT_PARAMETERS and (value := getattr(request, name)) not in (None, [], {}, False)
     }

@@ -32,7 +32,12 @@ class Begun(Struct, kw_only=True, tag="begin"):
     started_at: float
 
 
-encoder = msgspec.json.Encoder()
+def plain(value: object) -> object:
+    """Anything else that found its way into an attribute: a number of numpy's as a number, the rest as text."""
+    return value.item() if hasattr(value, "item") else repr(value)
+
+
+encoder = msgspec.json.Encoder(enc_hook=plain)
 decoder = msgspec.json.Decoder(Begun | TraceRecord)
 
 
@@ -53,9 +58,10 @@ class Segment:
         """Whether a trace that ended is only here, because the queue was full."""
 
     def append(self, record: Begun | TraceRecord) -> bytes:
-        """Write a line; it is in the kernel's hands when this returns. Raises `OSError`."""
+        """Write a line; it is in the kernel's hands when this returns, and survives the process. Raises `OSError`."""
         line = encoder.encode(record)
-        os.write(self.file, line + b"\n")
+        if os.write(self.file, line + b"\n") <= len(line):
+            raise OSError("the line was cut off")
         self.size += len(line) + 1
         return line
 

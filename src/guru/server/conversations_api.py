@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from guru.gateway.conversations import Stored, Turn
 from guru.gateway.messages import Changes, Conversation, ConversationPage, ConversationTree
+from guru.gateway.turns import Stored, Turn
 from guru.server.ask_api import stream_events
 from guru.server.endpoint import Call, delete, get, patch, post
 from guru.server.road import road_headers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from pathlib import PurePosixPath
 
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
@@ -45,8 +44,8 @@ def relative_name(name: str) -> str:
 
     Raises `InvalidParameter`.
     """
-    path = PurePosixPath(unicodedata.normalize("NFC", name.replace("\\", "/")))
-    parts = [part for part in path.parts if part not in ("/", ".")]
+    path = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    parts = [part for part in path.split("/") if part not in ("", ".")]
     wrong = not parts or ".." in parts or len(name) > MAX_PATH or any(ord(character) < 32 for character in name)
     if wrong:
         raise InvalidParameter(
