@@ -6,7 +6,6 @@ import struct
 import zipfile
 
 import pytest
-from hub_server import HubServer
 
 from guru.errors import Conflict, DownloadError, InvalidParameter, ModelError, ModelNotFound
 from guru.models import catalogue, store
@@ -14,6 +13,7 @@ from guru.models.catalogue import Entry, load_catalogue
 from guru.models.sources import download
 from guru.models.sources.hub import Hub
 from guru.models.store import ModelStore
+from models.hub_server import HubServer
 
 FILE = "tiny-Q4.gguf"
 SPEC = f"hf:acme/tiny-GGUF/{FILE}"
