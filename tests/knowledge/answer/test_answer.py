@@ -114,6 +114,19 @@ async def test_a_model_that_says_nothing_is_overruled(ask, text):
     check_citations(answer)
 
 
+@pytest.mark.parametrize("text", ["The capital of Poland.", "the capital"])
+async def test_a_model_that_repeats_the_question_is_overruled(ask, text):
+    answer = await ask(CAPITAL, ScriptedModel(text))
+    assert answer.outcome == "quoted" and answer.text.startswith("“Warsaw")
+    check_citations(answer)
+
+
+async def test_yes_and_no_may_repeat_the_question(ask):
+    answer = await ask("Is Warsaw the capital of Poland?", ScriptedModel("Yes, Warsaw is the capital of Poland."))
+    assert answer.outcome == "answered"
+    check_citations(answer)
+
+
 async def test_brackets_of_the_source_do_not_become_markers(ask):
     answer = await ask("How much do students pay?", ScriptedModel(""))
     quoted = [citation.quote for citation in answer.citations]

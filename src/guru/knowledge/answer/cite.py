@@ -30,6 +30,8 @@ class Checked(Struct, frozen=True):
     citations: list[Citation] = []
     """New ones; a marker may also repeat an earlier citation."""
     supported: bool = False
+    answers: bool = False
+    """It is supported, and can be an answer to the question."""
 
 
 class Citer:
@@ -70,7 +72,8 @@ class Citer:
         citations = await self._cite(plain.strip(), sorted(written))
         new = [citation for citation, _, is_new in citations if is_new]
         numbers = {source: citation.n for citation, source, _ in citations}
-        return Checked(set_markers(sentence, numbers), True, new, supported=bool(citations))
+        answers = bool(citations) and self._judge.answers(plain)
+        return Checked(set_markers(sentence, numbers), True, new, supported=bool(citations), answers=answers)
 
     def emit(self, checked: Checked) -> list[Event]:
         """The sentence, its new citations, and whether it stands alone."""
@@ -86,7 +89,9 @@ class Citer:
         return events
 
     async def quote(self, quotes: list[Quote]) -> list[Event]:
-        """Show quotes of the evidence as they are, each with its citation. Empty when none can be verified."""
+        """Show quotes of the evidence, instead of sentences that were checked and not shown, each with its citation.
+        Empty when none can be verified."""
+        self._cited.clear()
         events: list[Event] = []
         for quote in quotes:
             support = Support(quote.passage, quote.start, quote.end, quote.text, quote.score)

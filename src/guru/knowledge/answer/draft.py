@@ -31,9 +31,9 @@ _DECLINES: Final = re.compile(
 class Draft:
     """Shows a model's sentences as they are verified.
 
-    Nothing is shown until a claim is supported; then what was held back and all that follows flows. Afterwards
-    `stands` says whether there is an answer, `declined` that the model said there is none, and neither that it is
-    overruled: nothing that it wrote was shown.
+    Nothing is shown until a claim is supported that can be an answer; then what was held back and the rest flows.
+    Afterwards `stands` says whether there is an answer, `declined` that the model said there is none, and neither that
+    it is overruled: nothing that it wrote was shown.
     """
 
     def __init__(self, citer: Citer) -> None:
@@ -94,7 +94,7 @@ class Draft:
         if self.stands:
             return self._citer.emit(checked)
         self._held.append(checked)
-        if not checked.supported:
+        if not checked.answers:
             return []
         self.stands = True
         return [event for held in self._held for event in self._citer.emit(held)]

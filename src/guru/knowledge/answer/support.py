@@ -6,6 +6,7 @@ there, or a "not" on one side only, refutes it whatever else agrees.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import pairwise, takewhile
 from typing import Final
@@ -15,7 +16,7 @@ from msgspec import Struct
 from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.orders import gives_orders
-from guru.knowledge.answer.words import assertions, content, names, negated, numbers, words
+from guru.knowledge.answer.words import assertions, content, holds, names, negated, numbers, words
 from guru.knowledge.terms import fold
 from guru.types import Embedder
 
@@ -26,6 +27,14 @@ _GIVEN: Final = 0.3
 """Weight of a word that the question says already, beside one that the answer adds."""
 _NEGATION_DIFFERS: Final = 0.3
 _PAIR_CHARACTERS: Final = 500
+_FRAGMENT: Final = 8
+"""Words; a longer text is taken for a sentence that may answer in its own way."""
+_YES_NO: Final = re.compile(
+    r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would|ist|sind|war|hat|"
+    r"haben|kann|darf|muss|est-ce|es|son)\b",
+    re.IGNORECASE,
+)
+_YES: Final = re.compile(r"^\W*(?:yes|no|ja|nein|oui|non|sí|si)\b[,.:;!—–-]*\s*(?=\S)", re.IGNORECASE)
 _FORMALITIES: Final = """
 yes no sure certainly course answer question source document passage information context text provide follow find found
 here summary short detail hope help let know note sorry please base accord mention state describe list above below
@@ -82,6 +91,16 @@ class Judge:
     def is_claim(self, sentence: str) -> bool:
         return is_claim(sentence, self._language)
 
+    def answers(self, sentence: str) -> bool:
+        """Whether a sentence can be an answer at all: it says more than the question did, and a fragment such as
+        "in 1955" names what was asked for. Questions to be answered by yes or no may be repeated."""
+        question = self._evidence.question
+        if _YES_NO.match(question.text):
+            return True
+        adds = assertions(sentence, self._language) - assertions(question.text, self._language)
+        is_fragment = len(words(sentence)) <= _FRAGMENT
+        return bool(adds) and (not is_fragment or holds(question.kind, sentence, question.text))
+
     async def find(self, sentence: str, passages: Iterable[int]) -> Support | None:
         """The best span in these passages, supported (`score >= SUPPORTED`) or not; None when nothing speaks for it."""
         claim, found = self._candidates(sentence, passages, strict=True)
@@ -127,7 +146,7 @@ class Judge:
         self, sentence: str, passages: Iterable[int], *, strict: bool
     ) -> tuple[Statement, list[tuple[Support, _Span]]]:
         """Spans with some support, the best and shortest first. Not strict: whatever refutes is left aside."""
-        claim = Statement.of(sentence, self._language)
+        claim = Statement.of(_YES.sub("", sentence), self._language)
         found = []
         for index in passages:
             about = self._words_about(index)
