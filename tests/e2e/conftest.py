@@ -77,5 +77,5 @@ def open_page(browser, sample_server):
 def page(open_page):
     """The chat, ready to be asked."""
     page = open_page("/")
-    page.get_by_role("button", name="How many weeks of parental leave").wait_for()
+    page.get_by_role("list", name="Questions to begin with").wait_for()
     return page

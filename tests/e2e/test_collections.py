@@ -92,3 +92,33 @@ def test_a_document_shows_what_is_known_of_it_and_where_its_chunks_end(open_page
     page.get_by_role("button", name=re.compile("^Chunks")).click()
     expect(page.locator(".chunk").first).to_contain_text("tokens")
     expect(page.get_by_role("link", name="Original file")).to_have_attribute("href", re.compile("/file$"))
+
+
+DROP = """([name, text]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([text], name, { type: 'text/markdown' }));
+    return transfer;
+}"""
+
+
+def test_a_file_dropped_anywhere_on_a_collection_is_added(open_page):
+    page = open_page("/collections/dropped", expected=["404"])
+    transfer = page.evaluate_handle(DROP, ["owls.md", "# Owls\n\nThe barn owl hunts at dusk.\n"])
+    place = page.get_by_role("region", name="Add documents")
+    place.dispatch_event("dragover", {"dataTransfer": transfer})
+    expect(place).to_have_attribute("data-dragging", "true")
+    place.dispatch_event("drop", {"dataTransfer": transfer})
+    expect(page.get_by_role("table")).to_contain_text("owls.md")
+    expect(place).to_have_attribute("data-dragging", "false")
+
+
+def test_an_upload_shows_its_progress_and_is_cancelled(open_page):
+    page = open_page("/collections/cancelled", expected=["404"])
+    text = "The tide comes and the tide goes, and nobody counts the waves. " * 40
+    files = [{"name": f"note-{n}.txt", "mimeType": "text/plain", "buffer": f"{n}. {text}".encode()} for n in range(150)]
+    page.get_by_label("Choose files").set_input_files(files)
+    upload = page.get_by_role("region", name="Adding files")
+    expect(upload.get_by_role("progressbar")).to_be_visible()
+    expect(upload).to_contain_text(re.compile(r"Reading [1-9]\d* of 150 files"))
+    upload.get_by_role("button", name="Cancel").click()
+    expect(upload).to_contain_text("Cancelled")

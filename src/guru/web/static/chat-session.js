@@ -3,6 +3,7 @@
 import { describe, events, get, isAbort, post } from "./api.js";
 import { applyEvent } from "./chat-stream.js";
 import { newestLeaf, pathTo } from "./chat-tree.js";
+import { announce, blank, complete, isPending } from "./messages.js";
 
 /** @import { ApiErrorBody, Collection, Message, Model } from "./types.js" */
 
@@ -11,7 +12,7 @@ const UPLOADS = "my-documents";
 const REMEMBERED = "guru.collection";
 
 export class ChatSession {
-  /** @param {import("./element.js").GuruElement & {conversationId: string, loadConversations: () => Promise<void>}} page */
+  /** @param {import("./element.js").GuruElement & {conversationId: string, conversationChanged: () => void}} page */
   constructor(page) {
     this.page = page;
     this.collection = "";
@@ -27,6 +28,7 @@ export class ChatSession {
     this.follow = true;
     /** What a screen reader is told. */
     this.announcement = "";
+    this.title = "";
     /** @type {AbortController | null} Set while an answer streams. */
     this.aborter = null;
     this.poll = 0;
@@ -39,6 +41,7 @@ export class ChatSession {
     this.loading = false;
     this.follow = true;
     this.announcement = "";
+    this.title = "";
     this.aborter = null;
     clearTimeout(this.poll);
   }
@@ -102,7 +105,8 @@ export class ChatSession {
       this.show(conversation.messages);
       this.collection = conversation.collection ?? "";
       this.model = conversation.model ?? this.model;
-      document.title = `${conversation.title || "Chat"} · Guru`;
+      this.title = conversation.title ?? "";
+      document.title = `${this.title || "Chat"} · Guru`;
       this.loading = false;
     } catch (error) {
       if (this.page.conversationId === id) this.fail(error);
@@ -127,6 +131,7 @@ export class ChatSession {
 
   /** @param {string} content */
   ask(content) {
+    this.forgetPending();
     return this.send({ content, parent_id: this.leaf });
   }
 
@@ -137,7 +142,16 @@ export class ChatSession {
 
   /** Another answer to the same question. @param {Message} message */
   retry(message) {
-    return this.send({ regenerate: message.id, parent_id: message.parent_id });
+    const question = this.messages.find(({ id }) => id === message.parent_id);
+    this.forgetPending();
+    if (!question || isPending(question)) return this.send({ content: question?.content ?? "", parent_id: question?.parent_id ?? null });
+    return this.send({ regenerate: question.id, parent_id: question.id });
+  }
+
+  /** Drop what never reached the server: it cannot be answered or followed. */
+  forgetPending() {
+    this.leaf = this.path.findLast((message) => !isPending(message))?.id ?? null;
+    this.messages = this.messages.filter((message) => !isPending(message));
   }
 
   async stop() {
@@ -145,7 +159,7 @@ export class ChatSession {
     const { aborter } = this;
     if (!aborter) return;
     try {
-      if (streaming && !streaming.id.startsWith("local-")) {
+      if (streaming && !isPending(streaming)) {
         await post(`/conversations/${this.page.conversationId}/messages/${streaming.id}/stop`);
       }
     } finally {
@@ -187,7 +201,7 @@ export class ChatSession {
     this.aborter = null;
     this.announcement = announce(answer);
     this.page.requestUpdate();
-    this.page.loadConversations().catch(() => {});
+    this.page.conversationChanged();
   }
 
   async create() {
@@ -223,29 +237,4 @@ export class ChatSession {
     this.messages = this.messages.map((old) => (old.id === id ? message : old));
     return message;
   }
-}
-
-/** @param {Partial<Message>} message @returns {Message} */
-const blank = (message) => complete(/** @type {Message} */ ({ created_at: new Date().toISOString(), ...message }));
-
-/** A stored message, with everything that the elements count on. @param {any} message @returns {Message} */
-const complete = (message) => ({
-  ...message,
-  parent_id: message.parent_id ?? null,
-  content: textOf(message.content),
-  citations: message.citations ?? [],
-  unsupported: message.unsupported ?? [],
-  error: typeof message.error === "string" ? { message: message.error } : message.error,
-});
-
-/** @param {string | {type: string, text?: string}[] | null | undefined} content Text, or parts of which some are text. */
-const textOf = (content) => (Array.isArray(content) ? content.map(({ text }) => text ?? "").join("") : (content ?? ""));
-
-/** What a screen reader hears when the answer stands. @param {Message} answer */
-function announce(answer) {
-  if (answer.status === "failed") return `The answer failed. ${answer.error?.message ?? ""}`;
-  if (answer.status === "interrupted") return "The answer was stopped.";
-  const sources = new Set(answer.citations.map(({ n }) => n)).size;
-  const outcome = answer.outcome === "declined" ? "Not in the documents. " : answer.outcome === "quoted" ? "Quoted from the documents. " : "";
-  return `${outcome}${answer.content}${sources ? ` ${sources} ${sources === 1 ? "source" : "sources"}.` : ""}`;
 }

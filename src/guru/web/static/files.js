@@ -5,7 +5,7 @@
 const HIDDEN = /(^|\/)(\.|Thumbs\.db$|desktop\.ini$)/;
 
 /** @param {DataTransfer} transfer @returns {Promise<PathFile[]>} */
-export async function droppedFiles(transfer) {
+async function droppedFiles(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry != null);
   if (!entries.length) return [...transfer.files].map((file) => ({ path: file.name, file }));
   const found = await Promise.all(entries.map((entry) => walk(entry)));
@@ -30,5 +30,34 @@ async function walk(entry) {
   }
 }
 
-/** Whether a drag carries files. @param {DragEvent} event */
-export const carriesFiles = (event) => event.dataTransfer?.types.includes("Files") ?? false;
+/**
+ * Let files be dropped on an element.
+ * @param {HTMLElement} element
+ * @param {{onDragging: (dragging: boolean) => void, onFiles: (files: PathFile[]) => void}} listeners
+ */
+export function acceptFiles(element, { onDragging, onFiles }) {
+  const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
+  element.addEventListener("dragover", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    onDragging(true);
+  });
+  element.addEventListener("dragleave", (event) => {
+    // Going from one part of the element to another is not leaving it.
+    if (!element.contains(/** @type {Node | null} */ (event.relatedTarget))) onDragging(false);
+  });
+  element.addEventListener("drop", async (event) => {
+    if (!carriesFiles(event) || !event.dataTransfer) return;
+    event.preventDefault();
+    onDragging(false);
+    onFiles(await droppedFiles(event.dataTransfer));
+  });
+}
+
+/** The files of a file chooser, with their paths when a folder was chosen; the chooser is emptied. @param {Event} event @returns {PathFile[]} */
+export function chosenFiles(event) {
+  const input = /** @type {HTMLInputElement} */ (event.target);
+  const files = [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  input.value = "";
+  return files;
+}

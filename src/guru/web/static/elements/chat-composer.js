@@ -1,6 +1,7 @@
 /** The box where a question is written, with the model and the collection that will answer it. */
 
 import { GuruElement } from "../element.js";
+import { chosenFiles } from "../files.js";
 import { icons } from "../icons.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { live } from "../vendor/lit/live.js";
@@ -95,9 +96,7 @@ class ChatComposer extends GuruElement {
 
   /** @param {Event} event */
   onFiles(event) {
-    const input = /** @type {HTMLInputElement} */ (event.target);
-    const files = [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
-    input.value = "";
+    const files = chosenFiles(event);
     if (files.length) this.emit("add-files", files);
   }
 

@@ -1,10 +1,10 @@
 /** The chat: conversations at the side, one conversation in the middle, an opened source beside it. */
 
-import { get, isAbort, patch, remove } from "../api.js";
+import { get, isAbort } from "../api.js";
 import { ChatSession } from "../chat-session.js";
 import { newestLeaf, siblings } from "../chat-tree.js";
 import { GuruElement } from "../element.js";
-import { carriesFiles, droppedFiles } from "../files.js";
+import { acceptFiles } from "../files.js";
 import { icons } from "../icons.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
@@ -17,16 +17,13 @@ import { inTextField } from "./shortcuts-dialog.js";
 import "./source-panel.js";
 import "./upload-job.js";
 
-/** @import { Collection, Conversation, Message, Model } from "../types.js" */
+/** @import { Collection, Message, Model } from "../types.js" */
 
-const PAGE = 50;
 const narrow = matchMedia("(max-width: 60rem)");
 
 class ChatPage extends GuruElement {
   static properties = {
     conversationId: { attribute: "conversation-id" },
-    conversations: { state: true },
-    more: { state: true },
     collections: { state: true },
     models: { state: true },
     source: { state: true },
@@ -38,10 +35,6 @@ class ChatPage extends GuruElement {
   constructor() {
     super();
     this.conversationId = "";
-    /** @type {Conversation[] | null} */
-    this.conversations = null;
-    /** @type {string | null} */
-    this.more = null;
     /** @type {Collection[] | null} */
     this.collections = null;
     /** @type {Model[]} */
@@ -53,6 +46,7 @@ class ChatPage extends GuruElement {
     /** @type {{collection: string, files: import("../files.js").PathFile[]} | null} */
     this.uploading = null;
     this.session = new ChatSession(this);
+    acceptFiles(this, { onDragging: (dragging) => (this.dragging = dragging), onFiles: (files) => this.addFiles(files) });
     this.onKey = this.onKey.bind(this);
     this.onPopState = this.onPopState.bind(this);
     this.onWidth = () => this.requestUpdate();
@@ -77,7 +71,7 @@ class ChatPage extends GuruElement {
 
   async loadLists() {
     try {
-      const [{ collections }, { models }] = await Promise.all([get("/collections"), get("/models"), this.loadConversations()]);
+      const [{ collections }, { models }] = await Promise.all([get("/collections"), get("/models")]);
       this.collections = collections;
       this.models = models;
       this.session.chooseDefaults(collections, models);
@@ -86,23 +80,18 @@ class ChatPage extends GuruElement {
     }
   }
 
-  async loadConversations() {
-    const { conversations, next } = await get(`/conversations?limit=${PAGE}`);
-    this.conversations = conversations;
-    this.more = next;
+  conversationChanged() {
+    /** @type {import("./conversation-list.js").ConversationList | null} */ (this.querySelector("guru-conversations"))?.load();
   }
 
   render() {
     const covered = narrow.matches;
     return html`
       <aside class="sidebar" data-open=${this.sidebarOpen} ?inert=${covered && !this.sidebarOpen} aria-label="Conversations">
-        <guru-conversations .conversations=${this.conversations} .current=${this.conversationId} .more=${this.more != null}
-          @open-conversation=${(/** @type {CustomEvent<string>} */ event) => this.openConversation(event.detail)}
-          @rename-conversation=${this.onRename} @delete-conversation=${this.onDelete}
-          @more-conversations=${this.onMore} @close-sidebar=${() => this.closeSidebar()}></guru-conversations>
+        <guru-conversations .current=${this.conversationId} @close-sidebar=${() => this.closeSidebar()}
+          @open-conversation=${(/** @type {CustomEvent<string>} */ event) => this.openConversation(event.detail)}></guru-conversations>
       </aside>
       <section class="thread" aria-label="Conversation" ?inert=${covered && (this.sidebarOpen || this.source != null)}
-        @dragover=${this.onDragOver} @dragleave=${() => (this.dragging = false)} @drop=${this.onDrop}
         @open-source=${(/** @type {CustomEvent} */ event) => this.openSource(event.detail)}
         @ask=${(/** @type {CustomEvent<string>} */ event) => this.session.ask(event.detail)}
         @edit=${(/** @type {CustomEvent} */ event) => this.session.edit(event.detail.message, event.detail.content)}
@@ -141,6 +130,7 @@ class ChatPage extends GuruElement {
     if (session.loading) return html`<div class="messages"><span class="skeleton question"></span><span class="skeleton"></span><span class="skeleton"></span></div>`;
     if (!path.length) return html`<guru-welcome .collections=${this.collections} .collection=${session.collection}></guru-welcome>`;
     return html`<div class="messages">
+      <h1 class="visually-hidden">${session.title || path[0].content}</h1>
       ${repeat(path, ({ id }) => id, (message) => html`<guru-message .message=${message} .busy=${session.busy}
         .alternatives=${siblings(session.messages, message)}
         .active=${this.source?.message.id === message.id ? this.source.n : 0}></guru-message>`)}
@@ -233,48 +223,6 @@ class ChatPage extends GuruElement {
       event.preventDefault();
       this.openConversation("");
     }
-  }
-
-  async onMore() {
-    const { conversations, next } = await get(`/conversations?limit=${PAGE}&before=${encodeURIComponent(this.more ?? "")}`);
-    this.conversations = [...(this.conversations ?? []), ...conversations];
-    this.more = next;
-  }
-
-  /** @param {CustomEvent<{id: string, title: string}>} event */
-  async onRename({ detail: { id, title } }) {
-    try {
-      await patch(`/conversations/${id}`, { title });
-      await this.loadConversations();
-    } catch (error) {
-      this.session.fail(error);
-    }
-  }
-
-  /** @param {CustomEvent<string>} event */
-  async onDelete({ detail: id }) {
-    try {
-      if (id === this.conversationId) this.openConversation("");
-      await remove(`/conversations/${id}`);
-      await this.loadConversations();
-    } catch (error) {
-      this.session.fail(error);
-    }
-  }
-
-  /** @param {DragEvent} event */
-  onDragOver(event) {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    this.dragging = true;
-  }
-
-  /** @param {DragEvent} event */
-  async onDrop(event) {
-    if (!carriesFiles(event) || !event.dataTransfer) return;
-    event.preventDefault();
-    this.dragging = false;
-    this.addFiles(await droppedFiles(event.dataTransfer));
   }
 
   /** @param {import("../files.js").PathFile[]} files */

@@ -2,7 +2,7 @@
 
 import { describe, get, remove } from "../api.js";
 import { GuruElement } from "../element.js";
-import { carriesFiles, droppedFiles } from "../files.js";
+import { acceptFiles, chosenFiles } from "../files.js";
 import { bytes, count, plural } from "../format.js";
 import { icons } from "../icons.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
@@ -43,6 +43,7 @@ class CollectionPage extends GuruElement {
     this.dragging = false;
     /** @type {ApiErrorBody | null} */
     this.error = null;
+    acceptFiles(this, { onDragging: (dragging) => (this.dragging = dragging), onFiles: (files) => this.addFiles(files) });
   }
 
   get path() {
@@ -88,21 +89,6 @@ class CollectionPage extends GuruElement {
   /** @param {PathFile[]} files */
   addFiles(files) {
     if (files.length) this.uploads = [...this.uploads, { key: crypto.randomUUID(), files, job: null }];
-  }
-
-  /** @param {Event} event */
-  onPick(event) {
-    const input = /** @type {HTMLInputElement} */ (event.target);
-    this.addFiles([...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file })));
-    input.value = "";
-  }
-
-  /** @param {DragEvent} event */
-  async onDrop(event) {
-    this.dragging = false;
-    if (!carriesFiles(event) || !event.dataTransfer) return;
-    event.preventDefault();
-    this.addFiles(await droppedFiles(event.dataTransfer));
   }
 
   async onDelete() {
@@ -160,16 +146,11 @@ class CollectionPage extends GuruElement {
 
   renderDrop() {
     return html`
-      <section class="drop" data-dragging=${this.dragging} aria-label="Add documents"
-        @dragover=${(/** @type {DragEvent} */ event) => {
-          event.preventDefault();
-          this.dragging = true;
-        }}
-        @dragleave=${() => (this.dragging = false)} @drop=${this.onDrop}>
+      <section class="drop" data-dragging=${this.dragging} aria-label="Add documents">
         ${icons.upload}
         <p><strong>Drop files or folders here.</strong> <span class="faint">PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV, JSON, e-mail, code.</span></p>
-        <label class="button file-button">Choose files<input class="visually-hidden" type="file" multiple @change=${this.onPick} /></label>
-        <label class="button file-button">Choose a folder<input class="visually-hidden" type="file" webkitdirectory @change=${this.onPick} /></label>
+        <label class="button file-button">Choose files<input class="visually-hidden" type="file" multiple @change=${(/** @type {Event} */ event) => this.addFiles(chosenFiles(event))} /></label>
+        <label class="button file-button">Choose a folder<input class="visually-hidden" type="file" webkitdirectory @change=${(/** @type {Event} */ event) => this.addFiles(chosenFiles(event))} /></label>
       </section>
     `;
   }

@@ -1,19 +1,24 @@
 /** The sidebar: conversations to search, open, rename and delete. */
 
+import { describe, get, patch, remove } from "../api.js";
 import { GuruElement } from "../element.js";
 import { ago } from "../format.js";
 import { icons } from "../icons.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
 import { confirm } from "./confirm-dialog.js";
+import { errorNote } from "./notes.js";
 
-/** @import { Conversation } from "../types.js" */
+/** @import { ApiErrorBody, Conversation } from "../types.js" */
 
-class ConversationList extends GuruElement {
+const PAGE = 50;
+
+export class ConversationList extends GuruElement {
   static properties = {
-    conversations: { attribute: false },
     current: { type: String },
-    more: { type: Boolean },
+    conversations: { state: true },
+    next: { state: true },
+    error: { state: true },
     query: { state: true },
     renaming: { state: true },
   };
@@ -22,10 +27,39 @@ class ConversationList extends GuruElement {
     super();
     /** @type {Conversation[] | null} Null until they are known. */
     this.conversations = null;
+    /** Where the older ones begin. @type {string | null} */
+    this.next = null;
+    /** @type {ApiErrorBody | null} */
+    this.error = null;
+    /** The conversation that is open. */
     this.current = "";
-    this.more = false;
     this.query = "";
     this.renaming = "";
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.load();
+  }
+
+  /** Load the newest ones, or those before `this.next`. */
+  load({ older = false } = {}) {
+    return this.attempt(async () => {
+      const before = older ? `&before=${encodeURIComponent(this.next ?? "")}` : "";
+      const { conversations, next } = await get(`/conversations?limit=${PAGE}${before}`);
+      this.conversations = older ? [...(this.conversations ?? []), ...conversations] : conversations;
+      this.next = next ?? null;
+    });
+  }
+
+  /** @param {() => Promise<void>} action Its error is shown in the list. */
+  async attempt(action) {
+    this.error = null;
+    try {
+      await action();
+    } catch (error) {
+      this.error = describe(error);
+    }
   }
 
   render() {
@@ -42,12 +76,13 @@ class ConversationList extends GuruElement {
           @input=${(/** @type {any} */ event) => (this.query = event.target.value)} />
       </div>
       <nav class="conversations" aria-label="Conversations">
-        ${this.conversations ? nothing : html`<span class="skeleton"></span><span class="skeleton"></span><span class="skeleton"></span>`}
+        ${this.error ? errorNote(this.error, () => this.load()) : nothing}
+        ${this.conversations || this.error ? nothing : html`<span class="skeleton"></span><span class="skeleton"></span><span class="skeleton"></span>`}
         <ul>${repeat(shown, ({ id }) => id, (conversation) => this.renderItem(conversation))}</ul>
         ${this.conversations && !shown.length
           ? html`<p class="faint small">${this.query ? "Nothing by that name." : "Your conversations will stand here."}</p>`
           : nothing}
-        ${this.more ? html`<button class="button quiet" @click=${() => this.emit("more-conversations")}>Older ones</button>` : nothing}
+        ${this.next ? html`<button class="button quiet" @click=${() => this.load({ older: true })}>Older ones</button>` : nothing}
       </nav>
     `;
   }
@@ -112,8 +147,16 @@ class ConversationList extends GuruElement {
     if (this.renaming !== conversation.id) return;
     const title = /** @type {HTMLInputElement | null} */ (this.querySelector("li form input"))?.value.trim();
     this.renaming = "";
-    if (title && title !== conversation.title) this.emit("rename-conversation", { id: conversation.id, title });
+    if (title && title !== conversation.title) this.rename(conversation.id, title);
     if (event.type === "submit") this.focusOn(`[data-id="${conversation.id}"] .actions button`);
+  }
+
+  /** @param {string} id @param {string} title */
+  rename(id, title) {
+    return this.attempt(async () => {
+      await patch(`/conversations/${encodeURIComponent(id)}`, { title });
+      await this.load();
+    });
   }
 
   /** @param {Conversation} conversation */
@@ -123,7 +166,12 @@ class ConversationList extends GuruElement {
       text: `“${conversation.title || "Untitled"}” and all its branches will be gone. The documents stay.`,
       action: "Delete",
     });
-    if (sure) this.emit("delete-conversation", conversation.id);
+    if (!sure) return;
+    await this.attempt(async () => {
+      await remove(`/conversations/${encodeURIComponent(conversation.id)}`);
+      if (conversation.id === this.current) this.emit("open-conversation", "");
+      await this.load();
+    });
   }
 }
 customElements.define("guru-conversations", ConversationList);
