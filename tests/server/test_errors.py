@@ -28,6 +28,7 @@ async def test_unknown_routes_and_methods_are_errors_like_others(server, method,
         ({"question": "why?", "colection": "a"}, "colection", "Did you mean `collection`?"),
         ({"question": 3, "collection": "a"}, "question", "expected `str`"),
         ({"question": "why?", "collection": "a", "k": "x"}, "k", "`k`"),
+        ({"question": "why?", "collection": "a", "threshold": 2}, "threshold", "<= 1"),
         ({"question": "   ", "collection": "a"}, "question", "empty"),
     ],
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy import Connection
 
 from guru.errors import InvalidParameter, NotFound
@@ -30,10 +30,10 @@ class Turn(Struct, kw_only=True, forbid_unknown_fields=True):
     """Id of the message to answer once more (or of its answer); then there is no `content`."""
     model: str | None = None
     collection: str | UnsetType | None = UNSET
-    k: int | None = None
+    k: Annotated[int, Meta(ge=1, le=100)] | None = None
     mode: SearchMode | None = None
     filter: dict[str, Any] | None = None
-    threshold: float | None = None
+    threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from guru.errors import InvalidParameter
@@ -35,12 +35,13 @@ from guru.types import (
 class Question(Struct, kw_only=True, forbid_unknown_fields=True):
     question: str
     collection: str
-    model: str = "default"
+    model: str | None = None
+    """`default` when it is left out."""
     stream: bool = False
-    k: int | None = None
+    k: Annotated[int, Meta(ge=1, le=100)] | None = None
     """How many passages the answer may draw on."""
     mode: SearchMode | None = None
-    threshold: float | None = None
+    threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     """Confidence (0 to 1) under which the answer is "not in the documents"."""
     filter: dict[str, Any] | None = None
 
@@ -84,7 +85,7 @@ async def ask(call: Call, body: Question) -> Any:
 
 def to_request(body: Question) -> ChatRequest:
     return ChatRequest(
-        model=body.model,
+        model=body.model or "default",
         messages=[Message(role="user", content=body.question)],
         guru=Grounding(body.collection, k=body.k, mode=body.mode, filter=body.filter, threshold=body.threshold),
     )
