@@ -58,8 +58,9 @@ class ModelRegistry:
 
     def chat_model(self, name: str) -> LocalChatModel:
         """Raises `ModelNotFound` when it is unknown or not installed, `ModelError` when its file is broken."""
-        full = self.resolve(name)
-        if (model := self._chat.get(full)) is not None:
+        # The road comes here with every request: what was made already is found without a look at files.
+        model = self._chat.get(self.aliases.get(name, name)) or self._chat.get(full := self.resolve(name))
+        if model is not None:
             return model
         self._require(full, "chat")
         from guru.models.local.chat import LocalChatModel
@@ -74,6 +75,8 @@ class ModelRegistry:
 
     def embedder(self, name: str) -> MiniLMEmbedder:
         """Raises `ModelNotFound`."""
+        if self._embedder is not None and self.aliases.get(name, name) == self._embedder.name:
+            return self._embedder
         self._require(self.resolve(name), "embedding")
         if self._embedder is None:
             from guru.models.local.embedder import MiniLMEmbedder
