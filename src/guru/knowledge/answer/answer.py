@@ -102,18 +102,15 @@ class Answerer:
             async for event in events:
                 yield event
         outcome: Outcome = "answered"
-        if draft.declined and sure < STRONG:
-            outcome = "declined"
-            yield Delta(text=decline_text(evidence))
-        elif not draft.stands:
-            outcome = "quoted"
-            for event in await citer.quote(evidence.quotes):
+        if not draft.stands:
+            shown = [] if draft.declined and sure < STRONG else await citer.quote(evidence.quotes)
+            outcome = "quoted" if shown else "declined"
+            for event in shown or [Delta(text=decline_text(evidence))]:
                 yield event
-        yield draft.finished if outcome == "answered" else Finished("stop")
-        usage = draft.usage or Usage(prompt.tokens, draft.pieces)
-        yield Completed(
-            model=model.name, usage=usage, timings=draft.timings, outcome=outcome, confidence=round(sure, 4)
-        )
+        yield draft.finished if draft.stands else Finished("stop")
+        # A model that was stopped has not told its usage: what is known of it is given.
+        completed = draft.completed or Completed(model=model.name, usage=Usage(prompt.tokens, draft.pieces))
+        yield msgspec.structs.replace(completed, outcome=outcome, confidence=round(sure, 4))
 
     def _prompt(self, request: ChatRequest, evidence: Evidence, model: ChatModel) -> tuple[Prompt, int]:
         """What to ask, and how many tokens the answer may have."""

@@ -11,7 +11,7 @@ import msgspec
 
 from guru.knowledge.answer.cite import Checked, Citer
 from guru.knowledge.answer.markers import SentenceStream
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Finished, Usage
+from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Finished
 
 _PATIENCE: Final = 3
 """Claims without support after which a model that has supported nothing is overruled."""
@@ -43,10 +43,10 @@ class Draft:
         self.stands = False
         self.declined = False
         self.finished = Finished("stop")
-        self.usage: Usage | None = None
-        """None when the model was stopped before it reported any."""
-        self.timings: dict[str, float] = {}
+        self.completed: Completed | None = None
+        """None when the model was stopped before it had ended."""
         self.pieces = 0
+        """Deltas received: about the tokens of the answer."""
 
     async def write(self, request: ChatRequest, model: ChatModel) -> AsyncGenerator[Event, None]:
         """Ask the model and yield what may be shown. Closes the model's stream when it declines or is overruled."""
@@ -58,7 +58,7 @@ class Draft:
                 elif isinstance(event, Finished):
                     self.finished = event
                 elif isinstance(event, Completed):
-                    self.usage, self.timings = event.usage, event.timings
+                    self.completed = event
                 if self._settled:
                     return
         rest = self._stream.flush()
