@@ -6,8 +6,8 @@ from guru.errors import InvalidParameter
 from guru.knowledge.filters import compile_filter
 
 DOCUMENT = {
-    "document": "handbook/leave.pdf", "title": "Leave", "language": "en", "created": "2021-03-04T10:00:00Z", "pages": 12,
-    "metadata": {"team": "people", "tags": ["hr", "policy"], "deep": {"level": 2}},
+    "document": "handbook/leave.pdf", "title": "Leave", "language": "en", "created": "2021-03-04T10:00:00Z",
+    "pages": 12, "metadata": {"team": "people", "tags": ["hr", "policy"], "deep": {"level": 2}},
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_equality_is_that_of_python_and_absent_equals_nothing(document, conditio
         equal = value is not None and value == operand
         return equal if operator == "eq" else not equal
 
-    filter = {join: [{field: {operator: operand}} for field, operator, operand in conditions]}
+    joined = {join: [{field: {operator: operand}} for field, operator, operand in conditions]}
     expected = (all if join == "and" else any)(holds(*condition) for condition in conditions)
-    assert compile_filter(filter)(document) == expected
-    assert compile_filter({"not": filter})(document) != expected
+    assert compile_filter(joined)(document) == expected
+    assert compile_filter({"not": joined})(document) != expected

@@ -26,9 +26,9 @@ def add(connection, name, word, count):
     connection.execute(insert(documents).values(document))
     vectors = np.random.default_rng(len(name)).standard_normal((count, 4)).astype("f4")
     row = {
-        "tenant": "t", "collection_id": "c", "document_id": document["id"], "start": 0, "end": 1, "tokens": 1, "text": word,
-        "terms": count_terms(word, "", "en").tobytes(), "sentences": b"", "sentence_terms": b"", "sentence_vectors": b"",
-        "heading_path": [],
+        "tenant": "t", "collection_id": "c", "document_id": document["id"], "start": 0, "end": 1, "tokens": 1,
+        "text": word, "terms": count_terms(word, "", "en").tobytes(), "sentences": b"", "sentence_terms": b"",
+        "sentence_vectors": b"", "heading_path": [],
     }  # fmt: skip
     rows = [{**row, "ordinal": i, "vector": pack_vectors(vectors)[i].tobytes()} for i in range(count)]
     connection.execute(insert(chunks), rows)
@@ -88,8 +88,8 @@ async def test_a_connection_that_began_earlier_sees_its_own_state(tmp_path):
     database = Database.in_home(tmp_path)
     await database.open()
     row = {
-        "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0, "created_at": 0.0,
-        "updated_at": 0.0,
+        "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0,
+        "created_at": 0.0, "updated_at": 0.0,
     }  # fmt: skip
     await database.write(lambda connection: connection.execute(insert(collections).values(row)))
     await database.write(lambda connection: add(connection, "a", "tea", 2))

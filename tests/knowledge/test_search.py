@@ -88,10 +88,10 @@ async def test_a_filter_leaves_only_its_documents_and_none_of_them_out(bench, tm
         team = ("red", "blue", "green")[n % 3]
         (folder / f"{n}.md").write_text(f"---\nteam: {team}\n---\n\nThe valve number {n} is sold.")
     await bench.ingest(folder)
-    filter = {"metadata.front_matter.team": "blue"}
+    wanted = {"metadata.front_matter.team": "blue"}
     for mode in ("hybrid", "dense", "sparse"):
         everything = await bench.search("the valve is sold", k=150, mode=mode)
-        filtered = await bench.search("the valve is sold", k=150, mode=mode, filter=filter)
+        filtered = await bench.search("the valve is sold", k=150, mode=mode, filter=wanted)
         expected = [hit.document for hit in everything if int(hit.document[:-3]) % 3 == 1]
         assert [hit.document for hit in filtered] == expected
         assert len(filtered) == 50

@@ -38,8 +38,8 @@ class KnowledgeBase:
         jobs: Jobs,
     ) -> None:
         self._database = database
-        self._embedder = embedder
-        self._views = Views(embedder.dimension)
+        self.embedder = embedder
+        self.views = Views(embedder.dimension)
         self.collections = Collections(database, blobs, embedder.name)
         self.documents = Documents(database, blobs)
         self.ingest = Ingest(database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs)
@@ -82,11 +82,11 @@ class KnowledgeBase:
         """
         k = check_query(query, k, mode)
         accepts = compile_filter(filter) if filter else None
-        vector = (await self._embedder.embed([query]))[0]
+        vector = (await self.embedder.embed([query]))[0]
 
         def look(connection: Connection) -> Retrieval:
-            row, snapshot = self._views.snapshot(connection, tenant, collection)
-            self.collections.check_model(row, self._embedder.name)
+            row, snapshot = self.views.snapshot(connection, tenant, collection)
+            self.collections.check_model(row, self.embedder.name)
             allowed = allowed_documents(connection, row.id, accepts) if accepts else None
             found, read = rank(connection, snapshot, query, vector, mode=mode, k=k, allowed=allowed)
             hits, sentences = read_hits(connection, found, read)

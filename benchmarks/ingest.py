@@ -1,0 +1,172 @@
+"""Ingest and search at size: documents and chunks per second, what is not embedding, time and memory at 10,000 chunks.
+
+    python benchmarks/ingest.py DATA_DIR [--peers DIR] [--chunks N ...]
+
+DATA_DIR holds `docs/*.md`, which are ingested as they are and, beside LlamaIndex, with the vectors known beforehand, so
+that only the system's own work is left. Searches at size are over copies of their passages under other vectors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from bench import RESULTS, TENANT, Bench, Embedder, open_bench, percentiles, read_questions
+from retrieval import save, write_paragraphs
+from sqlalchemy import Connection, insert, select
+
+from guru.knowledge.collections import find_collection, touch
+from guru.knowledge.rows import pack_vectors, vector_type
+from guru.store.ids import new_id
+from guru.store.tables import chunks, documents
+
+QUERIES = 300
+BATCH = 1000
+
+
+async def real_ingest(data: Path, embedder: Embedder) -> dict[str, Any]:
+    """The files as they are: new, then unchanged."""
+    async with open_bench(embedder) as bench:
+        first = await bench.ingest(data / "docs", "c")
+        again = await bench.ingest(data / "docs", "c")
+    rest = first["seconds"] - first["embedding_seconds"]
+    return {
+        "documents": first["documents"],
+        "chunks": first["chunks"],
+        "seconds": first["seconds"],
+        "chunks_per_second": round(first["chunks"] / first["seconds"], 1),
+        "share_not_embedding": round(rest / first["seconds"], 3),
+        "unchanged_seconds": again["seconds"],
+    }
+
+
+async def beside_llamaindex(data: Path, embedder: Embedder, peers: Path | None) -> dict[str, Any]:
+    """Paragraphs per second without embedding."""
+    questions = read_questions(data)[:20]
+    with tempfile.TemporaryDirectory() as temporary:
+        work, files = Path(temporary), Path(temporary, "files")
+        files.mkdir()
+        corpus, queries = write_paragraphs(data, questions, files)
+        await embedder.embed([row["text"] for row in [*corpus, *queries]])
+        async with open_bench(embedder, chunk_tokens=254, chunk_overlap=0) as bench:
+            await bench.ingest(files, "warm")
+            result = await bench.ingest(files, "c")
+        found = {"guru": len(corpus) / (result["seconds"] - result["embedding_seconds"])}
+        python = peers / "llamaindex" / "bin" / "python" if peers else None
+        if python and python.exists():
+            save(work, corpus, queries, embedder)
+            command = [str(python), str(Path(__file__).with_name("peers.py")), "llamaindex", str(work)]
+            done = await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True, text=True)
+            found["llamaindex"] = len(corpus) / json.loads(done.stdout.strip().splitlines()[-1])["ingest_seconds"]
+    return {name: round(value, 1) for name, value in found.items()}
+
+
+async def search_at_size(data: Path, embedder: Embedder, size: int) -> dict[str, Any]:
+    """Milliseconds of a search without embedding, of the first one, and MB that the view takes."""
+    questions = [row["question"] for row in read_questions(data)]
+    asked = questions[:: len(questions) // QUERIES][:QUERIES]
+    async with open_bench(embedder) as bench:
+        await bench.ingest(data / "docs", "c")
+        await embedder.embed(asked)
+        await bench.database.write(lambda connection: multiply(connection, size))
+        process = psutil.Process()
+        before, began = process.memory_info().rss, time.perf_counter()
+        await bench.knowledge.search(TENANT, "c", asked[0])
+        first = time.perf_counter() - began
+        seconds = [await timed(bench, embedder, question) for question in asked]
+        grown = (process.memory_info().rss - before) / 1e6
+        held = sum(
+            sum(array.nbytes for array in (part.ids, part.owners, part.vectors))
+            + sum(getattr(part.postings, name).nbytes for name in part.postings.__struct_fields__)
+            for part, _ in (await bench.database.read(lambda c: bench.knowledge.views.snapshot(c, TENANT, "c")))[
+                1
+            ].parts
+        )
+        filtered = [
+            await timed(bench, embedder, question, filter={"document": "Normans.md"}) for question in asked[:100]
+        ]
+        return {
+            **percentiles(seconds),
+            "filtered": percentiles(filtered),
+            "first_ms": round(first * 1000, 1),
+            "index_mb": round(held / 1e6, 1),
+            "rss_grown_mb": round(grown, 1),
+        }
+
+
+async def timed(bench: Bench, embedder: Embedder, question: str, **options: Any) -> float:
+    embedder.seconds, began = 0.0, time.perf_counter()
+    await bench.knowledge.search(TENANT, "c", question, **options)
+    return time.perf_counter() - began - embedder.seconds
+
+
+def multiply(connection: Connection, size: int) -> None:
+    """Fill the collection up to `size` passages: copies of those there are, turned a little in the space of vectors."""
+    collection = find_collection(connection, TENANT, "c")
+    rows = [dict(row._mapping) for row in connection.execute(select(chunks))]
+    document = dict(connection.execute(select(documents)).first()._mapping)  # type: ignore[union-attr]
+    document |= {"id": new_id("doc"), "name": "copies.md", "chunks": size - len(rows)}
+    connection.execute(insert(documents).values(document))
+    random, kind = np.random.default_rng(0), vector_type(384)
+    batch: list[dict[str, Any]] = []
+    for number in range(size - len(rows)):
+        row = rows[number % len(rows)]
+        packed = np.frombuffer(row["vector"], kind)
+        vector = packed["values"].astype("f4") * packed["scale"][:, None] + random.normal(0, 0.03, (1, 384))
+        vector /= np.linalg.norm(vector)
+        changed = {"document_id": document["id"], "ordinal": number, "vector": pack_vectors(vector).tobytes()}
+        batch.append({name: value for name, value in row.items() if name != "id"} | changed)
+        if len(batch) == BATCH or number == size - len(rows) - 1:
+            connection.execute(insert(chunks), batch)
+            batch = []
+    touch(connection, collection.id)
+
+
+async def run(data: Path, peers: Path | None, sizes: list[int]) -> dict[str, Any]:
+    embedder = Embedder()
+    result: dict[str, Any] = {"ingest": await real_ingest(data, embedder)}
+    result["paragraphs_per_second_without_embedding"] = await beside_llamaindex(data, embedder, peers)
+    result["search"] = {size: await search_at_size(data, embedder, size) for size in sizes}
+    return result
+
+
+def table(result: dict[str, Any]) -> str:
+    ingest = result["ingest"]
+    lines = [
+        f"{ingest['documents']} files, {ingest['chunks']} chunks: {ingest['seconds']:.1f} s, "
+        f"{ingest['chunks_per_second']} chunks/s, {ingest['share_not_embedding']:.1%} of it not embedding; "
+        f"unchanged, {ingest['unchanged_seconds']:.2f} s.",
+        "",
+        "Paragraphs per second without embedding: "
+        + ", ".join(f"{name} {value:,}" for name, value in result["paragraphs_per_second_without_embedding"].items())
+        + ".",
+        "",
+        "| chunks | p50 ms | p99 ms | filtered p50 / p99 ms | first search ms | index MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for size, values in result["search"].items():
+        filtered = f"{values['filtered']['p50_ms']} / {values['filtered']['p99_ms']}"
+        cells = [f"{size:,}", values["p50_ms"], values["p99_ms"], filtered, values["first_ms"], values["index_mb"]]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--chunks", type=int, nargs="+", default=[10_000])
+    arguments = parser.parse_args()
+    result = asyncio.run(run(arguments.data, arguments.peers, arguments.chunks))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "ingest.json").write_text(json.dumps(result, indent=2))
+    (RESULTS / "ingest.md").write_text(table(result))
+    print(table(result))
