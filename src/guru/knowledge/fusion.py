@@ -22,12 +22,12 @@ class Weights(Struct, frozen=True):
     sparse: float = 0.0
 
 
-# Made by `python benchmarks/fit_fusion.py DATA_DIR`, which also shows that weights fitted on one half of the documents do
-# as well on the other half.
+# Made by `python benchmarks/fit_fusion.py DATA_DIR`, which also shows that weights fitted on one half of the documents
+# do as well on the other half.
 WEIGHTS: Final[dict[SearchMode, Weights]] = {
     "hybrid": Weights(bias=-9.9, dense=3.07, sentence=5.67, coverage=3.07, sparse=2.2),
     "dense": Weights(bias=-10.09, dense=4.86, sentence=9.59),
-    "sparse": Weights(bias=-5.0, sparse=5.0),
+    "sparse": Weights(bias=-6.62, sparse=6.6),
 }
 
 

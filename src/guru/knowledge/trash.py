@@ -30,7 +30,8 @@ def remove_unused(
     removed = 0
     for digest in digests:
         in_use = connection.scalar(select(documents.c.id).where(documents.c.content_hash == digest).limit(1))
-        if digest not in needed and in_use is None and _is_older(blobs, digest, UPLOAD_GRACE if grace is None else grace):
+        spared = not _is_older(blobs, digest, UPLOAD_GRACE if grace is None else grace)
+        if digest not in needed and in_use is None and not spared:
             blobs.remove(digest)
             removed += 1
     return removed
