@@ -65,6 +65,7 @@ documents = Table(
     Column("chunks", Integer, nullable=False),
     Column("ingested_at", Float, nullable=False),
     UniqueConstraint("collection_id", "name"),
+    Index("documents_of_content", "content_hash"),
 )
 
 # Apart from `documents`, so that listing documents does not read their texts.
