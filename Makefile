@@ -46,7 +46,9 @@ bench: .venv/.development  ## Measure; GURU_BENCH_DATA names the folder with the
 	@if [ -z "$${GURU_BENCH_DATA:-}" ]; then \
 		echo "Set GURU_BENCH_DATA to measure retrieval, ingest and answers too: see benchmarks/README.md."; \
 	else \
-		$(BIN)/python benchmarks/retrieval.py && $(BIN)/python benchmarks/ingest.py && $(BIN)/python benchmarks/answers.py; \
+		$(BIN)/python benchmarks/retrieval.py "$$GURU_BENCH_DATA" && \
+		$(BIN)/python benchmarks/ingest.py "$$GURU_BENCH_DATA" && \
+		$(BIN)/python benchmarks/answers.py --data "$$GURU_BENCH_DATA"; \
 	fi
 
 lock: .venv/.development  ## Write constraints.txt anew from pyproject.toml

@@ -125,10 +125,10 @@ def memory(home: Path) -> list[tuple[str, str, str]]:
 
 
 def resident(pid: int) -> float:
-    """Megabytes of the process and all that it started; shared pages are counted once (PSS)."""
+    """Megabytes (RSS) of the process and all that it started; pages that they share are counted for each."""
     main_process = psutil.Process(pid)
     family = [main_process, *main_process.children(recursive=True)]
-    return sum(getattr(process.memory_full_info(), "pss", process.memory_info().rss) for process in family) / MEGABYTE
+    return sum(process.memory_info().rss for process in family) / MEGABYTE
 
 
 def get(url: str) -> bytes:
