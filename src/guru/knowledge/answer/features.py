@@ -20,6 +20,8 @@ Idf = Callable[[str], float]
 """How telling a term is: the logarithm of how rare it is."""
 
 _HEADING: Final = re.compile(r"\s{0,3}(?:#{1,6}\s|```|~~~|\|[\s|:-]*\|?$)")
+_TITLE_LIKE: Final = re.compile(r"[^-*•|.!?:;,\d][^|.!?:;,\n]*")
+_TITLE_WORDS: Final = 7
 _PRONOUN: Final = re.compile(r"(?:He|She|It|They|This|These|His|Her|Their|Its|Such)\b")
 
 
@@ -100,11 +102,21 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
         shared = _passage_features(question, passage, terms, idf)
         for index, sentence in enumerate(passage.sentences):
             place = (passage.hit.document_id or passage.hit.document, sentence.start)
-            if place in seen or _HEADING.match(sentence.text) or not terms[index]:
+            if place in seen or not terms[index] or _is_heading(passage, index):
                 continue
             seen.add(place)
             own = _sentence_features(question, passage, index, terms, idf)
             yield Candidate(number, index, frozenset(terms[index]), shared | own)
+
+
+def _is_heading(passage: Passage, index: int) -> bool:
+    """Headings promise an answer and do not give it: Markdown's, those of the outline, and lines like them."""
+    text = passage.sentences[index].text
+    outline = [passage.hit.title or "", *passage.hit.heading_path]
+    if _HEADING.match(text) or text.casefold() in (heading.casefold() for heading in outline):
+        return True
+    is_last = index == len(passage.sentences) - 1
+    return not is_last and len(text.split()) <= _TITLE_WORDS and _TITLE_LIKE.fullmatch(text) is not None
 
 
 def _passage_features(question: Question, passage: Passage, terms: list[list[str]], idf: Idf) -> dict[str, float]:
