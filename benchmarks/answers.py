@@ -296,7 +296,11 @@ def markdown_curve(rows: list[dict[str, float]], threshold: float) -> list[str]:
     for row in rows:
         name, *shares = row.values()
         bold = "**" if math.isclose(name, threshold) else ""
-        lines.append(f"| {bold}{name:.2f}{bold} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
+        lines.append(
+            f"| {bold}{name:.2f}{bold} | "
+            + " | ".join("" if math.isnan(share) else f"{share:.1%}" for share in shares)
+            + " |"
+        )
     return lines
 
 
