@@ -67,19 +67,26 @@ class View:
         self._collection_id = collection_id
         self._dimension = dimension
         self._lock = threading.Lock()
-        self._snapshot = Snapshot(-1, [], frozenset())
+        # The newest and the one before, for a search that began just before a change.
+        self._snapshots = [Snapshot(-1, [], frozenset())]
 
     def at(self, connection: Connection, generation: int) -> Snapshot:
         """The snapshot of `generation`, which is the one that `connection` sees. Blocks while it is built."""
-        snapshot = self._snapshot
-        if snapshot.generation == generation:
-            return snapshot
+        found = self._find(generation)
+        if found is not None:
+            return found
         with self._lock:
-            if self._snapshot.generation > generation:  # the connection sees an older state than the view
+            found = self._find(generation)
+            if found is not None:
+                return found
+            newest = self._snapshots[0]
+            if newest.generation > generation:
                 return self._refreshed(connection, generation, Snapshot(-1, [], frozenset()))
-            if self._snapshot.generation < generation:
-                self._snapshot = self._refreshed(connection, generation, self._snapshot)
-            return self._snapshot
+            self._snapshots = [self._refreshed(connection, generation, newest), newest]
+            return self._snapshots[0]
+
+    def _find(self, generation: int) -> Snapshot | None:
+        return next((snapshot for snapshot in self._snapshots if snapshot.generation == generation), None)
 
     def _refreshed(self, connection: Connection, generation: int, old: Snapshot) -> Snapshot:
         import numpy as np
