@@ -172,7 +172,8 @@ async def document_highlight(call: Call, document_id: str, query: SpanQuery) -> 
     if query.end is None:
         raise InvalidParameter("The parameter `end` is missing.", param="end", hint="Add it to the request.")
     path = await documents.original(call.tenant, document_id)
-    return Highlights(await call.services.parser.highlight(path, document.name, query.start, query.end))
+    quote = await documents.text(call.tenant, document_id, query.start, query.end)
+    return Highlights(await call.services.parser.highlight(path, query.start, quote) if quote else [])
 
 
 def require_pdf(document: Document) -> None:

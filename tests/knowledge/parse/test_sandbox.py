@@ -85,9 +85,12 @@ async def test_pages_are_rendered_and_highlighted_in_the_worker(pool, tmp_path):
     path = tmp_path / "a.pdf"
     path.write_bytes(pdf(text="Words to point at."))
     text = (await pool.parse(path, "a.pdf")).text
-    (page,) = await pool.highlight(path, "a.pdf", text.index("point"), len(text))
+    (page,) = await pool.highlight(path, text.index("point"), "point at.")
     assert page.page == 1
     assert len(page.rects) == 1
+    # The offsets of a text that another version laid out: the quote is what counts.
+    assert await pool.highlight(path, text.index("point") + 3, "point at.") == [page]
+    assert await pool.highlight(path, 0, "words that are not there") == []
     assert (await pool.render_page(path, 1, 1.0)).startswith(b"\x89PNG")
     with pytest.raises(NotFound):
         await pool.render_page(path, 9, 1.0)

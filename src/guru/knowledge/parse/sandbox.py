@@ -68,9 +68,12 @@ class ParsePool:
         assert reply.image is not None
         return reply.image
 
-    async def highlight(self, path: Path, name: str, start: int, end: int) -> list[PageHighlight]:
-        """Where characters `start` to `end` of a PDF's text stand on its pages. Raises `UnreadableDocument`."""
-        reply = await self._run(HighlightTask(str(path), name, start, end))
+    async def highlight(self, path: Path, start: int, quote: str) -> list[PageHighlight]:
+        """Where `quote`, which stands at `start` of a PDF's text, is on its pages; empty when it is not there.
+
+        Raises `UnreadableDocument`.
+        """
+        reply = await self._run(HighlightTask(str(path), start, quote))
         assert reply.highlights is not None
         return reply.highlights
 

@@ -44,9 +44,8 @@ class RenderTask(Struct, tag="render"):
 
 class HighlightTask(Struct, tag="highlight"):
     path: str
-    name: str
     start: int
-    end: int
+    quote: str
 
 
 Task = ParseTask | RenderTask | HighlightTask
@@ -107,7 +106,9 @@ class Worker:
             from guru.knowledge.parse.pdf import render_page
 
             return Reply(image=render_page(_read(task.path, limits), task.page, task.scale))
-        return Reply(highlights=self._layout(task.path, limits).highlight(task.start, task.end))
+        layout = self._layout(task.path, limits)
+        start = find_near(layout.text, task.quote, task.start)
+        return Reply(highlights=[] if start is None else layout.highlight(start, start + len(task.quote)))
 
     def _layout(self, path: str, limits: Limits) -> PdfLayout:
         from guru.knowledge.parse.pdf import read_layout
@@ -120,6 +121,18 @@ class Worker:
                 self._layouts.popitem(last=False)
         self._layouts.move_to_end(key)
         return self._layouts[key]
+
+
+def find_near(text: str, quote: str, start: int) -> int | None:
+    """Where `quote` stands in `text`, nearest to `start`.
+
+    A document that an older version stored may have been laid out otherwise: what is shown is the quote, or nothing.
+    """
+    if text.startswith(quote, start):
+        return start
+    before, after = text.rfind(quote, 0, start + len(quote)), text.find(quote, start)
+    found = [place for place in (before, after) if place >= 0]
+    return min(found, key=lambda place: abs(place - start), default=None)
 
 
 def _read(path: str, limits: Limits) -> bytes:
