@@ -46,7 +46,7 @@ def test_a_killed_ingest_goes_on_with_nothing_lost_or_doubled(home, runs, corpus
     for number in range(runs):
         name = f"run-{number}"
         victim = chance.choice(["server", "group", "command"])
-        delay = chance.uniform(0.02, whole)
+        delay = chance.uniform(0.02, whole) + (1.0 if victim == "command" else 0.0)  # it has to start first
         print(f"run {number}: kill the {victim} after {delay:.2f} of {whole:.2f} s")
         if victim == "command":
             kill_command(home, corpus, name, delay, watched_kill)
