@@ -35,6 +35,7 @@ check: .venv/.development  ## Format, lint, types, boundaries, docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python scripts/generate_docs.py --check
+	$(BIN)/python scripts/check_web.py
 
 format: .venv/.development  ## Format the code, sort imports, write generated docs
 	$(BIN)/ruff format .
