@@ -22,7 +22,8 @@ def check_citations(answer, documents=None):
         assert citation.collection == "c"
     numbers = [citation.n for citation in answer.citations]
     assert len(set(numbers)) == len(numbers)
-    assert {int(n) for n in re.findall(r"\[(\d+)\]", answer.text)} == set(numbers)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert list(dict.fromkeys(int(n) for n in re.findall(r"\[(\d+)\]", answer.text))) == numbers
 
 
 def source_number(model, text):
@@ -38,11 +39,12 @@ async def numbers_of(ask, question, *texts):
     return [source_number(model, text) for text in texts]
 
 
-async def test_a_good_answer_streams_through_unchanged(ask):
+async def test_a_good_answer_streams_through(ask):
     capital, rebuilt = await numbers_of(ask, CAPITAL, "capital of Poland", "rebuilt after")
     text = f"Warsaw is the capital of Poland [{capital}]. The city was rebuilt after the war [{rebuilt}]."
     answer = await ask(CAPITAL, ScriptedModel(text))
-    assert (answer.text, answer.outcome, answer.unsupported) == (text, "answered", [])
+    shown = "Warsaw is the capital of Poland [1]. The city was rebuilt after the war [2]."
+    assert (answer.text, answer.outcome, answer.unsupported) == (shown, "answered", [])
     assert [citation.quote for citation in answer.citations] == [
         "Warsaw 🏙️ is the capital of Poland.",
         "The city was rebuilt after the war.",
@@ -57,10 +59,26 @@ async def test_a_citation_follows_the_sentence_that_it_stands_behind(ask):
     assert kinds[-1] is Completed and Retrieved not in kinds
 
 
+async def test_citations_are_numbered_in_the_order_in_which_they_appear(ask):
+    rebuilt, capital = await numbers_of(ask, CAPITAL, "rebuilt after", "capital of Poland")
+    told = f"The city was rebuilt after the war [{rebuilt}]. Its Old Town was listed by UNESCO in 1980 [{rebuilt}]. "
+    answer = await ask(CAPITAL, ScriptedModel(f"{told}Warsaw is the capital of Poland [{capital}]."))
+    assert re.findall(r"\[\d+\]", answer.text) == ["[1]", "[2]", "[3]"]
+    check_citations(answer)
+
+
+async def test_a_checked_sentence_that_is_not_shown_takes_no_number(ask):
+    answer = await ask(CAPITAL, ScriptedModel("Poland's capital. The city has nine lakes. It has ten hills."))
+    assert answer.outcome == "quoted"
+    assert answer.citations[0].n == 1
+    check_citations(answer)
+
+
 async def test_a_wrong_marker_is_put_right(ask):
-    capital, oxygen = await numbers_of(ask, CAPITAL, "capital of Poland", "chemical element")
+    (oxygen,) = await numbers_of(ask, CAPITAL, "chemical element")
     answer = await ask(CAPITAL, ScriptedModel(f"Warsaw is the capital of Poland [{oxygen}]."))
-    assert answer.text == f"Warsaw is the capital of Poland [{capital}]."
+    assert answer.text == "Warsaw is the capital of Poland [1]."
+    assert answer.citations[0].quote.endswith("is the capital of Poland.")
     check_citations(answer)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from guru.knowledge.answer.evidence import Evidence, Quote
@@ -23,12 +24,13 @@ _FENCE: Final = re.compile(r"\s*(?:```|~~~)")
 
 
 class Checked(Struct, frozen=True):
-    """A sentence as it is shown, with white space after it."""
+    """A sentence, with white space after it. A claim still has its writer's markers: they get their numbers when it is
+    shown."""
 
     text: str
     claim: bool
-    citations: list[Citation] = []
-    """New ones; a marker may also repeat an earlier citation."""
+    sources: dict[int, Citation] = {}
+    """The citation of each source that stands behind it, not yet numbered."""
     supported: bool = False
     answers: bool = False
     """It is supported, and can be an answer to the question."""
@@ -54,7 +56,7 @@ class Citer:
         self._stored = stored
         self._collection = collection
         self._record = record
-        self._cited: dict[tuple[str, int, int], Citation] = {}
+        self._shown: list[Citation] = []
         self._length = 0
         self._in_code = False
 
@@ -68,53 +70,63 @@ class Citer:
         plain = strip_markers(sentence)
         if not self._judge.is_claim(plain):
             return Checked(plain, claim=False)
-        written = {n - 1 for marker in find_markers(sentence) for n in marker.numbers} & set(self._sources)
-        citations = await self._cite(plain.strip(), sorted(written))
-        new = [citation for citation, _, is_new in citations if is_new]
-        numbers = {source: citation.n for citation, source, _ in citations}
-        answers = bool(citations) and self._judge.answers(plain)
-        return Checked(set_markers(sentence, numbers), True, new, supported=bool(citations), answers=answers)
+        named = [n - 1 for marker in find_markers(sentence) for n in marker.numbers]
+        sources = await self._cite(plain.strip(), [n for n in dict.fromkeys(named) if n in self._sources])
+        answers = bool(sources) and self._judge.answers(plain)
+        return Checked(sentence, True, sources, supported=bool(sources), answers=answers)
 
     def emit(self, checked: Checked) -> list[Event]:
-        """The sentence, its new citations, and whether it stands alone."""
+        """The sentence, its new citations, and whether it stands alone. Citations are numbered 1, 2, 3 ... in the order
+        in which they are shown, whatever numbers the sources had for the model."""
+        new: list[Citation] = []
+        numbers = {source: self._number(citation, new) for source, citation in checked.sources.items()}
+        text = set_markers(checked.text, numbers) if checked.claim else checked.text
         start = self._length
-        self._length += len(checked.text)
-        events: list[Event] = [Delta(text=checked.text)] if checked.text else []
-        if checked.citations:
-            events.append(Cited(checked.citations))
-        if checked.claim and not checked.supported and checked.text.strip():
-            body = checked.text.rstrip()
+        self._length += len(text)
+        events: list[Event] = [Delta(text=text)] if text else []
+        if new:
+            events.append(Cited(new))
+        if checked.claim and not checked.supported and text.strip():
+            body = text.rstrip()
             lead = len(body) - len(body.lstrip())
             events.append(Unsupported(start + lead, start + len(body)))
         return events
 
+    def _number(self, citation: Citation, new: list[Citation]) -> int:
+        """Its number: that of a citation shown already when that has its span, else the next, and it joins `new`."""
+        for known in self._shown:
+            same = known.document_id == citation.document_id
+            if same and known.start <= citation.start and citation.end <= known.end:
+                return known.n
+        numbered = msgspec.structs.replace(citation, n=len(self._shown) + 1)
+        self._shown.append(numbered)
+        new.append(numbered)
+        return numbered.n
+
     async def quote(self, quotes: list[Quote]) -> list[Event]:
-        """Show quotes of the evidence, instead of sentences that were checked and not shown, each with its citation.
-        Empty when none can be verified."""
-        self._cited.clear()
+        """Show quotes of the evidence, each with its citation. Empty when none can be verified."""
         events: list[Event] = []
         for quote in quotes:
             support = Support(quote.passage, quote.start, quote.end, quote.text, quote.score)
-            if (made := await self._citation(support)) is None:
+            if (citation := await self._citation(support)) is None:
                 continue
-            citation, is_new = made
             gap = "\n\n" if self._length else ""
             shown = " ".join(strip_markers(quote.text).split())
             events += self.emit(
-                Checked(f"{gap}“{shown}” [{citation.n}]", True, [citation] if is_new else [], supported=True)
+                Checked(f"{gap}“{shown}” [{quote.passage + 1}]", True, {quote.passage: citation}, supported=True)
             )
         return events
 
-    async def _cite(self, claim: str, written: list[int]) -> list[tuple[Citation, int, bool]]:
-        """The verified citations of a claim with their sources: those it names, or else the best that there is."""
+    async def _cite(self, claim: str, written: list[int]) -> dict[int, Citation]:
+        """The verified citations of a claim by source: those it names, or else the best that there is."""
         supports = [s for source in written if (s := await self._find(claim, [source]))]
         supports = supports or self._judge.find_together(claim, written)
         if not supports:
             others = [source for source in self._sources if source not in written]
             supports = [s] if (s := await self._find(claim, others)) else []
-        made = [(await self._citation(support), support.passage) for support in supports]
-        found = [(pair[0], source, pair[1]) for pair, source in made if pair is not None]
-        self._record("sentence", {"text": claim, "written": written, "cited": [c.n for c, _, _ in found],
+        made = [(support.passage, await self._citation(support)) for support in supports]
+        found = {source: citation for source, citation in made if citation is not None}
+        self._record("sentence", {"text": claim, "written": written, "cited": list(found),
                                   "support": max((s.score for s in supports), default=0.0)})  # fmt: skip
         return found
 
@@ -122,17 +134,14 @@ class Citer:
         support = await self._judge.find(claim, passages)
         return support if support and support.score >= SUPPORTED else None
 
-    async def _citation(self, support: Support) -> tuple[Citation, bool] | None:
-        """The citation of a span, and whether it is new. None when the stored text says otherwise."""
+    async def _citation(self, support: Support) -> Citation | None:
+        """The citation of a span, not yet numbered. None when the stored text says otherwise."""
         hit = self._evidence.passages[support.passage].hit
-        for (document, start, end), known in self._cited.items():
-            if document == hit.document_id and start <= support.start and support.end <= end:
-                return known, False
         if await self._stored(hit.document_id, support.start, support.end) != support.text:
             self._record("dropped_citation", {"document": hit.document, "start": support.start, "end": support.end})
             return None
-        citation = Citation(
-            n=self._number(support.passage + 1),
+        return Citation(
+            n=0,
             document=hit.document,
             document_id=hit.document_id,
             page=hit.page,
@@ -142,13 +151,6 @@ class Citer:
             score=round(min(1.0, support.score), 4),
             collection=self._collection,
         )
-        self._cited[hit.document_id, support.start, support.end] = citation
-        return citation, True
-
-    def _number(self, wanted: int) -> int:
-        """One number, one quote: a second quote of a source takes the next number that no source has."""
-        taken = {citation.n for citation in self._cited.values()}
-        return wanted if wanted not in taken else max(*taken, len(self._evidence.passages)) + 1
 
 
 def set_markers(sentence: str, numbers: dict[int, int]) -> str:
