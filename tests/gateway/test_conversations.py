@@ -53,6 +53,10 @@ async def test_a_turn_is_stored_and_streamed(server):
     assert (asked["content"], asked["status"]) == ("What is two and two?", "complete")
     assert (answered["content"], answered["status"], answered["model"]) == ("Four.", "complete", "test/scripted")
     assert answered["usage"]["completion_tokens"] == 2
+    completed = dict(events)["completed"]
+    assert [answered[name] for name in ("confidence", "cost", "timings")] == [
+        completed.get(name, default) for name, default in (("confidence", None), ("cost", 0.0), ("timings", {}))
+    ]
     trace = (await server.get(f"/api/v1/traces/{answered['trace_id']}"))[1]
     assert trace["route"] == "conversations"
 

@@ -31,7 +31,6 @@ from guru.types import (
     Event,
     Started,
     Unsupported,
-    Usage,
 )
 
 log = logging.getLogger(__name__)
@@ -63,8 +62,8 @@ class Draft:
             case Unsupported():
                 self.unsupported.append({"start": event.start, "end": event.end})
             case Completed():
-                usage: Usage = event.usage
-                self.values |= {"outcome": event.outcome, "usage": msgspec.to_builtins(usage)}
+                kept = ("outcome", "confidence", "usage", "cost", "timings")
+                self.values |= {name: msgspec.to_builtins(getattr(event, name)) for name in kept}
             case _:
                 pass
 

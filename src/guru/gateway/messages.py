@@ -27,8 +27,12 @@ class StoredMessage(Struct, kw_only=True):
     unsupported: list[dict[str, int]] = []
     """Sentences without a source: offsets `start` and `end` in the content."""
     outcome: str | None = None
+    confidence: float | None = None
     model: str | None = None
     usage: Usage | None = None
+    cost: float | None = None
+    timings: dict[str, float] | None = None
+    """Seconds: queue, first_token and total; and tokens_per_second."""
     trace_id: str | None = None
     status: MessageStatus = "complete"
     error: str | None = None
