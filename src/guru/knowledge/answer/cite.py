@@ -111,11 +111,15 @@ class Citer:
             if (citation := await self._citation(support)) is None:
                 continue
             gap = "\n\n" if self._length else ""
-            shown = " ".join(strip_markers(quote.text).split())
-            events += self.emit(
-                Checked(f"{gap}“{shown}” [{quote.passage + 1}]", True, {quote.passage: citation}, supported=True)
-            )
+            text = f"{gap}{self._shown_as(quote)} [{quote.passage + 1}]"
+            events += self.emit(Checked(text, True, {quote.passage: citation}, supported=True))
         return events
+
+    def _shown_as(self, quote: Quote) -> str:
+        """A quotation; the row of a table is read with the names of its columns, which a quotation cannot have."""
+        passage = self._evidence.passages[quote.passage]
+        shown = " ".join(strip_markers(passage.said(quote.start, quote.end)).split())
+        return shown if quote.start in passage.tables.rows else f"“{shown}”"
 
     async def _cite(self, claim: str, written: list[int]) -> dict[int, Citation]:
         """The verified citations of a claim by source: those it names, or else the best that there is."""

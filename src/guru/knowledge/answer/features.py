@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from guru.knowledge.answer.tables import Tables, find_tables
 from guru.knowledge.answer.words import Kind, content, holds, names, negated, numbers, question_kind, words
 from guru.knowledge.search import Retrieval, Sentence
 from guru.knowledge.terms import language_of
@@ -30,10 +31,16 @@ class Passage(Struct, frozen=True):
 
     hit: Hit
     sentences: list[Sentence]
+    tables: Tables = Tables()
 
     def slice(self, start: int, end: int) -> str:
         """`document[start:end]`, which lies within the passage."""
         return self.hit.text[start - self.hit.start : end - self.hit.start]
+
+    def said(self, start: int, end: int) -> str:
+        """What the span states: its text, or for the row of a table its cells with the names of their columns."""
+        row = self.tables.rows.get(start)
+        return row.text if row else self.slice(start, end)
 
 
 class Question(Struct, frozen=True):
@@ -71,7 +78,10 @@ class Candidate(Struct, frozen=True):
 
 
 def passages_of(retrieval: Retrieval) -> list[Passage]:
-    return [Passage(hit, found) for hit, found in zip(retrieval.hits, retrieval.sentences, strict=True)]
+    return [
+        Passage(hit, found, find_tables(hit, found))
+        for hit, found in zip(retrieval.hits, retrieval.sentences, strict=True)
+    ]
 
 
 def language(passages: Sequence[Passage]) -> str:
@@ -98,7 +108,7 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
     """Every sentence that may be quoted, once: headings are not, and overlapping passages share sentences."""
     seen: set[tuple[str, int]] = set()
     for number, passage in enumerate(passages):
-        terms = [content(sentence.text, question.language) for sentence in passage.sentences]
+        terms = [content(passage.said(s.start, s.end), question.language) for s in passage.sentences]
         shared = _passage_features(question, passage, terms, idf)
         for index, sentence in enumerate(passage.sentences):
             place = (passage.hit.document_id or passage.hit.document, sentence.start)
@@ -110,8 +120,12 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
 
 
 def _is_heading(passage: Passage, index: int) -> bool:
-    """Headings promise an answer and do not give it: Markdown's, those of the outline, and lines like them."""
-    text = passage.sentences[index].text
+    """Headings promise an answer and do not give it: Markdown's, those of the outline and of tables, and lines like
+    them."""
+    sentence = passage.sentences[index]
+    if sentence.start in passage.tables.headers:
+        return True
+    text = sentence.text
     outline = [passage.hit.title or "", *passage.hit.heading_path]
     if _HEADING.match(text) or text.casefold() in (heading.casefold() for heading in outline):
         return True
@@ -134,14 +148,17 @@ def _sentence_features(
     question: Question, passage: Passage, index: int, terms: list[list[str]], idf: Idf
 ) -> dict[str, float]:
     sentence = passage.sentences[index]
+    row = passage.tables.rows.get(sentence.start)
+    said = row.text if row else sentence.text
+    cosine = max(sentence.score, row.header.score) if row else sentence.score
     near = {term for row in terms[max(0, index - 1) : index + 2] for term in row}
     best = max(other.score for other in passage.sentences)
-    right_kind = holds(question.kind, sentence.text, question.text)
+    right_kind = holds(question.kind, said, question.text)
     bigrams = question.bigrams & set(pairwise(terms[index]))
-    found_numbers = numbers(sentence.text)
+    found_numbers = numbers(said)
     return {
-        "cosine": sentence.score,
-        "below_best": sentence.score - best,
+        "cosine": cosine,
+        "below_best": cosine - best,
         "before": passage.sentences[index - 1].score if index else 0.0,
         "coverage": coverage(question.terms, set(terms[index]), idf),
         "near_coverage": coverage(question.terms, near, idf),
@@ -152,7 +169,7 @@ def _sentence_features(
         "first": float(index == 0),
         "pronoun": float(_PRONOUN.match(sentence.text) is not None),
         "numbers": _share(question.numbers, found_numbers),
-        "names": _share(question.names, set(words(sentence.text))),
+        "names": _share(question.names, set(words(said))),
     }
 
 

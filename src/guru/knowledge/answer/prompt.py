@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from guru.knowledge.answer.evidence import Evidence
+from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.orders import neutralise
 from guru.types import Message
 
@@ -77,7 +78,8 @@ def build_small_prompt(messages: Sequence[Message], question: str, evidence: Evi
     prompt = [Message("system", "\n\n".join([*own, _SMALL_INSTRUCTION]))]
     for text, asked, answer in _SMALL_EXAMPLES:
         prompt += [Message("user", _small_question(text, asked)), Message("assistant", answer)]
-    text = neutralise(" ".join(" ".join(quote.text.split()) for quote in evidence.quotes[:_SMALL_QUOTES]))
+    texts = [evidence.passages[quote.passage].said(quote.start, quote.end) for quote in evidence.quotes[:_SMALL_QUOTES]]
+    text = neutralise(" ".join(" ".join(text.split()) for text in texts))
     prompt.append(Message("user", _small_question(text, question)))
     seen = list(dict.fromkeys(quote.passage for quote in evidence.quotes[:_SMALL_QUOTES]))
     return Prompt(
@@ -113,7 +115,21 @@ def render_source(evidence: Evidence, index: int) -> str:
     section = " > ".join(hit.heading_path) or hit.title or ""
     about = f' section="{_attribute(section)}"' if section else ""
     opening = f'<source id="{index + 1}" document="{_attribute(hit.document)}"{page}{about}>'
-    return f"{opening}\n{neutralise(hit.text)}\n</source>"
+    return f"{opening}\n{neutralise(_in_words(evidence.passages[index]))}\n</source>"
+
+
+def _in_words(passage: Passage) -> str:
+    """The text, where the rows of tables stand as `column: value` instead of below a header."""
+    text, position, tables = [], passage.hit.start, passage.tables
+    for sentence in passage.sentences:
+        if sentence.start in tables.headers or sentence.start in tables.rows:
+            text.append(passage.slice(position, sentence.start))
+            position = sentence.end
+        if sentence.start in tables.rows:
+            text.append(tables.rows[sentence.start].text)
+        elif sentence.start in tables.headers:
+            position += passage.slice(sentence.end, passage.hit.end).startswith("\n")
+    return "".join([*text, passage.slice(position, passage.hit.end)])
 
 
 def _attribute(text: str) -> str:

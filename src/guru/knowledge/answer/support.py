@@ -67,6 +67,7 @@ class Support(Struct, frozen=True):
 class _Span(Struct, frozen=True):
     start: int
     end: int
+    text: str
     sentences: int
     said: Statement
 
@@ -151,9 +152,10 @@ class Judge:
         for index in passages:
             about = self._words_about(index)
             for span in self._spans_of(index):
-                score = self.score(claim, span.said, about) if strict else self._contained(claim, span.said)
+                told = about - self._other_rows(index, span) if strict else about
+                score = self.score(claim, span.said, told) if strict else self._contained(claim, span.said)
                 if score > 0:
-                    found.append((Support(index, span.start, span.end, span.said.text, score), span))
+                    found.append((Support(index, span.start, span.end, span.text, score), span))
         found.sort(key=lambda pair: (-round(pair[0].score, 6), pair[1].sentences))
         return claim, found
 
@@ -176,20 +178,35 @@ class Judge:
         return max(overlapping, default=0.0)
 
     def _spans_of(self, index: int) -> list[_Span]:
-        """Each sentence, then each pair of neighbours."""
+        """Each sentence, then each pair of neighbours. The row of a table says what its columns name; header rows say
+        nothing, and rows stand alone."""
         if index not in self._spans:
             passage = self._evidence.passages[index]
             # From the first order on, nothing in a passage is evidence for what a model says: it may only obey.
             sentences = list(takewhile(lambda sentence: not gives_orders(sentence.text), passage.sentences))
+            sentences = [sentence for sentence in sentences if sentence.start not in passage.tables.headers]
             spans = [(sentence.start, sentence.end, 1) for sentence in sentences]
             spans += [
-                (one.start, two.end, 2) for one, two in pairwise(sentences) if two.end - one.start <= _PAIR_CHARACTERS
+                (one.start, two.end, 2)
+                for one, two in pairwise(sentences)
+                if two.end - one.start <= _PAIR_CHARACTERS and not {one.start, two.start} & passage.tables.rows.keys()
             ]
             self._spans[index] = [
-                _Span(start, end, count, Statement.of(passage.slice(start, end), self._language))
+                _Span(start, end, passage.slice(start, end), count, self._stated(passage, start, end))
                 for start, end, count in spans
             ]
         return self._spans[index]
+
+    def _other_rows(self, index: int, span: _Span) -> set[str]:
+        """For the row of a table, the words of its neighbours that it does not have: it says nothing about those."""
+        rows = self._evidence.passages[index].tables.rows
+        if span.start not in rows:
+            return set()
+        others = {fold(word) for start, row in rows.items() if start != span.start for word in words(row.text)}
+        return others - {fold(word) for word in words(span.said.text)}
+
+    def _stated(self, passage: Passage, start: int, end: int) -> Statement:
+        return Statement.of(passage.said(start, end), self._language)
 
     def _words_about(self, index: int) -> set[str]:
         """Words of the passage, its headings and its title, where a name may stand that the quote calls "he"."""

@@ -68,9 +68,9 @@ def words(text: str) -> list[str]:
 
 
 def content(text: str, language: str = "en") -> list[str]:
-    """Stems of the words that tell what a question is about, in order, repeats kept."""
+    """Stems of the words that tell what a question is about, in order, repeats kept; "ten" is 10."""
     stops = _stop_stems(language) | _asking_stems(language)
-    return [term for term in terms(text, language) if term not in stops]
+    return [_NUMBER_WORDS.get(term, term) for term in terms(text, language) if term not in stops]
 
 
 def assertions(text: str, language: str = "en") -> set[str]:
