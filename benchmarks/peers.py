@@ -29,12 +29,12 @@ class Vectors:
 
     def __init__(self, folder: Path) -> None:
         texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
-        self._vectors = dict(zip(texts, np.load(folder / "vectors.npy"), strict=True))
+        self._vectors = dict(zip(map(str.strip, texts), np.load(folder / "vectors.npy"), strict=True))
         self.seconds = 0.0
 
     def __call__(self, texts: Iterable[str]) -> Any:
         began = time.perf_counter()
-        found = np.stack([self._vectors[text] for text in texts])
+        found = np.stack([self._vectors[text.strip()] for text in texts])
         self.seconds += time.perf_counter() - began
         return found
 
@@ -44,6 +44,7 @@ def llamaindex(vectors: Vectors, corpus: list[dict[str, str]]) -> dict[str, Sear
     from llama_index.core import Document, Settings, VectorStoreIndex
     from llama_index.core.embeddings import BaseEmbedding
     from llama_index.core.llms import MockLLM
+    from llama_index.core.node_parser import SentenceSplitter
     from llama_index.core.retrievers import QueryFusionRetriever
     from llama_index.retrievers.bm25 import BM25Retriever
 
@@ -64,7 +65,8 @@ def llamaindex(vectors: Vectors, corpus: list[dict[str, str]]) -> dict[str, Sear
     documents = [
         Document(text=row["text"], metadata={"id": row["id"]}, excluded_embed_metadata_keys=["id"]) for row in corpus
     ]
-    index = VectorStoreIndex.from_documents(documents)
+    # Large enough that no paragraph is cut: everybody ranks the same passages.
+    index = VectorStoreIndex.from_documents(documents, transformations=[SentenceSplitter(chunk_size=4096)])
     dense = index.as_retriever(similarity_top_k=10)
     sparse = BM25Retriever.from_defaults(nodes=list(index.docstore.docs.values()), similarity_top_k=10)
     fused = QueryFusionRetriever(
@@ -81,7 +83,10 @@ def txtai(vectors: Vectors, corpus: list[dict[str, str]]) -> dict[str, Search]:
     """A hybrid index: normalised BM25 and vectors, weighed half and half, as is its default."""
     from txtai import Embeddings
 
-    index = Embeddings(method="external", transform=vectors, content=True, hybrid=True)
+    def transform(texts: list[str]) -> Any:  # it insists on a function
+        return vectors(texts)
+
+    index = Embeddings(method="external", transform=transform, content=True, hybrid=True)
     index.index([(row["id"], row["text"], None) for row in corpus])
 
     def searching(**weights: Any) -> Search:
@@ -100,7 +105,8 @@ def main(name: str, folder: Path) -> None:
     )
     vectors = Vectors(folder)
     os.chdir(tempfile.mkdtemp())
-    began = time.perf_counter()
+    PEERS[name](vectors, corpus[:2])  # imports, and what is loaded on first use
+    vectors.seconds, began = 0.0, time.perf_counter()
     modes = PEERS[name](vectors, corpus)
     ingest = time.perf_counter() - began - vectors.seconds
     result: dict[str, Any] = {"ingest_seconds": ingest, "modes": {}}

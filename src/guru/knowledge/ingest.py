@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -28,6 +28,10 @@ BATCH_TEXTS: Final = 128
 """Small documents are embedded together and stored in one transaction until they have so many texts."""
 AHEAD: Final = 32
 """Documents that wait, parsed, while others are embedded."""
+AT_ONCE: Final = 4
+"""Files that are hashed, stored and parsed at the same time."""
+LINGER: Final = 0.1
+"""Seconds that a batch which is not full waits for more: a commit costs as much for one document as for twenty."""
 EMBED_TEXTS: Final = 64
 """Texts embedded between two reports of progress."""
 REPORTED: Final = 1000
@@ -158,7 +162,15 @@ class _Session:
                 self._report()
 
     async def _prepare_all(self, files: list[Candidate], queue: asyncio.Queue[Prepared | None]) -> None:
-        """Put into `queue` what is new or changed, and None at the end."""
+        """Put into `queue` what is new or changed, and None at the end. Some files are on their way at once, so that
+        the disk, the parser and this process do not wait for each other."""
+        waiting = iter(files)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._prepare_some(waiting, queue))
+        await queue.put(None)
+
+    async def _prepare_some(self, files: Iterator[Candidate], queue: asyncio.Queue[Prepared | None]) -> None:
         for file in files:
             self._report(current=file.name)
             try:
@@ -170,7 +182,6 @@ class _Session:
             else:
                 if prepared is not None:
                     await queue.put(prepared)
-        await queue.put(None)
 
     async def _prepare_file(self, candidate: Candidate) -> Prepared | None:
         size = (await asyncio.to_thread(candidate.path.stat)).st_size
@@ -266,11 +277,14 @@ async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:
     """What is ready, up to `BATCH_TEXTS` texts; waits for the first. Empty at the end."""
     batch: list[Prepared] = []
     texts = 0
-    while texts < BATCH_TEXTS and not (batch and queue.empty()):
-        prepared = await queue.get()
+    while texts < BATCH_TEXTS:
+        try:
+            prepared = await asyncio.wait_for(queue.get(), LINGER if batch else None)
+        except TimeoutError:
+            break
         if prepared is None:
             if batch:
-                queue.put_nowait(None)  # the end, again, for the next call
+                await queue.put(None)  # the end, again, for the next call
             break
         batch.append(prepared)
         texts += len(prepared.passages) + len(prepared.sentences)
