@@ -46,9 +46,10 @@ from guru.store.ids import new_id
 from guru.types import ChatRequest, Citation, Cited, Completed, Delta, Grounding, Message
 
 RESULTS = Path(__file__).with_name("results")
+DRAWING = Path(__file__).parent.parent / "docs" / "images" / "answers-threshold.svg"
 WEIGHTS = Path(evidence_module.__file__).with_name("weights.json")
 TENANT, COLLECTION = "local", "answers"
-WRONGLY = (0.01, 0.02, 0.03, 0.05, 0.08, 0.10, 0.15, 0.20)
+WRONGLY = (0.01, 0.02, 0.03, 0.05, 0.06, 0.07, 0.08, 0.10, 0.15, 0.20)
 CONFIDENCE_FEATURES = [
     "question_negated", "near_coverage", "missing_names", "missing_sum", "missing_numbers",
     "best_cosine", "unsaid_most", "missing_most", "passage_coverage", "passage_cosine",
@@ -274,7 +275,7 @@ def curve(sure: Any, impossible: Any, elsewhere: Any, asked: list[Asked]) -> lis
     """One row for every threshold from 0 to 1 in steps of 0.05, and finer where the default lies."""
     contained = np.array([contains(item) for item in asked])
     rows = []
-    for threshold in sorted({*np.arange(0, 1.0001, 0.05).round(3), 0.12, 0.14, 0.16, 0.18, 0.22, 0.24}):
+    for threshold in sorted({*np.arange(0, 1.0001, 0.05).round(3), 0.16, 0.18, 0.22, 0.23, 0.24, 0.26, 0.28}):
         kept = sure >= threshold
         rows.append(
             {
@@ -312,7 +313,8 @@ def write(rows: list[dict[str, float]], report: str, command: list[str], asked: 
         writer.writerows({name: round(value, 4) for name, value in row.items()} for row in rows)
     options = " ".join(part for part in command if not part.startswith("/"))
     (RESULTS / "answers.md").write_text(f"Options: `{options}`\n\n{report}\n", encoding="utf-8")
-    (RESULTS / "answers-curve.svg").write_text(svg(rows), encoding="utf-8")
+    DRAWING.parent.mkdir(parents=True, exist_ok=True)
+    DRAWING.write_text(svg(rows), encoding="utf-8")
     outcomes = collections.Counter(item.outcome for item in asked)
     print(f"\n{dict(outcomes)}; written to {RESULTS}")
 
@@ -338,7 +340,8 @@ def svg(rows: list[dict[str, float]]) -> str:
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {top + height + 56}" '
-        f'font-family="sans-serif" font-size="12">{"".join(grid + lines)}</svg>\n'
+        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
+        f"{''.join(grid + lines)}</svg>\n"
     )
 
 

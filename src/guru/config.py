@@ -54,7 +54,7 @@ class KnowledgeSettings(Section):
     chunk_overlap: Annotated[int, Meta(ge=0)] = 40
     passages: Positive = 6
     """How many passages an answer may draw on."""
-    threshold: Share = 0.16
+    threshold: Share = 0.24
     """Confidence under which the answer is "not in the documents"; benchmarks/answers.md shows the curve."""
     max_file_mb: Positive = 200
     parse_timeout_seconds: Seconds = 120.0

@@ -139,6 +139,34 @@ async def test_a_model_that_repeats_the_question_is_overruled(ask, text):
     check_citations(answer)
 
 
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How many euros do students pay?", "45 euros of students is 45 euros of students."),
+        ("How much do students pay?", "Students pay euros."),
+        ("What is the annual fee?", "annual euros"),
+        ("When was the Palace of Culture built?", "The Palace of Culture was built in Warsaw."),
+        ("Who discovered oxygen?", "a chemical element"),
+    ],
+)
+async def test_a_model_that_answers_in_circles_or_something_else_is_overruled(ask, question, text):
+    answer = await ask(question, ScriptedModel(text, small=True))
+    assert answer.outcome == "quoted"
+    check_citations(answer)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How much do students pay?", "45 euros"),
+        ("Who discovered oxygen?", "Scheele discovered it."),
+        ("When was the Palace of Culture built?", "in 1955"),
+    ],
+)
+async def test_a_short_answer_of_the_right_kind_stands(ask, question, text):
+    assert (await ask(question, ScriptedModel(text, small=True))).outcome == "answered"
+
+
 async def test_yes_and_no_may_repeat_the_question(ask):
     answer = await ask("Is Warsaw the capital of Poland?", ScriptedModel("Yes, Warsaw is the capital of Poland."))
     assert answer.outcome == "answered"

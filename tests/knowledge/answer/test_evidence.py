@@ -61,6 +61,27 @@ def test_lines_like_headings_are_not_quoted():
     assert "Notice periods" not in [quote.text for quote in quotes]
 
 
+def test_a_sentence_of_words_of_the_question_and_the_title_is_no_evidence():
+    documents = {"tarnholm.md": "Tarnholm Instruments.\n\nTarnholm Instruments builds scales in Leeds and Porto."}
+    quotes = evidence_for("What was the revenue of Tarnholm Instruments?", documents).quotes
+    assert [quote.text for quote in quotes] == ["Tarnholm Instruments builds scales in Leeds and Porto."]
+
+
+def test_a_further_quote_must_earn_its_place():
+    text = (
+        "# Leave\n\nReport sick leave before 9:30 on the first day. Every parent has 22 weeks of leave at full pay. "
+        "Send the form to the people team within a week."
+    )
+    quotes = evidence_for("When must sick leave be reported?", {"a.md": text}).quotes
+    assert [quote.text for quote in quotes] == ["Report sick leave before 9:30 on the first day."]
+
+
+def test_a_further_quote_covers_what_the_first_leaves_open():
+    text = "# A\n\nThe bridge was designed by Anna Lund in 1931.\n\nThe tunnel was dug by Otto Berg in 1975."
+    quotes = evidence_for("Who designed the bridge and who dug the tunnel?", {"a.md": text}).quotes
+    assert len(quotes) == 2
+
+
 def test_confidence_falls_when_the_documents_are_about_something_else():
     near = confidence(evidence_for("What is the capital of Poland?"))
     swapped = confidence(evidence_for("What is the capital of Portugal?"))

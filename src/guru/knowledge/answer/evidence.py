@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from guru.knowledge.answer.features import Candidate, Idf, Passage, Question, candidates, language, rarity
+from guru.knowledge.answer.features import Candidate, Idf, Passage, Question, candidates, coverage, language, rarity
 from guru.knowledge.answer.words import content
 
 _CONTINUES: Final = re.compile(r"(?:He|She|It|They|This|These|Those|His|Her|Its|Their|Such|Here|There)\b")
@@ -76,7 +76,7 @@ def gather(question: str, passages: Sequence[Passage], *, limit: int = 3) -> Evi
     asked = Question.of(question, spoken)
     idf = rarity(passages, spoken)
     ranked = rank(asked, passages, idf)
-    chosen = _choose(ranked, limit)
+    chosen = _choose(asked, ranked, idf, limit)
     order = list(dict.fromkeys(candidate.passage for _, candidate in chosen))
     order += [index for index in range(len(passages)) if index not in order]
     place = {index: position for position, index in enumerate(order)}
@@ -99,19 +99,29 @@ def rank(question: Question, passages: Sequence[Passage], idf: Idf) -> list[tupl
     return sorted(((math.exp(score - highest) / mass, c) for score, c in scored), key=lambda pair: -pair[0])
 
 
-_NEARLY: Final = 0.25
-"""A further sentence is quoted when it is at least this likely, relative to the best one."""
+_NEARLY: Final = 0.2
+"""A further sentence is quoted when it is at least this likely, relative to the best one ..."""
+_AS_GOOD: Final = 0.6
+_COVERS: Final = 0.15
+"""... and it is nearly as likely, or has this share of the question (by weight) that is not yet covered."""
 _SAME: Final = 0.75
 """Share of content words from which a sentence repeats one already chosen."""
 
 
-def _choose(ranked: list[tuple[float, Candidate]], limit: int) -> list[tuple[float, Candidate]]:
+def _choose(
+    question: Question, ranked: list[tuple[float, Candidate]], idf: Idf, limit: int
+) -> list[tuple[float, Candidate]]:
     chosen: list[tuple[float, Candidate]] = []
+    open_terms = question.terms
     for probability, candidate in ranked:
         if len(chosen) == limit or (chosen and probability < _NEARLY * chosen[0][0]):
             break
-        if not any(_repeats(candidate, earlier) for _, earlier in chosen):
+        if any(_repeats(candidate, earlier) for _, earlier in chosen):
+            continue
+        covers = coverage(question.terms, open_terms & candidate.terms, idf)
+        if not chosen or covers >= _COVERS or probability >= _AS_GOOD * chosen[0][0]:
             chosen.append((probability, candidate))
+            open_terms = open_terms - candidate.terms
     return chosen
 
 

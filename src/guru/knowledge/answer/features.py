@@ -12,7 +12,18 @@ from typing import Final
 from msgspec import Struct
 
 from guru.knowledge.answer.tables import Tables, find_tables
-from guru.knowledge.answer.words import Kind, content, holds, names, negated, numbers, question_kind, words
+from guru.knowledge.answer.words import (
+    Kind,
+    assertions,
+    content,
+    holds,
+    is_yes_no,
+    names,
+    negated,
+    numbers,
+    question_kind,
+    words,
+)
 from guru.knowledge.search import Retrieval, Sentence
 from guru.knowledge.terms import language_of
 from guru.types import Hit
@@ -114,6 +125,8 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
             place = (passage.hit.document_id or passage.hit.document, sentence.start)
             if place in seen or not terms[index] or _is_heading(passage, index):
                 continue
+            if not is_yes_no(question.text) and not _says_more(question, passage, sentence):
+                continue
             seen.add(place)
             own = _sentence_features(question, passage, index, terms, idf)
             yield Candidate(number, index, frozenset(terms[index]), shared | own)
@@ -131,6 +144,13 @@ def _is_heading(passage: Passage, index: int) -> bool:
         return True
     is_last = index == len(passage.sentences) - 1
     return not is_last and len(text.split()) <= _TITLE_WORDS and _TITLE_LIKE.fullmatch(text) is not None
+
+
+def _says_more(question: Question, passage: Passage, sentence: Sentence) -> bool:
+    """Whether a sentence says anything beside the question, and beside the title."""
+    said = assertions(passage.said(sentence.start, sentence.end), question.language)
+    known = (question.text, passage.hit.title or "")
+    return not any(said <= assertions(text, question.language) for text in known)
 
 
 def _passage_features(question: Question, passage: Passage, terms: list[list[str]], idf: Idf) -> dict[str, float]:

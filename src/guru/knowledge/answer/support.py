@@ -16,7 +16,8 @@ from msgspec import Struct
 from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.orders import gives_orders
-from guru.knowledge.answer.words import assertions, content, holds, names, negated, numbers, words
+from guru.knowledge.answer.words import assertions, content, holds, is_yes_no, names, negated, numbers, words
+from guru.knowledge.stopwords import STOP_WORDS
 from guru.knowledge.terms import fold
 from guru.types import Embedder
 
@@ -29,11 +30,6 @@ _NEGATION_DIFFERS: Final = 0.3
 _PAIR_CHARACTERS: Final = 500
 _FRAGMENT: Final = 8
 """Words; a longer text is taken for a sentence that may answer in its own way."""
-_YES_NO: Final = re.compile(
-    r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would|ist|sind|war|hat|"
-    r"haben|kann|darf|muss|est-ce|es|son)\b",
-    re.IGNORECASE,
-)
 _YES: Final = re.compile(r"^\W*(?:yes|no|ja|nein|oui|non|sí|si)\b[,.:;!—–-]*\s*(?=\S)", re.IGNORECASE)
 _FORMALITIES: Final = """
 yes no sure certainly course answer question source document passage information context text provide follow find found
@@ -79,6 +75,11 @@ def is_claim(text: str, language: str) -> bool:
     return bool(set(content(text, language)) - set(content(_FORMALITIES, language)))
 
 
+def _says_twice(stems: list[str]) -> bool:
+    """ "22 weeks of leave is 22 weeks of leave": (nearly) every word of at least four stands twice."""
+    return len(stems) >= 4 and len(set(stems)) <= 0.6 * len(stems)
+
+
 class Judge:
     """Finds the smallest span of the retrieved passages that supports a sentence."""
 
@@ -93,14 +94,30 @@ class Judge:
         return is_claim(sentence, self._language)
 
     def answers(self, sentence: str) -> bool:
-        """Whether a sentence can be an answer at all: it says more than the question did, and a fragment such as
-        "in 1955" names what was asked for. Questions to be answered by yes or no may be repeated."""
+        """Whether a sentence can be an answer at all: it says more than the question did, does not say it twice, and
+        names a number, date or person where one is asked for and the evidence has one. A fragment such as "the Old
+        Town" must also name a place. Questions to be answered by yes or no may be repeated."""
         question = self._evidence.question
-        if _YES_NO.match(question.text):
+        if is_yes_no(question.text):
             return True
         adds = assertions(sentence, self._language) - assertions(question.text, self._language)
-        is_fragment = len(words(sentence)) <= _FRAGMENT
-        return bool(adds) and (not is_fragment or holds(question.kind, sentence, question.text))
+        if not adds or _says_twice(content(sentence, self._language)):
+            return False
+        if question.kind == "place" and len(words(sentence)) > _FRAGMENT:
+            return True
+        return self._names_kind(sentence) or not any(holds(question.kind, s, question.text) for s in self._quoted())
+
+    def _names_kind(self, sentence: str) -> bool:
+        """Like `holds`, and an answer may begin with the person that it names."""
+        question = self._evidence.question
+        capitals = {word.lower() for word in re.findall(r"\b[^\W\d_a-z]\w*", sentence)} - set(words(question.text))
+        is_person = question.kind == "person" and bool(capitals - STOP_WORDS["en"])
+        return is_person or holds(question.kind, sentence, question.text)
+
+    def _quoted(self) -> list[str]:
+        """What the quotes of the evidence say."""
+        quotes = self._evidence.quotes
+        return [self._evidence.passages[quote.passage].said(quote.start, quote.end) for quote in quotes]
 
     async def find(self, sentence: str, passages: Iterable[int]) -> Support | None:
         """The best span in these passages, supported (`score >= SUPPORTED`) or not; None when nothing speaks for it."""

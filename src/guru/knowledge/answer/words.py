@@ -34,6 +34,11 @@ _CALENDAR: Final = """
 january february march april may june july august september october november december monday tuesday wednesday
 thursday friday saturday sunday spring summer autumn winter noon midnight today daily weekly monthly yearly
 """
+_YES_NO: Final = re.compile(
+    r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would|ist|sind|war|hat|"
+    r"haben|kann|darf|muss|est-ce|es|son)\b",
+    re.IGNORECASE,
+)
 _SENTENCE_OPENS: Final = frozenset(".!?:\n|#>•*")
 
 # Besides stop words: verbs and nouns of asking, which sentences that answer do not repeat.
@@ -52,6 +57,9 @@ _TIME_WORDS: Final = frozenset(_CALENDAR.split())
 _KINDS: Final[tuple[tuple[Kind, str], ...]] = (
     ("number", r"\bhow (?:many|much|long|far|old|often|large|big|tall|high|fast|deep|heavy|wide)\b|"
                    r"\b(?:what|which) (?:\w+ )?(?:percent|percentage|number|amount|proportion|fraction|cost|price)\b|"
+                   r"\bwhat (?:is|are|was|were) the (?:[\w-]+ ){0,2}(?:percentage|number|amount|proportion|fraction|"
+                   r"costs?|price|fee|limit|rate|allowance|salary|budget|revenue|population|distance|height|length|weight|speed|"
+                   r"temperature)\b|"
                    r"\bwie ?(?:viele?|lange|hoch|gross|groß|alt|oft)\b|\bcombien\b|\bcu[aá]nt[oa]s?\b|\bquant[oiae]\b"),
     ("time", r"\bwhen\b|\b(?:what|which) (?:\w+ )?(?:year|date|month|day|century|decade|time|period|era)\b|"
                  r"\bwann\b|\bquand\b|\bcu[aá]ndo\b|\bquando\b"),
@@ -127,6 +135,11 @@ def _is_name(text: str, match: re.Match[str]) -> bool:
 def negated(text: str) -> bool:
     """Whether the text denies something."""
     return any(word in _NEGATIONS or word.endswith("n't") for word in words(text))
+
+
+def is_yes_no(question: str) -> bool:
+    """Whether the question can be answered by repeating it after a yes or a no."""
+    return _YES_NO.match(question) is not None
 
 
 def question_kind(question: str) -> Kind:
