@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +25,12 @@ async def follow(client: Client, job: JSON, title: str, *, unit: str = "files") 
     """Show a job's progress on stderr until it has ended; returns the job as it ended.
 
     The first Ctrl-C asks the server to cancel; the second leaves the job to the server and raises `KeyboardInterrupt`.
+    So does a first one that the job outran, as whoever pressed it wants to stop.
     """
     news: asyncio.Queue[JSON | int | GuruError] = asyncio.Queue()
     reader = asyncio.create_task(read_updates(client, job["id"], news))
     try:
-        with interrupts(news), progress_bar(title, unit) as show:
+        with interrupts(news) as count, progress_bar(title, unit) as show:
             while job["status"] not in ENDED:
                 item = await news.get()
                 if isinstance(item, GuruError):
@@ -40,6 +40,8 @@ async def follow(client: Client, job: JSON, title: str, *, unit: str = "files") 
                 else:
                     job = item
                     show(job)
+            if job["status"] == "done" and count():
+                raise KeyboardInterrupt
     finally:
         reader.cancel()
     return job
@@ -75,14 +77,20 @@ def result_of(job: JSON) -> JSON:
 
 
 @contextmanager
-def interrupts(queue: asyncio.Queue[Any]) -> Iterator[None]:
-    """Turn Ctrl-C into numbers on `queue`: 1 for the first, 2 for the second."""
+def interrupts(queue: asyncio.Queue[Any]) -> Iterator[Callable[[], int]]:
+    """Turn Ctrl-C into numbers on `queue`: 1 for the first, 2 for the second. Yields how to ask for their count."""
     loop = asyncio.get_running_loop()
-    counter = itertools.count(1)
+    pressed = 0
+
+    def press() -> None:
+        nonlocal pressed
+        pressed += 1
+        queue.put_nowait(pressed)
+
     before = signal.getsignal(signal.SIGINT)
-    loop.add_signal_handler(signal.SIGINT, lambda: queue.put_nowait(next(counter)))
+    loop.add_signal_handler(signal.SIGINT, press)
     try:
-        yield
+        yield lambda: pressed
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, before)
