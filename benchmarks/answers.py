@@ -54,7 +54,7 @@ CONFIDENCE_FEATURES = [
     "question_negated", "near_coverage", "missing_names", "missing_sum", "missing_numbers",
     "best_cosine", "unsaid_most", "missing_most", "passage_coverage", "passage_cosine",
     "missing_count", "negation_differs", "wrong_kind", "coverage", "covered_anywhere",
-    "score", "log_probability",
+    "score", "log_probability", "distance",
 ]  # fmt: skip
 FIT_QUESTIONS = 3000
 

@@ -8,10 +8,14 @@ the curve.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from guru.knowledge.answer.evidence import Evidence, weights
 from guru.knowledge.answer.features import coverage
 from guru.knowledge.answer.words import content, names, negated, numbers, words
+
+_NEAR: Final = 0.5
+"""Cosine under which not even the best sentence is about what was asked."""
 
 
 def confidence(evidence: Evidence) -> float:
@@ -27,6 +31,8 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
     probability, best = evidence.ranked[0]
     quoted = evidence.passages[evidence.quotes[0].passage]
     sentence = evidence.quotes[0].text
+    is_row = evidence.quotes[0].start in quoted.tables.rows
+    closest = max(candidate.features["cosine"] for _, candidate in evidence.ranked)
     title = " ".join([quoted.hit.title or "", *quoted.hit.heading_path])
     said = f"{title}. {quoted.hit.text}"
     present = set(content(said, question.language))
@@ -37,7 +43,8 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
     return best.features | {
         "score": weights().sentence.score(best.features),
         "log_probability": math.log(max(probability, 1e-6)),
-        "best_cosine": max(candidate.features["cosine"] for _, candidate in evidence.ranked),
+        "best_cosine": closest,
+        "distance": max(0.0, _NEAR - closest),
         "missing_most": missing[0] if missing else 0.0,
         "missing_sum": sum(missing),
         "missing_count": float(len(missing)),
@@ -46,7 +53,7 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
         "missing_names": float(bool(question.names - lowered)),
         "missing_name_share": len(question.names - lowered) / max(1, len(question.names)),
         "missing_numbers": float(bool(question.numbers - numbers(said))),
-        "negation_differs": float(question.negated != negated(sentence)),
+        "negation_differs": float(not is_row and question.negated != negated(sentence)),
         "question_negated": float(question.negated),
         "question_terms": float(len(question.terms)),
         "new_names": float(bool(names(sentence) - set(words(question.text)))),

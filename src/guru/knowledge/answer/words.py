@@ -19,8 +19,8 @@ _DATE: Final = re.compile(
     re.IGNORECASE,
 )
 _ASKING_WORDS: Final = """
-also another else ever got kind known made make makes many may might much must name named one per say said type
-used uses using various via within without yet
+also another else ever got kind known made make makes many may mean meaning means might much must name named one
+per say said type used uses using various via within without yet
 """
 _NEGATION_WORDS: Final = """
 not no never none nor neither nobody nothing nowhere cannot without unable lack lacks lacked fail fails failed
