@@ -52,6 +52,15 @@ async def test_models_see_rows_with_the_names_of_their_columns(ask, small):
     assert [citation.quote for citation in answer.citations] == ["Portugal | 68 | 130"]
 
 
+async def test_a_small_model_sees_the_best_row_alone(ask):
+    documents = {"leave.md": f"# Leave\n\nEverybody has 27 days of annual leave in a year.\n\n{LEAVE}"}
+    model = ScriptedModel("33 days of leave", small=True)
+    question = "How many days of annual leave do I have after ten years of service?"
+    answer = await ask(question, model, documents=documents)
+    assert "27" not in model.request.messages[-1].text
+    assert (answer.text, answer.citations[0].quote) == ("33 days of leave [1]", "10 and more | 33 | 10")
+
+
 async def test_a_claim_may_use_the_words_of_the_header_and_the_figures_of_one_row():
     question = "What does a hotel cost?"
     judge = Judge(gather(question, passages_of(make_retrieval(question, DOCUMENTS))))

@@ -78,10 +78,14 @@ def build_small_prompt(messages: Sequence[Message], question: str, evidence: Evi
     prompt = [Message("system", "\n\n".join([*own, _SMALL_INSTRUCTION]))]
     for text, asked, answer in _SMALL_EXAMPLES:
         prompt += [Message("user", _small_question(text, asked)), Message("assistant", answer)]
-    texts = [evidence.passages[quote.passage].said(quote.start, quote.end) for quote in evidence.quotes[:_SMALL_QUOTES]]
+    best = evidence.quotes[0]
+    # A row beside prose about the same loses: a small model copies from the sentence that reads like an answer.
+    is_row = best.start in evidence.passages[best.passage].tables.rows
+    quotes = evidence.quotes[: 1 if is_row else _SMALL_QUOTES]
+    texts = [evidence.passages[quote.passage].said(quote.start, quote.end) for quote in quotes]
     text = neutralise(" ".join(" ".join(text.split()) for text in texts))
     prompt.append(Message("user", _small_question(text, question)))
-    seen = list(dict.fromkeys(quote.passage for quote in evidence.quotes[:_SMALL_QUOTES]))
+    seen = list(dict.fromkeys(quote.passage for quote in quotes))
     return Prompt(
         messages=prompt,
         sources=seen,
