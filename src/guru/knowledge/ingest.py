@@ -32,7 +32,7 @@ AT_ONCE: Final = 4
 """Files that are hashed, stored and parsed at the same time."""
 LINGER: Final = 0.1
 """Seconds that a batch which is not full waits for more: a commit costs as much for one document as for twenty."""
-EMBED_TEXTS: Final = 64
+EMBED_TEXTS: Final = 512
 """Texts embedded between two reports of progress."""
 REPORTED: Final = 1000
 """Ignored files named in a result."""
