@@ -1,8 +1,13 @@
 """What all tests share: one real server with the sample documents, for those that only read."""
 
+import signal
+
 import pytest
 
 from running import make_home, serving
+
+# What a shell starts in the background is born deaf to Ctrl-C, and so are its children: the tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,12 @@ def test_through_a_server_it_is_the_same(home, notes):
 def test_watch_ingests_again_when_a_file_changes_and_ctrl_c_ends_it(home, notes):
     with serving(home) as server:
         command = [GURU, "ingest", "--watch", str(notes)]
-        process = subprocess.Popen(command, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command,
+            env=environment(home),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             wait_for(lambda: documents(server) == 2)
             time.sleep(1)  # it takes its first look after the first ingest

@@ -9,6 +9,15 @@ from playwright.sync_api import expect
 from e2e.chatting import QUESTION, answered, ask, start_long_answer
 from guru.samples import DOCUMENTS
 
+# Measured in one go, as the page may still be scrolling to them: fractions of the sheet.
+RECTANGLES = """sheet => [...sheet.querySelectorAll(".rect")].map((rect) => {
+    const outer = sheet.getBoundingClientRect(), inner = rect.getBoundingClientRect();
+    return [
+        (inner.left - outer.left) / outer.width, (inner.top - outer.top) / outer.height,
+        (inner.right - outer.left) / outer.width, (inner.bottom - outer.top) / outer.height,
+    ];
+})"""
+
 
 def test_a_sample_question_is_answered_with_a_citation_that_opens_its_page(page):
     page.get_by_role("button", name=QUESTION, exact=True).click()
@@ -30,15 +39,11 @@ def test_the_highlight_lies_on_the_cited_words_of_the_pdf_page(page):
     page.get_by_role("img", name="The cited passage").wait_for()
     quote = page.locator("blockquote").inner_text()
     number = int(re.search(r"page (\d+)", page.locator(".source-head").inner_text())[1])
-    sheet = page.locator(".sheet").bounding_box()
     marked = []
     with pdfium.PdfDocument(DOCUMENTS / "employee-handbook.pdf") as document:
         width, height = document[number - 1].get_size()
         text = document[number - 1].get_textpage()
-        for rect in page.locator(".rect").all():
-            box = rect.bounding_box()
-            left, top = (box["x"] - sheet["x"]) / sheet["width"], (box["y"] - sheet["y"]) / sheet["height"]
-            right, bottom = left + box["width"] / sheet["width"], top + box["height"] / sheet["height"]
+        for left, top, right, bottom in page.locator(".sheet").evaluate(RECTANGLES):
             marked.append(text.get_text_bounded(left * width, (1 - bottom) * height, right * width, (1 - top) * height))
         text.close()
     assert " ".join(" ".join(marked).split()) == " ".join(quote.split())

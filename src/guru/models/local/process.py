@@ -131,10 +131,11 @@ class WorkerProcess:
 
     async def kill(self) -> None:
         """End the process now. Its requests fail with `ModelUnavailable`."""
+        # Said first: the reader notices the end of the process too, and would call it a crash.
+        self._die(f"{self.settings.name} was stopped.")
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
-        self._die(f"{self.settings.name} was stopped.")
         current = asyncio.current_task()
         for task in self._tasks:
             if task is not current:
