@@ -327,19 +327,3 @@ class Models(Protocol):
         ...
 
     def embedder(self, name: str) -> Embedder: ...
-
-
-class Retriever(Protocol):
-    """What the road needs of the knowledge base."""
-
-    async def search(
-        self,
-        tenant: str,
-        collection: str,
-        query: str,
-        *,
-        k: int | None = None,
-        mode: SearchMode = "hybrid",
-        filter: JSON | None = None,
-        explain: bool = False,
-    ) -> list[Hit]: ...

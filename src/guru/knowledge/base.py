@@ -25,7 +25,7 @@ MAX_K = 1000
 
 
 class KnowledgeBase:
-    """Implements `guru.types.Retriever`."""
+    """Collections, documents, ingest and search of one database, for every tenant."""
 
     def __init__(
         self,
