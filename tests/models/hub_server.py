@@ -7,12 +7,16 @@ from aiohttp import web
 
 
 class HubServer:
-    """Holds files by repository and path. `faults` are used up one per request for content."""
+    """Holds files by repository and path. `faults` are used up one per request for content.
+
+    `before_cut` is awaited with the bytes that were sent of the file before a fault cuts the connection.
+    """
 
     def __init__(self):
         self.files = {}
         self.wheels = {}
         self.faults = []
+        self.before_cut = None
         self.status = None
         self.ignore_range = False
         self.html_index = False
@@ -124,6 +128,8 @@ class HubServer:
         body = data[start:]
         await response.write(body if fault is None else body[:fault])
         if fault is not None:
+            if self.before_cut is not None:
+                await self.before_cut(start + fault)
             request.transport.close()
         return response
 
