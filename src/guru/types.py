@@ -21,8 +21,10 @@ SearchMode = Literal["hybrid", "dense", "sparse"]
 # --------------------------------------------------------------------------- messages
 
 
-class TextPart(Struct, tag_field="type", tag="text"):
+class TextPart(Struct, tag_field="type", tag="text", omit_defaults=True):
     text: str
+    cache_control: JSON | None = None
+    """Where a provider's prompt cache may end a prefix, as Anthropic writes it: `{"type": "ephemeral"}`."""
 
 
 class ImageUrl(Struct, omit_defaults=True):
@@ -30,16 +32,19 @@ class ImageUrl(Struct, omit_defaults=True):
     detail: str | None = None
 
 
-class ImagePart(Struct, tag_field="type", tag="image_url"):
+class ImagePart(Struct, tag_field="type", tag="image_url", omit_defaults=True):
     image_url: ImageUrl
+    cache_control: JSON | None = None
 
 
 class AudioPart(Struct, tag_field="type", tag="input_audio"):
     input_audio: JSON
 
 
-class FilePart(Struct, tag_field="type", tag="file"):
+class FilePart(Struct, tag_field="type", tag="file", omit_defaults=True):
     file: JSON
+    """`filename` and `file_data` (a data URL), or `file_id`, as OpenAI has them; `file_url` is an address."""
+    cache_control: JSON | None = None
 
 
 class RefusalPart(Struct, tag_field="type", tag="refusal"):
@@ -70,9 +75,17 @@ class FunctionDefinition(Struct, omit_defaults=True):
     strict: bool | None = None
 
 
-class Tool(Struct):
+class Tool(Struct, tag_field="type", tag="function", omit_defaults=True):
     function: FunctionDefinition
-    type: Literal["function"] = "function"
+    cache_control: JSON | None = None
+
+
+class NativeTool(Struct):
+    """A tool that a provider runs itself, such as web search, in that provider's own shape."""
+
+    format: Literal["openai", "responses", "anthropic", "gemini", "cohere"]
+    """Whose shape it is. A model that speaks another one refuses it."""
+    tool: JSON
 
 
 class Message(Struct, omit_defaults=True):
@@ -81,7 +94,14 @@ class Message(Struct, omit_defaults=True):
     name: str | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
+    is_error: bool | None = None
+    """Of a tool's result: the call failed. A provider without the notion is sent the content alone."""
     refusal: str | None = None
+    reasoning_content: str | None = None
+    """What an assistant thought, in plain text."""
+    thinking_blocks: list[JSON] | None = None
+    """The same as the provider signed it: `{"type": "thinking", "thinking", "signature"}` or `redacted_thinking`
+    with `data`. Sent back unchanged to the provider that wrote them; others are not shown them."""
 
     @property
     def text(self) -> str:
@@ -125,6 +145,8 @@ class Sampling(Struct, omit_defaults=True, kw_only=True):
     logprobs: bool = False
     top_logprobs: int | None = None
     user: str | None = None
+    stream: bool = False
+    """Whether the caller streams. A provider is asked the same way; the events are the same either way."""
     extra: JSON = {}
     """Fields that Guru does not know, for the model to carry or refuse."""
 
@@ -133,9 +155,14 @@ class ChatRequest(Sampling, kw_only=True):
     model: str
     messages: list[Message]
     tools: list[Tool] = []
+    native_tools: list[NativeTool] = []
     tool_choice: str | JSON | None = None
     parallel_tool_calls: bool | None = None
     response_format: JSON | None = None
+    reasoning_effort: str | None = None
+    """none, minimal, low, medium, high ..., as OpenAI names them."""
+    thinking: JSON | None = None
+    """Anthropic's form of the same: `{"type": "enabled", "budget_tokens": 1024}` or another type."""
     metadata: JSON | None = None
     guru: Grounding | None = None
 
@@ -156,9 +183,22 @@ class Usage(Struct, omit_defaults=False):
     """Token counts as the model bills them."""
 
     prompt_tokens: int = 0
+    """All of the prompt, with what was read from and written to the provider's cache."""
     completion_tokens: int = 0
+    """All that was generated, with the reasoning."""
     cached_tokens: int = 0
+    """Of the prompt, read from the provider's cache."""
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Of the prompt, written to the provider's cache."""
+    cache_write_1h_tokens: int = 0
+    """Of those, the ones kept for an hour, where the provider charges more for it."""
+    audio_prompt_tokens: int = 0
+    audio_completion_tokens: int = 0
+    searches: int = 0
+    """Web searches and the like that the provider ran and bills by number."""
+    estimated: bool = False
+    """Counted here, because the provider did not say: the answer was interrupted, or it never does."""
 
     @property
     def total_tokens(self) -> int:
@@ -220,10 +260,19 @@ class Citation(Struct, kw_only=True):
     collection: str = ""
 
 
-class Started(Struct, tag="started"):
+CacheStatus = Literal["miss", "exact", "semantic", "stale", "off"]
+
+
+class Started(Struct, tag="started", omit_defaults=True):
+    """Who answers. A second one before the first `Delta` corrects the first: another deployment took over."""
+
     model: str
     """The model that answers, as `provider/model`."""
     trace_id: str = ""
+    cache: CacheStatus = "miss"
+    """Where the answer comes from; `stale` is an old answer shown because every deployment failed."""
+    variant: str | None = None
+    """The label of the deployment, in a release."""
 
 
 class Retrieved(Struct, tag="retrieved"):
@@ -236,6 +285,11 @@ class Delta(Struct, tag="delta", omit_defaults=True, kw_only=True):
     index: int = 0
     text: str = ""
     reasoning: str = ""
+    thinking_block: JSON | None = None
+    """A finished block of signed thinking (see `Message.thinking_blocks`); its text came before, as `reasoning`."""
+    refusal: str = ""
+    extra: JSON = {}
+    """Members of the answer that have no place here, such as `annotations`: a door of the same format repeats them."""
     tool_calls: list[ToolCallDelta] = []
     logprobs: list[TokenLogprob] | None = None
 
@@ -256,9 +310,13 @@ class Unsupported(Struct, tag="unsupported"):
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-class Finished(Struct, tag="finished"):
+class Finished(Struct, tag="finished", omit_defaults=True):
     reason: FinishReason
     index: int = 0
+    stop_sequence: str | None = None
+    """The stop sequence that was met, where the provider says so."""
+    native: str | None = None
+    """The provider's own word for the reason."""
 
 
 class Completed(Struct, tag="completed", kw_only=True):
@@ -273,6 +331,8 @@ class Completed(Struct, tag="completed", kw_only=True):
     outcome: Literal["answered", "quoted", "declined"] | None = None
     """Of a grounded answer: phrased by the model, shown as quotations, or not in the documents."""
     confidence: float | None = None
+    extra: JSON = {}
+    """Top-level members of the provider's answer that have no place here, such as `system_fingerprint`, `citations`."""
 
 
 Event = Started | Retrieved | Delta | Cited | Unsupported | Finished | Completed
@@ -326,4 +386,6 @@ class Models(Protocol):
         """Raises `ModelNotFound`, naming the nearest known model."""
         ...
 
-    def embedder(self, name: str) -> Embedder: ...
+    def embedder(self, name: str) -> Embedder:
+        """A model that embeds on this machine. Raises `ModelNotFound` and `InvalidParameter`."""
+        ...

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from guru.config import Deployment, ModelSettings, Settings
+from guru.config import Deployment, AliasSettings, Settings
 from guru.errors import InvalidParameter, ModelNotFound
 from guru.models.registry import ModelRegistry
 from guru.types import ChatRequest, Message
@@ -54,7 +54,7 @@ async def test_a_model_of_the_wrong_kind_is_refused(registry):
 
 
 async def test_settings_name_further_aliases(model_home):
-    settings = Settings(models={"small": ModelSettings(deployments=[Deployment(model="local/smollm2-135m")])})
+    settings = Settings(models={"small": AliasSettings(deployments=[Deployment(model="local/smollm2-135m")])})
     registry = ModelRegistry(model_home, settings)
     assert registry.chat_model("small").name == "local/smollm2-135m"
     await registry.aclose()

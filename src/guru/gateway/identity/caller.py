@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from guru.config import Role
 from guru.errors import Forbidden
 
 LOCAL_TENANT = "local"
@@ -13,11 +14,20 @@ class Caller(Struct, frozen=True, kw_only=True):
     """Who sent a request, through which door, and the id that its trace will have."""
 
     tenant: str
+    """The organisation. Every row, every cache entry and every search is of one tenant."""
     route: str
     trace_id: str
     key: str | None = None
     """Id of the API key, when one was used."""
+    team: str | None = None
+    """Name of the team."""
     user: str | None = None
+    """Name of the person: the key's, or the one that a key which may speak for others names (`user`)."""
+    role: Role = "member"
+    tags: tuple[str, ...] = ()
+    """For accounts: the key's tags and those of the request's `x-guru-tags` header."""
+    conversation: str | None = None
+    """For releases that stick to a conversation."""
     owner: bool = False
     """Whether this is the person whose machine it is: may name files of the server's disk."""
 
@@ -32,4 +42,4 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 def local_owner(route: str, trace_id: str) -> Caller:
     """The caller of a server that is bound to loopback, where a request needs no key."""
-    return Caller(tenant=LOCAL_TENANT, route=route, trace_id=trace_id, owner=True)
+    return Caller(tenant=LOCAL_TENANT, route=route, trace_id=trace_id, role="admin", owner=True)

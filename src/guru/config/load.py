@@ -1,4 +1,4 @@
-"""One typed `Settings`: defaults, then `guru.toml`, then the environment (`GURU_*`), then flags.
+"""Reading the configuration: defaults, then `guru.toml`, then the environment (`GURU_*`), then flags.
 
 An unknown key is an error that names the nearest known one. A variable is named after its place in the file:
 `GURU_SERVER_PORT=9000` is `[server] port = 9000`. A value `"env:NAME"` is read from the variable NAME.
@@ -11,89 +11,17 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from types import UnionType
+from typing import Any, get_args
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Struct
 
+from guru.config.sections import Section, Settings
 from guru.errors import ConfigurationError
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[int, Meta(ge=1)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Seconds = Annotated[float, Meta(gt=0)]
-
-
-class Section(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A table of `guru.toml`."""
-
-
-class ServerSettings(Section):
-    host: str = "127.0.0.1"
-    port: Port = 8080
-    allowed_hosts: list[str] = []
-    """Host names, besides loopback ones, that a request's Host header may carry (DNS rebinding is refused)."""
-    max_body_mb: Positive = 512
-
-
-class LocalSettings(Section):
-    """The llama.cpp worker. None: chosen from the machine."""
-
-    threads: Positive | None = None
-    slots: Positive | None = None
-    context_length: Positive | None = None
-    """Tokens that one request may hold, prompt and answer."""
-    idle_unload_seconds: Seconds = 900.0
-    heartbeat_seconds: Seconds = 20.0
-    """A worker that has not answered a ping for so long is taken to hang and is restarted."""
-    embed_threads: Positive | None = None
-
-
-class KnowledgeSettings(Section):
-    chunk_tokens: Positive = 200
-    chunk_overlap: Annotated[int, Meta(ge=0)] = 40
-    passages: Positive = 6
-    """How many passages an answer may draw on."""
-    threshold: Share = 0.24
-    """Confidence under which the answer is "not in the documents"; benchmarks/answers.md shows the curve."""
-    max_file_mb: Positive = 200
-    parse_timeout_seconds: Seconds = 120.0
-    parse_memory_mb: Positive = 2048
-
-
-class StoreSettings(Section):
-    url: str | None = None
-    """Where rows live; None is SQLite in the home."""
-
-
-class HubSettings(Section):
-    url: str = "https://huggingface.co"
-    token: str | None = None
-
-
-class Deployment(Section):
-    model: str
-    """`provider/model`."""
-
-
-class ModelSettings(Section):
-    """An alias."""
-
-    deployments: Annotated[list[Deployment], Meta(min_length=1, max_length=1)]
-
-
-class Settings(Section):
-    server: ServerSettings = field(default_factory=ServerSettings)
-    local: LocalSettings = field(default_factory=LocalSettings)
-    knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
-    store: StoreSettings = field(default_factory=StoreSettings)
-    hub: HubSettings = field(default_factory=HubSettings)
-    models: dict[str, ModelSettings] = {}
-
-    @property
-    def aliases(self) -> dict[str, str]:
-        """Alias to `provider/model`, as far as the configuration names them."""
-        return {alias: model.deployments[0].model for alias, model in self.models.items()}
+LISTS = {"allowed_hosts"}
+"""Settings of fixed sections that a variable gives as `a,b,c`."""
 
 
 def default_home() -> Path:
@@ -162,7 +90,7 @@ def environment_values(environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, 
 def set_value(tree: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
     for name in place[:-1]:
         tree = tree.setdefault(name, {})
-    is_list = isinstance(value, str) and place[-1] == "allowed_hosts"
+    is_list = isinstance(value, str) and place[-1] in LISTS
     tree[place[-1]] = [item.strip() for item in value.split(",") if item.strip()] if is_list else value
 
 
@@ -181,6 +109,8 @@ def resolve_references(value: Any, environ: Mapping[str, str]) -> Any:
 
 def check_keys(tree: Any, kind: Any, place: str) -> None:
     """Raise for the first key that no setting has, with the nearest one that exists."""
+    if isinstance(kind, UnionType):  # an optional table
+        kind = next(option for option in get_args(kind) if option is not type(None))
     if isinstance(kind, type) and issubclass(kind, Struct) and isinstance(tree, dict):
         known = {item.name: item.type for item in msgspec.structs.fields(kind)}
         for key, value in tree.items():

@@ -1,0 +1,283 @@
+"""What can be configured: one class for each table of `guru.toml`. docs/configuration.md is made from this file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+Dollars = Annotated[float, Meta(ge=0)]
+Role = Literal["admin", "member", "viewer"]
+
+
+class Section(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A table of `guru.toml`."""
+
+
+class ServerSettings(Section):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    allowed_hosts: list[str] = []
+    """Host names, besides loopback ones, that a request's Host header may carry (DNS rebinding is refused)."""
+    max_body_mb: Positive = 512
+    require_key: bool | None = None
+    """Whether a request needs a key. None: not on a loopback address, and always on any other."""
+
+
+class LocalSettings(Section):
+    """The llama.cpp worker. None: chosen from the machine."""
+
+    threads: Positive | None = None
+    slots: Positive | None = None
+    context_length: Positive | None = None
+    """Tokens that one request may hold, prompt and answer."""
+    idle_unload_seconds: Seconds = 900.0
+    heartbeat_seconds: Seconds = 20.0
+    """A worker that has not answered a ping for so long is taken to hang and is restarted."""
+    embed_threads: Positive | None = None
+
+
+class KnowledgeSettings(Section):
+    chunk_tokens: Positive = 200
+    chunk_overlap: NotNegative = 40
+    passages: Positive = 6
+    """How many passages an answer may draw on."""
+    threshold: Share = 0.24
+    """Confidence under which the answer is "not in the documents"; benchmarks/answers.md shows the curve."""
+    max_file_mb: Positive = 200
+    parse_timeout_seconds: Seconds = 120.0
+    parse_memory_mb: Positive = 2048
+
+
+class StoreSettings(Section):
+    url: str | None = None
+    """Where rows live; None is SQLite in the home."""
+
+
+class RedisSettings(Section):
+    url: str | None = None
+    """Where several servers share limits and cached answers, as `redis://host:6379/0`; None: each in its memory."""
+
+
+class HubSettings(Section):
+    url: str = "https://huggingface.co"
+    token: str | None = None
+
+
+class ProviderSettings(Section):
+    """Where models are reached. The table's name is the first half of `provider/model`."""
+
+    kind: str | None = None
+    """Which provider it is, where the table's name does not say so: `openai-compatible`, `azure`, `vllm` ..."""
+    api_key: str | None = None
+    base_url: str | None = None
+    """The address, where it is not the provider's own."""
+    api_version: str | None = None
+    organization: str | None = None
+    project: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    """The AWS profile whose credentials are used."""
+    headers: dict[str, str] = {}
+    """Sent with every request."""
+    models: list[str] = []
+    """Models to list under /v1/models; any other name of the provider can be called too."""
+    drop_params: list[str] = []
+    """Parameters that are left out, instead of refused, where this provider does not take them."""
+    timeout: Seconds = 600.0
+    connect_timeout: Seconds = 10.0
+    max_connections: Positive = 512
+    verify_tls: bool = True
+    allow_private: bool = True
+    """Whether the address may be one of a private network."""
+    health_path: str | None = None
+    """Asked with GET by active health checks, in place of the list of models."""
+
+
+class Deployment(Section):
+    """One model behind an alias."""
+
+    model: str
+    """`provider/model`."""
+    weight: Annotated[float, Meta(ge=0)] = 1.0
+    label: str | None = None
+    """What it is called in releases, metrics and traces."""
+    priority: NotNegative = 0
+    """The lowest is tried first; the others when all of it are unavailable."""
+    tags: list[str] = []
+    region: str | None = None
+    languages: list[str] = []
+    """Languages (ISO 639-1) that it is chosen for by the strategy `language`; empty: any."""
+    difficulty: Literal["simple", "hard"] | None = None
+    """What it is chosen for by the strategy `difficulty`."""
+    context_length: Positive | None = None
+    """Tokens, where the catalogue does not know the model."""
+    timeout: Seconds | None = None
+    concurrency: Positive | None = None
+    """More at once than this go to another deployment."""
+
+
+class ReleaseSettings(Section):
+    """How a new version takes over. Shares and stops can also be changed at run time with `guru releases`."""
+
+    candidate: str
+    """The label of the deployment that is tried."""
+    kind: Literal["ab", "canary", "blue-green", "shadow"] = "canary"
+    baseline: str | None = None
+    """The label it is compared with; None: all others."""
+    share: Share = 0.05
+    """Of the users, who get the candidate; of the requests, that are mirrored to a shadow."""
+    sticky: Literal["user", "key", "conversation", "none"] = "user"
+    steps: list[Share] = []
+    """Shares that the candidate is promoted through, while nothing is worse: `[0.05, 0.25, 1.0]`."""
+    max_error_increase: Annotated[float, Meta(ge=0)] = 0.02
+    max_latency_increase: Annotated[float, Meta(ge=0)] = 0.2
+    """Relative."""
+    max_cost_increase: Annotated[float, Meta(ge=0)] = 0.2
+    max_quality_decrease: Annotated[float, Meta(ge=0)] = 0.05
+    confidence: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
+    min_requests: Positive = 100
+    rollback: bool = True
+    """Stop by itself when the candidate is worse."""
+
+
+class LimitSettings(Section):
+    rpm: Positive | None = None
+    """Requests a minute."""
+    tpm: Positive | None = None
+    """Tokens a minute, prompt and answer."""
+    concurrency: Positive | None = None
+
+
+class BudgetSettings(Section):
+    usd: Dollars
+    per: Literal["day", "month"] = "month"
+    """Calendar days and months in UTC."""
+
+
+class ContextSettings(Section):
+    """What is done with a prompt that does not fit the model."""
+
+    policy: Literal["error", "window", "summarize", "map-reduce"] = "error"
+    larger: str | None = None
+    """A model with a larger context, tried before the policy."""
+    reserve: Positive | None = None
+    """Tokens kept free for the answer, where the request does not say `max_tokens`."""
+
+
+class AliasSettings(Section):
+    """A name over deployments."""
+
+    deployments: Annotated[list[Deployment], Meta(min_length=1)]
+    strategy: Literal["weighted", "least-busy", "latency", "cost", "difficulty", "language", "context"] = "weighted"
+    fallbacks: list[str] = []
+    """Models or aliases, tried in order when every deployment has failed."""
+    timeout: Seconds = 600.0
+    """For the whole request, retries and fallbacks included."""
+    first_token_timeout: Seconds | None = None
+    """After which the next deployment is tried."""
+    idle_timeout: Seconds = 120.0
+    """Silence in the middle of a stream after which it counts as cut."""
+    retries: NotNegative = 2
+    retry_after_first_token: bool = False
+    """Begin anew when a stream is cut, and leave out what was already sent. The second answer may differ."""
+    hedge_after: Seconds | None = None
+    """Ask a second deployment when the first has not begun to answer; the first to begin wins."""
+    degrade: bool = False
+    """Show an old cached answer, marked as stale, when everything else has failed."""
+    limits: LimitSettings | None = None
+    context: ContextSettings = field(default_factory=ContextSettings)
+    release: ReleaseSettings | None = None
+    difficulty_threshold: Share = 0.5
+    cache: Literal["off", "exact", "semantic"] | None = None
+    """None: as `[cache]` says."""
+
+
+class TeamSettings(Section):
+    limits: LimitSettings | None = None
+    budget: BudgetSettings | None = None
+    models: list[str] = field(default_factory=lambda: ["*"])
+
+
+class KeySettings(Section):
+    """A key that the configuration brings; `guru keys create` makes others."""
+
+    key: str
+    team: str | None = None
+    user: str | None = None
+    role: Role = "member"
+    models: list[str] = field(default_factory=lambda: ["*"])
+    """Names and patterns: `openai/*`, `smart`."""
+    routes: list[str] = field(default_factory=lambda: ["*"])
+    """Names and patterns of doors: `chat.completions`, `embeddings`."""
+    limits: LimitSettings | None = None
+    budget: BudgetSettings | None = None
+    tags: list[str] = []
+
+
+class CacheSettings(Section):
+    mode: Literal["off", "exact", "semantic"] = "off"
+    """`semantic` looks for the exact request first."""
+    ttl_seconds: Seconds = 3600.0
+    max_mb: Positive = 64
+    threshold: Share = 0.95
+    """Similarity from which two questions count as one; benchmarks/semantic_cache.md shows the curve."""
+    provider_prompts: bool = True
+    """Mark stable prefixes for the prompt caches of providers that charge less for them."""
+
+
+class PriceSettings(Section):
+    """US dollars per million tokens."""
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    request: Dollars = 0.0
+    """US dollars for each request."""
+    since: str | None = None
+    """The day (YYYY-MM-DD, UTC) from which it holds."""
+
+
+class TelemetrySettings(Section):
+    """Spans sent to an OpenTelemetry collector."""
+
+    otlp_endpoint: str | None = None
+    """Such as `http://localhost:4318`; None: nothing is sent."""
+    headers: dict[str, str] = {}
+    content: bool = False
+    """Whether prompts and answers are sent with the spans."""
+
+
+class TraceSettings(Section):
+    days: Positive | None = 30
+    """How long traces are kept."""
+    content: bool = True
+    """Whether prompts and answers are kept with their traces."""
+
+
+class Settings(Section):
+    server: ServerSettings = field(default_factory=ServerSettings)
+    local: LocalSettings = field(default_factory=LocalSettings)
+    knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    hub: HubSettings = field(default_factory=HubSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    traces: TraceSettings = field(default_factory=TraceSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    providers: dict[str, ProviderSettings] = {}
+    models: dict[str, AliasSettings] = {}
+    keys: dict[str, KeySettings] = {}
+    teams: dict[str, TeamSettings] = {}
+    prices: dict[str, PriceSettings] = {}
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Alias to the `provider/model` of its first deployment."""
+        return {alias: model.deployments[0].model for alias, model in self.models.items()}

@@ -1,0 +1,20 @@
+"""Every table. A row belongs to a tenant, and every query says which. Times are seconds since 1970, UTC."""
+
+from guru.store.tables.base import metadata
+from guru.store.tables.conversations import conversations, messages
+from guru.store.tables.jobs import jobs
+from guru.store.tables.knowledge import chunks, collections, document_texts, documents
+from guru.store.tables.traces import spans, traces
+
+__all__ = [
+    "chunks",
+    "collections",
+    "conversations",
+    "document_texts",
+    "documents",
+    "jobs",
+    "messages",
+    "metadata",
+    "spans",
+    "traces",
+]
