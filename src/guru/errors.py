@@ -10,11 +10,14 @@
     ├── NotFound                      404  a model, collection, document, job or trace
     ├── Conflict                      409  exists already, or is in use
     ├── TooLarge                      413
-    ├── RateLimited                   429
+    ├── RateLimited                   429  a limit or a budget of ours
     ├── ConfigurationError            500  guru.toml, environment or flags are wrong
     ├── StoreError                    500  the database refuses
     ├── ModelError                    502  a model answered with an error
-    │   ├── ModelUnavailable          503  not loaded, crashed, restarting: try again
+    │   ├── ModelUnavailable          503  not loaded, crashed, overloaded, unreachable: try again
+    │   ├── UpstreamRateLimited       429  the provider's limit, not ours
+    │   ├── ProviderRefused           502  the provider does not take our credentials
+    │   ├── StreamCut                 502  the answer ended in the middle, or is garbage
     │   └── ModelTimeout              504
     └── DownloadError                 502  a model file could not be fetched or verified
 
@@ -34,8 +37,14 @@ class GuruError(Exception):
     code: ClassVar[str | None] = None
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, hint: str | None = None, param: str | None = None) -> None:
+    retry_after: float | None = None
+    """Seconds after which trying again makes sense, where that is known."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, param: str | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
         self.message = message
         self.hint = hint
         self.param = param
@@ -127,6 +136,28 @@ class ModelUnavailable(ModelError):
     status = 503
     type = "server_error"
     code = "model_unavailable"
+    retryable = True
+
+
+class UpstreamRateLimited(ModelError):
+    """The provider wants fewer requests; `retry_after` says from when on, if the provider does."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "upstream_rate_limited"
+    retryable = True
+
+
+class ProviderRefused(ModelError):
+    """The provider does not take the credentials that this server has for it. The caller cannot mend that."""
+
+    code = "provider_refused"
+
+
+class StreamCut(ModelError):
+    """The provider's answer ended in the middle or cannot be read."""
+
+    code = "stream_cut"
     retryable = True
 
 
