@@ -45,6 +45,8 @@ class GuruError(Exception):
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.headers: dict[str, str] = {}
+        """More headers for the answer, such as the state of a limit."""
         self.message = message
         self.hint = hint
         self.param = param

@@ -14,8 +14,7 @@ from guru.errors import InvalidParameter
 from guru.models.wire.openai_chat import usage_json
 from guru.server.endpoint import Call, post
 from guru.server.errors import as_guru_error, guru_error
-from guru.server.openai_api import begin, collect
-from guru.server.road import road_headers
+from guru.server.road import begin, collect, last_started, road_headers
 from guru.server.sse import EventStream, sse, while_connected
 from guru.types import (
     ChatRequest,
@@ -27,7 +26,6 @@ from guru.types import (
     Grounding,
     Message,
     SearchMode,
-    Started,
     Unsupported,
 )
 
@@ -77,7 +75,7 @@ async def ask(call: Call, body: Question) -> Any:
     if body.stream:
         started, rest = await begin(events)
         chunks = stream_events(started, rest, call.trace_id)
-        return EventStream(chunks, road_headers(call.trace_id, started.model))
+        return EventStream(chunks, road_headers(call.trace_id, started.model, cache=started.cache))
     answer = to_answer(await while_connected(call.request.receive, collect(events)))
     headers = road_headers(call.trace_id, answer.model, answer.cost)
     return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
@@ -93,7 +91,7 @@ def to_request(body: Question) -> ChatRequest:
 
 def to_answer(events: list[Event]) -> Answer:
     """The whole answer from its events."""
-    started = next(event for event in events if isinstance(event, Started))
+    started = last_started(events)
     completed = next(event for event in events if isinstance(event, Completed))
     return Answer(
         answer="".join(event.text for event in events if isinstance(event, Delta)),

@@ -1,8 +1,9 @@
-"""Errors as the API that was called shows them: OpenAI's shape under `/v1`, Guru's own elsewhere."""
+"""Errors as the API that was called shows them: OpenAI's, Anthropic's, Ollama's, and Guru's own shape."""
 
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -42,8 +43,40 @@ def guru_error(error: GuruError, trace_id: str) -> dict[str, Any]:
     }
 
 
+ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+def anthropic_error(error: GuruError, trace_id: str, status: int | None = None) -> dict[str, Any]:
+    """What Anthropic's clients expect; the hint goes into the message."""
+    status = status or error.status
+    kind = ANTHROPIC_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    return {"type": "error", "error": {"type": kind, "message": str(error)}, "request_id": trace_id}
+
+
+def ollama_error(error: GuruError) -> dict[str, Any]:
+    return {"error": str(error)}
+
+
+OLLAMA_PATHS = {
+    f"/api/{name}" for name in ("chat", "generate", "embed", "embeddings", "tags", "show", "pull", "ps", "version")
+}
+
+
 def error_body(path: str, error: GuruError, trace_id: str) -> dict[str, Any]:
-    return openai_error(error) if path.startswith("/v1/") else guru_error(error, trace_id)
+    if path.startswith("/v1/messages"):
+        return anthropic_error(error, trace_id, getattr(error, "http_status", None))
+    if path.startswith("/v1/"):
+        return openai_error(error)
+    return ollama_error(error) if path in OLLAMA_PATHS else guru_error(error, trace_id)
 
 
 def error_response(scope: Scope, error: GuruError, status: int | None = None) -> Response:
@@ -51,8 +84,11 @@ def error_response(scope: Scope, error: GuruError, status: int | None = None) ->
     trace_id = trace_id_of(scope)
     body = msgspec.json.encode(error_body(scope["path"], error, trace_id))
     headers = {"x-guru-trace-id": trace_id}
-    if error.retryable:
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+    elif error.retryable:
         headers["retry-after"] = "1"
+    headers |= error.headers
     return Response(body, status or error.status, headers, "application/json")
 
 
@@ -81,8 +117,9 @@ def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     shown = HTTPError(error, request.url.path)
     body = error_body(request.url.path, shown, trace_id_of(request.scope))
-    body["error"]["type"] = TYPES.get(error.status_code, BadRequest.type if error.status_code < 500 else shown.type)
-    body["error"]["code"] = HTTPStatus(error.status_code).name.lower()
+    if isinstance(body["error"], dict) and "code" in body["error"]:
+        body["error"]["type"] = TYPES.get(error.status_code, BadRequest.type if error.status_code < 500 else shown.type)
+        body["error"]["code"] = HTTPStatus(error.status_code).name.lower()
     return Response(msgspec.json.encode(body), error.status_code, error.headers, "application/json")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -12,23 +12,23 @@ import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
-from guru.errors import InvalidParameter
-from guru.models.wire.openai_chat import ChatEncoder, StreamOptions, decode_chat_request
+from guru.errors import GuruError, InvalidParameter
+from guru.models.wire.openai_chat import ChatEncoder, decode_chat_request
 from guru.models.wire.openai_text import TextEncoder, decode_text_request, shift
 from guru.server.bodies import read_body
 from guru.server.endpoint import Call, get, post
-from guru.server.errors import as_guru_error, openai_error
+from guru.server.errors import openai_error
 from guru.server.models_api import find_model, list_models
-from guru.server.road import road_headers
-from guru.server.sse import EventStream, primed, while_connected
+from guru.server.road import answer, road_headers
+from guru.server.sse import while_connected
 from guru.store.ids import new_id
-from guru.types import ChatRequest, Completed, Event, Started, TextRequest
+from guru.types import ChatRequest, Event, Started, TextRequest
 
 encode = msgspec.json.Encoder().encode
 MAX_INPUTS = 2048
 
 
-class Encoder(Protocol):
+class Codec(Protocol):
     """A codec of `guru.models.wire`: events to chunks, or to one answer."""
 
     def chunk(self, event: Event) -> dict[str, Any] | None: ...
@@ -78,13 +78,14 @@ async def chat_completions(call: Call) -> Any:
     request, options = decode_chat_request(await read_body(call.request))
     caller = call.caller("chat.completions")
 
-    def encoder(model: str) -> Encoder:
-        return ChatEncoder(
-            new_id("chatcmpl"), model, int(time.time()), request,
+    def encoder(started: Started) -> OpenAIEncoder:
+        codec = ChatEncoder(
+            new_id("chatcmpl"), started.model, int(time.time()), request,
             include_usage=options.include_usage, trace_id=caller.trace_id,
         )  # fmt: skip
+        return OpenAIEncoder(codec)
 
-    return await respond(call, call.services.road.run(request, caller), encoder, options)
+    return await answer(call, call.services.road.run(request, caller), encoder, stream=options.stream)
 
 
 @post("/v1/completions", body=CompletionBody)
@@ -92,12 +93,13 @@ async def completions(call: Call) -> Any:
     """Continue a prompt."""
     requests, options = decode_text_request(await read_body(call.request))
 
-    def encoder(model: str) -> Encoder:
-        return TextEncoder(
-            new_id("cmpl"), model, int(time.time()), requests, include_usage=options.include_usage
+    def encoder(started: Started) -> OpenAIEncoder:
+        codec = TextEncoder(
+            new_id("cmpl"), started.model, int(time.time()), requests, include_usage=options.include_usage
         )  # fmt: skip
+        return OpenAIEncoder(codec)
 
-    return await respond(call, run_prompts(call, requests), encoder, options)
+    return await answer(call, run_prompts(call, requests), encoder, stream=options.stream)
 
 
 async def run_prompts(call: Call, requests: list[TextRequest]) -> AsyncGenerator[Event]:
@@ -111,49 +113,24 @@ async def run_prompts(call: Call, requests: list[TextRequest]) -> AsyncGenerator
                     yield shift(event, place * request.n)
 
 
-async def respond(
-    call: Call, events: AsyncGenerator[Event], encoder: Callable[[str], Encoder], options: StreamOptions
-) -> Any:
-    """One answer, or a stream of chunks, from the same events."""
-    if options.stream:
-        started, rest = await begin(events)
-        chunks = stream_chunks(rest, encoder(started.model), call.trace_id)
-        return EventStream(chunks, road_headers(call.trace_id, started.model))
-    collected = await while_connected(call.request.receive, collect(events))
-    model = next(event.model for event in collected if isinstance(event, Started))
-    cost = sum(event.cost for event in collected if isinstance(event, Completed))
-    body = encode(encoder(model).collect(collected))
-    return Response(body, headers=road_headers(call.trace_id, model, cost), media_type="application/json")
+class OpenAIEncoder:
+    """A codec's JSON as OpenAI's server-sent events, or as one body."""
 
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
 
-async def begin(events: AsyncGenerator[Event]) -> tuple[Started, AsyncGenerator[Event]]:
-    """Who answers, and the rest of the stream. An error that comes early is raised: it still can be a status."""
-    try:
-        started = await anext(events)
-    except BaseException:
-        await events.aclose()
-        raise
-    assert isinstance(started, Started)
-    return started, await primed(events)
+    def chunk(self, event: Event) -> bytes:
+        chunk = self._codec.chunk(event)
+        return b"" if chunk is None else b"data: " + encode(chunk) + b"\n\n"
 
+    def end(self) -> bytes:
+        return b"data: [DONE]\n\n"
 
-async def collect(events: AsyncGenerator[Event]) -> list[Event]:
-    async with aclosing(events):
-        return [event async for event in events]
+    def failed(self, error: GuruError) -> bytes:
+        return b"data: " + encode(openai_error(error)) + b"\n\n"
 
-
-async def stream_chunks(events: AsyncGenerator[Event], encoder: Encoder, trace_id: str) -> AsyncGenerator[bytes]:
-    """`data:` lines. An error ends them without `[DONE]`, so that nobody takes the answer for whole."""
-    try:
-        async with aclosing(events):
-            async for event in events:
-                chunk = encoder.chunk(event)
-                if chunk is not None:
-                    yield b"data: " + encode(chunk) + b"\n\n"
-    except Exception as error:
-        yield b"data: " + encode(openai_error(as_guru_error(error, trace_id))) + b"\n\n"
-        return
-    yield b"data: [DONE]\n\n"
+    def collect(self, events: list[Event]) -> bytes:
+        return encode(self._codec.collect(events))
 
 
 @post("/v1/embeddings")

@@ -52,10 +52,13 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, Result]) -
 class EventStream:
     """An ASGI response that sends `chunks` as they come and closes them when the client goes away."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+    def __init__(
+        self, chunks: AsyncIterator[bytes], headers: dict[str, str], media_type: str = "text/event-stream"
+    ) -> None:
         self._chunks = chunks
+        self._comments = media_type == "text/event-stream"
         self._headers = [
-            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"content-type", f"{media_type}; charset=utf-8".encode()),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),
             *((name.encode(), value.encode()) for name, value in headers.items()),
@@ -64,7 +67,9 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         pump = asyncio.create_task(self._pump(send))
-        others = [asyncio.create_task(gone(receive)), asyncio.create_task(self._keep_alive(send))]
+        others = [asyncio.create_task(gone(receive))]
+        if self._comments:
+            others.append(asyncio.create_task(self._keep_alive(send)))
         try:
             await asyncio.wait((pump, others[0]), return_when=asyncio.FIRST_COMPLETED)
             if pump.done():
@@ -90,19 +95,18 @@ class EventStream:
                 await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
 
 
-async def primed(items: AsyncGenerator[Result]) -> AsyncGenerator[Result]:
-    """`items`, once the first one is there or `PATIENCE` seconds have passed: an error until then is raised here."""
+async def primed(items: AsyncGenerator[Result]) -> tuple[Result | None, AsyncGenerator[Result]]:
+    """The first item, if it comes within `PATIENCE` seconds, and all items: an error until then is raised here."""
     first = asyncio.ensure_future(anext(items, None))
     try:
         await asyncio.wait((first,), timeout=PATIENCE)
-        if first.done():
-            first.result()
+        item = first.result() if first.done() else None
     except BaseException:
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         await items.aclose()
         raise
-    return resume(first, items)
+    return item, resume(first, items)
 
 
 async def resume(first: asyncio.Future[Result | None], items: AsyncGenerator[Result]) -> AsyncGenerator[Result]:
