@@ -69,12 +69,14 @@ def test_an_unbroken_run_of_characters_is_cut(chunker):
 
 
 letters = st.text(st.sampled_from(string.ascii_letters + "éß中。 .,!?\n\n\t|-#"), max_size=400)
+# Scripts whose words are single tokens until they are cut.
+scripts = st.text(st.characters(categories=["Lu", "Ll", "Mn", "So", "Nd"]), max_size=150)
 words = st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=12), max_size=200).map(" ".join)
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    text=st.one_of(letters, words, st.text(max_size=200)),
+    text=st.one_of(letters, words, scripts, st.text(max_size=200)),
     starts=st.sets(st.integers(0, 400), max_size=5),
     max_tokens=st.integers(8, 60),
     overlap=st.integers(0, 30),

@@ -21,6 +21,10 @@ TokenOffsets = Callable[[str], Sequence[Span]]
 
 _BLANK_LINES: Final = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 _SPACE: Final = re.compile(r"\s")
+# White space, ASCII punctuation, and Chinese characters stand between words or are words of their own.
+_BORDER: Final = re.compile(
+    r"[\s!-/:-@\[-`{-~\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3000-\u303f\U00020000-\U0002fa1f]"
+)
 _WINDOW: Final = 50_000
 # A tokenizer may see one token in a long unbroken run of characters; a passage must stay readable all the same.
 _CHARACTERS_PER_TOKEN: Final = 12
@@ -104,6 +108,8 @@ class Chunker:
         while not self._fits(start, end, tokens):
             limit = min(tokens.end_of(start, self._max), start + self._max * _CHARACTERS_PER_TOKEN)
             cut = next((i for i in range(limit, start, -1) if _SPACE.match(text, i - 1)), limit)
+            while cut > start + 1 and not self._fits(start, cut, tokens):
+                cut = start + (cut - start) * 9 // 10  # the parts of a cut word may be more tokens than it was
             piece = strip_span(text, start, cut)
             if piece is None or piece == (start, start):
                 break
@@ -166,7 +172,10 @@ class Chunker:
 
 
 class TokenCounts:
-    """Counts tokens between any two offsets of a text that was tokenized once."""
+    """Counts tokens between any two offsets of a text that was tokenized once.
+
+    Only what begins or ends inside a word is tokenized again: a part of a word has other tokens than the word.
+    """
 
     def __init__(self, text: str, token_offsets: TokenOffsets) -> None:
         import numpy as np
@@ -177,11 +186,21 @@ class TokenCounts:
             starts.append(np.fromiter((start for start, _ in offsets), np.int64, len(offsets)) + begin)
         self._starts = np.concatenate(starts) if starts else np.zeros(0, np.int64)
         self._length = len(text)
+        self._text = text
+        self._token_offsets = token_offsets
 
     def between(self, start: int, end: int) -> int:
-        """How many tokens begin in `[start, end)`."""
+        """How many tokens `[start, end)` has."""
+        if self._inside_word(start) or self._inside_word(end):
+            return sum(len(self._token_offsets(self._text[i:j])) for i, j in _windows(self._text, start, end))
         first, last = self._starts.searchsorted((start, end))
         return int(last - first)
+
+    def _inside_word(self, offset: int) -> bool:
+        """Whether a cut here may divide a word, as WordPiece's first step finds words."""
+        if not 0 < offset < self._length:
+            return False
+        return not any(_BORDER.match(self._text, place) for place in (offset - 1, offset))
 
     def end_of(self, start: int, count: int) -> int:
         """The offset at which token number `count` (from 0) after `start` begins."""
@@ -226,12 +245,12 @@ def _paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
     yield begin, end
 
 
-def _windows(text: str) -> Iterator[Span]:
+def _windows(text: str, begin: int = 0, last: int | None = None) -> Iterator[Span]:
     """Pieces of a long text, cut at white space, so that no token is cut and memory stays small."""
-    begin = 0
-    while begin < len(text):
-        end = min(begin + _WINDOW, len(text))
-        if end < len(text):
+    last = len(text) if last is None else last
+    while begin < last:
+        end = min(begin + _WINDOW, last)
+        if end < last:
             space = max(text.rfind("\n", begin + 1, end), text.rfind(" ", begin + 1, end))
             end = space if space > begin else end
         yield begin, end
