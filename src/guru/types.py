@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,16 @@ class RefusalPart(Struct, tag_field="type", tag="refusal"):
     refusal: str
 
 
-Part = TextPart | ImagePart | AudioPart | FilePart | RefusalPart
+class NativePart(Struct, tag_field="type", tag="native", omit_defaults=True):
+    """A block that only one provider knows, such as the result of a search that it ran, in that provider's own shape."""
+
+    format: Literal["anthropic"]
+    """Whose shape it is. A model that speaks another one is shown `text`, or refuses the part where there is none."""
+    part: JSON
+    text: str | None = None
+
+
+Part = TextPart | ImagePart | AudioPart | FilePart | RefusalPart | NativePart
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
@@ -65,6 +74,7 @@ class ToolCall(Struct, kw_only=True):
     id: str
     type: Literal["function"] = "function"
     function: FunctionCall
+    cache_control: JSON | UnsetType = UNSET
 
 
 class FunctionDefinition(Struct, omit_defaults=True):
@@ -164,6 +174,8 @@ class ChatRequest(Sampling, kw_only=True):
     thinking: JSON | None = None
     """Anthropic's form of the same: `{"type": "enabled", "budget_tokens": 1024}` or another type."""
     metadata: JSON | None = None
+    betas: list[str] = []
+    """What the caller opts in to with `anthropic-beta`. It says nothing to the models of other providers."""
     guru: Grounding | None = None
 
 
