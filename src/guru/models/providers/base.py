@@ -1,0 +1,198 @@
+"""What a provider is: an address, credentials, and the models behind them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from guru.config import ProviderSettings
+from guru.errors import ConfigurationError, GuruError, InvalidParameter
+from guru.models.providers.errors import error_of_body, retry_after
+from guru.models.providers.parameters import CARRIED, Filter, Support, mapped, refused, table
+
+if TYPE_CHECKING:
+    from guru.models.http import HttpClient, Response, Timeouts
+    from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
+    from guru.types import ChatModel
+
+__all__ = [
+    "CARRIED", "Ability", "BatchApi", "BatchStatus", "Filter", "Provider", "Support", "mapped", "refused", "table",
+]  # fmt: skip
+
+JSON = dict[str, Any]
+
+Ability = Literal[
+    "chat", "stream", "tools", "images", "json_schema", "text", "embeddings", "rerank", "moderations", "images_out",
+    "speech", "transcription", "batch",
+]  # fmt: skip
+"""`images` are read, `images_out` are made; `text` is the older completion of a prompt."""
+
+MAX_ERROR = 1 << 20
+"""Bytes of an answer that is an error."""
+
+
+class BatchStatus(Struct, kw_only=True):
+    """How far a provider's own batch is."""
+
+    state: Literal["running", "completed", "failed", "expired", "cancelled"]
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    error: str | None = None
+
+
+class BatchApi(Protocol):
+    """A provider's own batch endpoint: cheaper, and slower."""
+
+    async def submit(self, lines: bytes, endpoint: str) -> str:
+        """Hand in the lines of an OpenAI batch file (JSONL; models without `provider/`); the provider's id for it."""
+        ...
+
+    async def status(self, id: str) -> BatchStatus: ...
+
+    def results(self, id: str) -> AsyncIterator[JSON]:
+        """Each finished line: `custom_id`, and `response` (`status_code`, `body`) or `error`, as OpenAI has them."""
+        ...
+
+    async def cancel(self, id: str) -> None: ...
+
+
+class Provider:
+    """One table `[providers.NAME]`. A class that does not override a method has no models of that sort."""
+
+    BASE_URL: ClassVar[str | None] = None
+    """The provider's own address, without a slash at the end; None: the configuration must name one."""
+    NEEDS_KEY: ClassVar[bool] = True
+    ABILITIES: ClassVar[frozenset[Ability]] = frozenset()
+    """What docs/providers.md says it can do, and the conformance suite tries."""
+    PARAMETERS: ClassVar[Mapping[str, Support]] = table({})
+    """What becomes of every field of `ChatRequest`."""
+
+    def __init__(self, name: str, settings: ProviderSettings, http: HttpClient) -> None:
+        """Raises `ConfigurationError` when the address or the key is missing. Connects to nothing."""
+        self.name = name
+        self.settings = settings
+        self.http = http
+        base_url = settings.base_url or self.BASE_URL
+        if base_url is None:
+            raise ConfigurationError(
+                f"[providers.{name}] has no base_url.", hint='Add it: base_url = "http://localhost:8000/v1".'
+            )
+        self.base_url = base_url.rstrip("/")
+        if self.NEEDS_KEY and not settings.api_key:
+            raise ConfigurationError(
+                f"[providers.{name}] has no api_key.",
+                hint=f'Add it: api_key = "env:{name.upper().replace("-", "_")}_API_KEY".',
+            )
+        self.filter = Filter(name, self.PARAMETERS, settings.drop_params)
+        self.headers = self.make_headers()
+        self.timeouts = self._timeouts()
+
+    def make_headers(self) -> dict[str, str]:
+        """What every request carries: JSON, a bearer token, and what the configuration adds."""
+        headers = {"content-type": "application/json"}
+        if self.settings.api_key:
+            headers["authorization"] = f"Bearer {self.settings.api_key}"
+        return headers | {name.lower(): value for name, value in self.settings.headers.items()}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.base_url!r})"  # and nothing secret
+
+    # ------------------------------------------------------------------- models
+
+    def chat_model(self, model: str) -> ChatModel:
+        """The model called `model` at this provider; whether there is one shows when it is asked."""
+        raise self.has_no("chat", model)
+
+    def embedding_model(self, model: str) -> EmbeddingModel:
+        raise self.has_no("embedding", model)
+
+    def reranker(self, model: str) -> Reranker:
+        raise self.has_no("rerank", model)
+
+    def moderator(self, model: str) -> Moderator:
+        raise self.has_no("moderation", model)
+
+    def image_model(self, model: str) -> ImageModel:
+        raise self.has_no("image", model)
+
+    def speech_model(self, model: str) -> SpeechModel:
+        raise self.has_no("speech", model)
+
+    def transcription_model(self, model: str) -> TranscriptionModel:
+        raise self.has_no("transcription", model)
+
+    def batches(self) -> BatchApi | None:
+        """The provider's own batch endpoint, where it has one."""
+        return None
+
+    async def list_models(self) -> list[str]:
+        """The names of the models that the provider lists, without the provider's own."""
+        response = await self.send("GET", f"{self.base_url}/models")
+        listed = msgspec.json.decode(await response.read())
+        entries = listed.get("data", []) if isinstance(listed, dict) else listed
+        return [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+
+    async def check(self) -> None:
+        """Raises what is wrong when the provider cannot be reached or does not take the credentials."""
+        if self.settings.health_path:
+            address = self.base_url.split("/", 3)
+            response = await self.send("GET", "/".join(address[:3]) + "/" + self.settings.health_path.lstrip("/"))
+            await response.aclose()
+        else:
+            await self.list_models()
+
+    # ------------------------------------------------------------------- requests
+
+    async def send(
+        self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """The answer, once its head is here and says that all is well. Raises the errors of `errors.py`.
+
+        Whoever gets it reads it to its end or closes it. `headers` in place of the provider's own.
+        """
+        response = await self.http.request(
+            method, url, headers=self.headers if headers is None else headers, body=body, timeouts=self.timeouts,
+            verify=self.settings.verify_tls,
+        )  # fmt: skip
+        if 200 <= response.status < 300:
+            return response
+        raise await self.failure(response)
+
+    async def failure(self, response: Response) -> GuruError:
+        """Our error for an answer that is one. Providers with their own shape of errors override `read_error`."""
+        try:
+            body = bytearray()
+            async for part in response.iter():
+                body += part
+                if len(body) > MAX_ERROR:
+                    break
+        except GuruError:
+            pass  # the status says enough
+        finally:
+            await response.aclose()
+        error = self.read_error(response.status, bytes(body), retry_after(response.headers))
+        return self.without_secrets(error)
+
+    def read_error(self, status: int, body: bytes, wait: float | None) -> GuruError:
+        return error_of_body(self.name, status, body, wait)
+
+    def without_secrets(self, error: GuruError) -> GuruError:
+        """A provider may quote the key that it does not like."""
+        for secret in (self.settings.api_key, *self.settings.headers.values()):
+            if secret and len(secret) > 3 and secret in error.message:
+                error.message = error.message.replace(secret, "***")
+                error.args = (error.message,)
+        return error
+
+    def has_no(self, kind: str, model: str) -> InvalidParameter:
+        message = f"{self.name} has no {kind} models that Guru can reach."
+        return InvalidParameter(message, param="model", hint=f"Use another provider than that of {self.name}/{model}.")
+
+    def _timeouts(self) -> Timeouts:
+        from guru.models.http import Timeouts
+
+        return Timeouts(connect=self.settings.connect_timeout, first_byte=self.settings.timeout)

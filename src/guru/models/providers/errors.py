@@ -1,0 +1,143 @@
+"""What a provider's error means for us: one table for all of them, by HTTP status and by the provider's own words."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from guru.errors import (
+    BadRequest,
+    ContextTooLong,
+    GuruError,
+    ModelError,
+    ModelNotFound,
+    ModelTimeout,
+    ModelUnavailable,
+    ProviderRefused,
+    TooLarge,
+    UpstreamRateLimited,
+)
+
+if TYPE_CHECKING:
+    from guru.models.http import Headers
+
+JSON = dict[str, Any]
+
+TOO_LONG: Final = re.compile(
+    r"context.?(length|window|size)|maximum context|prompt is too long|too many (input )?tokens|"
+    r"input (is too long|length and `max_tokens` exceed)|exceeds? the (maximum|available) (number of tokens|context)|"
+    r"reduce the length of|inputs? tokens? \+ .*must be <=|Please reduce your prompt",
+    re.IGNORECASE,
+)
+"""How providers say that a prompt does not fit, where they have no code for it."""
+
+FILTERED: Final = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
+BILLING: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+LONGEST: Final = 2000
+"""Characters of a provider's message that are passed on."""
+
+
+class ContentFiltered(BadRequest):
+    """The provider's filter does not let the prompt through."""
+
+    code = "content_filter"
+
+
+def error_for(
+    provider: str,
+    status: int,
+    message: str,
+    *,
+    code: str | None = None,
+    param: str | None = None,
+    retry_after: float | None = None,
+) -> GuruError:
+    """Our error for a provider's. `provider` as the configuration calls it, `code` and `message` in its own words."""
+    said = f"{provider}: {message.strip()[:LONGEST] or f'status {status}'}"
+    if code in FILTERED:
+        return ContentFiltered(said, param=param, hint="Change the prompt, or the filter at the provider.")
+    if status in (400, 413, 422) and (code == "context_length_exceeded" or TOO_LONG.search(message)):
+        return ContextTooLong(said, param=param, hint="Send less, or use a model with a larger context.")
+    if status in (401, 403):
+        hint = f"Check api_key and what it may do, under [providers.{provider}]."
+        return ProviderRefused(said, hint=hint)
+    if code in BILLING or status == 402:
+        return ProviderRefused(said, hint=f"Pay {provider}, or use another provider.")
+    if status == 404:
+        return ModelNotFound(
+            said, param="model", hint=f"Check the model's name, and base_url of [providers.{provider}]."
+        )
+    if status == 413:
+        return TooLarge(said, hint="Send less.")
+    if status in (408, 504):
+        return ModelTimeout(said, hint="Try again.", retry_after=retry_after)
+    if status == 429:
+        return UpstreamRateLimited(said, hint="Try again later, or add a deployment.", retry_after=retry_after)
+    if status >= 500 or status in (409, 425):
+        return ModelUnavailable(said, hint="Try again.", retry_after=retry_after)
+    if status >= 400:
+        return BadRequest(
+            said, param=param, hint="See the provider's documentation of this parameter." if param else None
+        )
+    return ModelError(said, hint=f"Check base_url under [providers.{provider}].")
+
+
+def error_of_body(provider: str, status: int, body: bytes, retry_after: float | None = None) -> GuruError:
+    """The error in a body as OpenAI and most others write it: `{"error": {"message", "type", "param", "code"}}`."""
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return error_for(provider, status, _plain(body), retry_after=retry_after)
+    return error_of_json(provider, status, raw, retry_after)
+
+
+def error_of_json(provider: str, status: int, raw: Any, retry_after: float | None = None) -> GuruError:
+    """The same for what is decoded already; understands the variants of the providers that follow OpenAI."""
+    error = raw[0] if isinstance(raw, list) and raw else raw
+    if isinstance(error, dict) and isinstance(error.get("error"), dict | str):
+        error = (
+            {**error, **error["error"]} if isinstance(error["error"], dict) else {**error, "message": error["error"]}
+        )
+    if not isinstance(error, dict):
+        return error_for(provider, status, str(error), retry_after=retry_after)
+    message = error.get("message") or error.get("detail") or error.get("msg") or error.get("error_message")
+    if not isinstance(message, str):  # FastAPI and Mistral list what is wrong with each field
+        message = msgspec.json.encode(message if message is not None else error).decode()
+    details = error.get("innererror")
+    inner = details.get("code") if isinstance(details, dict) else None
+    code = next(
+        (word for word in (error.get("code"), inner, error.get("type")) if isinstance(word, str) and word), None
+    )
+    metadata = error.get("metadata")
+    if isinstance(metadata, dict) and isinstance(
+        metadata.get("raw"), str
+    ):  # OpenRouter: what the provider behind it said
+        message = f"{message} ({metadata['raw']})"
+    param = error.get("param")
+    return error_for(
+        provider, status, message, code=code, param=param if isinstance(param, str) else None, retry_after=retry_after
+    )
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date)."""
+    try:
+        if (milliseconds := headers.get("retry-after-ms")) is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        if (value := headers.get("retry-after")) is None:
+            return None
+        if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _plain(body: bytes) -> str:
+    """A body that is no JSON, as a message: pages of HTML are not shown."""
+    text = body[: LONGEST * 2].decode("utf-8", "replace").strip()
+    return "" if text.startswith("<") else text
