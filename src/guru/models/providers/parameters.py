@@ -38,6 +38,17 @@ def refused(instead: str = "Leave it out.") -> Support:
 NOT_PARAMETERS: Final = frozenset({"model", "messages", "prompt", "stream", "guru", "extra"})
 """Fields that every provider carries, or that never leave this server."""
 
+NEUTRAL: Final[Mapping[str, object]] = {
+    "n": 1,
+    "logprobs": False,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "repeat_penalty": 1,
+    "min_p": 0,
+    "typical_p": 1,
+}
+"""Values that ask for nothing: whoever does not take the parameter need not be sent them."""
+
 NAMES: Final = tuple(
     field.name for field in msgspec.structs.fields(ChatRequest) if field.name not in NOT_PARAMETERS
 )  # fmt: skip
@@ -67,7 +78,7 @@ class Filter:
         lost: dict[str, object] = {}
         for name in self._refused:
             value = getattr(request, name, None)
-            if value is None or value is False or value == [] or (name == "n" and value == 1):
+            if value is None or value == [] or value == NEUTRAL.get(name):
                 continue
             if name not in self._drop:
                 raise refusal(self._provider, name, self._notes[name])
