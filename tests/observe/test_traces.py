@@ -11,6 +11,7 @@ import pytest
 
 from guru.errors import NotFound
 from guru.observe import traces as module
+from guru.observe.journal import Begun, interrupted
 from guru.observe.traces import Tracer
 from guru.store.database import Database
 from guru.store.ids import new_id
@@ -119,6 +120,29 @@ async def test_a_database_that_refuses_loses_nothing(tracer, monkeypatch, databa
         await tracer.list("local")
     monkeypatch.setattr(database, "write", write)
     assert [row["id"] for row in await tracer.list("local")] == [trace_id]
+
+
+async def test_old_traces_are_forgotten(tracer):
+    old, new = record(tracer), record(tracer)
+    began = {row["id"]: row["started_at"] for row in await tracer.list("local")}
+    assert await tracer.prune(began[new]) == 1
+    assert [row["id"] for row in await tracer.list("local")] == [new]
+    assert old not in [row["id"] for row in await tracer.list("local")]
+
+
+async def test_what_is_derived_counts_every_trace_once_whatever_is_replayed(tracer, database, tmp_path):
+    seen = []
+    tracer.on_save.append(lambda connection, records: seen.extend(item.id for item in records))
+    ids = [record(tracer) for _ in range(3)]
+    await tracer.flush()
+    saved = [row["id"] for row in await tracer.list("local")]
+    await tracer._replay([journal_record(trace_id) for trace_id in [*ids, "tr_unknown"]])
+    assert sorted(seen) == sorted([*saved, "tr_unknown"])
+
+
+def journal_record(trace_id):
+    begun = Begun(id=trace_id, tenant="local", route="ask", started_at=0.0)
+    return interrupted(begun)
 
 
 WRITER = """

@@ -32,12 +32,7 @@ class Begun(Struct, kw_only=True, tag="begin"):
     started_at: float
 
 
-def plain(value: object) -> object:
-    """Anything else that found its way into an attribute: a number of numpy's as a number, the rest as text."""
-    return value.item() if hasattr(value, "item") else repr(value)
-
-
-encoder = msgspec.json.Encoder(enc_hook=plain)
+encoder = msgspec.json.Encoder()
 decoder = msgspec.json.Decoder(Begun | TraceRecord)
 
 
@@ -127,5 +122,5 @@ def interrupted(begun: Begun) -> TraceRecord:
     return TraceRecord(
         id=begun.id, tenant=begun.tenant, route=begun.route, model=None, status="error",
         error="The server stopped while it answered this request.", started_at=begun.started_at, duration=0.0,
-        first_token=None, prompt_tokens=0, completion_tokens=0, cost=0.0, preview=None, attributes={}, spans=[],
+        first_token=None, prompt_tokens=0, completion_tokens=0, cost=0.0, preview=None,
     )  # fmt: skip

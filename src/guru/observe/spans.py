@@ -6,11 +6,22 @@ import time
 from types import TracebackType
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from guru.observe import names
 
+EMPTY = msgspec.Raw(b"{}")
+NONE = msgspec.Raw(b"[]")
 Status = Literal["ok", "error", "cancelled"]
+
+
+def plain(value: object) -> object:
+    """Anything else that found its way into an attribute: a number of numpy's as a number, the rest as text."""
+    return value.item() if hasattr(value, "item") else repr(value)
+
+
+encode = msgspec.json.Encoder(enc_hook=plain).encode
 
 
 class SpanRecord(Struct, kw_only=True):
@@ -25,13 +36,41 @@ class SpanRecord(Struct, kw_only=True):
     attributes: dict[str, Any]
 
 
+class CallRecord(Struct, kw_only=True, omit_defaults=True):
+    """One call of a model, as its provider bills it: what the accounts are made of."""
+
+    model: str
+    variant: str | None = None
+    status: str = "ok"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: float | None = 0.0
+    """US dollars; None where the price is not known."""
+    estimated: bool = False
+    """The tokens were counted here, because the provider had no chance to say."""
+    shadow: bool = False
+    """A mirrored call, whose answer nobody saw."""
+    seconds: float = 0.0
+
+
 class TraceRecord(Struct, kw_only=True, tag="end"):
     """A trace as it is kept. `started_at` is seconds since 1970; durations are seconds."""
 
     id: str
     tenant: str
     route: str
+    requested: str | None = None
+    """The model or alias that was asked for."""
     model: str | None
+    key: str | None = None
+    team: str | None = None
+    user: str | None = None
+    tags: list[str] = []
+    cache: str = "miss"
+    variant: str | None = None
     status: str
     error: str | None
     started_at: float
@@ -41,8 +80,10 @@ class TraceRecord(Struct, kw_only=True, tag="end"):
     completion_tokens: int
     cost: float
     preview: str | None
-    attributes: dict[str, Any]
-    spans: list[SpanRecord]
+    attributes: msgspec.Raw = EMPTY
+    calls: list[CallRecord] = []
+    spans: msgspec.Raw = NONE
+    """JSON of a list of `SpanRecord`, encoded once."""
 
 
 class Span:
@@ -83,7 +124,15 @@ class Trace:
         self.id = trace_id
         self.tenant = tenant
         self.route = route
+        self.requested: str | None = None
         self.model: str | None = None
+        self.key: str | None = None
+        self.team: str | None = None
+        self.user: str | None = None
+        self.tags: tuple[str, ...] = ()
+        self.cache = "miss"
+        self.variant: str | None = None
+        self.calls: list[CallRecord] = []
         self.status: Status = "ok"
         self.error: str | None = None
         self.started_at = time.time()
@@ -132,18 +181,21 @@ class Trace:
         duration = self.elapsed
         if self._spans:
             self._spans[0].end = duration  # the root: what followed it belongs to it
+        steps = [
+            SpanRecord(
+                id=span.id, parent_id=span.parent_id, name=span.name, start=span.start,
+                end=span.end or duration, status=span.status, attributes=span.attributes,
+            )
+            for span in self._spans
+        ]  # fmt: skip
         return TraceRecord(
-            id=self.id, tenant=self.tenant, route=self.route, model=self.model, status=self.status, error=self.error,
-            started_at=self.started_at, duration=duration, first_token=self.first_token,
-            prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens, cost=self.cost,
-            preview=self.preview, attributes=self.attributes,
-            spans=[
-                SpanRecord(
-                    id=span.id, parent_id=span.parent_id, name=span.name, start=span.start,
-                    end=span.end or duration, status=span.status, attributes=span.attributes,
-                )
-                for span in self._spans
-            ],
+            id=self.id, tenant=self.tenant, route=self.route, requested=self.requested, model=self.model,
+            key=self.key, team=self.team, user=self.user, tags=list(self.tags), cache=self.cache, variant=self.variant,
+            status=self.status, error=self.error, started_at=self.started_at, duration=duration,
+            first_token=self.first_token, prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens, cost=self.cost, preview=self.preview,
+            attributes=msgspec.Raw(encode(self.attributes)) if self.attributes else EMPTY,
+            calls=self.calls, spans=msgspec.Raw(encode(steps)),
         )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from guru.observe import journal
 from guru.observe.journal import Begun, Segment
 from guru.observe.spans import Trace, TraceRecord
 from guru.store.database import Database
-from guru.store.tables import spans, traces
+from guru.store.tables import traces
 
+OnSave = Callable[[Connection, list[TraceRecord]], None]
 log = logging.getLogger(__name__)
 
 QUEUE = 4096
@@ -30,7 +32,8 @@ BATCH = 256
 PAUSE = 0.25
 """Seconds between batches: a request does not pay for the disk."""
 SUMMARY = (
-    traces.c.id, traces.c.route, traces.c.model, traces.c.status, traces.c.error, traces.c.started_at,
+    traces.c.id, traces.c.route, traces.c.requested, traces.c.model, traces.c.key, traces.c.team, traces.c.user,
+    traces.c.tags, traces.c.cache, traces.c.variant, traces.c.status, traces.c.error, traces.c.started_at,
     traces.c.duration, traces.c.first_token, traces.c.prompt_tokens, traces.c.completion_tokens, traces.c.cost,
     traces.c.preview,
 )  # fmt: skip
@@ -39,16 +42,23 @@ SUMMARY = (
 class Tracer:
     """Begins, ends, keeps and finds traces."""
 
-    def __init__(self, database: Database, home: Path) -> None:
+    def __init__(self, database: Database, home: Path, *, days: int | None = None) -> None:
+        """Traces are deleted after `days`; None keeps them."""
+        self.on_save: list[OnSave] = []
+        """Called in the transaction that makes rows of traces, with those that were no rows before: what is derived
+        from traces there counts each of them exactly once, whenever the process dies."""
+        self.on_end: list[Callable[[TraceRecord], None]] = []
+        """Called with every trace as it ends; must be quick."""
         self._database = database
         self._folder = home / "journal"
         self._segment: Segment | None = None
         self._segments: dict[Path, Segment] = {}
         self._homes: dict[str, Segment] = {}  # where an open trace began
-        self._queue: deque[tuple[bytes, Segment]] = deque()
+        self._queue: deque[tuple[TraceRecord, Segment]] = deque()
         self._wake = asyncio.Event()
+        self._days = days
         self._saving = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def waiting(self) -> int:
@@ -65,15 +75,15 @@ class Tracer:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for segment in await asyncio.to_thread(lambda: list(journal.left_behind(self._folder, set(self._segments)))):
             records = await asyncio.to_thread(journal.read_all, segment.path)
-            await self._save(records.values())
+            await self._replay(records.values())
             segment.remove()
-        self._task = asyncio.create_task(self._write_behind())
+        self._tasks = [asyncio.create_task(self._write_behind()), asyncio.create_task(self._forget())]
 
     async def close(self) -> None:
         """Make rows of everything that has ended."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.flush()
         for segment in self._segments.values():
             if segment.pending:
@@ -100,8 +110,10 @@ class Tracer:
         if line is not None and len(self._queue) >= QUEUE:
             segment.spilled = True
         else:
-            self._queue.append((line or journal.encoder.encode(record), segment))
+            self._queue.append((record, segment))
         self._wake.set()
+        for told in self.on_end:
+            told(record)
         return record
 
     async def list(
@@ -126,8 +138,8 @@ class Tracer:
             row = connection.execute(found).mappings().one_or_none()
             if row is None:
                 return None
-            steps = select(spans).where(spans.c.tenant == tenant, spans.c.trace_id == trace_id).order_by(spans.c.start)
-            return plain(row) | {"spans": [plain(span) for span in connection.execute(steps).mappings()]}
+            texts = {name: msgspec.json.decode(row[name]) for name in ("attributes", "calls", "spans")}
+            return plain(row) | texts
 
         trace = await self._database.read(find)
         if trace is None:
@@ -139,14 +151,14 @@ class Tracer:
         async with self._saving:
             while self._queue:
                 batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
-                await self._save([msgspec.json.decode(line, type=TraceRecord) for line, _ in batch])
+                await self._save([record for record, _ in batch])
                 for _ in batch:
                     self._queue.popleft()
                 self._settle_segments()
             for segment in [segment for segment in self._segments.values() if segment.spilled]:
                 segment.spilled = False
                 ended = await asyncio.to_thread(journal.read_ended, segment.path)
-                await self._save([record for record in ended.values() if record.id in segment.pending])
+                await self._replay([record for record in ended.values() if record.id in segment.pending])
                 self._settle_segments()
 
     async def _write_behind(self) -> None:
@@ -160,29 +172,47 @@ class Tracer:
                 log.exception("traces could not be written; they wait in %s", self._folder)
                 self._wake.set()
 
-    async def _save(self, records: Iterable[TraceRecord]) -> None:
-        records = list(records)
+    async def _forget(self) -> None:
+        if self._days is None:
+            return
+        while True:
+            try:
+                await self.prune(time.time() - self._days * 86_400)
+            except Exception:
+                log.exception("old traces could not be deleted")
+            await asyncio.sleep(3600)
+
+    async def _replay(self, records: Iterable[TraceRecord]) -> None:
+        """Make rows of traces of which some may be rows already."""
+        waiting = list(records)
+        for start in range(0, len(waiting), BATCH):
+            await self._save(waiting[start : start + BATCH], replayed=True)
+
+    async def _save(self, records: Sequence[TraceRecord], *, replayed: bool = False) -> None:
         if not records:
             return
 
         def save(connection: Connection) -> None:
-            ids = [record.id for record in records]
-            connection.execute(delete(spans).where(spans.c.trace_id.in_(ids)))
-            connection.execute(delete(traces).where(traces.c.id.in_(ids)))
-            rows = [msgspec.to_builtins(record) for record in records]
-            steps = [
-                {**span, "trace_id": row["id"], "tenant": row["tenant"]} for row in rows for span in row.pop("spans")
-            ]
-            for row in rows:
-                row.pop("type")
-            connection.execute(insert(traces), rows)
-            if steps:
-                connection.execute(insert(spans), steps)
+            new = unknown(connection, records) if replayed else list(records)
+            if new:
+                connection.execute(insert(traces), [to_row(record) for record in new])
+                for told in self.on_save:
+                    told(connection, new)
 
         await self._database.write(save)
         saved = {record.id for record in records}
         for segment in self._segments.values():
             segment.pending -= saved
+
+    async def prune(self, before: float) -> int:
+        """Delete the traces that began before a moment (seconds since 1970); how many there were."""
+        old = select(traces.c.id).where(traces.c.started_at < before).limit(BATCH)
+        removed = 0
+        while True:
+            count = await self._database.write(lambda c: c.execute(delete(traces).where(traces.c.id.in_(old))).rowcount)
+            removed += count
+            if count < BATCH:
+                return removed
 
     def _settle_segments(self) -> None:
         """Drop what is rows: a whole segment, or the content of the one in use."""
@@ -208,6 +238,24 @@ class Tracer:
         except OSError as error:
             log.error("the journal %s cannot be written: %s", segment.path, error)
             return None
+
+
+def unknown(connection: Connection, records: Sequence[TraceRecord]) -> list[TraceRecord]:
+    """Those that are no rows yet."""
+    ids = [record.id for record in records]
+    known = set(connection.scalars(select(traces.c.id).where(traces.c.id.in_(ids))))
+    return [record for record in records if record.id not in known]
+
+
+def to_row(record: TraceRecord) -> dict[str, Any]:
+    row = {name: getattr(record, name) for name in COLUMNS}
+    row["attributes"] = bytes(record.attributes).decode()
+    row["calls"] = journal.encoder.encode(record.calls).decode()
+    row["spans"] = bytes(record.spans).decode()
+    return row
+
+
+COLUMNS = [column.name for column in traces.columns]
 
 
 def plain(row: RowMapping) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from guru.gateway.messages import moment
+from guru.observe.spans import CallRecord
 from guru.server.endpoint import Call, get
 
 
@@ -23,7 +24,15 @@ class TraceSummary(Struct, kw_only=True):
     id: str
     route: str
     """The door: `chat.completions`, `ask`, `conversations`, ..."""
+    requested: str | None
+    """The model or alias that was asked for."""
     model: str | None
+    key: str | None
+    team: str | None
+    user: str | None
+    tags: list[str]
+    cache: str
+    variant: str | None
     status: str
     """`ok`, `error` or `cancelled`."""
     error: str | None
@@ -51,6 +60,8 @@ class SpanView(Struct, kw_only=True):
 
 class TraceView(TraceSummary, kw_only=True):
     attributes: dict[str, Any]
+    calls: list[CallRecord]
+    """What each call of a model used, as its provider bills it."""
     spans: list[SpanView]
 
 

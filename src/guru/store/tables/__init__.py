@@ -4,7 +4,8 @@ from guru.store.tables.base import metadata
 from guru.store.tables.conversations import conversations, messages
 from guru.store.tables.jobs import jobs
 from guru.store.tables.knowledge import chunks, collections, document_texts, documents
-from guru.store.tables.traces import spans, traces
+from guru.store.tables.responses import responses
+from guru.store.tables.traces import traces
 
 __all__ = [
     "chunks",
@@ -15,6 +16,5 @@ __all__ = [
     "jobs",
     "messages",
     "metadata",
-    "spans",
     "traces",
 ]
