@@ -15,6 +15,7 @@ from guru.config import Settings
 from guru.errors import GuruError
 from guru.gateway.conversations import Conversations
 from guru.gateway.pipeline import Road
+from guru.gateway.responses import Responses
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.parse.document import MIB
@@ -32,6 +33,7 @@ from guru.server import (
     openai_api,
     openapi,
     pages,
+    responses_api,
     traces_api,
 )
 from guru.server.endpoint import Endpoint
@@ -47,6 +49,7 @@ from guru.store.jobs import Jobs
 # The ones that are called most come first: routes are tried in order.
 DOORS: list[Endpoint] = [
     *openai_api.DOORS,
+    *responses_api.DOORS,
     *ask_api.DOORS,
     *conversations_api.DOORS,
     *collections_api.DOORS,
@@ -118,7 +121,7 @@ async def open_services(
         services = Services(
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=models, parser=parser,
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
-            conversations=conversations,
+            conversations=conversations, responses=Responses(database),
         )  # fmt: skip
         add_gauges(services)
         if run_jobs:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from guru.config import Settings
 from guru.gateway.conversations import Conversations
 from guru.gateway.pipeline import Road
+from guru.gateway.responses import Responses
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server.library import Library
@@ -38,5 +39,6 @@ class Services:
     metrics: Metrics
     road: Road
     conversations: Conversations
+    responses: Responses
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams that only watch end then."""

@@ -16,5 +16,6 @@ __all__ = [
     "jobs",
     "messages",
     "metadata",
+    "responses",
     "traces",
 ]
