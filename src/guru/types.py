@@ -21,33 +21,33 @@ SearchMode = Literal["hybrid", "dense", "sparse"]
 # --------------------------------------------------------------------------- messages
 
 
-class TextPart(Struct, tag_field="type", tag="text", omit_defaults=True):
+class TextPart(Struct, tag_field="type", tag="text", omit_defaults=True, forbid_unknown_fields=True):
     text: str
     cache_control: JSON | None = None
     """Where a provider's prompt cache may end a prefix, as Anthropic writes it: `{"type": "ephemeral"}`."""
 
 
-class ImageUrl(Struct, omit_defaults=True):
+class ImageUrl(Struct, omit_defaults=True, forbid_unknown_fields=True):
     url: str
     detail: str | None = None
 
 
-class ImagePart(Struct, tag_field="type", tag="image_url", omit_defaults=True):
+class ImagePart(Struct, tag_field="type", tag="image_url", omit_defaults=True, forbid_unknown_fields=True):
     image_url: ImageUrl
     cache_control: JSON | None = None
 
 
-class AudioPart(Struct, tag_field="type", tag="input_audio"):
+class AudioPart(Struct, tag_field="type", tag="input_audio", forbid_unknown_fields=True):
     input_audio: JSON
 
 
-class FilePart(Struct, tag_field="type", tag="file", omit_defaults=True):
+class FilePart(Struct, tag_field="type", tag="file", omit_defaults=True, forbid_unknown_fields=True):
     file: JSON
     """`filename` and `file_data` (a data URL), or `file_id`, as OpenAI has them; `file_url` is an address."""
     cache_control: JSON | None = None
 
 
-class RefusalPart(Struct, tag_field="type", tag="refusal"):
+class RefusalPart(Struct, tag_field="type", tag="refusal", forbid_unknown_fields=True):
     refusal: str
 
 
@@ -64,20 +64,20 @@ Part = TextPart | ImagePart | AudioPart | FilePart | RefusalPart | NativePart
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
-class FunctionCall(Struct):
+class FunctionCall(Struct, forbid_unknown_fields=True):
     name: str
     arguments: str
     """JSON text, as the model wrote it."""
 
 
-class ToolCall(Struct, kw_only=True):
+class ToolCall(Struct, kw_only=True, forbid_unknown_fields=True):
     id: str
     type: Literal["function"] = "function"
     function: FunctionCall
     cache_control: JSON | UnsetType = UNSET
 
 
-class FunctionDefinition(Struct, omit_defaults=True):
+class FunctionDefinition(Struct, omit_defaults=True, forbid_unknown_fields=True):
     name: str
     description: str | None = None
     parameters: JSON | None = None
@@ -85,7 +85,7 @@ class FunctionDefinition(Struct, omit_defaults=True):
     strict: bool | None = None
 
 
-class Tool(Struct, tag_field="type", tag="function", omit_defaults=True):
+class Tool(Struct, tag_field="type", tag="function", omit_defaults=True, forbid_unknown_fields=True):
     function: FunctionDefinition
     cache_control: JSON | None = None
 
@@ -98,7 +98,7 @@ class NativeTool(Struct):
     tool: JSON
 
 
-class Message(Struct, omit_defaults=True):
+class Message(Struct, omit_defaults=True, forbid_unknown_fields=True):
     role: Role
     content: str | list[Part] | None = None
     name: str | None = None
@@ -112,6 +112,9 @@ class Message(Struct, omit_defaults=True):
     thinking_blocks: list[JSON] | None = None
     """The same as the provider signed it: `{"type": "thinking", "thinking", "signature"}` or `redacted_thinking`
     with `data`. Sent back unchanged to the provider that wrote them; others are not shown them."""
+    extra: JSON = {}
+    """Members that Guru does not know, such as Mistral's `prefix`: for a model that speaks OpenAI's format. Others
+    refuse them."""
 
     @property
     def text(self) -> str:

@@ -1,5 +1,7 @@
 """The parser of providers' event streams: any split of the bytes gives the same events."""
 
+import itertools
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -32,7 +34,7 @@ def parse(pieces):
 
 def cut(data, places):
     edges = [0, *sorted(places), len(data)]
-    return [data[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+    return [data[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))

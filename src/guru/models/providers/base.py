@@ -71,6 +71,9 @@ class Provider:
     PARAMETERS: ClassVar[Mapping[str, Support]] = table({})
     """What becomes of every field of `ChatRequest`."""
 
+    MESSAGE_EXTRA: ClassVar[bool] = False
+    """Whether messages may carry members that Guru does not know."""
+
     def __init__(self, name: str, settings: ProviderSettings, http: HttpClient) -> None:
         """Raises `ConfigurationError` when the address or the key is missing. Connects to nothing."""
         self.name = name
@@ -87,7 +90,7 @@ class Provider:
                 f"[providers.{name}] has no api_key.",
                 hint=f'Add it: api_key = "env:{name.upper().replace("-", "_")}_API_KEY".',
             )
-        self.filter = Filter(name, self.PARAMETERS, settings.drop_params)
+        self.filter = Filter(name, self.PARAMETERS, settings.drop_params, message_extra=self.MESSAGE_EXTRA)
         self.headers = self.make_headers()
         self.timeouts = self._timeouts()
 

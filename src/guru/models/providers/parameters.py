@@ -65,8 +65,14 @@ def table(support: Mapping[str, Support], default: Support = CARRIED) -> Mapping
 class Filter:
     """Refuses what a provider does not take, before anything is sent, or leaves it out where the owner says so."""
 
-    def __init__(self, provider: str, support: Mapping[str, Support], drop: Iterable[str]) -> None:
-        """`provider` as the configuration calls it; `drop` are the `drop_params` of its table."""
+    def __init__(
+        self, provider: str, support: Mapping[str, Support], drop: Iterable[str], *, message_extra: bool = False
+    ) -> None:
+        """`provider` as the configuration calls it; `drop` are the `drop_params` of its table.
+
+        `message_extra`: whether messages may have members that Guru does not know.
+        """
+        self._message_extra = message_extra
         self._provider = provider
         self._drop = frozenset(drop)
         self._notes = {name: value.note for name, value in support.items() if value.kind == "refused"}
@@ -89,6 +95,10 @@ class Filter:
                 raise refusal(self._provider, next(iter(extra)), self._notes["extra"])
             if len(extra) < len(request.extra):
                 lost["extra"] = extra
+        if not self._message_extra and isinstance(request, ChatRequest):
+            for place, message in enumerate(request.messages):
+                for name in message.extra:
+                    raise refusal(self._provider, f"messages[{place}].{name}", "Leave it out.", droppable=False)
         # A parameter that the owner drops although the provider takes it is dropped all the same.
         for name in self._drop:
             if name not in self._notes and getattr(request, name, None) is not None and name in NAMES:
@@ -96,8 +106,10 @@ class Filter:
         return msgspec.structs.replace(request, **lost) if lost else request
 
 
-def refusal(provider: str, name: str, instead: str) -> InvalidParameter:
+def refusal(provider: str, name: str, instead: str, *, droppable: bool = True) -> InvalidParameter:
     """The error for a parameter that a provider does not take."""
+    if not droppable:
+        return InvalidParameter(f"{provider} does not take `{name}`.", param=name, hint=instead)
     hint = f'{instead} Or set drop_params = ["{name}"] under [providers.{provider}].'
     return InvalidParameter(f"{provider} does not take `{name}`.", param=name, hint=hint)
 

@@ -72,6 +72,9 @@ def convert(value: Any, kind: Any, name: str) -> Any:
         reason = str(error).partition(" - at `")[0]
         path = re.search(r"`\$([^`]*)`$", str(error))
         param = name + (path[1] if path else "")
+        if unknown := re.match(r"Object contains unknown field `([^`]*)`", reason):
+            param = f"{param}.{unknown[1]}"
+            raise InvalidParameter(f"`{param}` is unknown.", param=param, hint="Leave it out.") from None
         raise InvalidParameter(f"`{param}`: {reason[0].lower()}{reason[1:]}.", param=param) from None
     for lost in _lost(value, msgspec.to_builtins(converted), name):
         raise InvalidParameter(f"`{lost}` is unknown.", param=lost, hint="Leave it out.")
