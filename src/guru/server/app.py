@@ -30,6 +30,7 @@ from guru.server import (
     health,
     jobs_api,
     models_api,
+    ollama_api,
     openai_api,
     openapi,
     pages,
@@ -49,6 +50,7 @@ from guru.store.jobs import Jobs
 # The ones that are called most come first: routes are tried in order.
 DOORS: list[Endpoint] = [
     *openai_api.DOORS,
+    *ollama_api.DOORS,
     *responses_api.DOORS,
     *ask_api.DOORS,
     *conversations_api.DOORS,

@@ -67,7 +67,8 @@ def ollama_error(error: GuruError) -> dict[str, Any]:
 
 
 OLLAMA_PATHS = {
-    f"/api/{name}" for name in ("chat", "generate", "embed", "embeddings", "tags", "show", "pull", "ps", "version")
+    f"/api/{name}"
+    for name in ("chat", "generate", "embed", "embeddings", "tags", "show", "pull", "delete", "ps", "version")
 }
 
 
