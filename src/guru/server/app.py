@@ -24,6 +24,8 @@ from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server import (
     ask_api,
+    chat_api,
+    chat_socket,
     collections_api,
     conversations_api,
     documents_api,
@@ -53,6 +55,7 @@ DOORS: list[Endpoint] = [
     *ollama_api.DOORS,
     *responses_api.DOORS,
     *ask_api.DOORS,
+    *chat_api.DOORS,
     *conversations_api.DOORS,
     *collections_api.DOORS,
     *documents_api.DOORS,
@@ -81,7 +84,7 @@ def create_app(home: Path, settings: Settings, *, run_jobs: bool = True, models:
                 raise
             yield
 
-    routes: list[BaseRoute] = [*(door.route() for door in DOORS), *pages.routes()]
+    routes: list[BaseRoute] = [*(door.route() for door in DOORS), *chat_socket.ROUTES, *pages.routes()]
     app = Starlette(
         routes=routes,
         lifespan=lifespan,

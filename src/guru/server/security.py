@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from guru.errors import Forbidden, GuruError
 from guru.server.bodies import too_large
@@ -33,7 +34,7 @@ HEADERS = [
 
 
 class Gate:
-    """Pure ASGI middleware: request ids, Host and Origin checks, size limit, security headers."""
+    """Pure ASGI middleware: request ids, Host and Origin checks, size limit, security headers; sockets too."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str], max_body: int) -> None:
         self.app = app
@@ -41,10 +42,13 @@ class Gate:
         self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         trace_id = scope["guru.trace_id"] = new_id("tr")
+        if scope["type"] == "websocket":
+            await self._open_socket(scope, receive, send)
+            return
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -56,6 +60,14 @@ class Gate:
             await error_response(scope, refusal)(scope, receive, sending)
             return
         await self.app(scope, self._limited(scope, receive), sending)
+
+    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A browser opens a socket to any site without asking: its page's origin is looked at as for a change."""
+        refusal = self._refuse(scope)
+        if refusal is not None:
+            await WebSocket(scope, receive, send).send_denial_response(error_response(scope, refusal))
+            return
+        await self.app(scope, receive, send)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive`, counting where the size was not announced."""
@@ -82,7 +94,7 @@ class Gate:
                 f"The Host header names {host!r}, which is not a name of this server.",
                 hint="Use http://localhost, or add the name to [server] allowed_hosts.",
             )
-        if scope["method"] not in SAFE_METHODS and not self._same_origin(headers, host):
+        if scope.get("method") not in SAFE_METHODS and not self._same_origin(headers, host):
             return Forbidden(
                 "A page on another site may not change anything here.",
                 hint="Send the request from Guru's own pages or from a program, or add the site's name to "

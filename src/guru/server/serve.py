@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -87,7 +88,8 @@ class Server(uvicorn.Server):
         self.ready = asyncio.Event()
         super().__init__(
             uvicorn.Config(
-                app, http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,
+                app, http="httptools", ws=socket_protocol,  # type: ignore[arg-type]
+                lifespan="on", log_config=None, access_log=False,
                 server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE,
             )
         )  # fmt: skip
@@ -113,6 +115,13 @@ class Server(uvicorn.Server):
     async def run_embedded(self, listener: socket.socket) -> None:
         """Serve without touching the process's signals."""
         await self._serve([listener])
+
+
+def socket_protocol(**options: Any) -> asyncio.Protocol:
+    """uvicorn's WebSocket protocol, imported with the first socket that is opened."""
+    from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+    return WSProtocol(**options)
 
 
 def refuse_open_address(settings: Settings) -> None:

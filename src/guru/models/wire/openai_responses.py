@@ -137,7 +137,7 @@ def refuse(raw: JSON) -> None:
 
 
 def take_items(raw: JSON) -> list[JSON]:
-    value = take(raw, "input", str | list[Any], [])
+    value: str | list[JSON] = take(raw, "input", str | list[Any], [])
     if isinstance(value, str):
         return [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": value}]}]
     return value

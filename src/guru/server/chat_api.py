@@ -1,0 +1,106 @@
+"""Guru's own small chat: a message in, a text out; whole, as server-sent events, or over a WebSocket."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from guru.errors import InvalidParameter
+from guru.models.wire.openai_chat import usage_json
+from guru.server.ask_api import stream_events
+from guru.server.endpoint import Call, post
+from guru.server.road import begin, collect, last_started, road_headers
+from guru.server.sse import EventStream, while_connected
+from guru.types import ChatRequest, Citation, Cited, Completed, Delta, Event, Finished, Grounding, Message, Role
+
+
+class ContextMessage(Struct, forbid_unknown_fields=True):
+    role: Role
+    content: str
+
+
+class ChatMessage(Struct, kw_only=True, forbid_unknown_fields=True):
+    message: str
+    context: str | list[ContextMessage] | None = None
+    """What the model should know: a text, or the messages before this one."""
+    model: str | None = None
+    """`default` when it is left out."""
+    collection: str | None = None
+    """Answer from its documents, with citations."""
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    stream: bool = False
+
+
+class ChatAnswer(Struct, kw_only=True):
+    text: str
+    citations: list[Citation]
+    outcome: str | None
+    """With a collection: `answered`, `quoted` or `declined`."""
+    confidence: float | None
+    finish_reason: str | None
+    model: str
+    usage: dict[str, Any]
+    cost: float
+    timings: dict[str, float]
+    """Seconds."""
+    trace_id: str
+
+
+@post("/api/v1/chat", answer=ChatAnswer)
+async def chat(call: Call, body: ChatMessage) -> Any:
+    """Answer a message. With `stream`, the events are those of `/api/v1/ask`."""
+    events = call.services.road.run(to_request(body, to_messages(body)), call.caller("chat"))
+    if body.stream:
+        started, rest = await begin(events)
+        chunks = stream_events(started, rest, call.trace_id)
+        return EventStream(chunks, road_headers(call.trace_id, started.model, cache=started.cache))
+    collected = await while_connected(call.request.receive, collect(events))
+    answer = to_answer(collected)
+    headers = road_headers(call.trace_id, answer.model, answer.cost, last_started(collected).cache)
+    return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
+
+
+def to_messages(body: ChatMessage) -> list[Message]:
+    """The context and the message. Raises `InvalidParameter`."""
+    if not body.message.strip():
+        raise InvalidParameter("`message` is empty.", param="message", hint="Say something.")
+    before = body.context or []
+    if isinstance(before, str):
+        before = [ContextMessage("system", before)]
+    return [*(Message(role=item.role, content=item.content) for item in before), Message("user", body.message)]
+
+
+def to_request(body: ChatMessage, messages: list[Message]) -> ChatRequest:
+    return ChatRequest(
+        model=body.model or "default",
+        messages=messages,
+        temperature=body.temperature,
+        max_tokens=body.max_tokens,
+        stream=body.stream,
+        guru=Grounding(body.collection) if body.collection else None,
+    )
+
+
+def to_answer(events: list[Event]) -> ChatAnswer:
+    """The whole answer from its events."""
+    started = last_started(events)
+    completed = next(event for event in events if isinstance(event, Completed))
+    return ChatAnswer(
+        text="".join(event.text for event in events if isinstance(event, Delta)),
+        citations=[citation for event in events if isinstance(event, Cited) for citation in event.citations],
+        outcome=completed.outcome,
+        confidence=completed.confidence,
+        finish_reason=next((event.reason for event in events if isinstance(event, Finished)), None),
+        model=started.model,
+        usage=usage_json(completed.usage),
+        cost=completed.cost,
+        timings=completed.timings,
+        trace_id=started.trace_id,
+    )
+
+
+DOORS = [chat]
