@@ -10,7 +10,8 @@
     ├── NotFound                      404  a model, collection, document, job or trace
     ├── Conflict                      409  exists already, or is in use
     ├── TooLarge                      413
-    ├── RateLimited                   429  a limit or a budget of ours
+    ├── RateLimited                   429  a limit of ours
+    │   └── BudgetExceeded                 the money of this day or month is spent
     ├── ConfigurationError            500  guru.toml, environment or flags are wrong
     ├── StoreError                    500  the database refuses
     ├── ModelError                    502  a model answered with an error
@@ -116,6 +117,13 @@ class RateLimited(GuruError):
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
     retryable = True
+
+
+class BudgetExceeded(RateLimited):
+    """`code` is OpenAI's word for it, which their clients show."""
+
+    code = "insufficient_quota"
+    retryable = False
 
 
 class ConfigurationError(GuruError):
