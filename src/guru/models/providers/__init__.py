@@ -28,6 +28,9 @@ KINDS: Final[dict[str, str]] = {
     "openrouter": "openrouter:OpenRouter",
     "deepseek": "deepseek:DeepSeek",
     "fireworks": "fireworks:Fireworks",
+    "anthropic": "anthropic:Anthropic",
+    "bedrock": "bedrock:Bedrock",
+    "sagemaker": "sagemaker:SageMaker",
 }
 """What `kind` may say, or the name of a table without it: file and class in this package."""
 
