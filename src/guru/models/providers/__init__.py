@@ -31,6 +31,9 @@ KINDS: Final[dict[str, str]] = {
     "anthropic": "anthropic:Anthropic",
     "bedrock": "bedrock:Bedrock",
     "sagemaker": "sagemaker:SageMaker",
+    "gemini": "gemini:Gemini",
+    "cohere": "cohere:Cohere",
+    "ollama": "ollama:Ollama",
 }
 """What `kind` may say, or the name of a table without it: file and class in this package."""
 

@@ -112,9 +112,10 @@ class ChatEncoder:
             call.id, call.name = part.id or call.id, part.name or call.name
             call.arguments += part.arguments
         text = event.text + event.refusal  # Ollama has no refusals: they are text
-        if not (text or event.reasoning or event.logprobs or event.extra):
+        extra = event.extra.get("ollama", {})
+        if not (text or event.reasoning or event.logprobs or extra):
             return []
-        line = event.extra | self._piece(text, event.reasoning) | {"done": False}
+        line = extra | self._piece(text, event.reasoning) | {"done": False}
         if event.logprobs:
             line["logprobs"] = [_logprob(entry) for entry in event.logprobs]
         return [line]
@@ -129,7 +130,7 @@ class ChatEncoder:
         ended = self._clock()
         total = event.timings.get("total", ended - self._began)
         first = event.timings.get("first_token", (self._first or ended) - self._began)
-        line = event.extra | self._piece("") | {
+        line = self._piece("") | {
             "done": True,
             "done_reason": DONE_REASONS.get(self._reason, self._reason),
             "total_duration": nanoseconds(total),
@@ -138,7 +139,8 @@ class ChatEncoder:
             "prompt_eval_duration": nanoseconds(first - event.timings.get("queue", 0.0)),
             "eval_count": event.usage.completion_tokens,
             "eval_duration": nanoseconds(total - first),
-        }  # fmt: skip
+        }
+        line |= event.extra.get("ollama", {})  # what an Ollama server measured itself
         outcome = {"outcome": event.outcome, "confidence": event.confidence}
         return line | ({"guru": outcome} if event.outcome else {})
 
