@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guru.config import PriceSettings, ProviderSettings, Settings
+from guru.config import AliasSettings, Deployment, PriceSettings, ProviderSettings, Settings
 from guru.errors import ConfigurationError
 from guru.gateway.cost import Prices, Rates
 from guru.gateway.cost.rates import day, overlaid, to_rates
@@ -169,6 +169,14 @@ async def test_only_configured_prices_are_known_before_it_is_open() -> None:
     assert own.cost("openai/gpt-4o", Usage(1000, 0)) is None
     await own.open()
     assert own.cost("openai/gpt-4o", Usage(1000, 0)) == pytest.approx(0.0025)
+
+
+def test_an_estimate_for_an_alias_is_that_of_its_dearest_deployment(caplog: pytest.LogCaptureFixture) -> None:
+    deployments = [Deployment(model="openai/gpt-4o-mini"), Deployment(model="openai/gpt-4o")]
+    found = prices(models={"smart": AliasSettings(deployments=deployments)})
+    assert found.estimate("smart", 1000, 1000) == found.estimate("openai/gpt-4o", 1000, 1000) == pytest.approx(0.0125)
+    assert found.estimate("default", 1000, 1000) is None
+    assert not caplog.records
 
 
 def test_context_lengths_are_published_too() -> None:

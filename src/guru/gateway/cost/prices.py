@@ -69,6 +69,7 @@ class Prices:
         self._warned: set[str] = set()
         self._overrides: dict[str, tuple[Rates, float]] = {}
         self._providers: Mapping[str, ProviderSettings] = {}
+        self._aliases: Mapping[str, list[str]] = {}
         self.reload(settings or Settings())
 
     async def open(self) -> None:
@@ -81,6 +82,9 @@ class Prices:
         """Take the prices and providers of a new configuration. Raises `ConfigurationError`."""
         self._overrides = {name: override(name, price) for name, price in settings.prices.items()}
         self._providers = settings.providers
+        self._aliases = {
+            name: [deployment.model for deployment in alias.deployments] for name, alias in settings.models.items()
+        }
         self._known = {}
         self._warned = set()
 
@@ -93,11 +97,12 @@ class Prices:
         return None if rates is None else rates.cost(usage)
 
     def estimate(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """The same before the request, for budgets."""
-        rates = self.rates(model)
-        if rates is None:
-            return None
-        return rates.cost(Usage(prompt_tokens, completion_tokens))
+        """The same before the request, for budgets; of an alias, what the dearest of its deployments would cost."""
+        names = self._aliases.get(model)
+        if names is None:
+            return self.cost(model, Usage(prompt_tokens, completion_tokens)) if "/" in model else None
+        costs = [self.cost(name, Usage(prompt_tokens, completion_tokens)) for name in names]
+        return max((cost for cost in costs if cost is not None), default=None)
 
     def rates(self, model: str, at: float | None = None, tier: str | None = None) -> Rates | None:
         """The price of each kind of token; None when it is not known."""

@@ -6,6 +6,7 @@ from guru.store.tables.jobs import jobs
 from guru.store.tables.knowledge import chunks, collections, document_texts, documents
 from guru.store.tables.responses import responses
 from guru.store.tables.traces import traces
+from guru.store.tables.usage import usage
 
 __all__ = [
     "chunks",
@@ -18,4 +19,5 @@ __all__ = [
     "metadata",
     "responses",
     "traces",
+    "usage",
 ]
