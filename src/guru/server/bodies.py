@@ -52,6 +52,18 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
         raise BadRequest(f"The body is not valid JSON: {error}.", hint="Send a JSON object.") from None
 
 
+def decode_known(body: bytes, shape: type[Shape]) -> tuple[Shape, dict[str, Any]]:
+    """A JSON object as `shape`, and the members that `shape` does not know. Raises as `decode`."""
+    raw = decode(body, dict[str, Any])
+    fields = {field.encode_name for field in msgspec.structs.fields(shape)}  # type: ignore[arg-type]
+    known = {name: value for name, value in raw.items() if name in fields and value is not None}
+    try:
+        found = msgspec.convert(known, shape)
+    except msgspec.ValidationError as error:
+        raise explain(error, shape) from None
+    return found, {name: value for name, value in raw.items() if name not in fields and value is not None}
+
+
 def decode_query(query: Mapping[str, str], shape: type[Shape]) -> Shape:
     """Query parameters as `shape`. Raises `InvalidParameter`."""
     try:

@@ -57,8 +57,10 @@ class EventStream:
     ) -> None:
         self._chunks = chunks
         self._comments = media_type == "text/event-stream"
+        if media_type.startswith(("text/", "application/")):
+            media_type += "; charset=utf-8"
         self._headers = [
-            (b"content-type", f"{media_type}; charset=utf-8".encode()),
+            (b"content-type", media_type.encode()),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),
             *((name.encode(), value.encode()) for name, value in headers.items()),

@@ -1,0 +1,155 @@
+"""A reranker without a model of its own: how near a passage is to a query, by meaning and by words.
+
+It is a bi-encoder: query and passage are read apart, by the embedder that is here anyway. A cross-encoder, which reads
+them together, ranks better. The score is calibrated: of passages with 0.7, about seven in ten answer the query
+(benchmarks/rerank.py fits and measures it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from guru.errors import InvalidParameter
+from guru.tasks import Ranked, Ranking, RerankRequest
+from guru.types import Embedder, Usage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_DOCUMENTS: Final = 1000
+MAX_CHARACTERS: Final = 4 << 20
+WINDOW: Final = 40
+"""Words of the pieces that a passage is looked at in, besides as a whole."""
+WEIGHTS: Final = (-6.0, 4.0, 4.0, 3.0)
+"""Of a logistic regression on 1 and `FEATURES`."""
+FEATURES: Final = ("whole", "best_piece", "words")
+WORD: Final = re.compile(r"\w+")
+SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|\n+")
+_STOP_WORDS: Final = """
+a about an and any are as at be been but by can could did do does for from had has have he her his how i if in into is
+it its many me much my no not of on or our she so that the their them there these they this to us was we were what when
+where which while who whom whose why will with would you your
+"""
+STOP_WORDS: Final = frozenset(_STOP_WORDS.split())
+
+
+class LocalReranker:
+    """Implements `guru.tasks.Reranker`."""
+
+    name = "local/rerank-minilm"
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    async def rerank(self, request: RerankRequest) -> Ranking:
+        """Raises `InvalidParameter` for more than it can read at once, and for fields that it does not know."""
+        check(request)
+        documents = await asyncio.to_thread(self._cut, request)
+        features, tokens = await self.features(request.query, documents)
+        scores = [score(row) for row in features]
+        order = sorted(range(len(scores)), key=lambda index: -scores[index])[: request.top_n]
+        results = [Ranked(index, round(scores[index], 6)) for index in order]
+        return Ranking(model=self.name, results=results, usage=Usage(prompt_tokens=tokens))
+
+    async def features(self, query: str, documents: Sequence[str]) -> tuple[list[tuple[float, ...]], int]:
+        """`FEATURES` of every document, 0 to 1, and the tokens that were read."""
+        pieces = [windows(document) for document in documents]
+        texts = [query, *documents, *(piece for group in pieces for piece in group)]
+        vectors = await self._embedder.embed(texts)
+        return await asyncio.to_thread(self._features, query, documents, pieces, vectors)
+
+    def _features(
+        self, query: str, documents: Sequence[str], pieces: list[list[str]], vectors: NDArray[Any]
+    ) -> tuple[list[tuple[float, ...]], int]:
+        near = (vectors[1:] @ vectors[0]).tolist()
+        overlap = word_overlap(query, documents)
+        rows: list[tuple[float, ...]] = []
+        place = len(documents)
+        for index, group in enumerate(pieces):
+            best = max([near[index], *near[place : place + len(group)]])
+            place += len(group)
+            rows.append((near[index], best, overlap[index]))
+        count = self._embedder.count_tokens
+        return rows, sum(map(count, documents)) + count(query) * len(documents)
+
+    def _cut(self, request: RerankRequest) -> list[str]:
+        """The documents, each at most `max_tokens_per_doc` tokens long."""
+        limit = request.max_tokens_per_doc
+        if limit is None:
+            return request.documents
+        cut: list[str] = []
+        for document in request.documents:
+            offsets = self._embedder.token_offsets(document)
+            cut.append(document if len(offsets) <= limit else document[: offsets[limit - 1][1]])
+        return cut
+
+
+def check(request: RerankRequest) -> None:
+    for name in request.extra:
+        message = f"`{name}` means nothing to {LocalReranker.name}."
+        raise InvalidParameter(message, param=name, hint="Leave it out.")
+    size = sum(map(len, request.documents))
+    if len(request.documents) > MAX_DOCUMENTS or size > MAX_CHARACTERS:
+        message = f"{len(request.documents)} documents with {size} characters are too many at once."
+        hint = f"Send at most {MAX_DOCUMENTS} documents with {MAX_CHARACTERS} characters together."
+        raise InvalidParameter(message, param="documents", hint=hint)
+
+
+def score(features: Sequence[float]) -> float:
+    """The calibrated score, 0 to 1."""
+    bias, *weights = WEIGHTS
+    total = bias + sum(weight * value for weight, value in zip(weights, features, strict=True))
+    return 1 / (1 + math.exp(-total))
+
+
+def windows(text: str) -> list[str]:
+    """A passage in pieces of whole sentences, about `WINDOW` words each; none where it is no longer than one."""
+    pieces: list[str] = []
+    piece: list[str] = []
+    size = 0
+    for sentence in SENTENCE_END.split(text):
+        words = sentence.split()
+        # A "sentence" without an end, as in a table, is cut by words.
+        for start in range(0, len(words), WINDOW):
+            part = words[start : start + WINDOW]
+            if piece and size + len(part) > WINDOW:
+                pieces.append(" ".join(piece))
+                piece, size = [], 0
+            piece += part
+            size += len(part)
+    if piece:
+        pieces.append(" ".join(piece))
+    return pieces if len(pieces) > 1 else []
+
+
+def word_overlap(query: str, documents: Sequence[str]) -> list[float]:
+    """The share of the query's words that each document has; words that fewer documents have count more."""
+    asked = terms(query)
+    found = [asked & terms(document) for document in documents]
+    weights = {
+        word: math.log(1 + (len(documents) + 1) / (sum(word in words for words in found) + 0.5)) for word in asked
+    }
+    total = sum(weights.values()) or 1.0
+    return [sum(weights[word] for word in words) / total for words in found]
+
+
+def terms(text: str) -> set[str]:
+    words = (word for word in WORD.findall(text.lower()) if word not in STOP_WORDS)
+    return {stem(word) for word in words}
+
+
+@lru_cache(maxsize=20_000)
+def stem(word: str) -> str:
+    return str(stemmer().stemWord(word))
+
+
+@lru_cache(maxsize=1)
+def stemmer() -> Any:
+    import Stemmer
+
+    return Stemmer.Stemmer("english")
