@@ -12,6 +12,7 @@ import openai
 
 from guru.config import Settings
 from guru.errors import ModelNotFound
+from guru.models.local.embedding import LocalEmbeddings
 from guru.models.registry import ModelStatus
 from guru.server.app import create_app
 from guru.server.serve import Server, address
@@ -102,6 +103,9 @@ class TestModels:
         if name in ("embedding", self.words.name):
             return self.words
         raise ModelNotFound(f"There is no model {name!r}.", param="model")
+
+    def embedding_model(self, name):
+        return LocalEmbeddings(self.embedder(name))
 
     async def list(self):
         return [

@@ -362,8 +362,15 @@ class ChatModel(Protocol):
     examples and the best evidence alone.
     """
 
-    name: str
-    context_length: int
+    @property
+    def name(self) -> str:
+        """`provider/model`."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """Tokens, prompt and answer together."""
+        ...
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         """Stream the answer. Closing the iterator cancels the work. Raises `ModelError` and `BadRequest`."""

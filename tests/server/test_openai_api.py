@@ -7,7 +7,14 @@ import numpy as np
 import openai
 import pytest
 
-from guru.errors import ContextTooLong, InvalidParameter, ModelError, ModelTimeout, ModelUnavailable, RateLimited
+from guru.errors import (
+    ContextTooLong,
+    InvalidParameter,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    UpstreamRateLimited,
+)
 from guru.types import Completed, Delta, Finished, TokenLogprob, ToolCallDelta, TopLogprob, Usage
 from scripted import say
 
@@ -95,11 +102,11 @@ async def test_response_format_and_logprobs(server):
             "invalid_parameter",
         ),
         (ContextTooLong("Too long.", hint="Shorten it."), openai.BadRequestError, 400, "context_length_exceeded"),
-        (RateLimited("Slowly."), openai.RateLimitError, 429, "rate_limit_exceeded"),
+        (UpstreamRateLimited("Slowly."), openai.RateLimitError, 429, "upstream_rate_limited"),
         (ModelError("It broke."), openai.InternalServerError, 502, "model_error"),
         (ModelUnavailable("It restarts."), openai.InternalServerError, 503, "model_unavailable"),
         (ModelTimeout("It hangs."), openai.InternalServerError, 504, "model_timeout"),
-        (ZeroDivisionError("secret detail"), openai.InternalServerError, 500, None),
+        (ZeroDivisionError("secret detail"), openai.InternalServerError, 502, "model_error"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -200,7 +207,8 @@ async def test_a_client_that_goes_away_cancels_the_model(server, stream):
             await asyncio.sleep(0.01)
         while not (traces := (await server.get("/api/v1/traces"))[1]["traces"]):
             await asyncio.sleep(0.01)
-    assert (traces[0]["status"], traces[0]["completion_tokens"]) == ("cancelled", 1)
+    assert traces[0]["status"] == "cancelled"
+    assert traces[0]["completion_tokens"] > 0
 
 
 async def test_a_client_that_reads_slowly_gets_everything(server):

@@ -1,22 +1,40 @@
-"""The road: every model call, whatever door it came through, runs here, and all of it is one trace."""
+"""The road: every model call, whatever door it came through, runs here, and all of it is one trace.
+
+identify -> limit -> retrieve -> route -> cache -> model -> cite -> settle. Identifying is done by the door, before it
+has a `Caller`; cache, context and routing are models around the model that answers (see `steps`).
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from msgspec import Struct
-
+from guru.config import Deployment, Settings
 from guru.gateway.identity import Caller
+from guru.gateway.steps import (
+    PREVIEW,
+    Answerer,
+    Cache,
+    Context,
+    Knowledge,
+    Limiter,
+    Passages,
+    Prices,
+    Request,
+    Router,
+    Tokens,
+    admit,
+    settle,
+)
+from guru.gateway.tasks import Task, perform
 from guru.gateway.traced import TracedModel
 from guru.observe import names
 from guru.observe.metrics import Metrics
-from guru.observe.spans import Trace
+from guru.observe.spans import Trace, TraceRecord
 from guru.observe.traces import Tracer
+from guru.tasks import TaskModels
 from guru.types import (
-    JSON,
     ChatModel,
     ChatRequest,
     Cited,
@@ -24,150 +42,131 @@ from guru.types import (
     Delta,
     Event,
     Grounding,
-    Hit,
-    Models,
     Retrieved,
-    SearchMode,
     Started,
     TextRequest,
     Unsupported,
 )
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-PREVIEW = 160
-
-
-class Passages(Protocol):
-    """What a search found. Only the hits matter to the road; the answerer may know more."""
-
-    @property
-    def hits(self) -> list[Hit]: ...
-
-
-class Knowledge(Protocol):
-    """What the road needs of the knowledge base."""
-
-    async def retrieve(
-        self,
-        tenant: str,
-        collection: str,
-        query: str,
-        *,
-        k: int | None = None,
-        mode: SearchMode = "hybrid",
-        filter: JSON | None = None,
-    ) -> Passages: ...
-
-
-class Answerer(Protocol):
-    """Answers from passages: streams text, citations, and what no passage stands for."""
-
-    def query(self, request: ChatRequest) -> str:
-        """What to search for. Raises `InvalidParameter` when nothing is asked."""
-        ...
-
-    def answer(
-        self, request: ChatRequest, retrieval: Any, model: ChatModel, record: Callable[[str, Any], None] | None = None
-    ) -> AsyncIterator[Event]:
-        """`record` is told what was decided on the way, for the trace."""
-        ...
-
-
-class Embedded(Struct):
-    """The vectors of some texts, float32, shape (texts, dimension)."""
-
-    model: str
-    vectors: NDArray[Any]
-    tokens: int
-
 
 class Road:
-    """Route, retrieve (if asked), model, cite, settle."""
+    """Takes requests to models and events back."""
 
     def __init__(
         self,
-        models: Models,
+        *,
+        settings: Settings,
+        models: TaskModels,
+        router: Router,
+        prices: Prices,
+        tokens: Tokens,
+        limiter: Limiter | None = None,
+        cache: Cache | None = None,
+        context: Context | None = None,
         knowledge: Knowledge,
         answerer: Answerer,
         tracer: Tracer,
         metrics: Metrics,
     ) -> None:
-        self._models = models
+        self.models = models
+        self.router = router
+        self.prices = prices
+        self.tokens = tokens
+        self.limiter = limiter
+        self._settings = settings
+        self._cache = cache
+        self._context = context
         self._knowledge = knowledge
         self._answerer = answerer
         self._tracer = tracer
         self._metrics = metrics
 
-    async def run(self, request: ChatRequest | TextRequest, caller: Caller) -> AsyncGenerator[Event]:
-        """Stream the answer. Close the iterator to cancel; whatever happens, the trace and the usage are kept."""
-        trace = self._tracer.begin(caller.trace_id, caller.tenant, caller.route)
+    def reload(self, settings: Settings) -> None:
+        """Requests that begin from now on are served by the new configuration."""
+        self._settings = settings
+
+    async def run(self, request: Request, caller: Caller) -> AsyncGenerator[Event]:
+        """Stream the answer. Close the iterator to cancel; whatever happens, the trace and the usage are kept.
+
+        Raises `RateLimited`, `ModelNotFound`, `BadRequest`s and `ModelError`s.
+        """
+        trace = self.begin(request.model, caller)
         trace.preview = preview(request)
+        reservation = None
         try:
             with trace.span(caller.route):
-                model = self._route(request.model, trace)
+                model = self._model(request, caller, trace)
+                prompt, answer = self.tokens.estimate(request)
+                cost = self.prices.estimate(model.name, prompt, answer)
+                reservation = await admit(self.limiter, caller, request.model, prompt + answer, cost)
                 yield Started(model=model.name, trace_id=trace.id)
-                if isinstance(request, TextRequest):
-                    events = model.complete(request)
-                elif request.guru is None:
-                    events = model.chat(request)
-                else:
-                    found = await self._retrieve(request, request.guru, caller, trace)
-                    yield Retrieved(found.hits)
-                    events = self._cite(request, found, model, trace)
-                completed: Completed | None = None
-                async with aclosing(events) as stream:  # type: ignore[type-var]
-                    async for event in stream:
-                        if isinstance(event, Delta) and trace.first_token is None:
-                            trace.first_token = trace.elapsed
-                        elif isinstance(event, Completed):
-                            completed = timed(event, trace)
+                async with aclosing(self._events(request, model, caller, trace)) as events:
+                    async for event in events:
+                        if type(event) is Delta:
+                            if trace.first_token is None:
+                                trace.first_token = trace.elapsed
+                        elif type(event) is Started:
+                            event.trace_id = trace.id
+                            trace.model, trace.cache, trace.variant = event.model, event.cache, event.variant
+                            if event.model == model.name and event.cache == "miss":
+                                continue  # as planned
+                        elif type(event) is Completed:
+                            complete(event, trace)
                         yield event
-                if completed is not None:
-                    usage = completed.usage
-                    trace.told(usage.prompt_tokens, usage.completion_tokens, completed.cost)
         except BaseException as error:
             trace.failed(error)
             raise
         finally:
-            self._settle(trace)
+            settle(reservation, self.end(trace).calls)
 
-    async def embed(self, name: str, texts: Sequence[str], caller: Caller) -> Embedded:
-        """The vectors of `texts`, by the model `name`."""
+    async def perform(self, task: Task, request: Any, caller: Caller) -> Any:
+        """The result for a request of `guru.tasks`. Raises as `run` does."""
+        return await perform(self, task, request, caller)
+
+    def begin(self, requested: str, caller: Caller) -> Trace:
+        """A new trace for a request, on disk before anybody hears of it."""
         trace = self._tracer.begin(caller.trace_id, caller.tenant, caller.route)
-        trace.preview = texts[0][:PREVIEW] if texts else None
-        try:
-            with trace.span(caller.route):
-                embedder = self._models.embedder(name)
-                trace.model = embedder.name
-                with trace.span(f"embeddings {embedder.name}") as span:
-                    tokens = await asyncio.to_thread(lambda: sum(map(embedder.count_tokens, texts)))
-                    vectors = await embedder.embed(texts)
-                    trace.prompt_tokens = tokens
-                    span.attributes |= {
-                        names.OPERATION: "embeddings",
-                        names.REQUEST_MODEL: embedder.name,
-                        names.INPUTS: len(texts),
-                        names.INPUT_TOKENS: tokens,
-                        names.DIMENSION: embedder.dimension,
-                    }
-                return Embedded(embedder.name, vectors, tokens)
-        except BaseException as error:
-            trace.failed(error)
-            raise
-        finally:
-            self._settle(trace)
+        trace.requested = requested
+        trace.key, trace.team, trace.user, trace.tags = caller.key, caller.team, caller.user, caller.tags
+        return trace
 
-    def _route(self, name: str, trace: Trace) -> TracedModel:
-        with trace.span("route") as span:
-            span.set(names.REQUEST_MODEL, name)
-            model = self._models.chat_model(name)
-            span.set(names.RESPONSE_MODEL, model.name)
+    def end(self, trace: Trace) -> TraceRecord:
+        """Keep a trace and count what it says."""
+        record = self._tracer.end(trace)
+        self._metrics.count(record)
+        return record
+
+    def _model(self, request: Request, caller: Caller, trace: Trace) -> ChatModel:
+        """The model that answers: routed, with a context that fits, behind the cache."""
+
+        def attempt(model: ChatModel, deployment: Deployment) -> ChatModel:
+            return TracedModel(
+                model, trace, self.prices, self.tokens, variant=deployment.label, content=self._settings.traces.content
+            )
+
+        def route(name: str) -> ChatModel:
+            return self.router.model(name, request, caller, attempt)
+
+        model = route(request.model)
         trace.model = model.name
-        return TracedModel(model, trace)
+        alias = self._settings.models.get(request.model)
+        if self._context is not None and isinstance(request, ChatRequest):
+            model = self._context.model(model, request.model, route)
+        if self._cache is not None:
+            model = self._cache.model(model, caller, alias.cache if alias else None)
+        return model
 
-    async def _retrieve(self, request: ChatRequest, grounding: Grounding, caller: Caller, trace: Trace) -> Passages:
+    def _events(self, request: Request, model: ChatModel, caller: Caller, trace: Trace) -> AsyncGenerator[Event]:
+        if isinstance(request, TextRequest):
+            return model.complete(request)  # type: ignore[return-value]
+        if request.guru is None:
+            return model.chat(request)  # type: ignore[return-value]
+        return self._grounded(request, request.guru, model, caller, trace)
+
+    async def _grounded(
+        self, request: ChatRequest, grounding: Grounding, model: ChatModel, caller: Caller, trace: Trace
+    ) -> AsyncGenerator[Event]:
+        """Retrieve passages and answer from them."""
         with trace.span("retrieve") as span:
             query, mode = self._answerer.query(request), grounding.mode or "hybrid"
             span.attributes |= {names.COLLECTION: grounding.collection, names.QUERY: query, names.SEARCH_MODE: mode}
@@ -175,7 +174,10 @@ class Road:
                 caller.tenant, grounding.collection, query, k=grounding.k, mode=mode, filter=grounding.filter
             )
             span.set(names.HITS, found.hits)
-        return found
+        yield Retrieved(found.hits)
+        async with aclosing(self._cite(request, found, model, trace)) as events:
+            async for event in events:
+                yield event
 
     async def _cite(
         self, request: ChatRequest, found: Passages, model: ChatModel, trace: Trace
@@ -190,7 +192,8 @@ class Road:
             def record(name: str, value: Any) -> None:
                 notes.append({"name": name, "value": value})
 
-            async with aclosing(self._answerer.answer(request, found, model, record)) as stream:  # type: ignore[type-var]
+            events: AsyncIterator[Event] = self._answerer.answer(request, found, model, record)
+            async with aclosing(events) as stream:  # type: ignore[type-var]
                 async for event in stream:
                     if isinstance(event, Cited):
                         citations.extend(event.citations)
@@ -200,34 +203,21 @@ class Road:
                         span.attributes |= {names.OUTCOME: event.outcome, names.CONFIDENCE: event.confidence}
                     yield event
 
-    def _settle(self, trace: Trace) -> None:
-        with trace.span("settle") as span:
-            span.attributes |= {
-                names.INPUT_TOKENS: trace.prompt_tokens,
-                names.OUTPUT_TOKENS: trace.completion_tokens,
-                names.COST: trace.cost,
-            }
-        record = self._tracer.end(trace)
-        model = record.model or "none"
-        self._metrics.requests.add(record.route, model, record.status)
-        self._metrics.duration.observe(record.route, value=record.duration)
-        if record.first_token is not None:
-            self._metrics.first_token.observe(record.route, value=record.first_token)
-        self._metrics.tokens.add(model, "prompt", amount=record.prompt_tokens)
-        self._metrics.tokens.add(model, "completion", amount=record.completion_tokens)
 
-
-def timed(event: Completed, trace: Trace) -> Completed:
-    """The last event with the times that only the road knows, in seconds."""
+def complete(event: Completed, trace: Trace) -> None:
+    """Add to the last event what only the road knows: times, in seconds, and what everything has cost."""
     event.timings["total"] = trace.elapsed
     if trace.first_token is not None:
         event.timings["first_token"] = trace.first_token
-    return event
+    event.cost = sum(call.cost or 0.0 for call in trace.calls)
+    trace.told(event.usage.prompt_tokens, event.usage.completion_tokens, event.cost)
 
 
-def preview(request: ChatRequest | TextRequest) -> str | None:
+def preview(request: Request) -> str | None:
     """The beginning of what was asked, for lists."""
     if isinstance(request, TextRequest):
         return request.prompt[:PREVIEW] if isinstance(request.prompt, str) else None
-    asked = (message.text for message in reversed(request.messages) if message.role == "user")
-    return next(asked, "")[:PREVIEW] or None
+    for message in reversed(request.messages):
+        if message.role == "user":
+            return message.text[:PREVIEW] or None
+    return None

@@ -6,49 +6,106 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from guru.gateway.steps import Prices, Tokens
 from guru.observe import names
-from guru.observe.spans import Span, Trace
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Finished, Sampling, TextRequest
+from guru.observe.spans import CallRecord, Span, Trace, status_of
+from guru.types import (
+    ChatModel,
+    ChatRequest,
+    Completed,
+    Delta,
+    Event,
+    Finished,
+    Sampling,
+    TextRequest,
+    Usage,
+)
 
-NOT_PARAMETERS = {"model", "messages", "prompt", "tools", "guru", "metadata", "user"}
+NOT_PARAMETERS = {"model", "messages", "prompt", "tools", "guru", "metadata", "user", "stream"}
+FIELDS: dict[type, tuple[str, ...]] = {
+    kind: tuple(field for field in kind.__struct_fields__ if field not in NOT_PARAMETERS)
+    for kind in (ChatRequest, TextRequest)
+}
 
 
 class TracedModel:
-    """Wraps the model that answers one request, and adds what each call used to its trace."""
+    """Wraps the model of one attempt, and adds what the attempt used to the request's trace."""
 
-    def __init__(self, model: ChatModel, trace: Trace) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        trace: Trace,
+        prices: Prices,
+        tokens: Tokens,
+        *,
+        variant: str | None = None,
+        content: bool = True,
+    ) -> None:
+        """`content`: whether prompt and answer are kept."""
         self._model = model
         self._trace = trace
+        self._prices = prices
+        self._tokens = tokens
+        self._variant = variant
+        self._content = content
         self.name = model.name
         self.context_length = model.context_length
         self.small: bool = getattr(model, "small", False)
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
-        return self._record("chat", request.messages, request, self._model.chat(request))
+        return self._record("chat", request, self._model.chat(request))
 
     def complete(self, request: TextRequest) -> AsyncIterator[Event]:
-        return self._record("text_completion", request.prompt, request, self._model.complete(request))
+        return self._record("text_completion", request, self._model.complete(request))
 
     async def _record(
-        self, operation: str, prompt: Any, request: Sampling, events: AsyncIterator[Event]
+        self, operation: str, request: ChatRequest | TextRequest, events: AsyncIterator[Event]
     ) -> AsyncGenerator[Event]:
         with self._trace.span(f"{operation} {self.name}") as span:
-            span.attributes |= {
-                names.OPERATION: operation,
-                names.REQUEST_MODEL: self.name,
-                names.REQUEST_PARAMETERS: parameters(request),
-                names.INPUT_MESSAGES: prompt,
-            }
-            if isinstance(request, ChatRequest):
-                span.attributes |= {names.TOOLS: request.tools, names.METADATA: request.metadata or {}}
+            span.attributes[names.OPERATION] = operation
+            span.attributes[names.REQUEST_MODEL] = self.name
+            span.attributes[names.REQUEST_PARAMETERS] = parameters(request)
+            if self._content:
+                describe(request, span)
             call = Call(span, self._trace)
+            error: BaseException | None = None
             try:
                 async with aclosing(events) as stream:  # type: ignore[type-var]
                     async for event in stream:
-                        call.note(event)
+                        kind = type(event)
+                        if kind is Delta:
+                            call.piece(event)  # type: ignore[arg-type]
+                        elif kind is Finished:
+                            call.reasons.append(event.reason)  # type: ignore[union-attr]
+                        elif kind is Completed:
+                            self._complete(call, event)  # type: ignore[arg-type]
                         yield event
+            except BaseException as failure:
+                error = failure
+                raise
             finally:
-                call.settle()
+                if call.completed is None:
+                    self._interrupted(call, request, error)
+                call.describe(content=self._content)
+                self._trace.add(call.record(self.name, self._variant, error))
+
+    def _complete(self, call: Call, event: Completed) -> None:
+        call.completed = event
+        call.usage = event.usage
+        call.cost = self._prices.cost(self.name, event.usage)
+        event.cost = call.cost or 0.0
+
+    def _interrupted(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:
+        """What the provider bills of an answer that was not finished: the prompt, and what was generated so far.
+
+        One that failed before it began is not billed.
+        """
+        if not call.pieces and isinstance(error, Exception):
+            return
+        prompt, _ = self._tokens.estimate(request)
+        completion = self._tokens.count(self.name, call.text()) if call.pieces else 0
+        call.usage = Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=True)
+        call.cost = self._prices.cost(self.name, call.usage)
 
 
 class Call:
@@ -57,61 +114,83 @@ class Call:
     def __init__(self, span: Span, trace: Trace) -> None:
         self._span = span
         self._trace = trace
-        self._texts: dict[int, list[str]] = {}
-        self._tools: dict[int, list[Any]] = {}
-        self._reasons: list[str] = []
-        self._pieces = 0
-        self._completed: Completed | None = None
+        self._deltas: list[Delta] = []
+        self.reasons: list[str] = []
+        self.completed: Completed | None = None
+        self.usage = Usage()
+        self.cost: float | None = 0.0
 
-    def note(self, event: Event) -> None:
-        match event:
-            case Delta():
-                if not self._pieces:
-                    self._span.set(names.FIRST_CHUNK, self._trace.elapsed - self._span.start)
-                self._pieces += 1
-                self._texts.setdefault(event.index, []).append(event.text)
-                if event.tool_calls:
-                    self._tools.setdefault(event.index, []).extend(event.tool_calls)
-            case Finished():
-                self._reasons.append(event.reason)
-            case Completed():
-                self._completed = event
-            case _:
-                pass
+    @property
+    def pieces(self) -> int:
+        return len(self._deltas)
 
-    def settle(self) -> None:
-        """Write down what was used; where the model had no time to say, the pieces that came are counted."""
-        done = self._completed
-        prompt_tokens = done.usage.prompt_tokens if done else 0
-        completion_tokens = done.usage.completion_tokens if done else self._pieces
-        self._trace.prompt_tokens += prompt_tokens
-        self._trace.completion_tokens += completion_tokens
-        self._trace.cost += done.cost if done else 0.0
-        answers = [
-            {"role": "assistant", "content": "".join(texts), "tool_calls": self._tools.get(index, [])}
-            for index, texts in sorted(self._texts.items())
+    def piece(self, event: Delta) -> None:
+        if not self._deltas:
+            self._span.attributes[names.FIRST_CHUNK] = self._trace.elapsed - self._span.start
+        self._deltas.append(event)
+
+    def text(self) -> str:
+        """Everything that was generated."""
+        return "".join(
+            event.text + event.reasoning + "".join(part.arguments for part in event.tool_calls)
+            for event in self._deltas
+        )
+
+    def describe(self, *, content: bool) -> None:
+        """Write down what came of it."""
+        attributes = self._span.attributes
+        if content:
+            attributes[names.OUTPUT_MESSAGES] = self._answers()
+        usage, done = self.usage, self.completed
+        attributes[names.FINISH_REASONS] = self.reasons
+        attributes[names.INPUT_TOKENS] = usage.prompt_tokens
+        attributes[names.OUTPUT_TOKENS] = usage.completion_tokens
+        attributes[names.COST] = self.cost
+        if usage.cached_tokens:
+            attributes[names.CACHED_TOKENS] = usage.cached_tokens
+        if usage.estimated:
+            attributes[names.USAGE_ESTIMATED] = True
+        if done is not None:
+            attributes[names.RESPONSE_MODEL] = done.model
+            if done.timings:
+                attributes[names.TIMINGS] = dict(done.timings)
+
+    def record(self, model: str, variant: str | None, error: BaseException | None) -> CallRecord:
+        usage = self.usage
+        return CallRecord(
+            model=model, variant=variant, status="ok" if error is None else status_of(error),
+            prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens, cache_write_tokens=usage.cache_write_tokens,
+            reasoning_tokens=usage.reasoning_tokens, cost=self.cost, estimated=usage.estimated,
+            seconds=self._trace.elapsed - self._span.start,
+        )  # fmt: skip
+
+    def _answers(self) -> list[dict[str, Any]]:
+        texts: dict[int, list[str]] = {}
+        tools: dict[int, list[Any]] = {}
+        for event in self._deltas:
+            texts.setdefault(event.index, []).append(event.text)
+            if event.tool_calls:
+                tools.setdefault(event.index, []).extend(event.tool_calls)
+        return [
+            {"role": "assistant", "content": "".join(parts), "tool_calls": tools.get(index, [])}
+            for index, parts in sorted(texts.items())
         ]
-        self._span.attributes |= {
-            names.OUTPUT_MESSAGES: answers,
-            names.FINISH_REASONS: self._reasons,
-            names.INPUT_TOKENS: prompt_tokens,
-            names.OUTPUT_TOKENS: completion_tokens,
-        }
-        if done is None:
-            self._span.set(names.USAGE_ESTIMATED, True)
-            return
-        self._span.attributes |= {
-            names.RESPONSE_MODEL: done.model,
-            names.CACHED_TOKENS: done.usage.cached_tokens,
-            names.COST: done.cost,
-            names.TIMINGS: dict(done.timings),
-        }
+
+
+def describe(request: ChatRequest | TextRequest, span: Span) -> None:
+    """The prompt as it is sent."""
+    if isinstance(request, TextRequest):
+        span.attributes[names.INPUT_MESSAGES] = request.prompt
+        return
+    span.attributes[names.INPUT_MESSAGES] = request.messages
+    if request.tools:
+        span.attributes[names.TOOLS] = request.tools
+    if request.metadata:
+        span.attributes[names.METADATA] = request.metadata
 
 
 def parameters(request: Sampling) -> dict[str, Any]:
     """What the caller asked for, apart from the prompt and what was left at its default."""
-    return {
-        name: value
-        for name in request.__struct_fields__
-        if name not in NOT_PARAMETERS and (value := getattr(request, name)) not in (None, [], {}, False)
-    }
+    values = [(name, getattr(request, name)) for name in FIELDS.get(type(request), FIELDS[ChatRequest])]
+    return {name: value for name, value in values if value or (value == 0 and value is not False)}

@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from guru.observe.spans import TraceRecord
+
 Labels = tuple[str, ...]
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
@@ -103,9 +105,33 @@ class Metrics:
         self.requests = Counter("guru_requests_total", "Requests that took the road.", ("route", "model", "status"))
         self.duration = Histogram("guru_request_seconds", "From the request to its last event.", ("route",))
         self.first_token = Histogram("guru_first_token_seconds", "From the request to its first token.", ("route",))
-        self.tokens = Counter("guru_tokens_total", "Tokens, as the model counts them.", ("model", "kind"))
+        self.cache = Counter("guru_cache_total", "Where answers came from.", ("status",))
+        self.calls = Counter("guru_model_calls_total", "Calls of models, retries included.", ("model", "status"))
+        self.call_duration = Histogram("guru_model_call_seconds", "From a call to its last event.", ("model",))
+        self.tokens = Counter("guru_tokens_total", "Tokens, as the model bills them.", ("model", "kind"))
+        self.cost = Counter("guru_cost_usd_total", "US dollars, where the price is known.", ("model",))
         self.errors = Counter("guru_errors_total", "Answers that were errors.", ("type",))
-        self._metrics: list[Metric] = [self.requests, self.duration, self.first_token, self.tokens, self.errors]
+        self._metrics: list[Metric] = [
+            self.requests, self.duration, self.first_token, self.cache, self.calls, self.call_duration, self.tokens,
+            self.cost, self.errors,
+        ]  # fmt: skip
+
+    def count(self, record: TraceRecord) -> None:
+        """Count a request that has ended, and the calls of models that it took."""
+        self.requests.add(record.route, record.model or "none", record.status)
+        self.duration.observe(record.route, value=record.duration)
+        if record.first_token is not None:
+            self.first_token.observe(record.route, value=record.first_token)
+        self.cache.add(record.cache)
+        for call in record.calls:
+            self.calls.add(call.model, call.status)
+            self.call_duration.observe(call.model, value=call.seconds)
+            self.tokens.add(call.model, "prompt", amount=call.prompt_tokens)
+            self.tokens.add(call.model, "completion", amount=call.completion_tokens)
+            if call.cached_tokens:
+                self.tokens.add(call.model, "cached", amount=call.cached_tokens)
+            if call.cost:
+                self.cost.add(call.model, amount=call.cost)
 
     def add(self, metric: Metric) -> None:
         """Render one more."""

@@ -172,6 +172,13 @@ class Trace:
         if self.status == "error":
             self.error = str(error) or type(error).__name__
 
+    def add(self, call: CallRecord) -> None:
+        """Note a call of a model, and what it used."""
+        self.calls.append(call)
+        self.prompt_tokens += call.prompt_tokens
+        self.completion_tokens += call.completion_tokens
+        self.cost += call.cost or 0.0
+
     def told(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         """Note what the client was told that the request has used, which is what counts."""
         self.prompt_tokens, self.completion_tokens, self.cost = prompt_tokens, completion_tokens, cost

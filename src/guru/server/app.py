@@ -14,8 +14,12 @@ from starlette.routing import BaseRoute
 from guru.config import Settings
 from guru.errors import GuruError
 from guru.gateway.conversations import Conversations
+from guru.gateway.cost import Prices
+from guru.gateway.cost.ledger import Ledger
 from guru.gateway.pipeline import Road
 from guru.gateway.responses import Responses
+from guru.gateway.routing import Router
+from guru.gateway.tokens import TokenCounter
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.parse.document import MIB
@@ -23,21 +27,27 @@ from guru.knowledge.parse.sandbox import ParsePool
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server import (
+    anthropic_api,
     ask_api,
+    audio_api,
     chat_api,
     chat_socket,
     collections_api,
     conversations_api,
     documents_api,
     health,
+    images_api,
     jobs_api,
     models_api,
+    moderations_api,
     ollama_api,
     openai_api,
     openapi,
     pages,
+    rerank_api,
     responses_api,
     traces_api,
+    usage_api,
 )
 from guru.server.endpoint import Endpoint
 from guru.server.errors import CatchAll, on_guru_error, on_http_exception
@@ -52,8 +62,13 @@ from guru.store.jobs import Jobs
 # The ones that are called most come first: routes are tried in order.
 DOORS: list[Endpoint] = [
     *openai_api.DOORS,
+    *anthropic_api.DOORS,
     *ollama_api.DOORS,
     *responses_api.DOORS,
+    *rerank_api.DOORS,
+    *moderations_api.DOORS,
+    *images_api.DOORS,
+    *audio_api.DOORS,
     *ask_api.DOORS,
     *chat_api.DOORS,
     *conversations_api.DOORS,
@@ -61,6 +76,7 @@ DOORS: list[Endpoint] = [
     *documents_api.DOORS,
     *jobs_api.DOORS,
     *traces_api.DOORS,
+    *usage_api.DOORS,
     *models_api.DOORS,
     *health.DOORS,
     *openapi.DOORS,
@@ -108,25 +124,34 @@ async def open_services(
         stack.push_async_callback(database.close)
         await database.open()
         blobs = BlobStore(home)
-        tracer, metrics, jobs = Tracer(database, home), Metrics(), Jobs(database)
+        tracer, metrics, jobs = Tracer(database, home, days=settings.traces.days), Metrics(), Jobs(database)
+        ledger = Ledger(database)
+        tracer.on_save.append(ledger.record)
         stack.push_async_callback(tracer.close)
         await tracer.open()
-        models = models or LocalLibrary(home, settings, jobs)
-        stack.push_async_callback(models.aclose)
+        library = models or LocalLibrary(home, settings, jobs)
+        stack.push_async_callback(library.aclose)
         parser = ParsePool(
             timeout=settings.knowledge.parse_timeout_seconds, memory=settings.knowledge.parse_memory_mb * MIB
         )
         stack.push_async_callback(parser.aclose)
-        embedder = models.embedder("embedding")
+        embedder = library.embedder("embedding")
         knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs)
-        road = Road(models, knowledge, Answerer(embedder, settings.knowledge, knowledge.documents), tracer, metrics)
+        prices = Prices(settings)
+        await prices.open()
+        router = Router(library, settings, cost=prices.estimate)
+        road = Road(
+            settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(),
+            knowledge=knowledge, answerer=Answerer(embedder, settings.knowledge, knowledge.documents),
+            tracer=tracer, metrics=metrics,
+        )  # fmt: skip
         conversations = Conversations(database, road)
         stack.push_async_callback(conversations.close)
         await conversations.open()
         services = Services(
-            home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=models, parser=parser,
+            home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
-            conversations=conversations, responses=Responses(database),
+            conversations=conversations, responses=Responses(database), ledger=ledger,
         )  # fmt: skip
         add_gauges(services)
         if run_jobs:

@@ -42,10 +42,14 @@ class Call:
         state: State = request.app.state
         self.services: Services = state.services
         self.trace_id = trace_id_of(request.scope)
+        self.headers: dict[str, str] = {}
+        """What the road adds to the answer's headers."""
 
     def caller(self, route: str) -> Caller:
         """Who asks; `route` names the door in traces."""
-        return local_owner(route, self.trace_id)
+        caller = local_owner(route, self.trace_id)
+        self.headers = caller.headers
+        return caller
 
     @property
     def tenant(self) -> str:

@@ -10,12 +10,13 @@ from guru.config import Settings
 from guru.errors import NotFound
 from guru.models.registry import ModelRegistry, ModelStatus
 from guru.store.jobs import Job, JobRun, Jobs
+from guru.tasks import TaskModels
 from guru.types import Models
 
 PULL = "pull"
 
 
-class Library(Models, Protocol):
+class Library(Models, TaskModels, Protocol):
     """The models that this server can reach, and those that it could have."""
 
     async def list(self) -> list[ModelStatus]: ...

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import struct
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from guru.errors import GuruError, InvalidParameter
+from guru.models.wire.fields import NonEmpty, decode_object, require, rest, take
 from guru.models.wire.openai_chat import ChatEncoder, decode_chat_request
 from guru.models.wire.openai_text import TextEncoder, decode_text_request, shift
 from guru.server.bodies import read_body
@@ -22,6 +24,7 @@ from guru.server.models_api import find_model, list_models
 from guru.server.road import answer, road_headers
 from guru.server.sse import while_connected
 from guru.store.ids import new_id
+from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import ChatRequest, Event, Started, TextRequest
 
 encode = msgspec.json.Encoder().encode
@@ -50,14 +53,13 @@ class CompletionBody(TextRequest, kw_only=True):
     stream_options: dict[str, Any] | None = None
 
 
-class EmbeddingBody(Struct, kw_only=True, forbid_unknown_fields=True):
-    model: str
-    input: str | list[Any]
-    """A text, or a list of texts."""
+class EmbeddingBody(EmbeddingRequest, kw_only=True):
+    """Texts to embed. Fields that are not listed here go to the provider, which takes or refuses them."""
+
+    input: str | list[Any]  # type: ignore[assignment]
+    """A text, a list of texts, a list of tokens, or a list of lists of tokens."""
     encoding_format: str = "float"
     """`float` or `base64` (little-endian float32)."""
-    dimensions: int | None = None
-    user: str | None = None
 
 
 class OpenAIModel(Struct):
@@ -133,57 +135,66 @@ class OpenAIEncoder:
         return encode(self._codec.collect(events))
 
 
-@post("/v1/embeddings")
-async def embeddings(call: Call, body: EmbeddingBody) -> Any:
+@post("/v1/embeddings", body=EmbeddingBody)
+async def embeddings(call: Call) -> Any:
     """The vectors of texts."""
-    texts = embedding_inputs(body.input)
-    if body.encoding_format not in ("float", "base64"):
+    request, encoding = decode_embedding_request(await read_body(call.request))
+    work = call.services.road.perform("embeddings", request, call.caller("embeddings"))
+    result: Embeddings = await while_connected(call.request.receive, work)
+    data = [
+        {"object": "embedding", "index": index, "embedding": as_base64(vector) if encoding == "base64" else vector}
+        for index, vector in enumerate(result.vectors)
+    ]
+    usage = {"prompt_tokens": result.usage.prompt_tokens, "total_tokens": result.usage.total_tokens}
+    answer = {"object": "list", "data": data, "model": result.model, "usage": usage} | result.extra
+    headers = road_headers(call.trace_id, result.model, result.cost)
+    return Response(encode(answer), headers=headers | call.headers, media_type="application/json")
+
+
+def decode_embedding_request(body: bytes) -> tuple[EmbeddingRequest, str]:
+    """The request and its `encoding_format`. Raises `InvalidParameter`."""
+    raw = decode_object(body)
+    encoding = take(raw, "encoding_format", str, "float")
+    if encoding not in ("float", "base64"):
         raise InvalidParameter(
-            f"`encoding_format` is {body.encoding_format!r}.", param="encoding_format", hint="Use float or base64."
+            f"`encoding_format` is {encoding!r}.", param="encoding_format", hint="Use float or base64."
         )
-    embedder = call.services.models.embedder(body.model)
-    if body.dimensions not in (None, embedder.dimension):
-        raise InvalidParameter(
-            f"{embedder.name} gives vectors of {embedder.dimension} dimensions, which cannot be shortened.",
-            param="dimensions", hint="Leave `dimensions` out.",
-        )  # fmt: skip
-    work = call.services.road.embed(body.model, texts, call.caller("embeddings"))
-    result = await while_connected(call.request.receive, work)
-    vectors = result.vectors.astype("<f4")
-    shown = vectors.tolist() if body.encoding_format == "float" else [as_base64(vector) for vector in vectors]
-    answer = {
-        "object": "list",
-        "data": [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(shown)],
-        "model": result.model,
-        "usage": {"prompt_tokens": result.tokens, "total_tokens": result.tokens},
-    }
-    return Response(encode(answer), headers=road_headers(call.trace_id, result.model), media_type="application/json")
+    request = EmbeddingRequest(
+        model=require(raw, "model", NonEmpty),
+        input=embedding_inputs(require(raw, "input", str | list[Any])),
+        dimensions=take(raw, "dimensions", Annotated[int, Meta(ge=1)]),
+        input_type=take(raw, "input_type", str),
+        user=take(raw, "user", str),
+    )
+    request.extra = rest(raw)
+    return request, encoding
 
 
-def as_base64(vector: Any) -> str:
-    return base64.b64encode(vector.tobytes()).decode()
+def as_base64(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
-def embedding_inputs(value: str | list[Any]) -> list[str]:
-    """The texts. Raises `InvalidParameter`."""
-    texts = [value] if isinstance(value, str) else value
-    if not texts:
+def embedding_inputs(value: str | list[Any]) -> list[str] | list[list[int]]:
+    """The texts, or the lists of tokens. Raises `InvalidParameter`."""
+    inputs: list[Any] = [value] if isinstance(value, str) or is_tokens(value) else value
+    if not inputs:
         raise InvalidParameter("`input` is empty.", param="input", hint="Send at least one text.")
-    if len(texts) > MAX_INPUTS:
+    if len(inputs) > MAX_INPUTS:
         raise InvalidParameter(
-            f"`input` has {len(texts)} texts; {MAX_INPUTS} are allowed.", param="input", hint="Send several requests."
+            f"`input` has {len(inputs)} texts; {MAX_INPUTS} are allowed.", param="input", hint="Send several requests."
         )
-    if all(isinstance(text, int | list) for text in texts):
-        raise InvalidParameter(
-            "`input` holds token numbers, which mean something else to this model's tokenizer.", param="input",
-            hint="Send texts; in LangChain set check_embedding_ctx_length=False.",
-        )  # fmt: skip
-    for place, text in enumerate(texts):
+    if all(is_tokens(item) for item in inputs):
+        return inputs
+    for place, text in enumerate(inputs):
         if not isinstance(text, str) or not text:
             raise InvalidParameter(
                 f"`input[{place}]` must be a text that is not empty.", param=f"input[{place}]", hint="Send texts."
             )
-    return texts
+    return inputs
+
+
+def is_tokens(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(token) is int for token in value)
 
 
 @get("/v1/models")

@@ -47,12 +47,12 @@ async def answer(
     if stream:
         started, rest = await begin(events)
         chunks = encoded(rest, encoder(started), call.trace_id)
-        headers = road_headers(call.trace_id, started.model, cache=started.cache)
+        headers = road_headers(call.trace_id, started.model, cache=started.cache) | call.headers
         return EventStream(chunks, headers, media_type)
     collected = await while_connected(call.request.receive, collect(events))
     started = last_started(collected)
     cost = sum(event.cost for event in collected if isinstance(event, Completed))
-    headers = road_headers(call.trace_id, started.model, cost, started.cache)
+    headers = road_headers(call.trace_id, started.model, cost, started.cache) | call.headers
     return Response(encoder(started).collect(collected), headers=headers, media_type="application/json")
 
 

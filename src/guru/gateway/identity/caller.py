@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Literal
+
+from msgspec import Struct, field
 
 from guru.config import Role
 from guru.errors import Forbidden
@@ -28,6 +30,10 @@ class Caller(Struct, frozen=True, kw_only=True):
     """For accounts: the key's tags and those of the request's `x-guru-tags` header."""
     conversation: str | None = None
     """For releases that stick to a conversation."""
+    cache: Literal["on", "off", "refresh"] = "on"
+    """What the request says of cached answers: `off` neither looks nor keeps, `refresh` only keeps."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What the road adds to the headers of the answer, such as the state of limits."""
     owner: bool = False
     """Whether this is the person whose machine it is: may name files of the server's disk."""
 

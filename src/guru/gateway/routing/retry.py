@@ -87,9 +87,9 @@ class Failures:
         self._skipped[model] = reason
 
     def error(self, retry_after: float | None = None) -> GuruError:
-        """One error for all: the only one as it was, several as one that says what was tried."""
+        """One error for all: that of the only deployment as it was last, several as one that says what was tried."""
         errors = [error for tried in self._tried.values() for error in tried]
-        if len(self._tried) == 1 and not self._skipped and (len(errors) == 1 or self._name in self._tried):
+        if len(self._tried) == 1 and not self._skipped:
             return errors[-1]
         if errors and all(isinstance(error, ContextTooLong) for error in errors):
             return errors[-1]  # of the largest that was asked

@@ -1,0 +1,130 @@
+"""What the road needs of its steps. Each is a package of its own beside this file, built in `guru.server.app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from guru.config import Deployment
+from guru.gateway.identity import Caller
+from guru.observe.spans import CallRecord
+from guru.types import JSON, ChatModel, ChatRequest, Event, Hit, SearchMode, TextRequest, Usage
+
+Result = TypeVar("Result")
+Attempt = Callable[[ChatModel, Deployment], ChatModel]
+"""Puts the span around the model of one deployment."""
+Request = ChatRequest | TextRequest
+PREVIEW = 160
+"""Characters of a request that lists of traces show."""
+
+
+class Router(Protocol):
+    """Chooses deployments, retries, falls back."""
+
+    def model(self, name: str, request: Request, caller: Caller, attempt: Attempt) -> ChatModel:
+        """Raises `ModelNotFound`."""
+        ...
+
+    async def call(self, name: str, caller: Caller, work: Callable[[str], Awaitable[Result]]) -> Result:
+        """`work("provider/model")` with the same care, for tasks that are no chat."""
+        ...
+
+
+class Reservation(Protocol):
+    """What a request may use, held until it is known what it used."""
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+
+    def settle(self, tokens: int, cost: float) -> None: ...
+
+
+class Limiter(Protocol):
+    async def admit(self, caller: Caller, model: str, tokens: int, cost: float) -> Reservation:
+        """Raises `RateLimited`, which says when to come again."""
+        ...
+
+
+async def admit(
+    limiter: Limiter | None, caller: Caller, model: str, tokens: int, cost: float | None
+) -> Reservation | None:
+    """What the limits say, in the headers of the answer too."""
+    if limiter is None:
+        return None
+    reservation = await limiter.admit(caller, model, tokens, cost or 0.0)
+    for name, value in reservation.headers:
+        caller.headers[name.decode()] = value.decode()
+    return reservation
+
+
+def settle(reservation: Reservation | None, calls: Sequence[CallRecord]) -> None:
+    """Give back what was reserved too much, or take the rest."""
+    if reservation is not None:
+        tokens = sum(call.prompt_tokens + call.completion_tokens for call in calls)
+        reservation.settle(tokens, sum(call.cost or 0.0 for call in calls))
+
+
+class Prices(Protocol):
+    def cost(self, model: str, usage: Usage, at: float | None = None) -> float | None:
+        """US dollars; None where the price is not known."""
+        ...
+
+    def estimate(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None: ...
+
+
+class Cache(Protocol):
+    def model(self, inner: ChatModel, caller: Caller, mode: str | None) -> ChatModel:
+        """`inner`, behind answers that were given before. `mode` is the alias's; None is the configuration's."""
+        ...
+
+
+class Context(Protocol):
+    def model(self, inner: ChatModel, name: str, larger: Callable[[str], ChatModel]) -> ChatModel:
+        """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name."""
+        ...
+
+
+class Tokens(Protocol):
+    """Counts tokens without asking the provider."""
+
+    def count(self, model: str, text: str) -> int: ...
+
+    def estimate(self, request: Request) -> tuple[int, int]:
+        """Tokens of the prompt and of the answer, quickly: what a limit reserves."""
+        ...
+
+
+class Passages(Protocol):
+    """What a search found. Only the hits matter to the road; the answerer may know more."""
+
+    @property
+    def hits(self) -> list[Hit]: ...
+
+
+class Knowledge(Protocol):
+    """What the road needs of the knowledge base."""
+
+    async def retrieve(
+        self,
+        tenant: str,
+        collection: str,
+        query: str,
+        *,
+        k: int | None = None,
+        mode: SearchMode = "hybrid",
+        filter: JSON | None = None,
+    ) -> Passages: ...
+
+
+class Answerer(Protocol):
+    """Answers from passages: streams text, citations, and what no passage stands for."""
+
+    def query(self, request: ChatRequest) -> str:
+        """What to search for. Raises `InvalidParameter` when nothing is asked."""
+        ...
+
+    def answer(
+        self, request: ChatRequest, retrieval: Any, model: ChatModel, record: Callable[[str, Any], None] | None = None
+    ) -> AsyncIterator[Event]:
+        """`record` is told what was decided on the way, for the trace."""
+        ...

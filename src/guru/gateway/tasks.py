@@ -1,0 +1,98 @@
+"""Tasks that are no chat take the road too: embed, rerank, moderate, draw, speak, transcribe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final, Literal, Protocol
+
+from guru.gateway.identity import Caller
+from guru.gateway.steps import PREVIEW, Limiter, Prices, Router, admit, settle
+from guru.observe import names
+from guru.observe.spans import CallRecord, Trace, TraceRecord, status_of
+from guru.tasks import TaskModels
+from guru.types import Usage
+
+Task = Literal["embeddings", "rerank", "moderations", "images", "speech", "transcriptions"]
+METHODS: Final[dict[Task, tuple[str, str]]] = {
+    "embeddings": ("embedding_model", "embeddings"),
+    "rerank": ("reranker", "rerank"),
+    "moderations": ("moderator", "moderate"),
+    "images": ("image_model", "generate"),
+    "speech": ("speech_model", "speak"),
+    "transcriptions": ("transcription_model", "transcribe"),
+}
+"""How a task's model is found, and what it is asked."""
+CHARACTERS_PER_TOKEN = 4
+
+
+class Host(Protocol):
+    """The road, as far as a task needs it."""
+
+    router: Router
+    prices: Prices
+    limiter: Limiter | None
+    models: TaskModels
+
+    def begin(self, requested: str, caller: Caller) -> Trace: ...
+
+    def end(self, trace: Trace) -> TraceRecord: ...
+
+
+async def perform(road: Host, task: Task, request: Any, caller: Caller) -> Any:
+    """The result for a request of `guru.tasks`, as that module pairs them: limited, routed, traced and paid for."""
+    trace = road.begin(request.model, caller)
+    texts = texts_of(request)
+    trace.preview = texts[0][:PREVIEW] if texts else None
+    reservation = None
+    try:
+        with trace.span(caller.route):
+            tokens = sum(map(len, texts)) // CHARACTERS_PER_TOKEN + 1
+            cost = road.prices.estimate(request.model, tokens, 0)
+            reservation = await admit(road.limiter, caller, request.model, tokens, cost)
+            result = await road.router.call(request.model, caller, lambda name: ask(road, task, name, request, trace))
+            trace.model = result.model
+            trace.told(result.usage.prompt_tokens, result.usage.completion_tokens, result.cost)
+            return result
+    except BaseException as error:
+        trace.failed(error)
+        raise
+    finally:
+        settle(reservation, road.end(trace).calls)
+
+
+async def ask(road: Host, task: Task, name: str, request: Any, trace: Trace) -> Any:
+    """One attempt, as a span."""
+    find, method = METHODS[task]
+    model = getattr(road.models, find)(name)
+    call = CallRecord(model=model.name)
+    began = time.perf_counter()
+    with trace.span(f"{task} {model.name}") as span:
+        span.attributes |= {names.OPERATION: task, names.REQUEST_MODEL: model.name}
+        try:
+            result = await getattr(model, method)(request)
+        except BaseException as error:
+            call.status = status_of(error)
+            raise
+        else:
+            usage: Usage = result.usage
+            call.cost = road.prices.cost(model.name, usage)
+            call.prompt_tokens, call.completion_tokens = usage.prompt_tokens, usage.completion_tokens
+            call.cached_tokens, call.estimated = usage.cached_tokens, usage.estimated
+            result.cost = call.cost or 0.0
+            span.attributes |= {names.INPUT_TOKENS: usage.prompt_tokens, names.COST: call.cost}
+            return result
+        finally:
+            call.seconds = time.perf_counter() - began
+            trace.add(call)
+
+
+def texts_of(request: Any) -> Sequence[str]:
+    """The texts of a request of any task."""
+    for name in ("input", "query", "prompt"):
+        value = getattr(request, name, None)
+        if isinstance(value, str):
+            return [value, *getattr(request, "documents", [])]
+        if isinstance(value, list):
+            return [item for item in value if isinstance(item, str)]
+    return []

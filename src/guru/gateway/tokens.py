@@ -1,0 +1,20 @@
+"""How many tokens a request and its answer have, as the road asks."""
+
+from __future__ import annotations
+
+from guru.gateway.cost.tokens import count_tokens, estimate_tokens
+from guru.gateway.steps import Request
+
+ANSWER = 256
+"""Tokens that an answer is taken to have when the request does not limit it."""
+
+
+class TokenCounter:
+    """Implements `guru.gateway.steps.Tokens`."""
+
+    def count(self, model: str, text: str) -> int:
+        return count_tokens(model, text)
+
+    def estimate(self, request: Request) -> tuple[int, int]:
+        """Tokens of the prompt and of the answer: what a limit reserves."""
+        return estimate_tokens(request), (request.max_tokens or ANSWER) * request.n
