@@ -1,0 +1,82 @@
+"""Usage as OpenAI writes it, both ways, with what the providers that follow OpenAI add."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from guru.types import JSON, Usage
+
+PROMPT: Final = {
+    "cached_tokens": "cached_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "audio_tokens": "audio_prompt_tokens",
+}
+COMPLETION: Final = {"reasoning_tokens": "reasoning_tokens", "audio_tokens": "audio_completion_tokens"}
+"""Members of `prompt_tokens_details` and `completion_tokens_details`, and ours."""
+
+SEARCHES: Final = ("num_search_queries", "num_sources_used")
+"""Perplexity's and xAI's count of what they searched, which they bill."""
+
+ZERO: Final[tuple[Any, ...]] = (None, 0, 0.0, {}, [], False)
+
+
+def read_usage(raw: JSON) -> tuple[Usage, JSON]:
+    """Our counts, and those that have no place in them: a door of the same format shows them again."""
+    usage = Usage(raw.get("prompt_tokens") or 0, raw.get("completion_tokens") or 0)
+    known = {"prompt_tokens", "completion_tokens", "total_tokens"}
+    rest: JSON = {}
+    for name, places in (("prompt_tokens_details", PROMPT), ("completion_tokens_details", COMPLETION)):
+        if isinstance(details := raw.get(name), dict):
+            known.add(name)
+            for member, ours in places.items():
+                setattr(usage, ours, details.get(member) or 0)
+            if others := {key: value for key, value in details.items() if key not in places and value not in ZERO}:
+                rest[name] = others
+    # DeepSeek counts the cache beside the rest, Moonshot and vLLM's older versions at the top.
+    usage.cached_tokens = usage.cached_tokens or raw.get("prompt_cache_hit_tokens") or raw.get("cached_tokens") or 0
+    if "reasoning_tokens" in raw:
+        known.add("reasoning_tokens")
+        usage.reasoning_tokens = usage.reasoning_tokens or raw["reasoning_tokens"] or 0
+    known |= {"cached_tokens"}
+    for name in SEARCHES:
+        if isinstance(raw.get(name), int):
+            usage.searches = raw[name]
+    total, reasoning = raw.get("total_tokens"), usage.reasoning_tokens
+    # xAI and Perplexity count reasoning beside the completion, everybody else as a part of it.
+    beside = total is not None and reasoning and total == usage.prompt_tokens + usage.completion_tokens + reasoning
+    if beside or reasoning > usage.completion_tokens:
+        usage.completion_tokens += reasoning
+    rest |= {name: value for name, value in raw.items() if name not in known and value not in ZERO}
+    return usage, rest
+
+
+def usage_json(usage: Usage, more: JSON | None = None) -> JSON:
+    """OpenAI's usage object; `more` is what `read_usage` had left over."""
+    prompt: JSON = {"cached_tokens": usage.cached_tokens}
+    completion: JSON = {"reasoning_tokens": usage.reasoning_tokens}
+    if usage.cache_write_tokens:
+        prompt["cache_write_tokens"] = usage.cache_write_tokens
+    if usage.audio_prompt_tokens:
+        prompt["audio_tokens"] = usage.audio_prompt_tokens
+    if usage.audio_completion_tokens:
+        completion["audio_tokens"] = usage.audio_completion_tokens
+    raw = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": completion,
+    }
+    return raw if not more else merge(raw, more)
+
+
+def merge(raw: JSON, more: JSON) -> JSON:
+    """`raw` with the members of `more`; objects are merged, and what `raw` says already stays."""
+    merged = dict(raw)
+    for name, value in more.items():
+        old: Any = merged.get(name)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[name] = merge(old, value)
+        elif name not in merged:
+            merged[name] = value
+    return merged
