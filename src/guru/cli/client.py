@@ -35,6 +35,11 @@ class Client:
     async def get(self, path: str, **params: Any) -> Any:
         return await self.request("GET", path, params=params)
 
+    async def text(self, path: str, **params: Any) -> str:
+        """The answer as it is, for what is no JSON."""
+        async with self._send("GET", path, None, params) as response:
+            return await response.text()
+
     async def post(self, path: str, body: JSON | None = None) -> Any:
         return await self.request("POST", path, body=body)
 

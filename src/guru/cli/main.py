@@ -18,6 +18,7 @@ VERBS = {
     "chat": "Talk, with history.",
     "collections": "List, show and delete collections.",
     "models": "List, pull, show and remove models.",
+    "usage": "See who used how much, and what it cost.",
     "trace": "See what happened on a request's road.",
     "config": "Check and show the configuration.",
     "doctor": "Check this machine and this home, and say what to do.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from guru.config import Settings
 from guru.gateway.conversations import Conversations
+from guru.gateway.cost.ledger import Ledger
 from guru.gateway.pipeline import Road
 from guru.gateway.responses import Responses
 from guru.observe.metrics import Metrics
@@ -40,5 +41,6 @@ class Services:
     road: Road
     conversations: Conversations
     responses: Responses
+    ledger: Ledger
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams that only watch end then."""
