@@ -44,3 +44,8 @@ UNSUPPORTED: Final = "guru.answer.unsupported"
 INPUTS: Final = "guru.embeddings.inputs"
 DIMENSION: Final = "gen_ai.embeddings.dimension.count"
 ERROR_MESSAGE: Final = "error.message"
+
+CONTENT: Final = frozenset(
+    {INPUT_MESSAGES, OUTPUT_MESSAGES, TOOLS, QUERY, HITS, CITATIONS, UNSUPPORTED, NOTES, METADATA}
+)
+"""What people and models wrote."""
