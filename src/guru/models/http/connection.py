@@ -345,7 +345,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         response = self._response
-        if response is not None and not self._bodiless:
+        if response is not None and not self._complete:
             response.chunks.append(data)
             response.size += len(data)
             self._body += len(data)
