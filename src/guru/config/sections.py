@@ -261,6 +261,18 @@ class TraceSettings(Section):
     """Whether prompts and answers are kept with their traces."""
 
 
+class BatchSettings(Section):
+    concurrency: Positive = 8
+    """Lines of one batch that are asked at a time."""
+    at_once: Positive = 2
+    """Batches that run at a time; the others wait."""
+    max_lines: Positive = 50_000
+    retries: NotNegative = 5
+    """How often a line is asked again that met a limit or a model that was not there."""
+    provider: bool = False
+    """Use the provider's own batch endpoint, cheaper and slower, where one provider has all models of a batch."""
+
+
 class Settings(Section):
     server: ServerSettings = field(default_factory=ServerSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
@@ -271,6 +283,7 @@ class Settings(Section):
     cache: CacheSettings = field(default_factory=CacheSettings)
     traces: TraceSettings = field(default_factory=TraceSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    batches: BatchSettings = field(default_factory=BatchSettings)
     providers: dict[str, ProviderSettings] = {}
     models: dict[str, AliasSettings] = {}
     keys: dict[str, KeySettings] = {}

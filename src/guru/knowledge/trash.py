@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from guru.errors import NotFound
 from guru.store.blobs import DIGEST, BlobStore
 from guru.store.jobs import ENDED
-from guru.store.tables import documents, jobs
+from guru.store.tables import documents, files, jobs
 
 UPLOAD_GRACE: Final = 60.0
 """Seconds. A file that was stored a moment ago may belong to an upload whose job is not queued yet."""
@@ -22,14 +22,17 @@ SWEEP_GRACE: Final = 3600.0
 def remove_unused(
     connection: Connection, blobs: BlobStore, digests: Iterable[str], *, grace: float | None = None
 ) -> int:
-    """Remove those of `digests` that no document and no waiting upload needs; returns how many.
+    """Remove those of `digests` that no document, no file and no waiting upload needs; returns how many.
 
     Runs in the transaction that made them unneeded, or a later one: while it runs nobody else can write.
     """
     needed = _waiting(connection)
     removed = 0
     for digest in digests:
-        in_use = connection.scalar(select(documents.c.id).where(documents.c.content_hash == digest).limit(1))
+        in_use = connection.scalar(
+            select(documents.c.id).where(documents.c.content_hash == digest)
+            .union_all(select(files.c.id).where(files.c.digest == digest)).limit(1)
+        )  # fmt: skip
         spared = not _is_older(blobs, digest, UPLOAD_GRACE if grace is None else grace)
         if digest not in needed and in_use is None and not spared:
             blobs.remove(digest)

@@ -39,6 +39,11 @@ class BlobStore:
                 raise
         return digest
 
+    def writer(self) -> BlobWriter:
+        """For content that comes in pieces."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return BlobWriter(self)
+
     def path(self, digest: str) -> Path:
         """The file that holds `digest`. Raises `NotFound`."""
         path = self._place(digest)
@@ -50,10 +55,46 @@ class BlobStore:
         """Forget a blob; the caller knows that no row needs it."""
         self._place(digest).unlink(missing_ok=True)
 
+    def place(self, digest: str) -> Path:
+        """Where the file of a digest belongs, in a folder that is there."""
+        path = self._place(digest)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
     def _place(self, digest: str) -> Path:
         if not DIGEST.fullmatch(digest):
             raise ValueError(f"not a SHA-256: {digest!r}")
         return self.root / digest[:2] / digest
+
+
+class BlobWriter:
+    """A blob while it is written. Use it in a `with`: what is not kept by its end is gone. Blocks."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self.size = 0
+        self._blobs = blobs
+        self._digest = hashlib.sha256()
+        self._file = tempfile.NamedTemporaryFile(dir=blobs.root, prefix=".", delete=False)  # noqa: SIM115
+
+    def __enter__(self) -> BlobWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        Path(self._file.name).unlink(missing_ok=True)
+
+    def write(self, data: bytes) -> None:
+        self._digest.update(data)
+        self.size += len(data)
+        self._file.write(data)
+
+    def keep(self) -> str:
+        """Give the blob its name: returns its SHA-256 in hex. Durable when it does."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        digest = self._digest.hexdigest()
+        Path(self._file.name).replace(self._blobs.place(digest))
+        return digest
 
 
 def hash_file(path: Path) -> str:

@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Literal
 
@@ -78,6 +79,7 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._handlers: dict[str, Handler] = {}
+        self._at_once: dict[str, int] = {}
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
@@ -85,9 +87,10 @@ class Jobs:
         self._running: dict[str, tuple[JobRun, asyncio.Task[dict[str, Any]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def handle(self, kind: str, handler: Handler) -> None:
-        """Say what runs jobs of `kind`."""
+    def handle(self, kind: str, handler: Handler, *, at_once: int = 1) -> None:
+        """Say what runs jobs of `kind`, and how many of them at a time."""
         self._handlers[kind] = handler
+        self._at_once[kind] = at_once
 
     async def submit(self, tenant: str, kind: str, arguments: dict[str, Any], *, subject: str | None = None) -> Job:
         """Queue a job; it is durable when this returns."""
@@ -186,9 +189,10 @@ class Jobs:
                 await asyncio.wait_for(self._wake.wait(), timeout=2.0)
 
     def _claim(self, connection: Connection) -> Job | None:
-        """Take the oldest job that nobody has, or whose owner is gone. One of a kind runs at a time."""
+        """Take the oldest job that nobody has, or whose owner is gone, of a kind that may run one more."""
         now = time.time()
-        busy = {run.job.kind for run, _ in self._running.values()}
+        running = Counter(run.job.kind for run, _ in self._running.values())
+        busy = {kind for kind, count in running.items() if count >= self._at_once[kind]}
         query = select(jobs).where(
             jobs.c.kind.in_(self._handlers.keys() - busy),
             or_(jobs.c.status == "queued", jobs.c.status == "running"),

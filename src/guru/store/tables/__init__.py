@@ -1,6 +1,7 @@
 """Every table. A row belongs to a tenant, and every query says which. Times are seconds since 1970, UTC."""
 
 from guru.store.tables.base import metadata
+from guru.store.tables.batches import batch_lines, batches, files
 from guru.store.tables.conversations import conversations, messages
 from guru.store.tables.jobs import jobs
 from guru.store.tables.knowledge import chunks, collections, document_texts, documents
@@ -9,11 +10,14 @@ from guru.store.tables.traces import traces
 from guru.store.tables.usage import usage
 
 __all__ = [
+    "batch_lines",
+    "batches",
     "chunks",
     "collections",
     "conversations",
     "document_texts",
     "documents",
+    "files",
     "jobs",
     "messages",
     "metadata",
