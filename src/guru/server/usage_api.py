@@ -107,7 +107,7 @@ async def show_usage(call: Call, query: UsageQuery) -> UsageReport | Response:
     rows = ordered(await ledger.totals(call.tenant, groups, chosen), groups) if groups else []
     (total,) = await ledger.totals(call.tenant, (), chosen)
     if query.format == "csv" or (query.format is None and "text/csv" in call.request.headers.get("accept", "")):
-        return csv_response(rows or [total], groups)
+        return csv_response(rows if groups else [total], groups)
     page = rows[query.offset : query.offset + query.limit]
     end = query.offset + len(page)
     assert chosen.start and chosen.end
