@@ -17,7 +17,13 @@ from guru.errors import InvalidParameter
 from guru.types import JSON, FilePart, ImagePart, Message, NativePart, Part, RefusalPart, TextPart
 
 DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,(.*)", re.DOTALL)
+FOREIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")
 WEB: Final = ("http://", "https://")
+
+
+def tool_id(id: str) -> str:
+    """The id of a call in the letters that Anthropic and Bedrock take: other providers use more."""
+    return FOREIGN.sub("_", id)
 
 
 class Place(Struct, frozen=True):
@@ -90,9 +96,9 @@ def part_block(part: Part, place: Place) -> JSON:
 
 def tool_result_block(message: Message, place: Place) -> JSON:
     """What a tool gave, for the call that asked for it."""
-    block: JSON = {"type": "tool_result", "tool_use_id": message.tool_call_id or ""}
+    block: JSON = {"type": "tool_result", "tool_use_id": tool_id(message.tool_call_id or "")}
     content = message.content
-    if isinstance(content, str):
+    if content and isinstance(content, str):
         block["content"] = content
     elif content:
         # A mark on the last block inside is a mark on the result: the prefix ends at the same place.

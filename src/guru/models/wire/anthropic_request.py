@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from guru.errors import InvalidParameter
-from guru.models.wire.anthropic_parts import Place, content_blocks, tool_result_block
+from guru.models.wire.anthropic_parts import Place, content_blocks, tool_id, tool_result_block
 from guru.models.wire.claude import Claude, claude, thinking_fields
 from guru.types import JSON, ChatRequest, Message, NativeTool, Tool, ToolCall
 
@@ -109,7 +109,7 @@ def _message_blocks(message: Message, place: Place) -> Iterator[JSON]:
 
 
 def _tool_use(call: ToolCall, path: str) -> JSON:
-    block = {"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments(call, path)}
+    block = {"type": "tool_use", "id": tool_id(call.id), "name": call.function.name, "input": arguments(call, path)}
     return block | ({} if call.cache_control is UNSET else {"cache_control": call.cache_control})
 
 
