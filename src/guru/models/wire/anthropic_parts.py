@@ -102,13 +102,13 @@ def tool_result_block(message: Message, place: Place) -> JSON:
         block["content"] = content
     elif content:
         # A mark on the last block inside is a mark on the result: the prefix ends at the same place.
-        last = content[-1]
-        mark = getattr(last, "cache_control", None)
+        mark = getattr(content[-1], "cache_control", None)
         blocks = content_blocks(content, place.inside("content"))
+        if blocks and "cache_control" in blocks[-1]:
+            mark = blocks[-1]["cache_control"]
+            blocks[-1] = {name: value for name, value in blocks[-1].items() if name != "cache_control"}
         if mark is not None:
             block["cache_control"] = mark
-            if blocks and blocks[-1].get("cache_control") == mark:
-                del blocks[-1]["cache_control"]
         if blocks:
             block["content"] = blocks
     if message.is_error:
