@@ -36,16 +36,17 @@ def command(
     """
     from guru.cli.client import live_server
     from guru.cli.log import write_log
-    from guru.config import load_settings
+    from guru.config import Source
     from guru.errors import Conflict
     from guru.server.serve import serve
 
-    settings = load_settings(config, home=home, flags={"server.host": host, "server.port": port})
+    source = Source(config, home, flags={"server.host": host, "server.port": port})
+    settings = source.load()
     if url := asyncio.run(live_server(home)):
         raise Conflict(f"A server runs on {home} already: {url}", hint="Open that address, or use another --home.")
     write_log(home, screen=True)
     preparation = Preparation(home, docs, samples)
-    serve(home, settings, on_ready=preparation.begin)
+    serve(home, settings, source=source, on_ready=preparation.begin)
     click.echo("Stopped.", err=True)
 
 

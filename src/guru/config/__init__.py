@@ -1,6 +1,7 @@
 """One typed `Settings` for everything, and how it is read."""
 
 from guru.config.load import (
+    Source,
     check_keys,
     default_home,
     environment_values,
@@ -54,6 +55,7 @@ __all__ = [
     "Section",
     "ServerSettings",
     "Settings",
+    "Source",
     "StoreSettings",
     "TeamSettings",
     "TelemetrySettings",

@@ -60,6 +60,36 @@ def load_settings(
         ) from error
 
 
+class Source:
+    """Where a server's settings come from, so that they can be read again when the file changes."""
+
+    def __init__(self, file: Path | None, home: Path, flags: Mapping[str, Any] | None = None) -> None:
+        self._file = file
+        self._home = home
+        self._flags = dict(flags or {})
+
+    def load(self) -> Settings:
+        """Read everything anew. Raises `ConfigurationError`."""
+        return load_settings(self._file, home=self._home, flags=self._flags)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is read, if there is one."""
+        try:
+            return find_file(self._file, self._home)
+        except ConfigurationError:
+            return None
+
+    def stamp(self) -> tuple[str, int, int] | None:
+        """What changes when the file does: its path, time and size."""
+        path = self.path
+        try:
+            found = path.stat() if path else None
+        except OSError:
+            found = None
+        return (str(path), found.st_mtime_ns, found.st_size) if found else None
+
+
 def find_file(file: Path | None, home: Path | None) -> Path | None:
     if file is not None:
         if not file.is_file():

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from guru.config import Settings
+from guru.config import Settings, Source
 from guru.errors import GuruError
 from guru.knowledge.parse.document import MIB
 from guru.server import (
@@ -21,6 +21,7 @@ from guru.server import (
     chat_api,
     chat_socket,
     collections_api,
+    config_api,
     conversations_api,
     documents_api,
     health,
@@ -62,21 +63,29 @@ DOORS: list[Endpoint] = [
     *traces_api.DOORS,
     *usage_api.DOORS,
     *models_api.DOORS,
+    *config_api.DOORS,
     *health.DOORS,
     *openapi.DOORS,
 ]
 
 
-def create_app(home: Path, settings: Settings, *, run_jobs: bool = True, models: Library | None = None) -> Starlette:
+def create_app(
+    home: Path,
+    settings: Settings,
+    *,
+    run_jobs: bool = True,
+    models: Library | None = None,
+    source: Source | None = None,
+) -> Starlette:
     """The application on `home`. Everything opens when the server starts it and closes when the server stops it.
 
-    `models` stands in for the local models, for tests and for whoever embeds Guru.
+    `models` stands in for the local models, for tests and for whoever embeds Guru; `source` is watched for changes.
     """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            services = open_services(home, settings, run_jobs=run_jobs, models=models)
+            services = open_services(home, settings, run_jobs=run_jobs, models=models, source=source)
             try:
                 app.state.services = await stack.enter_async_context(services)
             except GuruError as error:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from guru.config import Settings
+from guru.config import Settings, Source
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost import Prices
 from guru.gateway.cost.ledger import Ledger
@@ -22,6 +22,7 @@ from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server.gauges import add_gauges
 from guru.server.library import Library, LocalLibrary
+from guru.server.reload import Reloadable, Reloader
 from guru.server.services import Services
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
@@ -30,7 +31,12 @@ from guru.store.jobs import Jobs
 
 @asynccontextmanager
 async def open_services(
-    home: Path, settings: Settings, *, run_jobs: bool = True, models: Library | None = None
+    home: Path,
+    settings: Settings,
+    *,
+    run_jobs: bool = True,
+    models: Library | None = None,
+    source: Source | None = None,
 ) -> AsyncIterator[Services]:
     """Every part, opened in the order in which they need each other, closed in the reverse."""
     async with AsyncExitStack() as stack:
@@ -62,12 +68,16 @@ async def open_services(
         conversations = Conversations(database, road)
         stack.push_async_callback(conversations.close)
         await conversations.open()
+        reloadable: list[Reloadable] = [*([library] if isinstance(library, LocalLibrary) else []), prices, router, road]
         services = Services(
+            reloader=Reloader(settings, source, reloadable),
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
             conversations=conversations, responses=Responses(database), ledger=ledger,
         )  # fmt: skip
         add_gauges(services)
+        stack.push_async_callback(services.reloader.aclose)
+        services.reloader.open()
         if run_jobs:
             stack.push_async_callback(jobs.close)
             await jobs.start()

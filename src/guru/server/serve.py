@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from guru.config import Settings, load_settings
+from guru.config import Settings, Source, load_settings
 from guru.errors import ConfigurationError, Conflict
 from guru.server.app import create_app
 
@@ -24,8 +24,16 @@ GRACE = 10
 """Seconds that answers under way may take when the server stops."""
 
 
-def serve(home: Path, settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    home: Path,
+    settings: Settings,
+    *,
+    source: Source | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
     """Serve until a signal comes. `on_ready` is told the address as soon as it answers.
+
+    A change of `source`, where the settings came from, is taken over while the server runs.
 
     Raises `ConfigurationError` for an address that is not allowed or not free, `Conflict` when a server runs on `home`.
     """
@@ -42,7 +50,7 @@ def serve(home: Path, settings: Settings, *, on_ready: Callable[[str], None] | N
         def stopping() -> None:
             (home / "server.json").unlink(missing_ok=True)
 
-        server = Server(create_app(home, settings), started, stopping)
+        server = Server(create_app(home, settings, source=source), started, stopping)
         try:
             server.run([listener])
         except KeyboardInterrupt:

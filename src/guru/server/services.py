@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from guru.config import Settings
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost.ledger import Ledger
+from guru.gateway.identity import Audit, Changes, Directory
+from guru.gateway.limits import Limiter
 from guru.gateway.pipeline import Road
 from guru.gateway.responses import Responses
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server.library import Library
+from guru.server.reload import Reloader
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -41,6 +44,11 @@ class Services:
     road: Road
     conversations: Conversations
     responses: Responses
+    reloader: Reloader
     ledger: Ledger
+    directory: Directory
+    changes: Changes
+    audit: Audit
+    limiter: Limiter
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams that only watch end then."""

@@ -1,0 +1,127 @@
+"""A changed configuration is taken over without a restart, and without losing a request.
+
+Requests that are under way end as they began; those that begin afterwards are served by the new settings. A file that
+is wrong changes nothing: the old settings go on, and the error is logged and shown by `GET /api/v1/config`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from guru.config import Settings, Source
+from guru.errors import GuruError
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 1.0
+"""Seconds between looks at the file."""
+LIVE = ("providers", "models", "keys", "teams", "prices", "cache", "traces")
+"""Sections that change while the server runs; the others need a restart."""
+
+
+class Reloadable(Protocol):
+    """A part that takes new settings."""
+
+    def reload(self, settings: Settings) -> None: ...
+
+
+class Changes(Struct):
+    """What a reload found."""
+
+    changed: list[str]
+    """Sections that are in force now."""
+    restart: list[str]
+    """Sections that changed and need a restart to be in force."""
+
+
+class Reloader:
+    """Watches the configuration of a running server."""
+
+    def __init__(self, settings: Settings, source: Source | None, parts: Sequence[Reloadable]) -> None:
+        """Without a `source` there is nothing to watch."""
+        self.settings = settings
+        self.error: str | None = None
+        """Why the file as it is now cannot be used."""
+        self.restart: list[str] = []
+        self._source = source
+        self._parts = parts
+        self._stamp = source.stamp() if source else None
+        self._task: asyncio.Task[None] | None = None
+        self._busy = asyncio.Lock()
+
+    @property
+    def file(self) -> str | None:
+        """The file that is watched, if there is one."""
+        path = self._source.path if self._source else None
+        return str(path) if path else None
+
+    def open(self) -> None:
+        if self._source is not None:
+            self._task = asyncio.create_task(self._watch())
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def reload(self) -> Changes:
+        """Read the configuration and take over what can be. Raises `ConfigurationError`; then nothing has changed."""
+        async with self._busy:
+            if self._source is None:
+                return Changes([], [])
+            try:
+                new = await asyncio.to_thread(self._source.load)
+                return self._apply(new)
+            except GuruError as error:
+                self.error = str(error)
+                raise
+
+    def _apply(self, new: Settings) -> Changes:
+        old = self.settings
+        different = [name for name in Settings.__struct_fields__ if getattr(new, name) != getattr(old, name)]
+        changed = [name for name in different if name in LIVE]
+        merged = {name: getattr(new if name in LIVE else old, name) for name in Settings.__struct_fields__}
+        settings = Settings(**merged)
+        if changed:
+            self._hand_out(settings)
+        self.error = None
+        self.restart = [name for name in different if name not in LIVE]
+        return Changes(changed, self.restart)
+
+    def _hand_out(self, settings: Settings) -> None:
+        """Every part takes the new settings, or, when one refuses them, keeps the old ones."""
+        done: list[Reloadable] = []
+        try:
+            for part in self._parts:
+                done.append(part)
+                part.reload(settings)
+        except GuruError:
+            for part in done:
+                part.reload(self.settings)
+            raise
+        self.settings = settings
+
+    async def _watch(self) -> None:
+        assert self._source is not None
+        while True:
+            await asyncio.sleep(INTERVAL)
+            stamp = await asyncio.to_thread(self._source.stamp)
+            if stamp == self._stamp:
+                continue
+            self._stamp = stamp
+            try:
+                found = await self.reload()
+            except GuruError as error:
+                log.error("The configuration was changed and cannot be used; the old one stays. %s", error)
+            except Exception:
+                log.exception("The configuration was changed and could not be taken over; the old one stays.")
+            else:
+                if found.changed:
+                    log.info("The configuration was changed: %s.", ", ".join(found.changed))
+                if found.restart:
+                    log.warning("Changed, but in force only after a restart: %s.", ", ".join(found.restart))
