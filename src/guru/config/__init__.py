@@ -13,6 +13,7 @@ from guru.config.load import (
 )
 from guru.config.sections import (
     AliasSettings,
+    BatchSettings,
     BudgetSettings,
     CacheSettings,
     ContextSettings,
@@ -38,6 +39,7 @@ from guru.config.sections import (
 
 __all__ = [
     "AliasSettings",
+    "BatchSettings",
     "BudgetSettings",
     "CacheSettings",
     "ContextSettings",
