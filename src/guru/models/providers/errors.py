@@ -30,7 +30,7 @@ JSON = dict[str, Any]
 TOO_LONG: Final = re.compile(
     r"context.?(length|window|size)|maximum context|prompt is too long|too many (input )?tokens|"
     r"input (is too long|length and `max_tokens` exceed)|exceeds? the (maximum|available) (number of tokens|context)|"
-    r"reduce the length of|inputs? tokens? \+ .*must be <=|Please reduce your prompt",
+    r"reduce the length of|inputs?`? tokens? \+ .*must be <=|Please reduce your prompt",
     re.IGNORECASE,
 )
 """How providers say that a prompt does not fit, where they have no code for it."""
@@ -77,11 +77,11 @@ def error_for(
         return ModelTimeout(said, hint="Try again.", retry_after=retry_after)
     if status == 429:
         return UpstreamRateLimited(said, hint="Try again later, or add a deployment.", retry_after=retry_after)
-    if status >= 500 or status in (409, 425):
+    if status >= 500 or status in (409, 424, 425):
         return ModelUnavailable(said, hint="Try again.", retry_after=retry_after)
     if status >= 400:
         return BadRequest(
-            said, param=param, hint="See the provider's documentation of this parameter." if param else None
+            said, param=param, hint=f"See the provider's documentation{' of this parameter' if param else ''}."
         )
     return ModelError(said, hint=f"Check base_url under [providers.{provider}].")
 

@@ -34,7 +34,7 @@ class Ollama(Provider):
             "betas": mapped("left out: they are Anthropic's"),
             "native_tools": refused("Use tools that are called."),
             "tool_choice": mapped("auto as it is; none sends no tools; others are refused"),
-            "parallel_tool_calls": mapped("true as it is; false is refused"),
+            "parallel_tool_calls": refused("Take the first call alone."),
             "response_format": mapped("`format`"),
             "reasoning_effort": mapped("`think`: none is false, minimal is low, xhigh is max"),
             "thinking": mapped("`think`: true, or false where it is disabled"),
@@ -78,8 +78,6 @@ class OllamaChat:
     def _chat_body(self, request: ChatRequest) -> JSON:
         request = self._provider.filter.apply(request)
         drop = self._provider.settings.drop_params
-        if request.parallel_tool_calls is False and "parallel_tool_calls" not in drop:
-            raise refusal(self._provider.name, "parallel_tool_calls", "Take the first call alone.")
         return encode_request(request, self._model, drop)
 
     def _answer(self, path: str, body: Callable[[], JSON], *, stream: bool) -> AsyncGenerator[Event]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from guru.errors import StreamCut
 from guru.models.wire.sse import SentEvent
 
 if TYPE_CHECKING:
@@ -29,19 +28,28 @@ class Parser(Protocol):
 class Decoder(Protocol):
     """The pieces of an answer to events."""
 
-    done: bool
-    """Whether the answer's end has come."""
-
     def feed(self, data: bytes) -> list[Event]: ...
 
     def whole(self, body: bytes) -> list[Event]: ...
 
+    def end(self) -> list[Event]:
+        """After the last byte of a stream. Raises `StreamCut` when the answer has no end."""
+        ...
+
 
 async def events_of(
-    provider: Provider, url: str, body: Callable[[], JSON], decoder: Decoder, parser: Callable[[], Parser] | None
+    provider: Provider,
+    url: str,
+    body: Callable[[], JSON],
+    decoder: Decoder,
+    parser: Callable[[], Parser] | None,
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Event]:
-    """Ask for an answer; without `parser` it comes whole. Raises what `body` raises, and the provider's errors."""
-    response = await provider.send("POST", url, encode(body()))
+    """Ask for an answer; without `parser` it comes whole. Raises what `body` raises, and the provider's errors.
+
+    `headers` in place of the provider's own.
+    """
+    response = await provider.send("POST", url, encode(body()), headers)
     try:
         if parser is None:
             for event in decoder.whole(await response.read()):
@@ -56,7 +64,7 @@ async def events_of(
         for piece in pieces.end():
             for event in decoder.feed(piece.data):
                 yield event
-        if not decoder.done:
-            raise StreamCut(f"{provider.name}: the answer ended in the middle.", hint="Try again.")
+        for event in decoder.end():
+            yield event
     finally:
         await response.aclose()

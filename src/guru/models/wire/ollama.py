@@ -214,11 +214,11 @@ class LineParser:
 
 
 class AnswerDecoder:
-    """The events of one answer, of chat and of generate. `done` says whether its end has come."""
+    """The events of one answer, of chat and of generate."""
 
     def __init__(self, provider: str, model: str) -> None:
         """`provider` as the configuration calls it, `model` as `provider/model`."""
-        self.done = False
+        self._done = False
         self._provider = provider
         self._model = model
         self._calls = 0
@@ -234,10 +234,13 @@ class AnswerDecoder:
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that was not streamed: one line as well."""
-        events = self.feed(body)
-        if not self.done:
-            raise StreamCut(f"{self._provider} sent half an answer.", hint="Try again.")
-        return events
+        return self.feed(body) + self.end()
+
+    def end(self) -> list[Event]:
+        """After the last byte. Raises `StreamCut` when the answer has no end."""
+        if not self._done:
+            raise StreamCut(f"{self._provider}: the answer ended in the middle.", hint="Try again.")
+        return []
 
     def _line(self, raw: JSON) -> list[Event]:
         if (error := raw.get("error")) is not None:
@@ -256,7 +259,7 @@ class AnswerDecoder:
             delta.extra = {"ollama": extra}
         said = text or delta.reasoning or delta.tool_calls or delta.logprobs or delta.extra
         events: list[Event] = [delta] if said else []
-        return [*events, *self._done(raw, extra)] if done else events
+        return [*events, *self._last(raw, extra)] if done else events
 
     def _call(self, call: JSON) -> ToolCallDelta:
         function = call["function"]
@@ -264,8 +267,8 @@ class AnswerDecoder:
         index, self._calls = self._calls, self._calls + 1
         return ToolCallDelta(index, call.get("id") or f"call_{secrets.token_hex(12)}", str(function["name"]), arguments)
 
-    def _done(self, raw: JSON, extra: JSON) -> list[Event]:
-        self.done = True
+    def _last(self, raw: JSON, extra: JSON) -> list[Event]:
+        self._done = True
         native = raw.get("done_reason")
         reason = DONE_REASONS.get(native or "", "tool_calls" if self._calls else "stop")
         usage = Usage(int(raw.get("prompt_eval_count") or 0), int(raw.get("eval_count") or 0))

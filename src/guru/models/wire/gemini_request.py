@@ -1,0 +1,248 @@
+"""A request for Gemini's generateContent.
+
+Spec: https://ai.google.dev/api/generate-content. Parameters that the API does not have are refused before, by the
+provider's table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any, Final
+
+import msgspec
+
+from guru.errors import InvalidParameter
+from guru.models.wire.gemini_parts import content_parts, function_response
+from guru.types import JSON, ChatRequest, ImagePart, Message, ToolCall
+
+__all__ = ["SIGNATURE", "encode_request", "thinks_in_levels"]
+
+SIGNATURE: Final = "thought_signature"
+"""The type of a thinking block that keeps a signature of Gemini's: `signature`, and `tool_call_id` for a call's."""
+
+NO_SIGNATURE: Final = "skip_thought_signature_validator"
+"""What Google documents for calls that another model made, or whose signature a client lost."""
+
+GENERATION: Final[dict[str, str]] = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "max_tokens": "maxOutputTokens",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+    "seed": "seed",
+}
+
+OF_GENERATION: Final = frozenset({
+    "audioTimestamp", "audioTranscriptionConfig", "continuationToken", "enableAffectiveDialog",
+    "enableEnhancedCivicAnswers", "imageConfig", "mediaResolution", "responseJsonSchema", "responseMimeType",
+    "responseModalities", "responseSchema", "routingConfig", "speechConfig", "thinkingConfig",
+})  # fmt: skip
+"""Fields of a request's `extra` that Gemini takes inside `generationConfig`."""
+
+BUDGETS: Final = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
+"""Tokens to think with, for models before Gemini 3: https://ai.google.dev/gemini-api/docs/openai."""
+
+LEVELS: Final = {"none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
+MODES: Final = {"none": "NONE", "auto": "AUTO", "required": "ANY"}
+RESOLUTIONS: Final = {"low": "MEDIA_RESOLUTION_LOW", "high": "MEDIA_RESOLUTION_HIGH"}
+
+
+def encode_request(request: ChatRequest, model: str, drop: Collection[str] = (), files: str = "") -> JSON:
+    """The body. `model` is Gemini's own name, `files` the address under which files of its API are.
+
+    Raises `InvalidParameter` for what the API does not have.
+    """
+    system, contents = encode_messages(request.messages, model, drop, files)
+    body: JSON = {"contents": contents}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    if tools := _tools(request):
+        body["tools"] = tools
+    if config := _tool_config(request):
+        body["toolConfig"] = {"functionCallingConfig": config}
+    generation = _generation(request, model)
+    for name, value in request.extra.items():
+        camel = _camel(name)
+        if camel == "generationConfig" and isinstance(value, dict):
+            generation |= value
+        elif camel in OF_GENERATION:
+            generation[camel] = value
+        elif isinstance(value, dict) and isinstance(body.get(camel), dict):
+            body[camel] = body[camel] | value
+        else:
+            body[camel] = value
+    if generation:
+        body["generationConfig"] = generation
+    return body
+
+
+def thinks_in_levels(model: str) -> bool:
+    """Since Gemini 3 thinking has levels, and calls of functions must come back with their signatures."""
+    return re.search(r"gemini-[12]|gemma|learnlm", model) is None
+
+
+def _generation(request: ChatRequest, model: str) -> JSON:
+    config = {theirs: getattr(request, ours) for ours, theirs in GENERATION.items()}
+    config = {name: value for name, value in config.items() if value is not None}
+    if request.stop:
+        config["stopSequences"] = request.stop
+    if request.n > 1:
+        config["candidateCount"] = request.n
+    if request.logprobs:
+        config["responseLogprobs"] = True
+        if request.top_logprobs:
+            config["logprobs"] = request.top_logprobs
+    shape = request.response_format or {}
+    if shape.get("type") in ("json_object", "json_schema"):
+        config["responseMimeType"] = "application/json"
+    if shape.get("type") == "json_schema":
+        config["responseJsonSchema"] = shape["json_schema"]["schema"]
+    if thinking := _thinking(request, model):
+        config["thinkingConfig"] = thinking
+    if resolution := _resolution(request):
+        config["mediaResolution"] = resolution
+    return config
+
+
+def _thinking(request: ChatRequest, model: str) -> JSON:
+    """How much to think: by budget before Gemini 3, and by level since. Thoughts are shown when they are asked for."""
+    asked = request.thinking or {}
+    kind, budget = asked.get("type"), asked.get("budget_tokens")
+    if kind == "disabled":
+        effort: str | None = "none"
+    elif isinstance(budget, int):
+        return {"thinkingBudget": budget, "includeThoughts": True}
+    else:
+        effort = request.reasoning_effort
+    if effort is None:
+        return {"includeThoughts": True} if kind else {}
+    effort = effort if effort in LEVELS else "high"  # xhigh, max
+    amount = {"thinkingLevel": LEVELS[effort]} if thinks_in_levels(model) else {"thinkingBudget": BUDGETS[effort]}
+    return amount | ({"includeThoughts": True} if effort != "none" else {})
+
+
+def _resolution(request: ChatRequest) -> str | None:
+    """Gemini takes one resolution for all pictures: the highest `detail` that was asked for."""
+    details = {
+        part.image_url.detail
+        for message in request.messages
+        if isinstance(message.content, list)
+        for part in message.content
+        if isinstance(part, ImagePart)
+    }
+    return next((RESOLUTIONS[detail] for detail in ("high", "low") if detail in details), None)
+
+
+# --------------------------------------------------------------------------- tools
+
+
+def _tools(request: ChatRequest) -> list[JSON]:
+    tools: list[JSON] = []
+    if request.tools:
+        declarations = []
+        for tool in request.tools:
+            declared: JSON = {"name": tool.function.name}
+            if tool.function.description:
+                declared["description"] = tool.function.description
+            if tool.function.parameters:
+                declared["parametersJsonSchema"] = tool.function.parameters
+            declarations.append(declared)
+        tools.append({"functionDeclarations": declarations})
+    for native in request.native_tools:
+        if native.format != "gemini":
+            message = f"Gemini has no tools of the format {native.format}."
+            raise InvalidParameter(message, param="tools", hint='Its own are such as {"googleSearch": {}}.')
+        tools.append(native.tool)
+    return tools
+
+
+def _tool_config(request: ChatRequest) -> JSON:
+    choice = request.tool_choice
+    strict = any(tool.function.strict for tool in request.tools)
+    if choice is None or choice == "auto":
+        # VALIDATED is AUTO, held to the schemas.
+        return {"mode": "VALIDATED"} if strict else {"mode": "AUTO"} if choice and request.tools else {}
+    if isinstance(choice, str) and choice in MODES:
+        return {"mode": MODES[choice]}
+    function = choice.get("function") if isinstance(choice, dict) else None
+    if isinstance(function, dict) and isinstance(function.get("name"), str):
+        return {"mode": "ANY", "allowedFunctionNames": [function["name"]]}
+    message = "`tool_choice` must be none, auto, required or a function."
+    raise InvalidParameter(message, param="tool_choice")
+
+
+# --------------------------------------------------------------------------- messages
+
+
+def encode_messages(
+    messages: list[Message], model: str, drop: Collection[str] = (), files: str = ""
+) -> tuple[list[JSON], list[JSON]]:
+    """The parts of the system instruction, and the contents. Results of tools that belong together are one content."""
+    system: list[JSON] = []
+    contents: list[JSON] = []
+    names: dict[str, str] = {}
+    for place, message in enumerate(messages):
+        path = f"messages[{place}]"
+        if message.name and message.role != "tool" and "name" not in drop:
+            hint = 'Leave it out, or set drop_params = ["name"] for the provider.'
+            raise InvalidParameter(f"Gemini does not take `{path}.name`.", param=f"{path}.name", hint=hint)
+        if message.role in ("system", "developer"):
+            system += content_parts(message.content, f"{path}.content", files)
+        elif message.role == "tool":
+            name = names.get(message.tool_call_id or "") or message.name
+            if name is None:
+                hint = "Send the assistant's message with its `tool_calls` before it."
+                raise InvalidParameter(f"`{path}` answers a call that was not made.", param=path, hint=hint)
+            response = function_response(message, name, f"{path}.content", files)
+            if contents and messages[place - 1].role == "tool":
+                contents[-1]["parts"].append(response)
+            else:
+                contents.append({"role": "user", "parts": [response]})
+        else:
+            names |= {call.id: call.function.name for call in message.tool_calls or ()}
+            if parts := _parts(message, model, path, files):
+                contents.append({"role": "model" if message.role == "assistant" else "user", "parts": parts})
+    if not contents:
+        text = "There is no message besides the system's."
+        raise InvalidParameter(text, param="messages", hint="Send a message of the user.")
+    return system, contents
+
+
+def _parts(message: Message, model: str, path: str, files: str) -> list[JSON]:
+    parts = content_parts(message.content, f"{path}.content", files)
+    if message.refusal:
+        parts.append({"text": message.refusal})
+    if message.role != "assistant":
+        return parts
+    signatures = {
+        block.get("tool_call_id"): block.get("signature")
+        for block in message.thinking_blocks or ()
+        if block.get("type") == SIGNATURE
+    }
+    if signature := signatures.get(None):
+        if not parts:
+            parts.append({"text": ""})
+        parts[-1]["thoughtSignature"] = signature
+    for number, call in enumerate(message.tool_calls or ()):
+        part = _function_call(call, f"{path}.tool_calls[{number}].function.arguments")
+        signature = signatures.get(call.id)
+        if signature is None and number == 0 and thinks_in_levels(model):
+            signature = NO_SIGNATURE
+        parts.append(part | ({"thoughtSignature": signature} if signature else {}))
+    return parts
+
+
+def _function_call(call: ToolCall, path: str) -> JSON:
+    try:
+        arguments: Any = msgspec.json.decode(call.function.arguments or "{}", type=dict)
+    except msgspec.MsgspecError:
+        hint = "Send them as the model wrote them."
+        raise InvalidParameter(f"`{path}` is no JSON object.", param=path, hint=hint) from None
+    return {"functionCall": {"id": call.id, "name": call.function.name, "args": arguments}}
+
+
+def _camel(name: str) -> str:
+    """The API takes both spellings; we need one."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
