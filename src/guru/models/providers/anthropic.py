@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 import msgspec
 
 from guru.config import ProviderSettings
-from guru.errors import GuruError, ModelError, StreamCut
+from guru.errors import GuruError, ModelError
 from guru.models.providers.base import Ability, Provider, Support, mapped, refused, table
+from guru.models.providers.streamed import events_of
 from guru.models.wire.anthropic_answer import AnswerDecoder, error_of
 from guru.models.wire.anthropic_request import encode_request
 from guru.models.wire.claude import claude
@@ -122,28 +124,12 @@ class AnthropicChat:
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
         provider = self._provider
-        body = self._body(request)
-        response = await provider.send(
-            "POST", f"{provider.base_url}/messages", encode(body), provider.headers_for(request)
-        )
+        url, parser = f"{provider.base_url}/messages", EventStreamParser if request.stream else None
         decoder = AnswerDecoder(provider.name, self.name)
-        try:
-            if not request.stream:
-                for event in decoder.whole(await response.read()):
-                    yield event
-                return
-            parser = EventStreamParser()
-            async for data in response.iter():
-                for sent in parser.feed(data):
-                    for event in decoder.feed(sent.data):
-                        yield event
-            for sent in parser.end():
-                for event in decoder.feed(sent.data):
-                    yield event
-            if not decoder.done:
-                raise StreamCut(f"{provider.name} ended its answer in the middle.", hint="Try again.")
-        finally:
-            await response.aclose()
+        events = events_of(provider, url, lambda: self._body(request), decoder, parser, provider.headers_for(request))
+        async with aclosing(events):
+            async for event in events:
+                yield event
 
     def complete(self, request: TextRequest) -> AsyncIterator[Event]:
         raise self._provider.has_no("text completion", self._model)

@@ -57,7 +57,7 @@ class _Block(Struct):
 
 
 class AnswerDecoder:
-    """The events of one answer. `done` says whether its end has come: a stream that stops before was cut."""
+    """One answer: `feed` for each event of a stream and then `end`, or `whole`."""
 
     def __init__(self, provider: str, model: str) -> None:
         """`provider` as the configuration calls it, `model` as `provider/model`."""
@@ -90,11 +90,17 @@ class AnswerDecoder:
             for index, block in enumerate(raw["content"]):
                 events += self._open(index, block)
                 events += self._close(index)
-            return events + self._message_delta(raw) + self._end()
+            return events + self._message_delta(raw) + self._stop()
         except GuruError:
             raise
         except Exception as error:
             raise self._garbage() from error
+
+    def end(self) -> list[Event]:
+        """After the last byte of a stream. Raises `StreamCut` when the answer had not come to its end."""
+        if not self.done:
+            raise StreamCut(f"{self._provider} ended its answer in the middle.", hint="Try again.")
+        return []
 
     # ------------------------------------------------------------------- the stream
 
@@ -111,7 +117,7 @@ class AnswerDecoder:
             case "message_delta":
                 return self._message_delta({"usage": raw.get("usage"), **raw["delta"]})
             case "message_stop":
-                return self._end()
+                return self._stop()
             case "error":
                 raise stream_error(self._provider, raw)
             case _:  # ping, and kinds that may come: "you should handle unknown event types gracefully"
@@ -211,7 +217,7 @@ class AnswerDecoder:
         )
         return [self._finish]
 
-    def _end(self) -> list[Event]:
+    def _stop(self) -> list[Event]:
         if self.done:
             return []
         if self._finish is None:
