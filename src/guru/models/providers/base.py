@@ -134,10 +134,13 @@ class Provider:
 
     async def list_models(self) -> list[str]:
         """The names of the models that the provider lists, without the provider's own."""
-        response = await self.send("GET", f"{self.base_url}/models")
+        response = await self.send("GET", self.models_url())
         listed = msgspec.json.decode(await response.read())
         entries = listed.get("data", []) if isinstance(listed, dict) else listed
         return [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+
+    def models_url(self) -> str:
+        return f"{self.base_url}/models"
 
     async def check(self) -> None:
         """Raises what is wrong when the provider cannot be reached or does not take the credentials."""
@@ -146,7 +149,11 @@ class Provider:
             response = await self.send("GET", "/".join(address[:3]) + "/" + self.settings.health_path.lstrip("/"))
             await response.aclose()
         else:
-            await self.list_models()
+            await self.reach()
+
+    async def reach(self) -> None:
+        """The cheapest request that needs the credentials."""
+        await self.list_models()
 
     # ------------------------------------------------------------------- requests
 

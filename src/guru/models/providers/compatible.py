@@ -37,6 +37,7 @@ EFFORT: Final = mapped(
 )
 NATIVE: Final = mapped("tools of OpenAI's format are carried; others are refused")
 BETAS: Final = mapped("not sent: they mean something to Anthropic alone")
+UNSENT: Final = mapped("not sent: it has no such field, and no answer depends on it")
 FOLLOWS: Final[Mapping[str, Support]] = {"thinking": EFFORT, "native_tools": NATIVE, "betas": BETAS}
 """What all providers that follow OpenAI have in common."""
 

@@ -150,6 +150,8 @@ class AnswerDecoder:
             self._open.setdefault(index, True)
             if choice.delta.content:
                 events.append(Delta(index=index, text=choice.delta.content))
+            if choice.finish_reason == "error":
+                raise self.error({"error": "the answer broke off"})
             if choice.finish_reason:
                 events.append(self._finished(choice.finish_reason, index))
         return events
@@ -199,6 +201,8 @@ class AnswerDecoder:
             self._keep_names(raw.get("id"), raw.get("model"))
         if isinstance(usage := raw.get("usage"), dict):
             self._usage = usage
+        elif isinstance(groq := raw.get("x_groq"), dict) and isinstance(groq.get("usage"), dict):
+            self._usage = groq["usage"]
         for name, value in raw.items():
             if name not in HEAD and value is not None:
                 self._extra[name] = value
@@ -241,7 +245,9 @@ class AnswerDecoder:
         )
         if delta.text or delta.reasoning or delta.refusal or delta.tool_calls or delta.logprobs or extra:
             events.append(delta)
-        if reason := choice.get("finish_reason"):
+        if (reason := choice.get("finish_reason")) == "error":
+            raise self.error({"error": choice.get("error") or "the answer broke off"})
+        if reason:
             events.append(self._finished(reason, index))
         return events
 
@@ -274,13 +280,15 @@ class AnswerDecoder:
         return Finished(known, index, native=None if known == reason else reason)
 
     def _keep_names(self, id: str | None, model: str | None) -> None:
-        self._upstream = {"id": id or ""}
-        if model and model != self._model:
-            self._upstream["model"] = model
+        """The provider's own names for the answer, once; some send a first chunk without any."""
+        if id:
+            self._upstream["id"] = id
+            if model and model != self._model:
+                self._upstream["model"] = model
 
     def _completed(self) -> Completed:
         extra = self._extra
-        if self._upstream.get("id") or "model" in self._upstream:
+        if self._upstream:
             extra["upstream"] = self._upstream
         if self._usage is None:
             usage = Usage(estimated=True)

@@ -67,6 +67,15 @@ def decode_embeddings(name: str, body: bytes) -> Embeddings:
     )
 
 
+def decode_vectors(name: str, body: bytes) -> Embeddings:
+    """Bare lists of numbers, as Hugging Face's feature extraction answers."""
+    try:
+        vectors = msgspec.json.decode(body, type=list[list[float]])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _unreadable(name) from None
+    return Embeddings(model=name, vectors=vectors, usage=Usage(estimated=True))
+
+
 def decode_ranking(name: str, body: bytes) -> Ranking:
     """The most relevant first. Scores are `relevance_score`, or `score` as some have it."""
     raw = _object(name, body)
@@ -93,8 +102,12 @@ def decode_ranking(name: str, body: bytes) -> Ranking:
 def decode_moderations(name: str, body: bytes) -> Moderations:
     raw = _object(name, body)
     try:
-        results = msgspec.convert(raw.get("results"), list[Moderation])
-    except msgspec.ValidationError:
+        # Mistral leaves the sum to the reader.
+        results = [
+            msgspec.convert({"flagged": any(result["categories"].values()), **result}, Moderation)
+            for result in raw["results"]
+        ]
+    except (msgspec.ValidationError, KeyError, TypeError, AttributeError):
         raise _unreadable(name) from None
     return Moderations(model=name, results=results, usage=_usage(raw))
 

@@ -50,6 +50,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     """In errors."""
     names: Mapping[str, str] = {}
     """Fields of `ChatRequest` to the provider's names for them."""
+    unsent: frozenset[str] = frozenset()
+    """Fields that it does not have, and on which no answer depends."""
     developer: bool = True
     """Whether it knows the role `developer`; otherwise it is sent as `system`."""
     reasoning: str | None = None
@@ -72,7 +74,7 @@ def encode_chat(request: ChatRequest, model: str, dialect: Dialect) -> JSON:
     body: JSON = {"model": model, "messages": encode_messages(request.messages, dialect)}
     _sampling(body, request, dialect)
     for name in CHAT:
-        if (value := getattr(request, name)) is not None:
+        if (value := getattr(request, name)) is not None and name not in dialect.unsent:
             body[dialect.names.get(name, name)] = value
     if request.logprobs:
         body["logprobs"] = True
@@ -109,7 +111,7 @@ def effort_of(thinking: JSON) -> str | None:
 def _sampling(body: JSON, request: Sampling, dialect: Dialect) -> None:
     names = dialect.names
     for name in SHARED:
-        if (value := getattr(request, name)) is not None:
+        if (value := getattr(request, name)) is not None and name not in dialect.unsent:
             body[names.get(name, name)] = value
     if request.max_tokens is not None:
         body[names.get("max_tokens", "max_tokens")] = request.max_tokens
