@@ -145,7 +145,8 @@ async def test_fallbacks_are_followed_across_aliases_and_never_in_a_circle(world
     world.upstreams["c/z"].script = [DOWN]
     with pytest.raises(ModelUnavailable, match="3 deployments of `smart` failed"):
         await world.ask()
-    assert [world.upstreams[name].calls for name in ("a/x", "b/y", "c/z")] == [2, 2, 1 + 3]  # c/z is no alias: it has the default's two retries
+    # c/z is no alias: it has the default's two retries.
+    assert [world.upstreams[name].calls for name in ("a/x", "b/y", "c/z")] == [2, 2, 1 + 3]
 
 
 async def test_nothing_is_retried_after_the_first_token(world):

@@ -48,7 +48,7 @@ class Watch:
     def wait(self) -> None:
         """A wait for the upstream begins, in the current task."""
         self._since = monotonic()
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._loop)
 
     def done(self) -> None:
         """The wait is over, with an event."""
@@ -69,7 +69,7 @@ class Watch:
         if self.fired is None:
             return None
         message, self.fired = self.fired, None
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if task is not None and task.uncancel() > self._cancelling:
             return None  # cancelled from outside as well
         return ModelTimeout(message, hint="Try again, or raise the alias's time limit.")

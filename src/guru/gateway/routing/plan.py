@@ -168,12 +168,12 @@ class Turns:
                 continue
             if target.busy:
                 self._failures.skip(target.model, f"has {target.health.in_flight} requests, as many as it may")
-            elif target.health.rests_for:
-                self._failures.skip(target.model, target.health.why_not())
+            elif rest := target.health.rests_for:
+                self._failures.skip(target.model, target.health.why_not(), rest)
             elif (ticket := target.health.enter()) != REFUSED:
                 return target, ticket
             else:
-                self._failures.skip(target.model, target.health.why_not())
+                self._failures.skip(target.model, target.health.why_not(), target.health.breaker.opens_in)
                 continue
             self._again.append(target)
         return None

@@ -73,6 +73,7 @@ class Failures:
         self._name = name
         self._tried: dict[str, list[GuruError]] = {}
         self._skipped: dict[str, str] = {}
+        self._waits: list[float] = []
         self.last: GuruError | None = None
 
     def add(self, model: str, error: BaseException) -> GuruError:
@@ -82,11 +83,13 @@ class Failures:
         self.last = shown
         return shown
 
-    def skip(self, model: str, reason: str) -> None:
-        """Note that a deployment was not tried."""
+    def skip(self, model: str, reason: str, wait: float = 0.0) -> None:
+        """Note that a deployment was not tried, and after how many seconds it may be."""
         self._skipped[model] = reason
+        if wait:
+            self._waits.append(wait)
 
-    def error(self, retry_after: float | None = None) -> GuruError:
+    def error(self) -> GuruError:
         """One error for all: that of the only deployment as it was last, several as one that says what was tried."""
         errors = [error for tried in self._tried.values() for error in tried]
         if len(self._tried) == 1 and not self._skipped:
@@ -96,9 +99,7 @@ class Failures:
         parts = [describe(model, tried) for model, tried in self._tried.items()]
         parts += [f"{model}: {reason}" for model, reason in self._skipped.items() if model not in self._tried]
         count = f"{len(parts)} deployment{'s' if len(parts) != 1 else ''} of `{self._name}` failed"
-        waits = [error.retry_after for error in errors if error.retry_after]
-        if retry_after:
-            waits.append(retry_after)
+        waits = [*(error.retry_after for error in errors if error.retry_after), *self._waits]
         kind = common_kind(errors)
         return kind(
             f"{count}: {'; '.join(parts) or 'none could be asked'}",
