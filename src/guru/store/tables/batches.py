@@ -37,7 +37,10 @@ batches = Table(
     Column("job_id", String),
     # The provider's own batch, where it runs there: `name` and `id`.
     Column("provider", JSON),
+    # The counts of lines. Those of answers are here when the batch has ended, and its lines are in its files.
     Column("total", Integer, nullable=False, default=0),
+    Column("completed", Integer),
+    Column("failed", Integer),
     Column("errors", JSON),
     Column("output_seconds", Integer),
     Column("output_file_id", String),
