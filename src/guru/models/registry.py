@@ -1,24 +1,33 @@
-"""The models that a server can reach, by name or alias: implements `guru.types.Models`."""
+"""The models that a server can reach, by name or alias: implements `guru.types.Models` and `guru.tasks.TaskModels`."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
 
 from guru.config import HubSettings, Settings
 from guru.errors import InvalidParameter, ModelNotFound
 from guru.models.catalogue import PREFIX
+from guru.models.context import length_of
+from guru.models.remote import RemoteModels, kind_of, named, unconfigured
 from guru.models.sources.hub import Hub
 from guru.models.store import ModelInfo, ModelStore, not_found
 
 if TYPE_CHECKING:
+    from guru.models.http import HttpClient
     from guru.models.local.chat import LocalChatModel
     from guru.models.local.embedder import MiniLMEmbedder
+    from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
+    from guru.types import ChatModel
 
-DEFAULT_ALIASES: Final = {"default": "local/smollm2-135m", "embedding": "local/all-minilm-l6-v2"}
+DEFAULT_ALIASES: Final = {
+    "default": "local/smollm2-135m",
+    "embedding": "local/all-minilm-l6-v2",
+    "rerank": "local/all-minilm-l6-v2",
+}
 
 
 class ModelStatus(Struct, kw_only=True):
@@ -27,7 +36,7 @@ class ModelStatus(Struct, kw_only=True):
     name: str
     kind: str
     status: Literal["ready", "available", "not installed"]
-    """In memory, on this disk, or to be pulled."""
+    """In memory or behind a provider, on this disk, or to be pulled."""
     size_bytes: int
     context_length: int | None
     licence: str | None
@@ -39,45 +48,90 @@ class ModelStatus(Struct, kw_only=True):
 class ModelRegistry:
     """Makes each model once, when it is first asked for. Belongs to one event loop."""
 
-    def __init__(self, home: Path, settings: Settings | None = None) -> None:
+    def __init__(self, home: Path, settings: Settings | None = None, http: HttpClient | None = None) -> None:
+        """`http` is the server's client; without one, the registry makes its own for the providers."""
         self.settings = settings or Settings()
         self.aliases = DEFAULT_ALIASES | self.settings.aliases
         hub = self.settings.hub
         self.store = ModelStore(home, hub=Hub(None if hub.url == HubSettings().url else hub.url, hub.token))
+        self.remote = RemoteModels(self.settings.providers, http)
         self._chat: dict[str, LocalChatModel] = {}
         self._embedder: MiniLMEmbedder | None = None
 
     def resolve(self, name: str) -> str:
         """The full name behind an alias or a short name. Raises `ModelNotFound`."""
         full = self.aliases.get(name, name)
+        if self.remote.knows(full):
+            return full
         try:
             return self.store.show(full).name
         except ModelNotFound:
-            known = [*(info.name for info in self.store.list()), *self.aliases]
+            provider, slash, _ = full.partition("/")
+            if slash and provider != PREFIX.rstrip("/"):
+                raise unconfigured(provider, list(self.settings.providers)) from None
+            known = [*(info.name for info in self.store.list()), *self.aliases, *named(self.settings)]
             raise not_found(name, known) from None
 
-    def chat_model(self, name: str) -> LocalChatModel:
+    def chat_model(self, name: str) -> ChatModel:
         """Raises `ModelNotFound` when it is unknown or not installed, `ModelError` when its file is broken."""
         # The road comes here with every request: what was made already is found without a look at files.
-        model = self._chat.get(self.aliases.get(name, name)) or self._chat.get(full := self.resolve(name))
-        if model is not None:
+        full = self.aliases.get(name, name)
+        if (local := self._chat.get(full)) is not None:
+            return local
+        if self.remote.knows(full):
+            model: ChatModel = self.remote.model("chat_model", full)
             return model
-        self._require(full, "chat")
-        from guru.models.local.chat import LocalChatModel
-        from guru.models.local.supervisor import Timeouts
+        return self._local_chat(self.resolve(name))
 
-        local = self.settings.local
-        model = self._chat[full] = LocalChatModel(
-            full, self.store.path(full), threads=local.threads, slots=local.slots, context_length=local.context_length,
-            timeouts=Timeouts(silence=local.heartbeat_seconds, idle=local.idle_unload_seconds),
-        )  # fmt: skip
+    def embedding_model(self, name: str) -> EmbeddingModel:
+        if (full := self._remote(name)) is not None:
+            model: EmbeddingModel = self.remote.model("embedding_model", full)
+            return model
+        from guru.models.local.tasks import LocalEmbedding
+
+        return LocalEmbedding(self.embedder(name))
+
+    def reranker(self, name: str) -> Reranker:
+        if (full := self._remote(name)) is not None:
+            model: Reranker = self.remote.model("reranker", full)
+            return model
+        from guru.models.local.tasks import LocalReranker
+
+        return LocalReranker(self.embedder(name))
+
+    def moderator(self, name: str) -> Moderator:
+        model: Moderator = self._remote_only("moderator", name, "moderate")
         return model
+
+    def image_model(self, name: str) -> ImageModel:
+        model: ImageModel = self._remote_only("image_model", name, "draw")
+        return model
+
+    def speech_model(self, name: str) -> SpeechModel:
+        model: SpeechModel = self._remote_only("speech_model", name, "speak")
+        return model
+
+    def transcription_model(self, name: str) -> TranscriptionModel:
+        model: TranscriptionModel = self._remote_only("transcription_model", name, "transcribe")
+        return model
+
+    def reload(self, settings: Settings) -> None:
+        """Take over changed aliases and providers. Local models keep what they were started with."""
+        self.settings = settings
+        self.aliases = DEFAULT_ALIASES | settings.aliases
+        self.remote.reload(settings.providers)
 
     def embedder(self, name: str) -> MiniLMEmbedder:
         """Raises `ModelNotFound`."""
         if self._embedder is not None and self.aliases.get(name, name) == self._embedder.name:
             return self._embedder
-        self._require(self.resolve(name), "embedding")
+        full = self.resolve(name)
+        if self.remote.knows(full):
+            raise InvalidParameter(
+                f"{full} does not run on this machine, where documents are embedded.", param="model",
+                hint=f"Use {DEFAULT_ALIASES['embedding']}.",
+            )  # fmt: skip
+        self._require(full, "embedding")
         if self._embedder is None:
             from guru.models.local.embedder import MiniLMEmbedder
 
@@ -94,6 +148,12 @@ class ModelRegistry:
                 aliases=self._aliases_of(info.name),
             )
             for info in self.store.list()
+        ] + [
+            ModelStatus(
+                name=name, kind=kind_of(name), status="ready", size_bytes=0, context_length=length_of(name) or None,
+                licence=None, description="", memory_bytes=0, aliases=self._aliases_of(name),
+            )
+            for name in named(self.settings)
         ]  # fmt: skip
 
     def worker_failures(self) -> dict[str, int]:
@@ -113,6 +173,35 @@ class ModelRegistry:
         await asyncio.gather(*(model.aclose() for model in models))
         if self._embedder is not None:
             self._embedder.close()
+        await self.remote.aclose()
+
+    def _local_chat(self, full: str) -> LocalChatModel:
+        if (known := self._chat.get(full)) is not None:
+            return known
+        self._require(full, "chat")
+        from guru.models.local.chat import LocalChatModel
+        from guru.models.local.supervisor import Timeouts
+
+        local = self.settings.local
+        model = self._chat[full] = LocalChatModel(
+            full, self.store.path(full), threads=local.threads, slots=local.slots, context_length=local.context_length,
+            timeouts=Timeouts(silence=local.heartbeat_seconds, idle=local.idle_unload_seconds),
+        )  # fmt: skip
+        return model
+
+    def _remote(self, name: str) -> str | None:
+        """The full name behind `name`, if it is one of a provider."""
+        full = self.aliases.get(name, name)
+        return full if self.remote.knows(full) else None
+
+    def _remote_only(self, kind: str, name: str, verb: str) -> Any:
+        full = self._remote(name) or self.resolve(name)
+        if not self.remote.knows(full):
+            raise InvalidParameter(
+                f"{full} cannot {verb}: no model on this machine can.", param="model",
+                hint="Use a provider's model: docs/providers.md says whose.",
+            )  # fmt: skip
+        return self.remote.model(kind, full)
 
     def _aliases_of(self, full: str) -> list[str]:
         return [alias for alias, target in self.aliases.items() if target in (full, full.removeprefix(PREFIX))]
