@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the commands' own help, or check that it is up to date (`--check`)."""
+"""Write the pages of docs/ that are made from code, or check that they are up to date (`--check`)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import document_settings
 
 from guru.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
-TARGET = ROOT / "docs" / "cli.md"
 HEAD = """\
 # The command line
 
@@ -35,20 +35,27 @@ def sections(command: click.Command, context: click.Context, depth: int = 2) -> 
 
 
 def generate() -> str:
-    """The whole page."""
+    """The page of the command line."""
     settings = {**cli.context_settings, "terminal_width": 100, "max_content_width": 100}
     context = click.Context(cli, info_name="guru", **settings)
     return "\n".join([HEAD, *sections(cli, context)])
 
 
+PAGES = {
+    ROOT / "docs" / "cli.md": generate,
+    document_settings.PAGE: document_settings.generate,
+}
+"""Every page that is made from code, or has parts that are."""
+
+
 def main() -> int:
-    text = generate()
+    stale = [page for page, make in PAGES.items() if page.read_text(encoding="utf-8") != make()]
     if "--check" in sys.argv:
-        if TARGET.read_text(encoding="utf-8") != text:
-            print("docs/cli.md is not what the commands say of themselves: run `make format`.", file=sys.stderr)
-            return 1
-        return 0
-    TARGET.write_text(text, encoding="utf-8")
+        for page in stale:
+            print(f"{page.relative_to(ROOT)} is not what the code says: run `make format`.", file=sys.stderr)
+        return 1 if stale else 0
+    for page in stale:
+        page.write_text(PAGES[page](), encoding="utf-8")
     return 0
 
 

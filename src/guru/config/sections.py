@@ -21,10 +21,13 @@ class Section(Struct, forbid_unknown_fields=True, kw_only=True):
 
 class ServerSettings(Section):
     host: str = "127.0.0.1"
+    """The address to listen on. One that is not a loopback address needs keys: see [keys](keys.md)."""
     port: Port = 8080
+    """0 takes a free one; the address is printed."""
     allowed_hosts: list[str] = []
     """Host names, besides loopback ones, that a request's Host header may carry (DNS rebinding is refused)."""
     max_body_mb: Positive = 512
+    """The largest request, uploads included, in megabytes."""
     require_key: bool | None = None
     """Whether a request needs a key. None: not on a loopback address, and always on any other."""
 
@@ -33,25 +36,34 @@ class LocalSettings(Section):
     """The llama.cpp worker. None: chosen from the machine."""
 
     threads: Positive | None = None
+    """Threads that decode."""
     slots: Positive | None = None
+    """Requests that are answered at the same time; more share the decoder and get slower each."""
     context_length: Positive | None = None
     """Tokens that one request may hold, prompt and answer."""
     idle_unload_seconds: Seconds = 900.0
+    """The model is unloaded after so long without a request; the next one loads it again."""
     heartbeat_seconds: Seconds = 20.0
     """A worker that has not answered a ping for so long is taken to hang and is restarted."""
     embed_threads: Positive | None = None
+    """Threads that embed."""
 
 
 class KnowledgeSettings(Section):
     chunk_tokens: Positive = 200
+    """The size of a chunk, in tokens of the embedding model; chosen by measurement."""
     chunk_overlap: NotNegative = 40
+    """Tokens that a chunk shares with the one before it."""
     passages: Positive = 6
     """How many passages an answer may draw on."""
     threshold: Share = 0.24
     """Confidence under which the answer is "not in the documents"; benchmarks/answers.md shows the curve."""
     max_file_mb: Positive = 200
+    """A bigger file is refused, by name."""
     parse_timeout_seconds: Seconds = 120.0
+    """A file that takes longer to read is refused."""
     parse_memory_mb: Positive = 2048
+    """Memory that reading one file may take."""
 
 
 class StoreSettings(Section):
@@ -66,7 +78,9 @@ class RedisSettings(Section):
 
 class HubSettings(Section):
     url: str = "https://huggingface.co"
+    """The hub, or a mirror of it."""
     token: str | None = None
+    """For models that want one. Write `"env:HF_TOKEN"`."""
 
 
 class ProviderSettings(Section):
@@ -75,12 +89,17 @@ class ProviderSettings(Section):
     kind: str | None = None
     """Which provider it is, where the table's name does not say so: `openai-compatible`, `azure`, `vllm` ..."""
     api_key: str | None = None
+    """The key. Write `"env:NAME"`, so that it stays out of the file."""
     base_url: str | None = None
     """The address, where it is not the provider's own."""
     api_version: str | None = None
+    """For providers that version their API by a parameter, as Azure does."""
     organization: str | None = None
+    """OpenAI's organisation."""
     project: str | None = None
+    """OpenAI's or Google's project."""
     region: str | None = None
+    """The cloud region, where there is one."""
     profile: str | None = None
     """The AWS profile whose credentials are used."""
     headers: dict[str, str] = {}
@@ -90,9 +109,13 @@ class ProviderSettings(Section):
     drop_params: list[str] = []
     """Parameters that are left out, instead of refused, where this provider does not take them."""
     timeout: Seconds = 600.0
+    """Seconds until an answer begins."""
     connect_timeout: Seconds = 10.0
+    """Seconds until there is a connection."""
     max_connections: Positive = 512
+    """Connections at once; further requests wait for one."""
     verify_tls: bool = True
+    """Whether its certificate must be right."""
     allow_private: bool = True
     """Whether the address may be one of a private network."""
     health_path: str | None = None
@@ -105,12 +128,15 @@ class Deployment(Section):
     model: str
     """`provider/model`."""
     weight: Annotated[float, Meta(ge=0)] = 1.0
+    """Its share among the others, for the strategy `weighted`."""
     label: str | None = None
     """What it is called in releases, metrics and traces."""
     priority: NotNegative = 0
     """The lowest is tried first; the others when all of it are unavailable."""
     tags: list[str] = []
+    """For your own order; shown in the API."""
     region: str | None = None
+    """Where it runs; shown in the API."""
     languages: list[str] = []
     """Languages (ISO 639-1) that it is chosen for by the strategy `language`; empty: any."""
     difficulty: Literal["simple", "hard"] | None = None
@@ -118,6 +144,7 @@ class Deployment(Section):
     context_length: Positive | None = None
     """Tokens, where the catalogue does not know the model."""
     timeout: Seconds | None = None
+    """Seconds until its answer begins, in place of the alias's."""
     concurrency: Positive | None = None
     """More at once than this go to another deployment."""
 
@@ -128,20 +155,28 @@ class ReleaseSettings(Section):
     candidate: str
     """The label of the deployment that is tried."""
     kind: Literal["ab", "canary", "blue-green", "shadow"] = "canary"
+    """`ab` compares for as long as you like, `canary` grows through `steps`, `blue-green` switches at once,
+    `shadow` mirrors."""
     baseline: str | None = None
     """The label it is compared with; None: all others."""
     share: Share = 0.05
     """Of the users, who get the candidate; of the requests, that are mirrored to a shadow."""
     sticky: Literal["user", "key", "conversation", "none"] = "user"
+    """What keeps its variant."""
     steps: list[Share] = []
     """Shares that the candidate is promoted through, while nothing is worse: `[0.05, 0.25, 1.0]`."""
     max_error_increase: Annotated[float, Meta(ge=0)] = 0.02
+    """How much larger the candidate's share of errors may be."""
     max_latency_increase: Annotated[float, Meta(ge=0)] = 0.2
     """Relative."""
     max_cost_increase: Annotated[float, Meta(ge=0)] = 0.2
+    """Relative."""
     max_quality_decrease: Annotated[float, Meta(ge=0)] = 0.05
+    """Of the mean score that feedback gives, 0 to 1."""
     confidence: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
+    """Of every verdict, however often one looks."""
     min_requests: Positive = 100
+    """Of each variant, before there is a verdict."""
     rollback: bool = True
     """Stop by itself when the candidate is worse."""
 
@@ -152,10 +187,12 @@ class LimitSettings(Section):
     tpm: Positive | None = None
     """Tokens a minute, prompt and answer."""
     concurrency: Positive | None = None
+    """Requests at the same time."""
 
 
 class BudgetSettings(Section):
     usd: Dollars
+    """US dollars."""
     per: Literal["day", "month"] = "month"
     """Calendar days and months in UTC."""
 
@@ -164,6 +201,8 @@ class ContextSettings(Section):
     """What is done with a prompt that does not fit the model."""
 
     policy: Literal["error", "window", "summarize", "map-reduce"] = "error"
+    """`error` says so; `window` leaves out the oldest turns; `summarize` puts a summary in their place;
+    `map-reduce` reads a long text in parts."""
     larger: str | None = None
     """A model with a larger context, tried before the policy."""
     reserve: Positive | None = None
@@ -174,7 +213,9 @@ class AliasSettings(Section):
     """A name over deployments."""
 
     deployments: Annotated[list[Deployment], Meta(min_length=1)]
+    """The models behind the name: see below."""
     strategy: Literal["weighted", "least-busy", "latency", "cost", "difficulty", "language", "context"] = "weighted"
+    """How a deployment is chosen: see [routing](routing.md)."""
     fallbacks: list[str] = []
     """Models or aliases, tried in order when every deployment has failed."""
     timeout: Seconds = 600.0
@@ -184,6 +225,7 @@ class AliasSettings(Section):
     idle_timeout: Seconds = 120.0
     """Silence in the middle of a stream after which it counts as cut."""
     retries: NotNegative = 2
+    """Further attempts, over all deployments."""
     retry_after_first_token: bool = False
     """Begin anew when a stream is cut, and leave out what was already sent. The second answer may differ."""
     hedge_after: Seconds | None = None
@@ -191,40 +233,56 @@ class AliasSettings(Section):
     degrade: bool = False
     """Show an old cached answer, marked as stale, when everything else has failed."""
     limits: LimitSettings | None = None
+    """For everybody together who asks this alias."""
     context: ContextSettings = field(default_factory=ContextSettings)
+    """What is done with prompts that are too long."""
     release: ReleaseSettings | None = None
+    """A new version on trial."""
     difficulty_threshold: Share = 0.5
+    """From which estimate (0 to 1) on a prompt is hard, for the strategy `difficulty`."""
     cache: Literal["off", "exact", "semantic"] | None = None
     """None: as `[cache]` says."""
 
 
 class TeamSettings(Section):
     limits: LimitSettings | None = None
+    """For all keys of the team together."""
     budget: BudgetSettings | None = None
+    """For all keys of the team together."""
     models: list[str] = field(default_factory=lambda: ["*"])
+    """Names and patterns that its keys may ask."""
 
 
 class KeySettings(Section):
     """A key that the configuration brings; `guru keys create` makes others."""
 
     key: str
+    """The key itself. Write `"env:NAME"`."""
     team: str | None = None
+    """The team it belongs to."""
     user: str | None = None
+    """The person it belongs to."""
     role: Role = "member"
+    """`admin` manages, `member` uses, `viewer` reads."""
     models: list[str] = field(default_factory=lambda: ["*"])
     """Names and patterns: `openai/*`, `smart`."""
     routes: list[str] = field(default_factory=lambda: ["*"])
     """Names and patterns of doors: `chat.completions`, `embeddings`."""
     limits: LimitSettings | None = None
+    """Of this key."""
     budget: BudgetSettings | None = None
+    """Of this key."""
     tags: list[str] = []
+    """For accounts, besides those of the request's `x-guru-tags` header."""
 
 
 class CacheSettings(Section):
     mode: Literal["off", "exact", "semantic"] = "off"
     """`semantic` looks for the exact request first."""
     ttl_seconds: Seconds = 3600.0
+    """How long an answer is shown again."""
     max_mb: Positive = 64
+    """Memory for answers; those not asked for longest go first."""
     threshold: Share = 0.95
     """Similarity from which two questions count as one; benchmarks/semantic_cache.md shows the curve."""
     provider_prompts: bool = True
@@ -235,9 +293,13 @@ class PriceSettings(Section):
     """US dollars per million tokens."""
 
     input: Dollars
+    """Of the prompt."""
     output: Dollars
+    """Of the answer."""
     cached: Dollars | None = None
+    """Of the prompt, read from the provider's cache; none: as `input`."""
     cache_write: Dollars | None = None
+    """Of the prompt, written to the provider's cache; none: as `input`."""
     request: Dollars = 0.0
     """US dollars for each request."""
     since: str | None = None
@@ -250,6 +312,7 @@ class TelemetrySettings(Section):
     otlp_endpoint: str | None = None
     """Such as `http://localhost:4318`; None: nothing is sent."""
     headers: dict[str, str] = {}
+    """Sent with every batch, such as a token."""
     content: bool = False
     """Whether prompts and answers are sent with the spans."""
 
