@@ -37,7 +37,7 @@ class InnerDoors:
             "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
             "headers": [(b"content-type", b"application/json")], "server": None, "client": None, "scheme": "http",
             "http_version": "1.1", "root_path": "", "app": SimpleNamespace(state=self._state), "path_params": {},
-            "guru.trace_id": caller.trace_id, "guru.caller": caller,
+            "guru.trace_id": caller.trace_id, "guru.caller": msgspec.structs.replace(caller, headers={}),
         }  # fmt: skip
         answer = Collected()
         await self._doors[path](scope, Sent(body).receive, answer.send)

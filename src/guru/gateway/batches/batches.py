@@ -73,6 +73,7 @@ class Batches:
         self._database = files.database
         self._files = files
         self._jobs = jobs
+        self.runner = runner
         jobs.handle(KIND, runner.run, at_once=at_once)
 
     async def create(
