@@ -12,7 +12,7 @@ import openai
 
 from guru.config import Settings
 from guru.errors import ModelNotFound
-from guru.models.local.embedding import LocalEmbeddings
+from guru.models.local.tasks import LocalEmbedding
 from guru.models.registry import ModelStatus
 from guru.server.app import create_app
 from guru.server.serve import Server, address
@@ -105,7 +105,7 @@ class TestModels:
         raise ModelNotFound(f"There is no model {name!r}.", param="model")
 
     def embedding_model(self, name):
-        return LocalEmbeddings(self.embedder(name))
+        return LocalEmbedding(self.embedder(name))
 
     async def list(self):
         return [

@@ -330,6 +330,7 @@ class BatchSettings(Section):
     at_once: Positive = 2
     """Batches that run at a time; the others wait."""
     max_lines: Positive = 50_000
+    """The longest batch."""
     retries: NotNegative = 5
     """How often a line is asked again that met a limit or a model that was not there."""
     provider: bool = False

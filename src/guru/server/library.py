@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from guru.config import Settings
 from guru.errors import NotFound
+from guru.models.http import HttpClient
 from guru.models.registry import ModelRegistry, ModelStatus
 from guru.store.jobs import Job, JobRun, Jobs
 from guru.tasks import TaskModels
@@ -41,8 +42,8 @@ class Library(Models, TaskModels, Protocol):
 class LocalLibrary(ModelRegistry):
     """The local models of a home."""
 
-    def __init__(self, home: Path, settings: Settings, jobs: Jobs) -> None:
-        super().__init__(home, settings)
+    def __init__(self, home: Path, settings: Settings, jobs: Jobs, http: HttpClient | None = None) -> None:
+        super().__init__(home, settings, http)
         self._jobs = jobs
         jobs.handle(PULL, self._pull)
 
