@@ -37,7 +37,9 @@ def started(tmp_path):
 
 def test_a_server_says_where_it_is_and_takes_it_back(started, tmp_path):
     process, url = started
-    assert json.loads((tmp_path / "server.json").read_text()) == {"pid": process.pid, "url": url}
+    record = json.loads((tmp_path / "server.json").read_text())
+    assert (record["pid"], record["url"], len(record["secret"])) == (process.pid, url, 43)
+    assert (tmp_path / "server.json").stat().st_mode & 0o777 == 0o600
     process.send_signal(signal.SIGTERM)
     process.wait(10)
     assert not (tmp_path / "server.json").exists()
@@ -73,7 +75,14 @@ def test_a_port_in_use_is_explained(tmp_path):
 def test_an_address_that_others_reach_is_refused(tmp_path, host):
     with pytest.raises(ConfigurationError, match="does not listen on") as raised:
         serve(tmp_path, Settings(server=ServerSettings(host=host)))
+    assert "guru keys create" in raised.value.hint
     assert "127.0.0.1" in raised.value.hint
+
+
+def test_an_open_address_cannot_do_without_keys(tmp_path):
+    settings = Settings(server=ServerSettings(host="0.0.0.0", require_key=False))
+    with pytest.raises(ConfigurationError, match="require_key is false"):
+        serve(tmp_path, settings)
 
 
 async def test_one_command_is_served_on_a_private_socket(tmp_path):

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -84,7 +84,7 @@ def collection_path(name: str, rest: str = "") -> str:
 async def connect(home: Path) -> AsyncIterator[Client]:
     """A client for `home`: through its live server, else through one in this process."""
     if url := await live_server(home):
-        async with connect_url(url) as client:
+        async with connect_live(home, url) as client:
             yield client
         return
     from guru.cli.log import write_log
@@ -104,15 +104,27 @@ async def connect(home: Path) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def connect_url(url: str, socket: Path | None = None) -> AsyncIterator[Client]:
-    """A client for the server at `url`, by way of a Unix socket when one is given."""
+async def connect_url(url: str, socket: Path | None = None, secret: str | None = None) -> AsyncIterator[Client]:
+    """A client for the server at `url`, by way of a Unix socket when one is given.
+
+    `secret` is the one that the server wrote into its home: it says that the owner asks, where requests need a key.
+    """
     import aiohttp
 
     connector = aiohttp.UnixConnector(str(socket)) if socket else aiohttp.TCPConnector()
     # A job or a slow model may be silent for long; a server that cannot be reached says so at once.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=1 << 20) as session:
+    headers = {"x-guru-owner": secret} if secret else {}
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, read_bufsize=1 << 20, headers=headers
+    ) as session:
         yield Client(session, url)
+
+
+def connect_live(home: Path, url: str) -> AbstractAsyncContextManager[Client]:
+    """A client for the server that runs on `home` at `url`, as its owner."""
+    record = read_server_file(home) or {}
+    return connect_url(url, secret=record.get("secret") if record.get("url") == url else None)
 
 
 async def live_server(home: Path) -> str | None:
@@ -132,7 +144,7 @@ async def live_server(home: Path) -> str | None:
 
 
 def read_server_file(home: Path) -> JSON | None:
-    """What the last server on `home` said about itself: `pid` and `url`."""
+    """What the last server on `home` said about itself: `pid`, `url` and `secret`."""
     try:
         record = json.loads((home / "server.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

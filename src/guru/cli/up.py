@@ -64,12 +64,12 @@ class Preparation:
         self._task = asyncio.get_running_loop().create_task(self._run(url))
 
     async def _run(self, url: str) -> None:
-        from guru.cli.client import connect_url
+        from guru.cli.client import connect_live
         from guru.cli.main import show_error
         from guru.errors import GuruError
 
         click.echo(f"Guru answers at {url}", err=True)
-        async with connect_url(url) as client:
+        async with connect_live(self._home, url) as client:
             for step in (self._fetch_model, self._ingest_samples, self._ingest_docs):
                 try:
                     await step(client)

@@ -13,20 +13,25 @@ from starlette.routing import BaseRoute
 
 from guru.config import Settings, Source
 from guru.errors import GuruError
+from guru.gateway.identity.address import needs_key
 from guru.knowledge.parse.document import MIB
 from guru.server import (
     anthropic_api,
     ask_api,
     audio_api,
+    batches_api,
     chat_api,
     chat_socket,
     collections_api,
     config_api,
     conversations_api,
     documents_api,
+    files_api,
     health,
+    identity_api,
     images_api,
     jobs_api,
+    login,
     models_api,
     moderations_api,
     ollama_api,
@@ -54,6 +59,8 @@ DOORS: list[Endpoint] = [
     *moderations_api.DOORS,
     *images_api.DOORS,
     *audio_api.DOORS,
+    *files_api.DOORS,
+    *batches_api.DOORS,
     *ask_api.DOORS,
     *chat_api.DOORS,
     *conversations_api.DOORS,
@@ -62,6 +69,8 @@ DOORS: list[Endpoint] = [
     *jobs_api.DOORS,
     *traces_api.DOORS,
     *usage_api.DOORS,
+    *identity_api.DOORS,
+    *login.DOORS,
     *models_api.DOORS,
     *config_api.DOORS,
     *health.DOORS,
@@ -76,16 +85,20 @@ def create_app(
     run_jobs: bool = True,
     models: Library | None = None,
     source: Source | None = None,
+    owner_secret: str | None = None,
 ) -> Starlette:
     """The application on `home`. Everything opens when the server starts it and closes when the server stops it.
 
     `models` stands in for the local models, for tests and for whoever embeds Guru; `source` is watched for changes.
+    Whoever shows `owner_secret` in the header `x-guru-owner` is the local owner, also where requests need a key.
     """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            services = open_services(home, settings, run_jobs=run_jobs, models=models, source=source)
+            services = open_services(
+                home, settings, run_jobs=run_jobs, models=models, source=source, owner_secret=owner_secret
+            )
             try:
                 app.state.services = await stack.enter_async_context(services)
             except GuruError as error:
@@ -99,7 +112,12 @@ def create_app(
         lifespan=lifespan,
         middleware=[
             Middleware(CatchAll),
-            Middleware(Gate, allowed_hosts=settings.server.allowed_hosts, max_body=settings.server.max_body_mb * MIB),
+            Middleware(
+                Gate,
+                allowed_hosts=settings.server.allowed_hosts,
+                max_body=settings.server.max_body_mb * MIB,
+                any_host=needs_key(settings.server),
+            ),
         ],
         exception_handlers={HTTPException: on_http_exception, GuruError: on_guru_error},
     )

@@ -107,7 +107,7 @@ async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
     return JobAnswer(to_view(job))
 
 
-@post("/api/v1/collections/{name}/search")
+@post("/api/v1/collections/{name}/search", reads=True)
 async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     """The passages that fit a query best."""
     began = time.perf_counter()

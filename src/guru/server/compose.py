@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from guru.config import Settings, Source
+from guru.config import Settings, Source, TelemetrySettings
+from guru.gateway.batches.batches import Batches
+from guru.gateway.batches.files import Files
+from guru.gateway.batches.run import BatchRunner
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost import Prices
 from guru.gateway.cost.ledger import Ledger
+from guru.gateway.identity import Audit, Changes, Directory, Sessions
 from guru.gateway.pipeline import Road
 from guru.gateway.responses import Responses
 from guru.gateway.routing import Router
@@ -18,10 +22,14 @@ from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.parse.document import MIB
 from guru.knowledge.parse.sandbox import ParsePool
+from guru.models.http import HttpClient
 from guru.observe.metrics import Metrics
+from guru.observe.otlp import Exporter
 from guru.observe.traces import Tracer
 from guru.server.gauges import add_gauges
+from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
+from guru.server.limits import Limits
 from guru.server.reload import Reloadable, Reloader
 from guru.server.services import Services
 from guru.store.blobs import BlobStore
@@ -37,19 +45,34 @@ async def open_services(
     run_jobs: bool = True,
     models: Library | None = None,
     source: Source | None = None,
+    owner_secret: str | None = None,
 ) -> AsyncIterator[Services]:
-    """Every part, opened in the order in which they need each other, closed in the reverse."""
+    """Every part, opened in the order in which they need each other, closed in the reverse.
+
+    `owner_secret` is what a request of the person shows whose machine this is, where requests need a key.
+    """
     async with AsyncExitStack() as stack:
         database = Database(settings.store.url) if settings.store.url else Database.in_home(home)
         stack.push_async_callback(database.close)
         await database.open()
+        http = HttpClient()
+        stack.push_async_callback(http.aclose)
         blobs = BlobStore(home)
         tracer, metrics, jobs = Tracer(database, home, days=settings.traces.days), Metrics(), Jobs(database)
         ledger = Ledger(database)
         tracer.on_save.append(ledger.record)
         stack.push_async_callback(tracer.close)
+        if (exporter := make_exporter(settings.telemetry, http)) is not None:
+            tracer.on_end.append(exporter.add)
+            stack.push_async_callback(exporter.aclose)
+            exporter.open()
         await tracer.open()
-        library = models or LocalLibrary(home, settings, jobs)
+        directory = Directory(database, settings, Sessions.in_home(home), owner_secret=owner_secret)
+        stack.push_async_callback(directory.close)
+        await directory.open()
+        limits = Limits(settings, directory, ledger, metrics)
+        stack.push_async_callback(limits.aclose)
+        library = models or LocalLibrary(home, settings, jobs, http)
         stack.push_async_callback(library.aclose)
         parser = ParsePool(
             timeout=settings.knowledge.parse_timeout_seconds, memory=settings.knowledge.parse_memory_mb * MIB
@@ -61,20 +84,31 @@ async def open_services(
         await prices.open()
         router = Router(library, settings, cost=prices.estimate)
         road = Road(
-            settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(),
+            settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(), limiter=limits,
             knowledge=knowledge, answerer=Answerer(embedder, settings.knowledge, knowledge.documents),
             tracer=tracer, metrics=metrics,
         )  # fmt: skip
         conversations = Conversations(database, road)
         stack.push_async_callback(conversations.close)
         await conversations.open()
-        reloadable: list[Reloadable] = [*([library] if isinstance(library, LocalLibrary) else []), prices, router, road]
+        files, inner = Files(database, blobs), InnerDoors()
+        runner = BatchRunner(files, inner.ask, settings.batches)
+        batches = Batches(files, jobs, runner, at_once=settings.batches.at_once)
+        reloadable: list[Reloadable] = [
+            *([library] if isinstance(library, LocalLibrary) else []),
+            prices,
+            router,
+            limits,
+            road,
+        ]
         services = Services(
             reloader=Reloader(settings, source, reloadable),
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
-            conversations=conversations, responses=Responses(database), ledger=ledger,
+            conversations=conversations, responses=Responses(database), files=files, batches=batches, ledger=ledger,
+            directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip
+        inner.open(services)
         add_gauges(services)
         stack.push_async_callback(services.reloader.aclose)
         services.reloader.open()
@@ -82,3 +116,16 @@ async def open_services(
             stack.push_async_callback(jobs.close)
             await jobs.start()
         yield services
+
+
+def make_exporter(settings: TelemetrySettings, http: HttpClient) -> Exporter | None:
+    """What sends traces to a collector, where the configuration names one."""
+    if settings.otlp_endpoint is None:
+        return None
+
+    async def send(url: str, headers: Mapping[str, str], body: bytes) -> int:
+        response = await http.request("POST", url, headers=headers, body=body)
+        await response.read()
+        return response.status
+
+    return Exporter(settings.otlp_endpoint, send, headers=settings.headers, content=settings.content)

@@ -23,7 +23,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from guru.gateway.identity import Caller, local_owner
+from guru.errors import Forbidden
+from guru.gateway.identity import Caller
 from guru.server.bodies import decode, decode_query, read_body
 from guru.server.errors import as_guru_error, error_response, on_http_exception, trace_id_of
 from guru.server.services import Services
@@ -44,16 +45,33 @@ class Call:
         self.trace_id = trace_id_of(request.scope)
         self.headers: dict[str, str] = {}
         """What the road adds to the answer's headers."""
+        self._caller: Caller | None = None
+
+    def identify(self, door: str) -> Caller:
+        """Who asks, at the door of that name. Raises `Unauthorized` and `Forbidden`."""
+        scope, directory = self.request.scope, self.services.directory
+        # A Unix socket has no port: it is private to the command that opened it.
+        private = scope["server"] is not None and scope["server"][1] is None
+        self._caller = directory.authenticate(
+            scope["headers"], door, self.trace_id, trusted_local=private or not directory.needs_key
+        )
+        self.headers = self._caller.headers
+        return self._caller
 
     def caller(self, route: str) -> Caller:
         """Who asks; `route` names the door in traces."""
-        caller = local_owner(route, self.trace_id)
-        self.headers = caller.headers
-        return caller
+        caller = self._caller or self.identify(route)
+        return caller if caller.route == route else msgspec.structs.replace(caller, route=route)
 
     @property
     def tenant(self) -> str:
-        return self.caller("").tenant
+        return (self._caller or self.identify("")).tenant
+
+    def require_admin(self) -> Caller:
+        """The caller, who manages this organisation. Raises `Forbidden`."""
+        caller = self.caller("admin")
+        caller.require_admin()
+        return caller
 
 
 class Endpoint:
@@ -69,6 +87,8 @@ class Endpoint:
         body: Any = None,
         answer: Any = None,
         media_type: str = "application/json",
+        public: bool = False,
+        reads: bool = False,
     ) -> None:
         self.method = method
         self.path = path
@@ -76,6 +96,12 @@ class Endpoint:
         self.status = status
         self.media_type = media_type
         """What it answers with; anything but JSON has no schema."""
+        self.name = door_name(path)
+        """What a key's `routes` call it: `chat.completions`."""
+        self.public = public
+        """Whether anybody may call it, without a key."""
+        self.reads = reads or method == "GET"
+        """Whether it changes nothing: a viewer may call it."""
         hints = get_type_hints(handler)
         self.path_parameters = PATH_PARAMETER.findall(path)
         self.takes_body = "body" in hints
@@ -104,17 +130,38 @@ class Endpoint:
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Any:
+        call = Call(request)
+        if not self.public:
+            self._admit(call)
         arguments: dict[str, Any] = dict(request.path_params)
         if self.takes_body:
             arguments["body"] = decode(await read_body(request), self.body)
         if self.query is not None:
             arguments["query"] = decode_query(request.query_params, self.query)
-        result = await self.handler(Call(request), **arguments)
+        result = await self.handler(call, **arguments)
         if callable(result):
             return result  # an ASGI response of its own
         if result is None:
             return Response(status_code=204)
         return Response(encode(result), self.status, media_type="application/json")
+
+    def _admit(self, call: Call) -> None:
+        """Before anything of the request is read. Raises `Unauthorized` and `Forbidden`."""
+        caller = call.identify(self.name)
+        if caller.role == "viewer" and not self.reads:
+            raise Forbidden("A viewer may only look.", hint="Use a key with the role `member` or `admin`.")
+
+
+def door_name(path: str) -> str:
+    """`/v1/chat/completions` as `chat.completions`, `/api/v1/collections/{name}/search` as `collections.search`.
+
+    Ollama's doors, which are under `/api` alone, begin with `ollama`.
+    """
+    parts = [part for part in path.split("/") if part and "{" not in part]
+    prefix = 2 if parts[:2] == ["api", "v1"] else 1 if parts[:1] == ["v1"] else 0
+    if parts[:1] == ["api"] and not prefix:
+        return ".".join(["ollama", *parts[1:]])
+    return ".".join(parts[prefix:])
 
 
 def get(path: str, **options: Any) -> Callable[[Handler], Endpoint]:

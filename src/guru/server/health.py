@@ -24,13 +24,13 @@ class Readiness(Struct):
     """`ok`, or what is wrong."""
 
 
-@get("/healthz")
+@get("/healthz", public=True)
 async def healthz(call: Call) -> Health:
     """Whether the process answers."""
     return Health("ok")
 
 
-@get("/readyz", answer=Readiness)
+@get("/readyz", answer=Readiness, public=True)
 async def readyz(call: Call) -> Any:
     """Whether requests can be served: 503 as long as something that they need is not there."""
     checks = {"database": "ok", "server": "stopping" if call.services.closing.is_set() else "ok"}

@@ -28,13 +28,15 @@ async def show_models(call: Call) -> ModelList:
 
 @post("/api/v1/models/pull", status=202)
 async def pull_model(call: Call, body: Pull) -> JobAnswer:
-    """Download a model, as a job."""
+    """Download a model, as a job. For administrators."""
+    call.require_admin()
     return JobAnswer(to_view(await call.services.models.pull(call.tenant, body.name)))
 
 
 @delete("/api/v1/models/{name:path}", status=204)
 async def remove_model(call: Call, name: str) -> None:
-    """Remove a model's files."""
+    """Remove a model's files. For administrators."""
+    call.require_admin()
     await call.services.models.remove(name)
 
 

@@ -31,13 +31,13 @@ class Error(msgspec.Struct):
     error: ErrorDetail
 
 
-@get("/openapi.json")
+@get("/openapi.json", public=True)
 async def openapi_json(call: Call) -> Any:
     """This document."""
     return Response(document(tuple(call.request.app.state.doors)), media_type="application/json")
 
 
-@get("/docs", media_type="text/html")
+@get("/docs", media_type="text/html", public=True)
 async def docs(call: Call) -> Any:
     """A page that shows this document."""
     from guru.server.pages import templates

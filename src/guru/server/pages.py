@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 import guru
 from guru import samples, web
+from guru.server.login import to_login
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,15 +51,19 @@ def routes() -> list[BaseRoute]:
         Route("/documents/{id}", page("document.html", title="Document", section="collections")),
         Route("/traces", page("traces.html", title="Traces", section="traces")),
         Route("/traces/{id}", page("trace.html", title="Trace", section="traces")),
+        Route("/keys", page("keys.html", title="Keys", section="keys")),
+        Route("/login", page("login.html", public=True, title="Log in", section="login")),
         Route("/favicon.ico", favicon),
         Route("/static/{digest}/{path:path}", static),
     ]
 
 
-def page(template: str, **context: object) -> Callable[[Request], Awaitable[Response]]:
+def page(template: str, *, public: bool = False, **context: object) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint that renders one template, with the parameters of its path as `params`."""
 
     async def endpoint(request: Request) -> Response:
+        if not public and (elsewhere := to_login(request)) is not None:
+            return elsewhere
         html = templates().get_template(template).render(params=request.path_params, **context)
         return HTMLResponse(html, headers=SECURITY_HEADERS)
 

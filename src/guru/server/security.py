@@ -7,7 +7,7 @@ without a key is the local owner here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from guru.errors import Forbidden, GuruError
 from guru.server.bodies import too_large
 from guru.server.errors import error_response
+from guru.server.protocol import Exchange, exchange_of
 from guru.store.ids import new_id
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -34,62 +35,50 @@ HEADERS = [
 
 
 class Gate:
-    """Pure ASGI middleware: request ids, Host and Origin checks, size limit, security headers; sockets too."""
+    """Pure ASGI middleware: request ids, Host and Origin checks, size limit, security headers.
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str], max_body: int) -> None:
+    `doors` are reached without the application's router, by method and exact path: they are called most.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        allowed_hosts: Iterable[str],
+        max_body: int,
+        doors: Mapping[tuple[str, str], ASGIApp] | None = None,
+    ) -> None:
         self.app = app
         self._hosts = LOOPBACK | {host.lower().strip("[]") for host in allowed_hosts}
         self._max_body = max_body
+        self._doors = doors or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         trace_id = scope["guru.trace_id"] = new_id("tr")
-        if scope["type"] == "websocket":
-            await self._open_socket(scope, receive, send)
-            return
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *added(message["headers"], trace_id)]
-            await send(message)
-
+        exchange = exchange_of(receive)
+        assert exchange is not None  # `guru.server.serve` runs it on our own protocol
+        exchange.extra.append((b"x-request-id", trace_id.encode()))
+        exchange.extra += HEADERS
         refusal = self._refuse(scope)
         if refusal is not None:
-            await error_response(scope, refusal)(scope, receive, sending)
+            await error_response(scope, refusal)(scope, receive, send)
             return
-        await self.app(scope, self._limited(scope, receive), sending)
+        app = self._doors.get((scope["method"], scope["path"]), self.app)
+        await app(scope, self._limited(scope, receive, exchange), send)
 
-    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A browser opens a socket to any site without asking: its page's origin is looked at as for a change."""
-        refusal = self._refuse(scope)
-        if refusal is not None:
-            await WebSocket(scope, receive, send).send_denial_response(error_response(scope, refusal))
-            return
-        await self.app(scope, receive, send)
-
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+    def _limited(self, scope: Scope, receive: Receive, exchange: Exchange) -> Receive:
         """`receive`, counting where the size was not announced."""
         if scope["method"] in SAFE_METHODS or any(name == b"content-length" for name, _ in scope["headers"]):
             return receive
-        size = 0
-
-        async def counting() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > self._max_body:
-                raise too_large(self._max_body)
-            return message
-
-        return counting
+        return Counting(exchange, self._max_body)
 
     def _refuse(self, scope: Scope) -> GuruError | None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         over_network = scope["server"] is None or scope["server"][1] is not None  # a unix socket has no port
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        if over_network and host_name(host) not in self._hosts:
+        if over_network and not self._any_host and host_name(host) not in self._hosts:
             return Forbidden(
                 f"The Host header names {host!r}, which is not a name of this server.",
                 hint="Use http://localhost, or add the name to [server] allowed_hosts.",
@@ -120,7 +109,17 @@ def host_name(host: str) -> str:
     return host.partition(":")[0]
 
 
-def added(headers: Iterable[tuple[bytes, bytes]], trace_id: str) -> list[tuple[bytes, bytes]]:
-    """The headers that every answer carries; one that says something else itself keeps it."""
-    present = {name.lower() for name, _ in headers}
-    return [(b"x-request-id", trace_id.encode()), *(item for item in HEADERS if item[0] not in present)]
+class Counting:
+    """ASGI's `receive`, which refuses a body that grows too large."""
+
+    def __init__(self, exchange: Exchange, limit: int) -> None:
+        self.exchange = exchange
+        self._limit = limit
+        self._size = 0
+
+    async def __call__(self) -> Message:
+        message = await self.exchange.receive()
+        self._size += len(message.get("body", b""))
+        if self._size > self._limit:
+            raise too_large(self._limit)
+        return message

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import ipaddress
 import json
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -16,9 +16,12 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from guru.config import Settings, Source, load_settings
+from guru.config import Settings, Source, default_home, load_settings
 from guru.errors import ConfigurationError, Conflict
+from guru.gateway.identity import Directory, Sessions
+from guru.gateway.identity.address import is_loopback, needs_key
 from guru.server.app import create_app
+from guru.store.database import Database
 
 GRACE = 10
 """Seconds that answers under way may take when the server stops."""
@@ -37,20 +40,21 @@ def serve(
 
     Raises `ConfigurationError` for an address that is not allowed or not free, `Conflict` when a server runs on `home`.
     """
-    refuse_open_address(settings)
+    refuse_open_address(home, settings)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    owner_secret = secrets.token_urlsafe(32)
     with locked(home), contextlib.closing(listen(settings.server.host, settings.server.port)) as listener:
         url = address(listener)
 
         def started() -> None:
-            write_atomically(home / "server.json", json.dumps({"pid": os.getpid(), "url": url}))
+            write_atomically(home / "server.json", json.dumps({"pid": os.getpid(), "url": url, "secret": owner_secret}))
             if on_ready is not None:
                 on_ready(url)
 
         def stopping() -> None:
             (home / "server.json").unlink(missing_ok=True)
 
-        server = Server(create_app(home, settings, source=source), started, stopping)
+        server = Server(create_app(home, settings, source=source, owner_secret=owner_secret), started, stopping)
         try:
             server.run([listener])
         except KeyboardInterrupt:
@@ -132,18 +136,32 @@ def socket_protocol(**options: Any) -> asyncio.Protocol:
     return WSProtocol(**options)
 
 
-def refuse_open_address(settings: Settings) -> None:
-    """Raises `ConfigurationError` for an address that others can reach, as long as callers cannot be told apart."""
+def refuse_open_address(home: Path, settings: Settings) -> None:
+    """Raises `ConfigurationError` for an address that others can reach, as long as there is no key to tell them by."""
     host = settings.server.host
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(host.strip("[]")).is_loopback:
-            return
-    if host != "localhost":
+    if needs_key(settings.server) and not is_loopback(host) and not asyncio.run(has_keys(home, settings)):
+        where = "" if home == default_home() else f" --home {home}"
         raise ConfigurationError(
-            f"Guru does not listen on {host}: this version has no API keys, so everybody who reaches that address "
-            "would own the server.",
-            hint="Use --host 127.0.0.1, and a reverse proxy that authenticates, or an SSH tunnel, for other machines.",
+            f"Guru does not listen on {host}: there is no API key yet, so nobody could use it from there.",
+            hint=f"Make one first: guru keys create NAME --role admin{where}. "
+            "Or use --host 127.0.0.1, where requests need none.",
         )
+
+
+async def has_keys(home: Path, settings: Settings) -> bool:
+    """Whether the configuration or the database has a key that opens."""
+    if settings.keys:
+        return True
+    if settings.store.url is None and not (home / "guru.db").exists():
+        return False
+    database = Database(settings.store.url) if settings.store.url else Database.in_home(home)
+    try:
+        await database.open()
+        directory = Directory(database, settings, Sessions(b""))
+        await directory.reload()
+        return directory.has_keys()
+    finally:
+        await database.close()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -181,6 +199,8 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, text: str) -> None:
+    """Only the owner may read it: who knows the secret of `server.json` is the owner."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
     part.replace(path)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guru.config import Settings
+from guru.gateway.batches.batches import Batches
+from guru.gateway.batches.files import Files
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Audit, Changes, Directory
@@ -44,6 +46,8 @@ class Services:
     road: Road
     conversations: Conversations
     responses: Responses
+    files: Files
+    batches: Batches
     reloader: Reloader
     ledger: Ledger
     directory: Directory

@@ -45,7 +45,14 @@ class Caller(Struct, frozen=True, kw_only=True):
                 hint="Upload the files to /api/v1/collections/{name}/documents instead.",
             )
 
+    def require_admin(self) -> None:
+        """Raises `Forbidden` for everybody who may not manage keys, teams, users and releases."""
+        if self.role != "admin":
+            raise Forbidden(
+                "Only an administrator may do that.", hint="Use a key with the role `admin`, or ask who has one."
+            )
 
-def local_owner(route: str, trace_id: str) -> Caller:
+
+def local_owner(route: str, trace_id: str, tags: tuple[str, ...] = ()) -> Caller:
     """The caller of a server that is bound to loopback, where a request needs no key."""
-    return Caller(tenant=LOCAL_TENANT, route=route, trace_id=trace_id, role="admin", owner=True)
+    return Caller(tenant=LOCAL_TENANT, route=route, trace_id=trace_id, role="admin", tags=tags, owner=True)

@@ -3,13 +3,25 @@
 from guru.store.tables.base import metadata
 from guru.store.tables.batches import batch_lines, batches, files
 from guru.store.tables.conversations import conversations, messages
+from guru.store.tables.identity import api_keys, audit_entries, audit_heads, identity_generation, teams, users
 from guru.store.tables.jobs import jobs
 from guru.store.tables.knowledge import chunks, collections, document_texts, documents
+from guru.store.tables.releases import (
+    feedback,
+    model_versions,
+    release_changes,
+    release_counts,
+    releases,
+    shadow_answers,
+)
 from guru.store.tables.responses import responses
 from guru.store.tables.traces import traces
 from guru.store.tables.usage import usage
 
 __all__ = [
+    "api_keys",
+    "audit_entries",
+    "audit_heads",
     "batch_lines",
     "batches",
     "chunks",
@@ -17,11 +29,20 @@ __all__ = [
     "conversations",
     "document_texts",
     "documents",
+    "feedback",
     "files",
+    "identity_generation",
     "jobs",
     "messages",
     "metadata",
+    "model_versions",
+    "release_changes",
+    "release_counts",
+    "releases",
     "responses",
+    "shadow_answers",
+    "teams",
     "traces",
     "usage",
+    "users",
 ]

@@ -1,0 +1,268 @@
+"""Who a request comes from: everything that is needed to say so is in memory.
+
+Keys, teams and users come from the configuration and from the database. A process sees its own changes at once, and
+those of others within a second: it polls one number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Literal
+
+from guru.config import BudgetSettings, LimitSettings, Role, Settings
+from guru.errors import ConfigurationError, Forbidden, Unauthorized
+from guru.gateway.identity.address import needs_key
+from guru.gateway.identity.caller import Caller, local_owner
+from guru.gateway.identity.records import RANKS, Key, Team, User, configured_key, configured_team, matches
+from guru.gateway.identity.secrets import PREFIX, hash_key
+from guru.gateway.identity.sessions import COOKIE, Sessions
+from guru.gateway.identity.store import Loaded, generation, load, write_last_used
+from guru.store.database import Database
+
+log = logging.getLogger(__name__)
+
+POLL = 0.5
+"""Seconds between two looks at what other processes have changed."""
+WRITE_USES = 10.0
+"""Seconds between two times that the database is told when keys were used."""
+MAX_TAGS = 16
+HINT = "Send one as `Authorization: Bearer sk-guru-…`; an administrator makes them with `guru keys create NAME`."
+Headers = Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]
+Limited = tuple[Literal["key", "team", "user"], str, str, str, LimitSettings | None, BudgetSettings | None]
+"""Scope (`key`, `team` or `user`), tenant, id, name, limits, budget."""
+
+
+class Directory:
+    """Keys, teams and users of one server. Open it before use."""
+
+    def __init__(
+        self, database: Database, settings: Settings, sessions: Sessions, *, owner_secret: str | None = None
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._owner_secret = (owner_secret or "").encode()
+        self._loaded = Loaded()
+        self._by_hash: dict[bytes, Key] = {}
+        self._keys: dict[str, Key] = {}
+        self._teams: dict[tuple[str, str], Team] = {}
+        self._users: dict[tuple[str, str], User] = {}
+        self._used: dict[str, float] = {}
+        self._poller: asyncio.Task[None] | None = None
+        self.on_change: list[Callable[[], None]] = []
+        """Called after every change, such as by the limiter, which takes `limited` anew."""
+        self._configured_keys: list[Key] = []
+        self._configured_teams: list[Team] = []
+        self.configure(settings)
+
+    # ------------------------------------------------------------------ what there is
+
+    def configure(self, settings: Settings) -> None:
+        """Take the keys and teams of the configuration in place of those before. Raises `ConfigurationError`."""
+        for name, key in settings.keys.items():
+            if not key.key.strip():
+                raise ConfigurationError(f"[keys.{name}] key is empty.", hint="Give it a long random value.")
+        self.needs_key = needs_key(settings.server)
+        """Whether a request over the network needs a key."""
+        self._configured_keys = [configured_key(name, key) for name, key in settings.keys.items()]
+        self._configured_teams = [configured_team(name, team) for name, team in settings.teams.items()]
+        self._arrange()
+
+    async def open(self) -> None:
+        await self.reload()
+        self._poller = asyncio.create_task(self._poll())
+
+    async def close(self) -> None:
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+        await self._write_uses()
+
+    async def reload(self) -> None:
+        """Read what the database has."""
+        self._loaded = await self._database.read(load)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        keys = [*self._loaded.keys, *self._configured_keys]
+        self._keys = {key.id: key for key in keys}
+        self._by_hash = {key.previous_hash: key for key in keys if key.previous_hash is not None}
+        self._by_hash |= {key.hash: key for key in keys}
+        # What the configuration says is not overruled at run time.
+        self._teams = {(team.tenant, team.name): team for team in (*self._loaded.teams, *self._configured_teams)}
+        self._users = {(user.tenant, user.name): user for user in self._loaded.users}
+        for changed in self.on_change:
+            changed()
+
+    def keys(self, tenant: str) -> list[Key]:
+        """Every key of an organisation, the configured ones first, the newest before the older."""
+        own = [key for key in self._keys.values() if key.tenant == tenant]
+        return sorted(own, key=lambda key: (not key.configured, -key.created_at, key.name))
+
+    def teams(self, tenant: str) -> list[Team]:
+        return sorted((team for team in self._teams.values() if team.tenant == tenant), key=lambda team: team.name)
+
+    def users(self, tenant: str) -> list[User]:
+        return sorted((user for user in self._users.values() if user.tenant == tenant), key=lambda user: user.name)
+
+    def last_used(self, key: Key) -> float | None:
+        """Seconds since 1970."""
+        return max(filter(None, (self._used.get(key.id), key.last_used_at)), default=None)
+
+    def limited(self) -> list[Limited]:
+        """Whatever has limits or a budget."""
+        found: list[Limited] = [
+            ("key", key.tenant, key.id, key.name, key.limits, key.budget) for key in self._keys.values()
+        ]
+        found += [("team", team.tenant, team.name, "", team.limits, team.budget) for team in self._teams.values()]
+        found += [("user", user.tenant, user.name, "", user.limits, user.budget) for user in self._users.values()]
+        return [one for one in found if one[4] is not None or one[5] is not None]
+
+    # ------------------------------------------------------------------ who calls
+
+    def authenticate(self, headers: Headers, route: str, trace_id: str, *, trusted_local: bool) -> Caller:
+        """Who sent a request to the door `route`. Synchronous, in memory, one look-up.
+
+        `trusted_local`: a request without a key is the local owner, and so is one with a key that is none of ours,
+        because clients of OpenAI's API insist on sending something. Raises `Unauthorized` and `Forbidden`.
+        """
+        sent = Credentials(headers)
+        if sent.owner is not None:
+            if self._owner_secret and hmac.compare_digest(sent.owner, self._owner_secret):
+                return local_owner(route, trace_id, sent.tags)
+            raise Unauthorized("The owner's secret is not the one of this server.", hint="Has it been started anew?")
+        if sent.token is not None:
+            key = self._by_hash.get(hash_key(sent.token))
+            if key is not None:
+                return self._caller(key, hash_key(sent.token), sent, route, trace_id)
+            if not trusted_local or sent.token.startswith(PREFIX):
+                raise Unauthorized("This API key is not known here.", hint=HINT)
+        if trusted_local:
+            return local_owner(route, trace_id, sent.tags)
+        if sent.cookie is not None and (key := self._of_session(sent.cookie)) is not None:
+            return self._caller(key, key.hash, sent, route, trace_id)
+        raise Unauthorized("This server needs an API key.", hint=HINT)
+
+    def _caller(self, key: Key, hashed: bytes, sent: Credentials, route: str, trace_id: str) -> Caller:
+        now = time.time()
+        if key.revoked_at is not None:
+            raise Unauthorized("This API key was revoked.", hint=HINT)
+        if key.expires_at is not None and key.expires_at <= now:
+            raise Unauthorized("This API key has expired.", hint=HINT)
+        if hashed != key.hash and (key.previous_expires_at or 0.0) <= now:
+            raise Unauthorized("This API key was replaced by a new one.", hint=HINT)
+        role, team = key.role, key.team
+        if key.user is not None and (user := self._users.get((key.tenant, key.user))) is not None:
+            if user.disabled:
+                raise Unauthorized(f"The user {user.name} is disabled.", hint="Ask an administrator.")
+            role, team = lesser(role, user.role), team or user.team
+        if not matches(key.routes, route):
+            raise Forbidden(f"This API key may not use {route}.", hint=f"It may use: {', '.join(key.routes)}.")
+        self._used[key.id] = now
+        return Caller(
+            tenant=key.tenant, route=route, trace_id=trace_id, key=key.id, team=team, user=key.user, role=role,
+            tags=(*key.tags, *sent.tags),
+        )  # fmt: skip
+
+    def allow(self, caller: Caller, model: str, route: str = "") -> None:
+        """Raises `Forbidden` when the caller's key or team may not use the model."""
+        if not self.allows(caller, model):
+            raise Forbidden(
+                f"This API key may not use the model {model!r}.", hint="/v1/models lists those that it may use.",
+                param="model",
+            )  # fmt: skip
+
+    def allows(self, caller: Caller, model: str) -> bool:
+        if caller.key is not None:
+            key = self._keys.get(caller.key)
+            if key is None or not matches(key.models, model):
+                return False
+        team = self._teams.get((caller.tenant, caller.team)) if caller.team else None
+        return team is None or matches(team.models, model)
+
+    def has_keys(self) -> bool:
+        """Whether any key opens anything."""
+        now = time.time()
+        return any(key.revoked_at is None and (key.expires_at or now + 1) > now for key in self._keys.values())
+
+    # ------------------------------------------------------------------ sessions
+
+    def log_in(self, token: str) -> str:
+        """The value of a cookie that stands for a key. Raises `Unauthorized`."""
+        caller = self.authenticate([(b"x-api-key", token.encode())], "pages", "", trusted_local=False)
+        assert caller.key is not None
+        return self._sessions.issue(caller.key, self._keys[caller.key].hash)
+
+    def _of_session(self, cookie: str) -> Key | None:
+        key = self._keys.get(self._sessions.key_id(cookie) or "")
+        return key if key is not None and self._sessions.valid(cookie, key.hash) else None
+
+    # ------------------------------------------------------------------ what other processes see
+
+    async def _poll(self) -> None:
+        wrote = time.monotonic()
+        while True:
+            await asyncio.sleep(POLL)
+            try:
+                if await self._database.read(generation) != self._loaded.generation:
+                    await self.reload()
+                if time.monotonic() - wrote >= WRITE_USES:
+                    wrote = time.monotonic()
+                    await self._write_uses()
+            except Exception:
+                log.exception("keys, teams and users could not be read; those known before hold on")
+
+    async def _write_uses(self) -> None:
+        fresh = {
+            key.id: at
+            for key in self._loaded.keys
+            if (at := self._used.get(key.id)) is not None and at > (key.last_used_at or 0.0)
+        }
+        if fresh:
+            await self._database.write(lambda connection: write_last_used(connection, fresh))
+            for key in self._loaded.keys:
+                key.last_used_at = fresh.get(key.id, key.last_used_at)
+
+
+class Credentials:
+    """What a request's headers say about who sends it."""
+
+    __slots__ = ("cookie", "owner", "tags", "token")
+
+    def __init__(self, headers: Headers) -> None:
+        self.token: str | None = None
+        self.cookie: str | None = None
+        self.owner: bytes | None = None
+        self.tags: tuple[str, ...] = ()
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            if name == b"authorization":
+                scheme, _, token = value.decode("latin-1").partition(" ")
+                if scheme.lower() == "bearer" and token.strip():
+                    self.token = token.strip()
+            elif name in (b"x-api-key", b"api-key"):
+                self.token = self.token or value.decode("latin-1").strip() or None
+            elif name == b"cookie":
+                self.cookie = session_cookie(value) or self.cookie
+            elif name == b"x-guru-owner":
+                self.owner = value
+            elif name == b"x-guru-tags":
+                named = (tag.strip() for tag in value.decode("latin-1").split(","))
+                self.tags = tuple(tag[:64] for tag in named if tag)[:MAX_TAGS]
+
+
+def session_cookie(header: bytes) -> str | None:
+    if COOKIE.encode() not in header:
+        return None
+    try:
+        morsel = SimpleCookie(header.decode("latin-1")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel is not None else None
+
+
+def lesser(one: Role, other: Role) -> Role:
+    return one if RANKS[one] <= RANKS[other] else other
