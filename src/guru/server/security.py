@@ -35,30 +35,39 @@ HEADERS = [
 
 
 class Gate:
-    """Pure ASGI middleware: request ids, Host and Origin checks, size limit, security headers.
+    """Pure ASGI middleware: request ids, Host and Origin checks, size limit, security headers; sockets too.
 
-    `doors` are reached without the application's router, by method and exact path: they are called most.
+    `doors` are those that it calls itself, by method and path, past the router and what stands before it.
     """
 
     def __init__(
         self,
         app: ASGIApp,
+        *,
         allowed_hosts: Iterable[str],
         max_body: int,
+        any_host: bool = False,
         doors: Mapping[tuple[str, str], ASGIApp] | None = None,
+        any_host: bool = False,
     ) -> None:
+        """`any_host`: every request shows a key, so that rebinding a name to this address gains nothing."""
         self.app = app
         self._hosts = LOOPBACK | {host.lower().strip("[]") for host in allowed_hosts}
+        self._any_host = any_host
         self._max_body = max_body
         self._doors = doors or {}
+        # Where requests need a key, a rebound name gains nothing: browsers send it neither keys nor cookies of ours.
+        self._any_host = any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         trace_id = scope["guru.trace_id"] = new_id("tr")
+        if scope["type"] == "websocket":
+            await self._open_socket(scope, receive, send)
+            return
         exchange = exchange_of(receive)
-        assert exchange is not None  # `guru.server.serve` runs it on our own protocol
         exchange.extra.append((b"x-request-id", trace_id.encode()))
         exchange.extra += HEADERS
         refusal = self._refuse(scope)
@@ -67,6 +76,14 @@ class Gate:
             return
         app = self._doors.get((scope["method"], scope["path"]), self.app)
         await app(scope, self._limited(scope, receive, exchange), send)
+
+    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A browser opens a socket to any site without asking: its page's origin is looked at as for a change."""
+        refusal = self._refuse(scope)
+        if refusal is not None:
+            await WebSocket(scope, receive, send).send_denial_response(error_response(scope, refusal))
+            return
+        await self.app(scope, receive, send)
 
     def _limited(self, scope: Scope, receive: Receive, exchange: Exchange) -> Receive:
         """`receive`, counting where the size was not announced."""
