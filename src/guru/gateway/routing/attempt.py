@@ -33,6 +33,8 @@ class Outcome(Struct, kw_only=True):
     """Whether the error speaks against the deployment; a bad request does not."""
     first: bool = True
     """Whether it was the first attempt of its request in this alias: what the variant did by itself."""
+    instead_of: str | None = None
+    """The label that a release had chosen, where its deployments are out after failures or pauses."""
     first_token: float | None = None
     duration: float = 0.0
     cost: float = 0.0

@@ -42,6 +42,7 @@ class Journey:
         self._groups = router.chain(group)
         self._turns: Turns | None = None
         self._first = True
+        self._wanted: Target | None = None
         self._larger_than = 0
 
     async def begin(self) -> tuple[Attempt, list[Event]] | None:
@@ -88,6 +89,7 @@ class Journey:
             self._group = group
             self._first = True
             order = await self._router.order(group, self._asked, self._caller)
+            self._wanted = order[0] if order else None
             self._turns = Turns(
                 group, order, self.failures, fallback=self._router.has_fallback(self._group),
                 random=self._router.random, sleep=self._router.sleep,
@@ -107,6 +109,9 @@ class Journey:
             alias=self._group.name, model=target.model, label=target.label, status="ok", first=self._first,
             trace_id=self._caller.trace_id,
         )  # fmt: skip
+        wanted = self._wanted
+        if self._first and wanted is not None and wanted.label != target.label and not wanted.busy:
+            outcome.instead_of = wanted.label
         self._first = False
         events: AsyncIterator[Event]
         try:

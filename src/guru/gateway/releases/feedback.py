@@ -1,0 +1,51 @@
+"""What users think of answers: a score from 0 to 1 for a trace. Releases compare their versions by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Connection, insert, select, update
+
+from guru.gateway.identity import Caller
+from guru.store.database import Database
+from guru.store.ids import new_id
+from guru.store.tables.releases import feedback
+
+
+class Feedback:
+    """Keeps one opinion of each author about each answer: the last."""
+
+    def __init__(self, database: Database, judge: Callable[[str, str | None, float, bool], None] | None = None) -> None:
+        """`judge` is told alias, label, the change of the score, and whether it is the author's first."""
+        self._database = database
+        self._judge = judge
+
+    async def give(
+        self,
+        caller: Caller,
+        trace_id: str,
+        *,
+        score: float,
+        comment: str | None,
+        alias: str | None,
+        variant: str | None,
+    ) -> None:
+        """Note a score. `alias` and `variant` are what the trace was asked for and answered by."""
+        author = caller.user or caller.key or "local owner"
+        table = feedback.c
+        mine = (table.tenant == caller.tenant, table.trace_id == trace_id, table.author == author)
+        values = {"score": score, "comment": comment, "at": time.time()}
+
+        def write(connection: Connection) -> float | None:
+            before: float | None = connection.scalar(select(table.score).where(*mine))
+            if before is not None:
+                connection.execute(update(feedback).where(*mine).values(values))
+            else:
+                row = {"id": new_id("feedback"), "tenant": caller.tenant, "trace_id": trace_id, "author": author}
+                connection.execute(insert(feedback).values(row | values | {"alias": alias, "variant": variant}))
+            return before
+
+        before = await self._database.write(write)
+        if self._judge is not None and alias is not None:
+            self._judge(alias, variant, score - (before or 0.0), before is None)

@@ -1,0 +1,84 @@
+"""A release as it is kept: a candidate, its share, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from guru.config import AliasSettings, Deployment, ReleaseSettings
+from guru.gateway.identity import Caller
+from guru.gateway.releases.counts import Arm, Counts
+from guru.gateway.releases.sticky import flagged, is_candidate
+
+Status = Literal["running", "promoted", "rolled-back", "stopped"]
+Labels = frozenset[str | None]
+
+OPERATIONAL = {"weight", "priority", "concurrency", "timeout"}
+"""Settings of a deployment that can change without its being another version."""
+
+
+class Release(Struct, kw_only=True):
+    id: str
+    alias: str
+    version: int
+    """Of the candidate; see `guru.gateway.releases.store.version_of`."""
+    settings: ReleaseSettings
+    status: Status
+    share: float
+    epoch: int
+    """Rises with every change of the share: only requests of one epoch are compared with each other."""
+    flags: list[str] = []
+    """Who gets the candidate whatever the share: `user:ann`, `key:…`, `team:web`, `tag:beta`."""
+    reason: str | None = None
+    started_at: float
+    changed_at: float
+
+
+class Live:
+    """A release at work: which labels stand on which side, and what is counted."""
+
+    def __init__(self, release: Release, alias: AliasSettings) -> None:
+        self.release = release
+        self.counts: dict[Arm, Counts] = {"candidate": Counts(), "baseline": Counts()}
+        self.before: dict[Arm, Counts] = {"candidate": Counts(), "baseline": Counts()}
+        """What the epoch before had counted."""
+        settings = release.settings
+        self.candidate: Labels = frozenset({settings.candidate})
+        others = {deployment.label for deployment in alias.deployments} - self.candidate
+        self.baseline: Labels = frozenset({settings.baseline}) if settings.baseline is not None else frozenset(others)
+        self.model = next(deployment.model for deployment in alias.deployments if deployment.label in self.candidate)
+
+    def choose(self, caller: Caller) -> tuple[Labels, ...]:
+        """The labels to try. A candidate that fails leaves the caller to the baseline, never the other way round."""
+        release = self.release
+        if release.status == "promoted":
+            return self.candidate, self.baseline
+        if release.status != "running" or release.settings.kind == "shadow":
+            return (self.baseline,)
+        if flagged(release.flags, caller) or is_candidate(release.id, release.share, caller, release.settings.sticky):
+            return self.candidate, self.baseline
+        return (self.baseline,)
+
+    def arm(self, label: str | None) -> Arm | None:
+        if label in self.candidate:
+            return "candidate"
+        return "baseline" if label in self.baseline else None
+
+    def compared(self) -> tuple[Counts, Counts]:
+        """Candidate and baseline. After a switch all at once (blue-green) the baseline is what went before."""
+        theirs = self.counts["baseline"]
+        if self.release.settings.kind == "blue-green" and not theirs.requests:
+            theirs = self.before["baseline"]
+        return self.counts["candidate"], theirs
+
+
+def definition(deployment: Deployment) -> dict[str, Any]:
+    """What makes a deployment the version that it is."""
+    found: dict[str, Any] = msgspec.to_builtins(deployment)
+    return {key: value for key, value in found.items() if key not in OPERATIONAL}
+
+
+def candidate_of(alias: AliasSettings, label: str) -> Deployment | None:
+    return next((deployment for deployment in alias.deployments if deployment.label == label), None)
