@@ -46,6 +46,7 @@ NEUTRAL: Final[Mapping[str, object]] = {
     "repeat_penalty": 1,
     "min_p": 0,
     "typical_p": 1,
+    "parallel_tool_calls": True,
 }
 """Values that ask for nothing: whoever does not take the parameter need not be sent them."""
 
@@ -84,7 +85,11 @@ class Filter:
         lost: dict[str, object] = {}
         for name in self._refused:
             value = getattr(request, name, None)
-            if value is None or value == [] or value == NEUTRAL.get(name):
+            if value is None or value == []:
+                continue
+            if value == NEUTRAL.get(name):
+                if value != _default(request, name):
+                    lost[name] = _default(request, name)
                 continue
             if name not in self._drop:
                 raise refusal(self._provider, name, self._notes[name])

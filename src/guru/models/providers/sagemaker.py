@@ -1,0 +1,125 @@
+"""Endpoints of Amazon SageMaker whose containers speak OpenAI's chat completions, as TGI, vLLM and LMI do.
+
+Spec: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations_Amazon_SageMaker_Runtime.html. A model is
+named by its endpoint: `sagemaker/my-endpoint`. A stream is Amazon's event stream around the container's own events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from guru.errors import GuruError
+from guru.models import context
+from guru.models.providers.aws import Aws, segment
+from guru.models.providers.base import Ability, Support, table
+from guru.models.providers.compatible import FOLLOWS
+from guru.models.providers.errors import error_for
+from guru.models.providers.streamed import events_of
+from guru.models.wire.aws_event_stream import AwsEventStream, EventMessage
+from guru.models.wire.bedrock_answer import exception
+from guru.models.wire.openai_answer import AnswerDecoder
+from guru.models.wire.openai_upstream import Dialect, encode_chat
+from guru.models.wire.sse import EventStreamParser, SentEvent
+from guru.types import ChatModel, ChatRequest, Event, TextRequest
+
+DIALECT: Final = Dialect(who="The container")
+
+
+class SageMaker(Aws):
+    SERVICE: ClassVar[str] = "sagemaker"
+    HOST: ClassVar[str] = "runtime.sagemaker.{region}.amazonaws.com"
+    ABILITIES: ClassVar[frozenset[Ability]] = frozenset({"chat", "stream", "tools", "images", "json_schema"})
+    PARAMETERS: ClassVar[Mapping[str, Support]] = table(FOLLOWS)
+
+    def chat_model(self, model: str) -> ChatModel:
+        return SageMakerChat(self, model)
+
+    async def list_models(self) -> list[str]:
+        """Those of the configuration: endpoints are listed by another service, with rights of its own."""
+        return list(self.settings.models)
+
+    async def check(self) -> None:
+        """Whether there are credentials; calling an endpoint would cost."""
+        if not self.settings.api_key:
+            await self.signed("GET", self.base_url + "/", b"", self.headers)
+
+    def read_error(self, status: int, body: bytes, wait: float | None) -> GuruError:
+        """A 424 is the container's own error, with its status and its words."""
+        try:
+            raw = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raw = None
+        if isinstance(raw, dict) and isinstance(raw.get("OriginalStatusCode"), int):
+            said = str(raw.get("OriginalMessage") or raw.get("Message") or "")
+            return error_for(self.name, raw["OriginalStatusCode"], said, retry_after=wait)
+        return super().read_error(status, body, wait)
+
+
+class SageMakerChat:
+    """A chat model behind InvokeEndpoint and InvokeEndpointWithResponseStream."""
+
+    def __init__(self, provider: SageMaker, model: str) -> None:
+        self._provider = provider
+        self._model = model
+        self.name = f"{provider.name}/{model}"
+        self.context_length = context.UNKNOWN
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
+        """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
+        provider, model = self._provider, self._model
+        operation = "invocations-response-stream" if request.stream else "invocations"
+        events = events_of(
+            provider,
+            f"{provider.base_url}/endpoints/{segment(model)}/{operation}",
+            lambda: encode_chat(provider.filter.apply(request), model, DIALECT),
+            ContainerDecoder(AnswerDecoder(provider.name, model, self.name)),
+            (lambda: PayloadParser(provider.name)) if request.stream else None,
+        )
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    def complete(self, request: TextRequest) -> AsyncIterator[Event]:
+        raise self._provider.has_no("text completion", self._model)
+
+
+class ContainerDecoder:
+    """OpenAI's decoder, as streams here are read."""
+
+    def __init__(self, decoder: AnswerDecoder) -> None:
+        self.feed = decoder.stream
+        self.whole = decoder.whole
+        self.end = decoder.end
+
+
+class PayloadParser:
+    """Amazon's messages to the container's server-sent events, which may be cut anywhere between two messages."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._messages = AwsEventStream()
+        self._events = EventStreamParser()
+
+    def feed(self, data: bytes) -> list[SentEvent]:
+        """Raises `StreamCut` for garbage, and the error that a message is."""
+        return [event for message in self._messages.feed(data) for event in self._message(message)]
+
+    def end(self) -> list[SentEvent]:
+        self._messages.end()
+        return self._events.end()
+
+    def _message(self, message: EventMessage) -> list[SentEvent]:
+        if message.text(":message-type") in ("event", ""):
+            return self._events.feed(message.payload) if message.text(":event-type") == "PayloadPart" else []
+        kind = message.text(":exception-type") or message.text(":error-code") or "InternalStreamFailure"
+        value: Any = {"message": message.text(":error-message")}
+        if message.payload:
+            try:
+                value = msgspec.json.decode(message.payload)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                value = {"message": kind}
+        raise exception(self._provider, kind, value)
