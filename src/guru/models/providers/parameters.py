@@ -39,8 +39,6 @@ NOT_PARAMETERS: Final = frozenset({"model", "messages", "prompt", "stream", "gur
 """Fields that every provider carries, or that never leave this server."""
 
 NEUTRAL: Final[Mapping[str, object]] = {
-    "n": 1,
-    "logprobs": False,
     "presence_penalty": 0,
     "frequency_penalty": 0,
     "repeat_penalty": 1,
@@ -85,13 +83,9 @@ class Filter:
         lost: dict[str, object] = {}
         for name in self._refused:
             value = getattr(request, name, None)
-            if value is None or value == []:
+            if value is None or value is False or value == [] or (name == "n" and value == 1):
                 continue
-            if value == NEUTRAL.get(name):
-                if value != _default(request, name):
-                    lost[name] = _default(request, name)
-                continue
-            if name not in self._drop:
+            if value != NEUTRAL.get(name) and name not in self._drop:
                 raise refusal(self._provider, name, self._notes[name])
             lost[name] = _default(request, name)
         if request.extra:

@@ -71,9 +71,6 @@ def encode_messages(
         place = Place(f"messages[{index}]", drop)
         if message.name and message.role != "tool" and "name" not in drop:
             raise refused(f"{place.path}.name", name="name")
-        for unknown in message.extra:
-            if unknown not in drop:
-                raise refused(f"{place.path}.{unknown}", name=unknown)
         if message.role in ("system", "developer"):
             blocks = content_blocks(message.content, place.inside("content"), text_only=True)
             if turns and turns[-1]["role"] == "user" and model.later_system:

@@ -73,12 +73,8 @@ def encode_messages(messages: list[Message], model: str, drop: Collection[str]) 
     later_system = "claude" in model and claude(model).later_system
     for index, message in enumerate(messages):
         place = Place(f"messages[{index}]", drop)
-        for name in ("name",) if message.name and message.role != "tool" else ():
-            if name not in drop:
-                raise refused(f"{place.path}.{name}", WHO, name=name)
-        for name in message.extra:
-            if name not in drop:
-                raise refused(f"{place.path}.{name}", WHO, name=name)
+        if message.name and message.role != "tool" and "name" not in drop:
+            raise refused(f"{place.path}.name", WHO, name="name")
         if message.role in ("system", "developer"):
             blocks = content_blocks(message.content, place.inside("content"), text_only=True)
             if later_system and turns and turns[-1]["role"] == "user":
