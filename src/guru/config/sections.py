@@ -283,7 +283,7 @@ class CacheSettings(Section):
     """How long an answer is shown again."""
     max_mb: Positive = 64
     """Memory for answers; those not asked for longest go first."""
-    threshold: Share = 0.95
+    threshold: Share = 0.85
     """Similarity from which two questions count as one; benchmarks/semantic_cache.md shows the curve."""
     provider_prompts: bool = True
     """Mark stable prefixes for the prompt caches of providers that charge less for them."""
