@@ -48,12 +48,9 @@ class Gate:
         max_body: int,
         any_host: bool = False,
         doors: Mapping[tuple[str, str], ASGIApp] | None = None,
-        any_host: bool = False,
     ) -> None:
-        """`any_host`: every request shows a key, so that rebinding a name to this address gains nothing."""
         self.app = app
         self._hosts = LOOPBACK | {host.lower().strip("[]") for host in allowed_hosts}
-        self._any_host = any_host
         self._max_body = max_body
         self._doors = doors or {}
         # Where requests need a key, a rebound name gains nothing: browsers send it neither keys nor cookies of ours.
