@@ -8,7 +8,6 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from guru.config import Settings, Source
@@ -38,8 +37,10 @@ from guru.server import (
     openai_api,
     openapi,
     pages,
+    releases_api,
     rerank_api,
     responses_api,
+    routing_api,
     traces_api,
     usage_api,
 )
@@ -68,6 +69,8 @@ DOORS: list[Endpoint] = [
     *documents_api.DOORS,
     *jobs_api.DOORS,
     *traces_api.DOORS,
+    *routing_api.DOORS,
+    *releases_api.DOORS,
     *usage_api.DOORS,
     *identity_api.DOORS,
     *login.DOORS,
@@ -110,16 +113,15 @@ def create_app(
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[
-            Middleware(CatchAll),
-            Middleware(
-                Gate,
-                allowed_hosts=settings.server.allowed_hosts,
-                max_body=settings.server.max_body_mb * MIB,
-                any_host=needs_key(settings.server),
-            ),
-        ],
         exception_handlers={HTTPException: on_http_exception, GuruError: on_guru_error},
     )
+    gate = Gate(
+        app.build_middleware_stack(),
+        allowed_hosts=settings.server.allowed_hosts,
+        max_body=settings.server.max_body_mb * MIB,
+        any_host=needs_key(settings.server),
+        doors={(door.method, door.path): door for door in reversed(DOORS) if not door.path_parameters},
+    )
+    app.middleware_stack = CatchAll(gate)  # before Starlette's own, so that most requests need not pass that
     app.state.doors = DOORS
     return app

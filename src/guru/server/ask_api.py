@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -11,11 +12,11 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from guru.errors import InvalidParameter
-from guru.models.wire.openai_chat import usage_json
+from guru.models.wire.openai_usage import usage_json
 from guru.server.endpoint import Call, post
 from guru.server.errors import as_guru_error, guru_error
-from guru.server.road import begin, collect, last_started, road_headers
-from guru.server.sse import EventStream, sse, while_connected
+from guru.server.road import collect, last_started, road_headers, streamed
+from guru.server.sse import sse, while_connected
 from guru.types import (
     ChatRequest,
     Citation,
@@ -73,9 +74,7 @@ async def ask(call: Call, body: Question) -> Any:
         raise InvalidParameter("`question` is empty.", param="question", hint="Ask something.")
     events = call.services.road.run(to_request(body), call.caller("ask"))
     if body.stream:
-        started, rest = await begin(events)
-        chunks = stream_events(started, rest, call.trace_id)
-        return EventStream(chunks, road_headers(call.trace_id, started.model, cache=started.cache))
+        return await streamed(call, events, partial(stream_events, trace_id=call.trace_id))
     answer = to_answer(await while_connected(call.request.receive, collect(events)))
     headers = road_headers(call.trace_id, answer.model, answer.cost)
     return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")

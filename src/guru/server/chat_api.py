@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -9,11 +10,11 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from guru.errors import InvalidParameter
-from guru.models.wire.openai_chat import usage_json
+from guru.models.wire.openai_usage import usage_json
 from guru.server.ask_api import stream_events
 from guru.server.endpoint import Call, post
-from guru.server.road import begin, collect, last_started, road_headers
-from guru.server.sse import EventStream, while_connected
+from guru.server.road import collect, last_started, road_headers, streamed
+from guru.server.sse import while_connected
 from guru.types import ChatRequest, Citation, Cited, Completed, Delta, Event, Finished, Grounding, Message, Role
 
 
@@ -55,9 +56,7 @@ async def chat(call: Call, body: ChatMessage) -> Any:
     """Answer a message. With `stream`, the events are those of `/api/v1/ask`."""
     events = call.services.road.run(to_request(body, to_messages(body)), call.caller("chat"))
     if body.stream:
-        started, rest = await begin(events)
-        chunks = stream_events(started, rest, call.trace_id)
-        return EventStream(chunks, road_headers(call.trace_id, started.model, cache=started.cache))
+        return await streamed(call, events, partial(stream_events, trace_id=call.trace_id))
     collected = await while_connected(call.request.receive, collect(events))
     answer = to_answer(collected)
     headers = road_headers(call.trace_id, answer.model, answer.cost, last_started(collected).cache)

@@ -11,9 +11,10 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guru.errors import BadRequest, GuruError, NotFound, RateLimited
+from guru.server.protocol import exchange_of
 
 log = logging.getLogger(__name__)
 
@@ -140,16 +141,9 @@ class CatchAll:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
-
-        async def watching(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
         try:
-            await self.app(scope, receive, watching)
+            await self.app(scope, receive, send)
         except Exception as error:
             shown = as_guru_error(error, trace_id_of(scope))
-            if not started:
+            if not exchange_of(receive).response_started:
                 await error_response(scope, shown)(scope, receive, send)

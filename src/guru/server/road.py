@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
@@ -11,7 +12,8 @@ from starlette.responses import Response
 from guru.errors import GuruError
 from guru.server.endpoint import Call
 from guru.server.errors import as_guru_error
-from guru.server.sse import EventStream, primed, while_connected
+from guru.server.protocol import exchange_of
+from guru.server.sse import PATIENCE, ClientGone, EventStream, while_connected
 from guru.types import Completed, Event, Started
 
 
@@ -45,10 +47,11 @@ async def answer(
 ) -> Response | EventStream:
     """The answer to a call: `events` take the road, `encoder` is made when it is known who answers."""
     if stream:
-        started, rest = await begin(events)
-        chunks = encoded(rest, encoder(started), call.trace_id)
-        headers = road_headers(call.trace_id, started.model, cache=started.cache) | call.headers
-        return EventStream(chunks, headers, media_type)
+
+        def chunks(started: Started, rest: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
+            return encoded(rest, encoder(started), call.trace_id)
+
+        return await streamed(call, events, chunks, media_type)
     collected = await while_connected(call.request.receive, collect(events))
     started = last_started(collected)
     cost = sum(event.cost for event in collected if isinstance(event, Completed))
@@ -66,18 +69,54 @@ def road_headers(trace_id: str, model: str, cost: float = 0.0, cache: str = "mis
     }
 
 
-async def begin(events: AsyncGenerator[Event]) -> tuple[Started, AsyncGenerator[Event]]:
-    """Who answers, and all events from there on. An error that comes early is raised: it still can be a status."""
-    try:
-        started = await anext(events)
-    except BaseException:
-        await events.aclose()
-        raise
+async def streamed(
+    call: Call,
+    events: AsyncGenerator[Event],
+    chunks: Callable[[Started, AsyncGenerator[Event]], AsyncGenerator[bytes]],
+    media_type: str = "text/event-stream",
+) -> EventStream:
+    """A stream that has begun: `chunks` makes its bytes of who answers and the events from there on.
+
+    It waits for the first event, so that an error before it can still be a status, but not longer than `PATIENCE`: then
+    the head is sent, and comments as long as nothing else comes. Raises what comes before the head, and `ClientGone`.
+    """
+    receive = call.request.receive
+    exchange = exchange_of(receive)
+    started = await while_connected(receive, anext(events))
     assert isinstance(started, Started)
-    first, rest = await primed(events)
+    stream = EventStream(None, headers_of(call, started), media_type)
+    impatience = asyncio.get_running_loop().call_later(PATIENCE, stream.begin, exchange)
+    first: Event | Exception | None
+    try:
+        first = await while_connected(receive, anext(events, None))
+    except Exception as error:
+        if isinstance(error, ClientGone) or not exchange.response_started:
+            stream.stop()
+            raise
+        first = error
+    finally:
+        impatience.cancel()
     if isinstance(first, Started):
         started = first  # the word before was a plan
-    return started, rest
+        if not exchange.response_started:
+            stream = EventStream(None, headers_of(call, started), media_type)
+    stream.chunks = chunks(started, resumed(first, events))
+    return stream
+
+
+def headers_of(call: Call, started: Started) -> dict[str, str]:
+    return road_headers(call.trace_id, started.model, cache=started.cache) | call.headers
+
+
+async def resumed(first: Event | Exception | None, events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+    """All events, the first of which has been taken already."""
+    async with aclosing(events):
+        if isinstance(first, Exception):
+            raise first
+        if first is not None:
+            yield first
+        async for event in events:
+            yield event
 
 
 async def collect(events: AsyncGenerator[Event]) -> list[Event]:

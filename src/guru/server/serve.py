@@ -21,6 +21,7 @@ from guru.errors import ConfigurationError, Conflict
 from guru.gateway.identity import Directory, Sessions
 from guru.gateway.identity.address import is_loopback, needs_key
 from guru.server.app import create_app
+from guru.server.protocol import Protocol
 from guru.store.database import Database
 
 GRACE = 10
@@ -100,7 +101,7 @@ class Server(uvicorn.Server):
         self.ready = asyncio.Event()
         super().__init__(
             uvicorn.Config(
-                app, http="httptools", ws=socket_protocol,  # type: ignore[arg-type]
+                app, http=Protocol, ws=socket_protocol,  # type: ignore[arg-type]
                 lifespan="on", log_config=None, access_log=False,
                 server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE,
             )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
+
+from guru.server.protocol import Exchange, exchange_of
 
 Result = TypeVar("Result")
 KEEP_ALIVE = 10.0
@@ -27,98 +29,83 @@ class ClientGone(Exception):
     """The client closed the connection; there is nobody to answer."""
 
 
-async def gone(receive: Receive) -> None:
-    """Return when the client has closed the connection. The body must have been read."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of `work`, which is cancelled when the client goes away. Raises `ClientGone`."""
-    task = asyncio.create_task(work)
-    watcher = asyncio.create_task(gone(receive))
+    """The result of `work`, which is cancelled when the client goes away. Raises `ClientGone`.
+
+    No task is made for either: the exchange calls back when the connection is lost.
+    """
+    exchange = exchange_of(receive)
+    task = asyncio.current_task()
+    assert task is not None
+    if exchange.disconnected:
+        work.close()
+        raise ClientGone
+    left = False
+
+    def leave() -> None:
+        nonlocal left
+        left = True
+        task.cancel()
+
+    exchange.on_gone = leave
     try:
-        await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if left and not task.uncancel():
+            raise ClientGone from None
+        raise
     finally:
-        watcher.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        exchange.on_gone = None
 
 
 class EventStream:
     """An ASGI response that sends `chunks` as they come and closes them when the client goes away."""
 
     def __init__(
-        self, chunks: AsyncIterator[bytes], headers: dict[str, str], media_type: str = "text/event-stream"
+        self, chunks: AsyncIterator[bytes] | None, headers: dict[str, str], media_type: str = "text/event-stream"
     ) -> None:
-        self._chunks = chunks
+        self.chunks = chunks
+        """May be set later than the head is sent."""
         self._comments = media_type == "text/event-stream"
-        if media_type.startswith(("text/", "application/")):
-            media_type += "; charset=utf-8"
         self._headers = [
-            (b"content-type", media_type.encode()),
+            (b"content-type", f"{media_type}; charset=utf-8".encode()),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),
             *((name.encode(), value.encode()) for name, value in headers.items()),
         ]
         self._sent = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pump = asyncio.create_task(self._pump(send))
-        others = [asyncio.create_task(gone(receive))]
-        if self._comments:
-            others.append(asyncio.create_task(self._keep_alive(send)))
         try:
-            await asyncio.wait((pump, others[0]), return_when=asyncio.FIRST_COMPLETED)
-            if pump.done():
-                pump.result()
+            await while_connected(receive, self._pump(exchange_of(receive), send))
+        except ClientGone:
+            pass
         finally:
-            for task in (pump, *others):
-                task.cancel()
-            await asyncio.gather(pump, *others, return_exceptions=True)
+            self.stop()
 
-    async def _pump(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
-        async with aclosing(self._chunks) as chunks:  # type: ignore[type-var]
+    def begin(self, exchange: Exchange) -> None:
+        """Send the head, unless it has been sent, and comments while nothing else comes."""
+        if not exchange.response_started:
+            exchange.start(200, self._headers)
+        if self._comments and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE, self._keep_alive, exchange)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _pump(self, exchange: Exchange, send: Send) -> None:
+        assert self.chunks is not None
+        self.begin(exchange)
+        async with aclosing(self.chunks) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 self._sent = True
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _keep_alive(self, send: Send) -> None:
-        while True:
-            self._sent = False
-            await asyncio.sleep(KEEP_ALIVE)
-            if not self._sent:
-                await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
-
-
-async def primed(items: AsyncGenerator[Result]) -> tuple[Result | None, AsyncGenerator[Result]]:
-    """The first item, if it comes within `PATIENCE` seconds, and all items: an error until then is raised here."""
-    first = asyncio.ensure_future(anext(items, None))
-    try:
-        await asyncio.wait((first,), timeout=PATIENCE)
-        item = first.result() if first.done() else None
-    except BaseException:
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        await items.aclose()
-        raise
-    return item, resume(first, items)
-
-
-async def resume(first: asyncio.Future[Result | None], items: AsyncGenerator[Result]) -> AsyncGenerator[Result]:
-    try:
-        item = await first
-        if item is not None:
-            yield item
-        async for item in items:
-            yield item
-    finally:
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        await items.aclose()
+    def _keep_alive(self, exchange: Exchange) -> None:
+        if not self._sent and not exchange.response_complete:
+            exchange.write(b": keep-alive\n\n", more=True)
+        self._sent = False
+        self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE, self._keep_alive, exchange)

@@ -1,0 +1,395 @@
+"""HTTP/1.1 as the server speaks it: uvicorn's protocol with less work per request, and an exchange that can do more.
+
+An `Exchange` is one request and its answer. To an application it is ASGI's `receive` and `send`; to our own doors it
+also tells when the client goes away, without a task that waits for it, and takes bytes without one.
+Specification: https://asgi.readthedocs.io/en/latest/specs/www.html and https://www.rfc-editor.org/rfc/rfc9112
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+from urllib.parse import unquote
+
+import httptools
+from starlette.types import ASGIApp, Message, Receive, Scope
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+log = logging.getLogger(__name__)
+
+MAX_HEAD = 64 << 10
+"""Bytes of the head of a request."""
+HEAD_SECONDS = 30.0
+"""How long the head of a request may take, and the first one after connecting."""
+HIGH_WATER = 64 << 10
+"""Bytes of a body that nobody has read, from which on no more are taken from the socket."""
+NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+BREAKS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+CHECKED: set[bytes] = set()
+"""Names of headers that were found to be right, in lower case."""
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Exchange:
+    """One request and its answer."""
+
+    __slots__ = (
+        "_chunked", "_chunks", "_expect_continue", "_finished", "_flow", "_left", "_size", "_told", "_transport",
+        "_waiter", "disconnected", "extra", "keep_alive", "method", "more_body", "on_gone", "response_complete",
+        "response_started", "scope",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        scope: Scope,
+        transport: asyncio.Transport,
+        flow: FlowControl,
+        finished: Callable[[], None],
+        *,
+        keep_alive: bool,
+        expect_continue: bool,
+    ) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.keep_alive = keep_alive
+        self.extra: list[tuple[bytes, bytes]] = []
+        """Headers that the answer carries too, unless it says something else itself."""
+        self.on_gone: Callable[[], None] | None = None
+        """Called when the client goes away before the answer is complete."""
+        self.disconnected = False
+        self.response_started = False
+        self.response_complete = False
+        self.more_body = True
+        self._transport = transport
+        self._flow = flow
+        self._finished = finished
+        self._expect_continue = expect_continue
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._told = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._chunked = False
+        self._left = 0
+
+    # ------------------------------------------------------------------ the request
+
+    def take(self) -> bytes | None:
+        """The whole body, if it has come and nobody has read any of it."""
+        if self.more_body or self._told:
+            return None
+        self._told = True
+        return self._take()
+
+    async def receive(self) -> Message:
+        """ASGI's. After the body it waits for the client to go."""
+        if self._expect_continue and not self._transport.is_closing():
+            self._expect_continue = False
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not self.disconnected and not self.response_complete:
+            if self._chunks or not (self.more_body or self._told):
+                self._told = not self.more_body
+                return {"type": "http.request", "body": self._take(), "more_body": self.more_body}
+            if self.more_body:
+                self._flow.resume_reading()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return {"type": "http.disconnect"}
+
+    def _take(self) -> bytes:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._size = 0
+        return data
+
+    def feed(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._size += len(data)
+        if self._size > HIGH_WATER:
+            self._flow.pause_reading()
+        self.wake()
+
+    def complete_body(self) -> None:
+        self.more_body = False
+        self.wake()
+
+    def wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def lost(self) -> None:
+        """The client is gone."""
+        if not self.response_complete:
+            self.disconnected = True
+            if self.on_gone is not None:
+                self.on_gone()
+        self.wake()
+
+    # ------------------------------------------------------------------- the answer
+
+    async def send(self, message: Message) -> None:
+        """ASGI's. It waits only for a client that does not read."""
+        if self._flow.write_paused and not self.disconnected:
+            await self._flow.drain()
+        kind = message["type"]
+        if kind == "http.response.body":
+            self.write(message.get("body", b""), more=message.get("more_body", False))
+        elif kind == "http.response.start":
+            self.start(message["status"], message.get("headers", ()))
+        else:
+            raise RuntimeError(f"{kind} cannot be sent here.")
+
+    def start(self, status: int, headers: Headers) -> None:
+        """Send the head, at once. Raises `RuntimeError` for what is not a header."""
+        if self.disconnected:
+            return
+        if self.response_started:
+            raise RuntimeError("The answer has begun already.")
+        lines = [STATUS_LINE[status]]
+        given = set()
+        framed = False
+        for name, value in headers:
+            lowered = name.lower()
+            given.add(lowered)
+            if lowered == b"content-length":
+                framed, self._left = True, int(value)
+            elif lowered == b"transfer-encoding":
+                continue  # decided here
+            elif lowered == b"connection" and b"close" in value.lower():
+                self.keep_alive = False
+                continue
+            lines.append(line(name, value))
+        lines += [line(name, value) for name, value in self.extra if name not in given]
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        if not framed and self.method != "HEAD" and status not in (204, 304):
+            self._chunked = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        lines.append(b"\r\n")
+        self.response_started, self._expect_continue = True, False
+        self._transport.write(b"".join(lines))
+
+    def write(self, data: bytes, *, more: bool) -> None:
+        """Send some of the body, at once. Raises `RuntimeError` when it does not fit its announced length."""
+        if self.disconnected:
+            return
+        if not self.response_started or self.response_complete:
+            raise RuntimeError("The answer has not begun, or is complete already.")
+        if self.method == "HEAD":
+            self._left = 0
+        elif self._chunked:
+            if data:
+                end = b"" if more else b"0\r\n\r\n"
+                self._transport.write(b"%x\r\n%b\r\n%b" % (len(data), data, end))
+            elif not more:
+                self._transport.write(b"0\r\n\r\n")
+        elif data:
+            self._left -= len(data)
+            if self._left < 0:
+                raise RuntimeError("The body is longer than announced.")
+            self._transport.write(data)
+        if not more:
+            if self._left:
+                raise RuntimeError("The body is shorter than announced.")
+            self._complete()
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        self.on_gone = None
+        self.wake()
+        if not self.keep_alive:
+            self._transport.close()
+        self._finished()
+
+    async def run_asgi(self, app: ASGIApp) -> None:
+        """Let `app` answer. Whatever it leaves undone ends the connection."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except BaseException as error:
+            if not (isinstance(error, asyncio.CancelledError) and self.disconnected):
+                log.error("a request failed", exc_info=error)
+            self._give_up()
+            if not isinstance(error, Exception):
+                raise
+        else:
+            if not self.response_complete and not self.disconnected:
+                log.error("%s %s was not answered", self.method, self.scope["path"])
+                self._give_up()
+
+    def _give_up(self) -> None:
+        if self.disconnected:
+            return
+        if self.response_started:
+            self._transport.close()
+        else:
+            self.start(500, [(b"content-length", b"0"), (b"connection", b"close")])
+            self.write(b"", more=False)
+
+
+def exchange_of(receive: Receive) -> Exchange:
+    """The exchange behind ASGI's `receive`."""
+    found = getattr(receive, "exchange", None) or getattr(receive, "__self__", None)
+    assert isinstance(found, Exchange)  # the application is run by `guru.server.serve`, on `Protocol`
+    return found
+
+
+def line(name: bytes, value: bytes) -> bytes:
+    """One header. Raises `RuntimeError` for what would be more than one."""
+    if name not in CHECKED:
+        if not NAME.fullmatch(name):
+            raise RuntimeError("The name of a header is not right.")
+        if len(CHECKED) < 1000:
+            CHECKED.add(name)
+    if BREAKS.search(value):
+        raise RuntimeError(f"The value of the header {name.decode()} has control characters.")
+    return b"%b: %b\r\n" % (name, value)
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. Requests on it are answered one after the other."""
+
+    cycle: Any  # an `Exchange`
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head_bytes = 0
+        self._in_head = True
+        """Whether the next thing to come is the head of a request, or the rest of it."""
+        self._quiet_since = self.loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._incoming: Exchange | None = None
+        """Whose body comes next."""
+
+    # ------------------------------------------------------- called by the transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._arm(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for exchange, _ in self.pipeline:
+            cast(Any, exchange).lost()
+        if self.cycle is not None:
+            self.cycle.lost()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+        self.parser = None  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            if not self._head_bytes:
+                self._quiet_since = self.loop.time()
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._refuse("Invalid HTTP request received.")
+            return
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                if self._timer is not None:
+                    self._timer.cancel()
+                self.handle_websocket_upgrade()
+                return
+        if self._in_head and self._head_bytes > MAX_HEAD:
+            self._refuse("The head of the request is too large.")
+
+    def _refuse(self, message: str) -> None:
+        """For what is not a request; an answer that is under way is cut."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.send_400_response(message)
+        else:
+            self.transport.close()
+
+    # ------------------------------------------------------------------------- time
+
+    def _arm(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        """Close a connection on which no request comes. One timer serves all requests of a connection."""
+        self._timer = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._arm(self.timeout_keep_alive)
+            return
+        patience = HEAD_SECONDS if self.cycle is None or self._head_bytes else self.timeout_keep_alive
+        left = patience - (self.loop.time() - self._quiet_since)
+        if left <= 0.001:
+            self.transport.close()
+        else:
+            self._arm(left)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Uvicorn's timer for every request is not used."""
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._quiet_since = self.loop.time()
+        self.flow.resume_reading()
+        if self.pipeline:
+            exchange, app = self.pipeline.pop()
+            self.cycle = exchange
+            self._start_asgi_task(exchange, app)
+
+    # ---------------------------------------------------------- called by the parser
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_bytes = 0
+        scope = cast(Any, self.scope)
+        parser = self.parser
+        scope["method"] = parser.get_method().decode("ascii")
+        version = parser.get_http_version()
+        if version != "1.1":
+            scope["http_version"] = version
+        if parser.should_upgrade() and self._should_upgrade():
+            return
+        self._read_url(scope)
+        exchange = Exchange(
+            scope, self.transport, self.flow, self.on_response_complete,
+            keep_alive=version != "1.0" and parser.should_keep_alive(), expect_continue=self.expect_100_continue,
+        )  # fmt: skip
+        exchange.extra = self.server_state.default_headers.copy()
+        self._incoming = exchange
+        if self.cycle is None or self.cycle.response_complete:
+            self.cycle = exchange
+            self._start_asgi_task(cast(Any, exchange), self.app)
+        else:
+            self.flow.pause_reading()  # it waits until the one before it is answered
+            self.pipeline.appendleft((cast(Any, exchange), self.app))
+
+    def _read_url(self, scope: dict[str, Any]) -> None:
+        raw, _, query = self.url.partition(b"?")
+        if not raw.startswith(b"/") or b"#" in self.url:
+            parsed = httptools.parse_url(self.url)
+            raw, query = parsed.path or b"/", parsed.query or b""
+        path = raw.decode("ascii")
+        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.root_path.encode("ascii") + raw
+        scope["query_string"] = query
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self._incoming
+        if exchange is not None:
+            if exchange.response_complete:
+                self._quiet_since = self.loop.time()  # the rest of what was refused is read, and forgotten
+            else:
+                exchange.feed(body)
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        exchange, self._incoming = self._incoming, None
+        if exchange is not None and not exchange.response_complete:
+            exchange.complete_body()
