@@ -27,7 +27,10 @@ DEFAULT_ALIASES: Final = {
     "default": "local/smollm2-135m",
     "embedding": "local/all-minilm-l6-v2",
     "rerank": "local/all-minilm-l6-v2",
+    "moderation": "local/moderation",
 }
+LOCAL_MODERATION: Final = "local/moderation"
+"""Not of the catalogue: it has no file of its own, only sentences that the embedding model reads."""
 
 
 class ModelStatus(Struct, kw_only=True):
@@ -57,6 +60,7 @@ class ModelRegistry:
         self.remote = RemoteModels(self.settings.providers, http)
         self._chat: dict[str, LocalChatModel] = {}
         self._embedder: MiniLMEmbedder | None = None
+        self._moderator: Moderator | None = None
 
     def resolve(self, name: str) -> str:
         """The full name behind an alias or a short name. Raises `ModelNotFound`."""
@@ -95,13 +99,19 @@ class ModelRegistry:
         if (full := self._remote(name)) is not None:
             model: Reranker = self.remote.model("reranker", full)
             return model
-        from guru.models.local.tasks import LocalReranker
+        from guru.models.local.reranker import LocalReranker
 
         return LocalReranker(self.embedder(name))
 
     def moderator(self, name: str) -> Moderator:
-        model: Moderator = self._remote_only("moderator", name, "moderate")
-        return model
+        if self.aliases.get(name, name) != LOCAL_MODERATION:
+            model: Moderator = self._remote_only("moderator", name, "moderate")
+            return model
+        if self._moderator is None:
+            from guru.models.local.moderator import LocalModerator
+
+            self._moderator = LocalModerator(self.embedder(DEFAULT_ALIASES["embedding"]))
+        return self._moderator
 
     def image_model(self, name: str) -> ImageModel:
         model: ImageModel = self._remote_only("image_model", name, "draw")

@@ -39,16 +39,15 @@ STOP_WORDS: Final = frozenset(_STOP_WORDS.split())
 
 
 class LocalReranker:
-    """Implements `guru.tasks.Reranker`."""
-
-    name = "local/rerank-minilm"
+    """Implements `guru.tasks.Reranker`, by the name of the embedder."""
 
     def __init__(self, embedder: Embedder) -> None:
+        self.name = embedder.name
         self._embedder = embedder
 
     async def rerank(self, request: RerankRequest) -> Ranking:
         """Raises `InvalidParameter` for more than it can read at once, and for fields that it does not know."""
-        check(request)
+        check(request, self.name)
         documents = await asyncio.to_thread(self._cut, request)
         features, tokens = await self.features(request.query, documents)
         scores = [score(row) for row in features]
@@ -89,10 +88,9 @@ class LocalReranker:
         return cut
 
 
-def check(request: RerankRequest) -> None:
-    for name in request.extra:
-        message = f"`{name}` means nothing to {LocalReranker.name}."
-        raise InvalidParameter(message, param=name, hint="Leave it out.")
+def check(request: RerankRequest, name: str) -> None:
+    for field in request.extra:
+        raise InvalidParameter(f"{name} has no parameter `{field}`.", param=field, hint="Leave it out.")
     size = sum(map(len, request.documents))
     if len(request.documents) > MAX_DOCUMENTS or size > MAX_CHARACTERS:
         message = f"{len(request.documents)} documents with {size} characters are too many at once."

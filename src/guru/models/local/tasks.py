@@ -1,4 +1,4 @@
-"""The embedding model of this machine for the tasks that need one: embed, and rank by nearness."""
+"""The embedding model of this machine as one of the models for tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from guru.errors import InvalidParameter
-from guru.tasks import EmbeddingRequest, Embeddings, Ranked, Ranking, RerankRequest
+from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import Usage
 
 if TYPE_CHECKING:
@@ -37,29 +37,6 @@ class LocalEmbedding:
         vectors = await self._embedder.embed(texts)
         tokens = await asyncio.to_thread(_count, self._embedder, texts)
         return Embeddings(model=self.name, vectors=vectors.tolist(), usage=Usage(prompt_tokens=tokens))
-
-
-class LocalReranker:
-    """Implements `Reranker`: the nearer to the query in the embedding, the more relevant."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self.name = embedder.name
-        self._embedder = embedder
-
-    async def rerank(self, request: RerankRequest) -> Ranking:
-        """Scores are cosines, with 0 for what points away."""
-        if request.max_tokens_per_doc is not None and request.max_tokens_per_doc > self._embedder.max_tokens:
-            raise InvalidParameter(
-                f"{self.name} reads at most {self._embedder.max_tokens} tokens of a document.",
-                param="max_tokens_per_doc", hint="Ask for less, or rank parts of the documents.",
-            )  # fmt: skip
-        _refuse(self.name, request.extra)
-        texts = [request.query, *request.documents]
-        vectors = await self._embedder.embed(texts)
-        scores = (vectors[1:] @ vectors[0]).clip(0.0, 1.0).tolist()
-        ranked = sorted(map(Ranked, range(len(scores)), scores), key=lambda entry: entry.relevance_score, reverse=True)
-        tokens = await asyncio.to_thread(_count, self._embedder, texts)
-        return Ranking(model=self.name, results=ranked[: request.top_n], usage=Usage(prompt_tokens=tokens))
 
 
 def _count(embedder: Embedder, texts: list[str]) -> int:
