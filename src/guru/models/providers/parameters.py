@@ -38,6 +38,9 @@ def refused(instead: str = "Leave it out.") -> Support:
 NOT_PARAMETERS: Final = frozenset({"model", "messages", "prompt", "stream", "guru", "extra"})
 """Fields that every provider carries, or that never leave this server."""
 
+UNASKED: Final[Mapping[str, object]] = {"n": 1, "logprobs": False}
+"""What stands where the caller said nothing, where that is not None."""
+
 NEUTRAL: Final[Mapping[str, object]] = {
     "presence_penalty": 0,
     "frequency_penalty": 0,
@@ -83,7 +86,7 @@ class Filter:
         lost: dict[str, object] = {}
         for name in self._refused:
             value = getattr(request, name, None)
-            if value is None or value is False or value == [] or (name == "n" and value == 1):
+            if value is None or value == [] or value == UNASKED.get(name):
                 continue
             if value != NEUTRAL.get(name) and name not in self._drop:
                 raise refusal(self._provider, name, self._notes[name])
