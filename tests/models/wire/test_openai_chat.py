@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guru.errors import BadRequest, InvalidParameter
-from guru.models.wire.openai_chat import ChatEncoder, ChunkDecoder, decode_chat_request, encode_chat_request
+from guru.models.wire.openai_chat import ChunkDecoder, decode_chat_request, encode_chat_request
+from guru.models.wire.openai_encoder import ChatEncoder
 from guru.types import (
     ChatRequest,
     Citation,
@@ -60,7 +61,7 @@ def decode(**fields):
 
 def test_no_field_is_lost_between_json_and_request():
     request, options = decode_chat_request(json.dumps(FULL).encode())
-    assert request.extra == {"reasoning_effort": "low", "vendor": {"deep": [1]}}
+    assert (request.reasoning_effort, request.extra) == ("low", {"vendor": {"deep": [1]}})
     assert not options.stream
     again = encode_chat_request(request)
     assert again | {"messages": None} == FULL | {"messages": None}
@@ -97,14 +98,17 @@ def test_what_only_answers_carry_may_come_back_with_the_history():
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
-        ({"messages": [{"role": "user", "content": "x", "mood": "bad"}]}, "messages[0].mood"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "mood": 1}]}]},
+            "messages[0].content[0].mood",
+        ),
         ({"logit_bias": {"a": 1}}, "logit_bias"),
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
-        ({"guru": {"collektion": "x"}}, "guru"),
+        ({"guru": {"collektion": "x"}}, "guru.collektion"),
     ],
 )
 def test_a_mistake_is_named_by_its_place(fields, param):
@@ -200,3 +204,52 @@ def test_tool_calls_are_put_together():
     assert [call["function"] for call in message["tool_calls"]] == [
         {"name": "f", "arguments": '{"a": 1}'}, {"name": "g", "arguments": "{}"},
     ]  # fmt: skip
+
+
+def test_unknown_members_of_messages_travel_with_them():
+    mine = {"role": "assistant", "content": "So", "prefix": True, "reasoning": "Hm.", "annotations": [1],
+            "audio": {"id": "a1", "data": "AAAA"}}  # fmt: skip
+    request, _ = decode(messages=[mine, {"role": "user", "content": "x", "extra": {"a": 1}}])
+    assert request.messages[0].reasoning_content == "Hm."
+    assert [message.extra for message in request.messages] == [
+        {"prefix": True, "audio": {"id": "a1"}}, {"extra": {"a": 1}},
+    ]  # fmt: skip
+
+
+def test_the_forms_before_tools_are_understood():
+    call = {"name": "f", "arguments": "{}"}
+    request, _ = decode(messages=[
+        {"role": "assistant", "content": None, "function_call": call},
+        {"role": "function", "name": "f", "content": "7"},
+    ])  # fmt: skip
+    assert request.messages[0].tool_calls[0].function.name == "f"
+    assert request.messages[0].tool_calls[0].id == request.messages[1].tool_call_id
+
+
+def test_tools_of_the_providers_own_are_kept_apart():
+    search = {"type": "web_search", "filters": {"allowed_domains": ["x.org"]}}
+    request, _ = decode(tools=[FULL["tools"][0], search], tool_choice={"type": "web_search"})
+    assert [tool.function.name for tool in request.tools] == ["f"]
+    assert [(tool.format, tool.tool) for tool in request.native_tools] == [("openai", search)]
+    assert encode_chat_request(request)["tools"] == [FULL["tools"][0], search]
+
+
+def test_what_is_gurus_own_is_no_member_of_the_api():
+    request, _ = decode(extra={"a": 1}, native_tools=[1], betas=["x"])
+    assert request.extra == {"extra": {"a": 1}, "native_tools": [1], "betas": ["x"]}
+    assert (request.native_tools, request.betas) == ([], [])
+    with pytest.raises(InvalidParameter):
+        decode(messages=[{"role": "user", "content": [{"type": "native", "format": "anthropic", "part": {}}]}])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"temperature": 0.5, "stop": "x"}, {"max_completion_tokens": 5, "max_tokens": 9}, {"tools": FULL["tools"]},
+     {"stream": True, "stream_options": {"include_usage": True}}, {"messages": FULL["messages"]},
+     {"response_format": FULL["response_format"], "logprobs": True, "top_logprobs": 2},
+     {"thinking": {"type": "enabled", "budget_tokens": 2000}, "reasoning_effort": "low"}],
+)  # fmt: skip
+def test_the_quick_and_the_careful_way_read_the_same(fields):
+    quick, options = decode(**fields)
+    careful, again = decode(**fields, brand_new=None)
+    assert (quick, options) == (careful, again)

@@ -9,7 +9,7 @@ import msgspec
 
 from guru.errors import BadRequest, InvalidParameter
 from guru.models.local.tools import CLOSE, OPEN, ToolPlan
-from guru.types import ChatRequest, Message, RefusalPart, Sampling, TextPart, TextRequest
+from guru.types import ChatRequest, Message, NativePart, RefusalPart, Sampling, TextPart, TextRequest
 
 JSON = dict[str, Any]
 
@@ -34,6 +34,7 @@ WITHOUT_EFFECT: Final = frozenset({
 
 def chat_body(request: ChatRequest, plan: ToolPlan, *, native_tools: bool) -> JSON:
     """The body of a chat. Raises `InvalidParameter` and `BadRequest` for what a local text model cannot do."""
+    _refuse_others(request)
     body = _shared(request) | {"messages": _messages(request, plan, native_tools=native_tools)}
     if request.logprobs:
         body |= {"logprobs": True, "top_logprobs": max(1, request.top_logprobs or 0)}
@@ -66,6 +67,24 @@ def text_body(request: TextRequest) -> JSON:
     if request.logprobs:
         body["logprobs"] = max(1, request.top_logprobs or 0)
     return body
+
+
+def _refuse_others(request: ChatRequest) -> None:
+    """What only providers' models have."""
+    thinks = request.thinking is not None and request.thinking.get("type") != "disabled"
+    asked = {
+        "reasoning_effort": (request.reasoning_effort not in (None, "none", "minimal"), "`reasoning_effort`"),
+        "thinking": (thinks, "`thinking`"),
+        "tools": (bool(request.native_tools), "tools of their own"),
+    }
+    for name, (wanted, what) in asked.items():
+        if wanted:
+            hint = "Leave it out, or use a provider's model."
+            raise InvalidParameter(f"Local models have no {what}.", param=name, hint=hint)
+    for place, given in enumerate(request.messages):
+        for member in given.extra:
+            param = f"messages[{place}].{member}"
+            raise InvalidParameter(f"`{param}` is unknown.", param=param, hint="Leave it out.")
 
 
 def _shared(request: Sampling) -> JSON:
@@ -107,7 +126,8 @@ def _message(message: Message, path: str, native_tools: bool) -> JSON:
     role = "system" if message.role == "developer" else message.role
     if native_tools:
         whole: JSON = msgspec.to_builtins(message)
-        whole.pop("refusal", None)
+        for name in ("refusal", "is_error", "reasoning_content", "thinking_blocks"):
+            whole.pop(name, None)
         return whole | {"role": role, "content": text}
     if role == "tool":
         return {"role": "user", "content": f"<tool_response>\n{text}\n</tool_response>"}
@@ -134,6 +154,8 @@ def _text(message: Message, path: str) -> str:
                 texts.append(text)
             case RefusalPart(refusal):
                 texts.append(refusal)
+            case NativePart(text=str(shown)):
+                texts.append(shown)
             case _:
                 kind = type(part).__name__.removesuffix("Part").lower()
                 message_text = f"This model reads text only, and `{path}.content[{index}]` is of kind {kind}."

@@ -13,19 +13,29 @@ from guru.errors import BadRequest, InvalidParameter
 
 JSON = dict[str, Any]
 
+Temperature = Annotated[float, Meta(ge=0, le=2)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Typical = Annotated[float, Meta(gt=0, le=1)]
+TopK = Annotated[int, Meta(ge=0)]
+Repeat = Annotated[float, Meta(gt=0)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Bias = dict[Annotated[str, Meta(pattern=r"^\d+$")], Annotated[float, Meta(ge=-100, le=100)]]
+Tokens = Annotated[int, Meta(ge=1)]
+Choices = Annotated[int, Meta(ge=1, le=128)]
+
 SAMPLING: Final[dict[str, Any]] = {
-    "temperature": Annotated[float, Meta(ge=0, le=2)],
-    "top_p": Annotated[float, Meta(ge=0, le=1)],
-    "top_k": Annotated[int, Meta(ge=0)],
-    "min_p": Annotated[float, Meta(ge=0, le=1)],
-    "typical_p": Annotated[float, Meta(gt=0, le=1)],
-    "repeat_penalty": Annotated[float, Meta(gt=0)],
-    "presence_penalty": Annotated[float, Meta(ge=-2, le=2)],
-    "frequency_penalty": Annotated[float, Meta(ge=-2, le=2)],
-    "logit_bias": dict[Annotated[str, Meta(pattern=r"^\d+$")], Annotated[float, Meta(ge=-100, le=100)]],
-    "max_tokens": Annotated[int, Meta(ge=1)],
+    "temperature": Temperature,
+    "top_p": Share,
+    "top_k": TopK,
+    "min_p": Share,
+    "typical_p": Typical,
+    "repeat_penalty": Repeat,
+    "presence_penalty": Penalty,
+    "frequency_penalty": Penalty,
+    "logit_bias": Bias,
+    "max_tokens": Tokens,
     "seed": int,
-    "n": Annotated[int, Meta(ge=1, le=128)],
+    "n": Choices,
     "user": str,
 }
 """Type and range of the sampling fields that chat and text completion share."""
@@ -33,7 +43,7 @@ SAMPLING: Final[dict[str, Any]] = {
 NonEmpty = Annotated[str, Meta(min_length=1)]
 
 
-class StreamOptions(Struct, frozen=True):
+class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """How the caller wants the answer."""
 
     stream: bool = False

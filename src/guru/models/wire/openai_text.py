@@ -7,7 +7,7 @@ A body may hold several prompts; each is a `TextRequest` of its own. The choices
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -24,8 +24,17 @@ from guru.models.wire.fields import (
     take_sampling,
     take_stream_options,
 )
-from guru.models.wire.openai_chat import FINISH_REASONS, ChunkDecoder, decode_logprobs, usage_json
+from guru.models.wire.openai_answer import FINISH_REASONS, decode_logprobs
+from guru.models.wire.openai_chat import ChunkDecoder
+from guru.models.wire.openai_usage import merge, usage_json
 from guru.types import Completed, Delta, Event, Finished, FinishReason, TextRequest, TokenLogprob, Usage
+
+encode = msgspec.json.Encoder().encode
+
+COUNTS: Final = (
+    "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cache_write_tokens",
+    "cache_write_1h_tokens", "audio_prompt_tokens", "audio_completion_tokens", "searches",
+)  # fmt: skip
 
 __all__ = ["TextChunkDecoder", "TextEncoder", "decode_text_request", "encode_text_request", "shift"]
 
@@ -91,19 +100,29 @@ class TextEncoder:
         self._include_usage = include_usage
         self._offsets: dict[int, int] = {}
         self._usage = Usage()
+        self._extra: JSON = {}
+        self._counts: JSON = {}
+        self._prompts = len(requests)
+
+    def data(self, event: Event) -> bytes:
+        """The server-sent event for one event, or nothing."""
+        chunk = self.chunk(event)
+        return b"" if chunk is None else b"data: " + encode(chunk) + b"\n\n"
 
     def chunk(self, event: Event) -> JSON | None:
         """The chunk for one event, or None. The usage follows the `Completed` of the last prompt."""
         match event:
             case Delta(index=index, text=text):
                 logprobs = self._logprobs(index, event.logprobs)
-                return self._chunk([{"text": text, "index": index, "logprobs": logprobs, "finish_reason": None}])
+                choice = {"text": text, "index": index, "logprobs": logprobs, "finish_reason": None}
+                return self._chunk([merge(choice, event.extra.get("choice", {}))])
             case Finished(reason, index):
                 return self._chunk([{"text": "", "index": index, "logprobs": None, "finish_reason": reason}])
             case Completed():
-                self._add_usage(event.usage)
-                done = self._open == 0 and self._include_usage
-                return self._chunk([], usage_json(self._usage)) if done else None
+                self._add(event)
+                if self._open or not self._include_usage:
+                    return None
+                return merge(self._chunk([], usage_json(self._usage, self._more)), self._extra)
             case _:
                 return None
 
@@ -112,28 +131,42 @@ class TextEncoder:
         texts: dict[int, str] = {}
         reasons: dict[int, FinishReason] = {}
         logprobs: dict[int, list[TokenLogprob]] = {}
+        extra: dict[int, JSON] = {}
         for event in events:
             match event:
                 case Delta(index=index, text=text):
                     texts[index] = texts.get(index, "") + text
+                    extra[index] = extra.get(index, {}) | event.extra.get("choice", {})
                     if event.logprobs is not None:
                         logprobs.setdefault(index, []).extend(event.logprobs)
                 case Finished(reason, index):
                     texts.setdefault(index, "")
                     reasons[index] = reason
                 case Completed():
-                    self._add_usage(event.usage)
+                    self._add(event)
         choices = [
-            {"text": texts[index], "index": index, "logprobs": self._logprobs(index, logprobs.get(index)),
-             "finish_reason": reasons.get(index)}
+            merge(
+                {"text": texts[index], "index": index, "logprobs": self._logprobs(index, logprobs.get(index)),
+                 "finish_reason": reasons.get(index)},
+                extra.get(index, {}),
+            )
             for index in sorted(texts)
         ]  # fmt: skip
-        return self._head | {"choices": choices, "usage": usage_json(self._usage)}
+        answer = self._head | {"choices": choices, "usage": usage_json(self._usage, self._more)}
+        return merge(answer, self._extra)
 
-    def _add_usage(self, usage: Usage) -> None:
+    def _add(self, event: Completed) -> None:
+        """The usage of one prompt more, and what the provider added."""
         self._open -= 1
-        for field in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"):
-            setattr(self._usage, field, getattr(self._usage, field) + getattr(usage, field))
+        for field in COUNTS:
+            setattr(self._usage, field, getattr(self._usage, field) + getattr(event.usage, field))
+        self._extra |= {name: value for name, value in event.extra.items() if name != "usage"}
+        self._counts = event.extra.get("usage", {})
+
+    @property
+    def _more(self) -> JSON:
+        """A provider's own counts are shown where they are those of the whole answer."""
+        return self._counts if self._prompts == 1 else {}
 
     def _logprobs(self, index: int, logprobs: list[TokenLogprob] | None) -> JSON | None:
         """The columns of the old format; `text_offset` counts characters from the start of the choice."""
