@@ -14,7 +14,9 @@ from guru.gateway.conversations import Conversations
 from guru.gateway.cost import Prices
 from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Audit, Changes, Directory, Sessions
+from guru.gateway.identity.audit import record
 from guru.gateway.pipeline import Road
+from guru.gateway.releases import Feedback, Releases
 from guru.gateway.responses import Responses
 from guru.gateway.routing import Router
 from guru.gateway.tokens import TokenCounter
@@ -82,12 +84,15 @@ async def open_services(
         knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs)
         prices = Prices(settings)
         await prices.open()
-        router = Router(library, settings, cost=prices.estimate)
+        # The shadows of a release take the road, which takes the router, which asks the releases.
+        releases = Releases(database, settings, ask=lambda *asked: road.run(*asked), audit=record)  # noqa: PLW0108
+        router = Router(library, settings, cost=prices.estimate, variants=releases)
         road = Road(
             settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(), limiter=limits,
             knowledge=knowledge, answerer=Answerer(embedder, settings.knowledge, knowledge.documents),
             tracer=tracer, metrics=metrics,
         )  # fmt: skip
+        await stack.enter_async_context(releases)
         conversations = Conversations(database, road)
         stack.push_async_callback(conversations.close)
         await conversations.open()
@@ -98,6 +103,7 @@ async def open_services(
             *([library] if isinstance(library, LocalLibrary) else []),
             prices,
             router,
+            releases,
             limits,
             road,
         ]
@@ -106,6 +112,7 @@ async def open_services(
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
             conversations=conversations, responses=Responses(database), files=files, batches=batches, ledger=ledger,
+            router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip
         inner.open(services)

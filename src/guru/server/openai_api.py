@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 from guru.errors import GuruError, InvalidParameter
 from guru.models.wire.fields import NonEmpty, decode_object, require, rest, take
-from guru.models.wire.openai_chat import ChatEncoder, decode_chat_request
+from guru.models.wire.openai_chat import decode_chat_request
+from guru.models.wire.openai_encoder import ChatEncoder
 from guru.models.wire.openai_text import TextEncoder, decode_text_request, shift
 from guru.server.bodies import read_body
 from guru.server.endpoint import Call, get, post
