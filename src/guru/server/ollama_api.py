@@ -124,7 +124,7 @@ async def ollama_generate(call: Call) -> Any:
 async def respond(call: Call, decoded: OllamaCall, encoder: type[ChatEncoder], route: str) -> Any:
     request = decoded.request
     if decoded.empty:
-        return await load(call, decoded, encoder)
+        return await load(call, decoded, encoder, route)
     if on_ollama(call.services, request.model):
         request.extra |= decoded.loading
     asked = request.model
@@ -132,11 +132,12 @@ async def respond(call: Call, decoded: OllamaCall, encoder: type[ChatEncoder], r
     return await answer(call, events, lambda _: encoder(asked), stream=decoded.stream, media_type=LINES)
 
 
-async def load(call: Call, decoded: OllamaCall, encoder: type[ChatEncoder]) -> Response:
+async def load(call: Call, decoded: OllamaCall, encoder: type[ChatEncoder], route: str) -> Response:
     """A request without a question: Ollama's way of having a model loaded beforehand."""
     if decoded.loading.get("keep_alive") in (0, "0", "0s"):
         hint = "They go by themselves, after [local] idle_unload_seconds."
         raise InvalidParameter("Models cannot be unloaded by callers.", param="keep_alive", hint=hint)
+    call.services.directory.allow(call.caller(route), decoded.request.model)
     model = call.services.models.chat_model(decoded.request.model)
     if (start := getattr(model, "load", None)) is not None:
         await while_connected(call.request.receive, start())
@@ -168,7 +169,7 @@ async def ollama_embed(call: Call) -> Any:
         "load_duration": 1,
         "prompt_eval_count": result.usage.prompt_tokens,
     }
-    headers = road_headers(call.trace_id, result.model, result.cost)
+    headers = road_headers(call.trace_id, result.model, result.cost) | call.headers
     return Response(encode(body), headers=headers, media_type="application/json")
 
 
@@ -176,7 +177,7 @@ async def ollama_embed(call: Call) -> Any:
 async def ollama_embeddings(call: Call) -> Any:
     """The vector of one text: the older form of `/api/embed`."""
     result = await embed(call, legacy=True)
-    headers = road_headers(call.trace_id, result.model, result.cost)
+    headers = road_headers(call.trace_id, result.model, result.cost) | call.headers
     return Response(encode({"embedding": result.vectors[0]}), headers=headers, media_type="application/json")
 
 
@@ -194,9 +195,11 @@ async def embed(call: Call, *, legacy: bool) -> Embeddings:
 
 @get("/api/tags")
 async def ollama_tags(call: Call) -> JSON:
-    """The models that can be called now, and the aliases that name them."""
+    """The models that the caller can use now, and the aliases that name them."""
     ready = [model for model in await list_models(call.services) if model.status != "not installed"]
-    return {"models": [listed(model, name) for model in ready for name in (model.name, *model.aliases)]}
+    named = [(model, name) for model in ready for name in (model.name, *model.aliases)]
+    allows, caller = call.services.directory.allows, call.caller("ollama.tags")
+    return {"models": [listed(model, name) for model, name in named if allows(caller, name)]}
 
 
 @get("/api/ps")
@@ -216,9 +219,10 @@ async def ollama_ps(call: Call) -> JSON:
     return {"models": [running(model) for model in loaded]}
 
 
-@post("/api/show")
+@post("/api/show", reads=True)
 async def ollama_show(call: Call, body: OllamaName) -> JSON:
     """What is known about a model."""
+    call.services.directory.allow(call.caller("ollama.show"), name_of(body))
     model = await find(call.services, name_of(body))
     family = model.name.partition("/")[0]
     info = {"general.architecture": family, "general.basename": model.name}
@@ -238,7 +242,8 @@ async def ollama_show(call: Call, body: OllamaName) -> JSON:
 
 @post("/api/pull", media_type=LINES)
 async def ollama_pull(call: Call, body: OllamaName) -> Any:
-    """Fetch a model, and tell how far it is."""
+    """Fetch a model, and tell how far it is. For administrators."""
+    call.require_admin()
     job = await call.services.models.pull(call.tenant, name_of(body))
     if body.stream:
         return EventStream(pull_lines(call, job), {}, LINES)
@@ -280,7 +285,8 @@ async def wait(call: Call, job: Job) -> Job:
 
 @delete("/api/delete")
 async def ollama_delete(call: Call, body: OllamaName) -> Any:
-    """Remove a model's files."""
+    """Remove a model's files. For administrators."""
+    call.require_admin()
     await call.services.models.remove(name_of(body))
     return Response(status_code=200)
 

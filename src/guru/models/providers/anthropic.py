@@ -126,7 +126,8 @@ class AnthropicChat:
         provider = self._provider
         url, parser = f"{provider.base_url}/messages", EventStreamParser if request.stream else None
         decoder = AnswerDecoder(provider.name, self.name)
-        events = events_of(provider, url, lambda: self._body(request), decoder, parser, provider.headers_for(request))
+        headers = provider.headers_for(request)
+        events = events_of(provider, url, lambda: self._body(request), decoder, parser, headers=headers)
         async with aclosing(events):
             async for event in events:
                 yield event

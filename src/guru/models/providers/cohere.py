@@ -15,7 +15,7 @@ from guru.errors import GuruError, InvalidParameter, StreamCut
 from guru.models import context
 from guru.models.providers.base import Provider, mapped, refused, table
 from guru.models.providers.errors import error_of_body
-from guru.models.providers.streamed import encode, events_of
+from guru.models.providers.streamed import encode, events_of, failing
 from guru.models.wire.cohere_answer import AnswerDecoder, error_of, read_usage
 from guru.models.wire.cohere_request import encode_request
 from guru.models.wire.sse import EventStreamParser
@@ -114,7 +114,7 @@ class CohereChat:
         return events_of(self._provider, self._url, lambda: self._body(request), decoder, parser)
 
     def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
-        raise self._provider.has_no("text completion", self._model)
+        return failing(self._provider.has_no("text completion", self._model))
 
     def _body(self, request: ChatRequest) -> JSON:
         provider = self._provider

@@ -11,6 +11,7 @@ import msgspec
 from guru.models.wire.sse import SentEvent
 
 if TYPE_CHECKING:
+    from guru.errors import GuruError
     from guru.models.providers.base import JSON, Provider
     from guru.types import Event
 
@@ -43,6 +44,7 @@ async def events_of(
     body: Callable[[], JSON],
     decoder: Decoder,
     parser: Callable[[], Parser] | None,
+    *,
     headers: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Event]:
     """Ask for an answer; without `parser` it comes whole. Raises what `body` raises, and the provider's errors.
@@ -68,3 +70,11 @@ async def events_of(
             yield event
     finally:
         await response.aclose()
+
+
+async def failing(error: GuruError) -> AsyncGenerator[Event]:
+    """The answer of a model that cannot do what it is asked."""
+    events: tuple[Event, ...] = ()
+    for event in events:  # what makes this a generator
+        yield event
+    raise error
