@@ -15,7 +15,9 @@ from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Audit, Changes, Directory
 from guru.gateway.limits import Limiter
 from guru.gateway.pipeline import Road
+from guru.gateway.releases import Feedback, Releases
 from guru.gateway.responses import Responses
+from guru.gateway.routing import Router
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server.library import Library
@@ -44,6 +46,9 @@ class Services:
     tracer: Tracer
     metrics: Metrics
     road: Road
+    router: Router
+    releases: Releases
+    feedback: Feedback
     conversations: Conversations
     responses: Responses
     files: Files

@@ -65,7 +65,7 @@ class World:
         self.database = Database.in_home(self.home)
         await self.database.open()
 
-        def audit(connection, who, action, subject, before, after):
+        def audit(connection, who, action, subject, *, before, after):
             self.audited.append((who.user, action, subject))
 
         self.releases = Releases(self.database, self.settings, ask=self.mirrored, audit=audit)
@@ -297,7 +297,7 @@ async def test_a_shadow_is_asked_and_recorded_but_never_shown_nor_waited_for(ent
 
 async def test_what_users_think_counts_once_each(enter):
     async with enter(replace(CANARY, share=0.5)) as world:
-        feedback = Feedback(world.database, lambda *args: world.releases.judge(*args[:3], first=args[3]))
+        feedback = Feedback(world.database, world.releases.judge)
         for score in (0.0, 1.0):
             await feedback.give(ANN, "tr_1", score=score, comment=None, alias="smart", variant="new")
         await feedback.give(caller("bob"), "tr_1", score=0.5, comment="Meh", alias="smart", variant="new")

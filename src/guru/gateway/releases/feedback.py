@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import Protocol
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -13,11 +13,16 @@ from guru.store.ids import new_id
 from guru.store.tables.releases import feedback
 
 
+class Judge(Protocol):
+    def __call__(self, alias: str, label: str | None, change: float, *, first: bool) -> None:
+        """Count the change of a score; `first` where its author had given none."""
+        ...
+
+
 class Feedback:
     """Keeps one opinion of each author about each answer: the last."""
 
-    def __init__(self, database: Database, judge: Callable[[str, str | None, float, bool], None] | None = None) -> None:
-        """`judge` is told alias, label, the change of the score, and whether it is the author's first."""
+    def __init__(self, database: Database, judge: Judge | None = None) -> None:
         self._database = database
         self._judge = judge
 
@@ -48,4 +53,4 @@ class Feedback:
 
         before = await self._database.write(write)
         if self._judge is not None and alias is not None:
-            self._judge(alias, variant, score - (before or 0.0), before is None)
+            self._judge(alias, variant, score - (before or 0.0), first=before is None)

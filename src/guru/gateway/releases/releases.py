@@ -7,8 +7,8 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -31,8 +31,21 @@ log = logging.getLogger(__name__)
 CHECK = 2.0
 """Seconds between two looks at the counts. A kill loses what was counted since the last."""
 
-Audit = Callable[[Connection, Caller, str, str, Any, Any], None]
-"""Writes an entry in the transaction of the change: caller, action, subject, before, after."""
+
+class Audit(Protocol):
+    """Writes an entry of the audit log in the transaction of the change."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        caller: Caller,
+        action: str,
+        subject: str,
+        *,
+        before: Any = None,
+        after: Any = None,
+    ) -> None: ...
+
 
 GURU = Caller(tenant=LOCAL_TENANT, route="releases", trace_id="", user="guru", role="admin")
 """Who changes a release by the rules."""
@@ -73,6 +86,7 @@ class Releases:
         self._shadows = Shadows(ask)
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._reloads: set[asyncio.Task[None]] = set()
 
     # ----------------------------------------------------------------------- on the road
 
@@ -110,11 +124,18 @@ class Releases:
 
     # ----------------------------------------------------------------------- life
 
+    async def __aenter__(self) -> Releases:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def open(self) -> None:
         """Take up what was going on when the server stopped, start what the configuration says, and keep watch."""
         found = await self._database.read(lambda connection: store.load_all(connection, self._tenant))
         self._all = {release.id: release for release in reversed(found)}
-        await self.reload(self._settings)
+        await self.apply(self._settings)
         self._task = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -122,10 +143,17 @@ class Releases:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await asyncio.gather(*self._reloads, return_exceptions=True)
         await self._shadows.close()
         await self._flush()
 
-    async def reload(self, settings: Settings) -> None:
+    def reload(self, settings: Settings) -> None:
+        """`apply` new settings, beside the requests that go on."""
+        task = asyncio.create_task(self.apply(settings))
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def apply(self, settings: Settings) -> None:
         """Take new settings: note the versions, stop what they pull the ground from, start what they bring."""
         async with self._lock:
             await self._flush()
@@ -316,7 +344,7 @@ class Releases:
             store.save(connection, self._tenant, release, new=new)
             store.add_change(connection, self._tenant, change)
             if self._audit is not None:
-                self._audit(connection, caller, f"releases.{action}", release.alias, old, now)
+                self._audit(connection, caller, f"releases.{action}", release.alias, before=old, after=now)
 
         await self._database.write(write)
         self._all[release.id] = release

@@ -74,7 +74,7 @@ def versions(connection: Connection, tenant: str, alias: str) -> list[dict[str, 
 
 def load_all(connection: Connection, tenant: str) -> list[Release]:
     """Every release, the newest first."""
-    query = select(releases).where(releases.c.tenant == tenant).order_by(releases.c.id.desc())
+    query = select(releases).where(releases.c.tenant == tenant).order_by(releases.c.started_at.desc())
     return [to_release(plain(row)) for row in connection.execute(query).mappings()]
 
 
@@ -103,7 +103,7 @@ def load_changes(connection: Connection, tenant: str, alias: str | None, limit: 
     """(alias, change), the newest first."""
     table = release_changes.c
     query = select(release_changes, releases.c.alias).join(releases, releases.c.id == table.release_id)
-    query = query.where(table.tenant == tenant).order_by(table.id.desc()).limit(limit)
+    query = query.where(table.tenant == tenant).order_by(table.at.desc()).limit(limit)
     if alias is not None:
         query = query.where(releases.c.alias == alias)
     rows = connection.execute(query).mappings()
@@ -136,14 +136,14 @@ def save_shadows(connection: Connection, tenant: str, answers: Sequence[tuple[st
             insert(shadow_answers).values(id=new_id("shadow"), release_id=release_id, tenant=tenant, **values)
         )
     for release_id in {release_id for release_id, _ in answers}:
-        kept = select(table.id).where(table.release_id == release_id).order_by(table.id.desc())
+        kept = select(table.at).where(table.release_id == release_id).order_by(table.at.desc())
         border = connection.scalar(kept.offset(MOST_SHADOWS - 1).limit(1))
         if border is not None:
-            connection.execute(delete(shadow_answers).where(table.release_id == release_id, table.id < border))
+            connection.execute(delete(shadow_answers).where(table.release_id == release_id, table.at < border))
 
 
 def load_shadows(connection: Connection, tenant: str, release_id: str, limit: int) -> list[ShadowAnswer]:
     table = shadow_answers.c
     query = select(shadow_answers).where(table.tenant == tenant, table.release_id == release_id)
-    rows = connection.execute(query.order_by(table.id.desc()).limit(limit)).mappings()
+    rows = connection.execute(query.order_by(table.at.desc()).limit(limit)).mappings()
     return [msgspec.convert(plain(row), ShadowAnswer) for row in rows]

@@ -125,7 +125,8 @@ class Router:
         chosen = self.variants.choose(group.name, caller) if self.variants is not None else None
         if chosen is None:
             return group.order(asked, self.models)
-        return [target for labels in chosen for target in group.order(asked, self.models, labels)]
+        found = [target for labels in chosen for target in group.order(asked, self.models, labels)]
+        return found or group.order(asked, self.models)  # labels of a release that a reload has just ended
 
     # ----------------------------------------------------------------------- state
 

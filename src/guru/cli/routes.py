@@ -1,0 +1,57 @@
+"""`guru routes`: which deployments stand behind which name, and how they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guru.cli.options import asynchronous, home_option, json_option
+
+
+@click.command
+@home_option
+@json_option
+@asynchronous
+async def command(home: Path, as_json: bool) -> None:
+    """List aliases with their deployments: health, requests in flight, latency, errors."""
+    from guru.cli.client import connect
+    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.tables import make_table
+
+    async with connect(home) as client:
+        found = await client.get("/api/v1/routes")
+    if as_json:
+        print_json(found)
+        return
+    if not found["routes"]:
+        click.echo("There are no aliases, and nothing was asked yet. See docs/routing.md for [models.NAME].")
+        return
+    columns = {"weight": ">", "state": "<", "in_flight": ">", "requests": ">", "failures": ">", "first_token": ">"}
+    table = make_table("route", deployment="<", **columns, last_error="<")
+    for route in found["routes"]:
+        for number, deployment in enumerate(route["deployments"]):
+            table.add_row(
+                f"{route['name']} ({route['strategy']})" if number == 0 else "",
+                deployment["model"] + (f" [{deployment['label']}]".replace("[", "\\[") if deployment["label"] else ""),
+                f"{deployment['weight']:g}",
+                state(deployment),
+                str(deployment["in_flight"]),
+                f"{deployment['requests']:,}",
+                f"{deployment['failures']:,}",
+                "" if deployment["first_token"] is None else f"{deployment['first_token']:.3f} s",
+                one_line(deployment["last_error"] or "", 60),
+            )
+    print_table(console(), table)
+
+
+def state(deployment: dict[str, Any]) -> str:
+    """In a word or two, why it is asked or not."""
+    if deployment["rests_for"]:
+        return f"rests {deployment['rests_for']:.0f} s"
+    if deployment["breaker"] == "open":
+        return f"out {deployment['opens_in']:.0f} s"
+    if deployment["breaker"] == "half-open":
+        return "on trial"
+    return "ready" if deployment["available"] else "busy"
