@@ -159,11 +159,12 @@ def load_soon(name: str) -> None:
 
 
 def load(name: str) -> Encoding:
-    """Read a vocabulary, once. Blocks for 0.3 s the first time."""
+    """Read a vocabulary, once. Blocks for up to a second the first time."""
     encoding = _loaded.get(name)
     if encoding is None:
         encoding = Encoding.load(name)
-        encoding.count("Ready")
+        for text in ("a", "é", "😀"):  # makes the pattern for each reach, here and not in the middle of a request
+            encoding.count(text)
         with _lock:
             encoding = _loaded.setdefault(name, encoding)
             _loading.discard(name)
