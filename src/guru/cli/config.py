@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from guru.cli.options import home_option, json_option
+
+if TYPE_CHECKING:
+    from guru.config import Settings
 
 JSON = dict[str, Any]
 SECRETS = ("token", "api_key", "key", "password", "secret")
@@ -30,13 +33,49 @@ def command(context: click.Context, file: Path | None, home: Path, as_json: bool
 
 @command.command
 @config_option
+@click.option("--offline", is_flag=True, help="Do not ask providers and other addresses whether they answer.")
 @home_option
-def check(file: Path | None, home: Path) -> None:
-    """Say whether the configuration is right; a wrong key is answered with the nearest known one."""
+@json_option
+def check(file: Path | None, home: Path, offline: bool, as_json: bool) -> None:
+    """Say whether the configuration is right: keys and values, models behind aliases, providers that answer.
+
+    A wrong key is answered with the nearest known one. The exit status is 1 when something is wrong.
+    """
+    import asyncio
+
+    from guru.cli.output import print_json
     from guru.config import find_file, load_settings
 
-    load_settings(file, home=home)
-    click.echo(f"{find_file(file, home) or 'The configuration (there is no guru.toml)'} is valid.")
+    settings = load_settings(file, home=home)
+    findings = asyncio.run(look(settings, home, connect=not offline))
+    failed = any(finding["level"] == "error" for finding in findings)
+    where = str(find_file(file, home) or "The configuration (there is no guru.toml)")
+    if as_json:
+        print_json({"file": where, "valid": not failed, "findings": findings})
+    else:
+        for finding in findings:
+            show_finding(finding)
+        click.echo(f"{where} has errors." if failed else f"{where} is valid.")
+    if failed:
+        raise SystemExit(1)
+
+
+async def look(settings: Settings, home: Path, *, connect: bool) -> list[JSON]:
+    import msgspec
+
+    from guru.gateway.check import check as check_settings
+
+    found = [msgspec.to_builtins(finding) async for finding in check_settings(settings, home, connect=connect)]
+    return sorted(found, key=lambda finding: (str(finding["place"]), str(finding["message"])))
+
+
+def show_finding(finding: JSON) -> None:
+    marks = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("error", "red")}
+    mark, colour = marks[finding["level"]]
+    click.secho(f"{mark:>7}", fg=colour, nl=False)
+    click.echo(f"  {finding['place']}: {finding['message']}")
+    if finding.get("hint"):
+        click.echo(f"         {finding['hint']}")
 
 
 @command.command
@@ -98,7 +137,7 @@ def mask(name: str, value: Any) -> Any:
     """`value`, or asterisks where it is a secret: a key by its name, or a password within a URL."""
     if not isinstance(value, str) or not value:
         return value
-    if name.rpartition(".")[2] in SECRETS:
+    if name.rpartition(".")[2] in SECRETS or ".headers." in name:
         return "********"
     scheme, separator, rest = value.partition("://")
     user, at, host = rest.rpartition("@")
