@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from guru.config import BudgetSettings, LimitSettings, Role
 from guru.errors import Forbidden, InvalidParameter

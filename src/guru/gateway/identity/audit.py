@@ -69,7 +69,7 @@ class Audit:
         if before is not None:
             query = query.where(table.number < before)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [to_entry(dict(row)) for row in rows]
+        return [to_entry({str(name): value for name, value in row.items()}) for row in rows]
 
     async def verify(self, tenant: str, noted: str | None = None) -> Verified:
         """Go through the whole chain. `noted` is a hash that must be part of it."""

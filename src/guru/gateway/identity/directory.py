@@ -41,10 +41,17 @@ class Directory:
     """Keys, teams and users of one server. Open it before use."""
 
     def __init__(
-        self, database: Database, settings: Settings, sessions: Sessions, *, owner_secret: str | None = None
+        self,
+        database: Database,
+        settings: Settings,
+        sessions: Sessions,
+        *,
+        owner_secret: str | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._sessions = sessions
+        self._now = now
         self._owner_secret = (owner_secret or "").encode()
         self._loaded = Loaded()
         self._by_hash: dict[bytes, Key] = {}
@@ -148,7 +155,7 @@ class Directory:
         raise Unauthorized("This server needs an API key.", hint=HINT)
 
     def _caller(self, key: Key, hashed: bytes, sent: Credentials, route: str, trace_id: str) -> Caller:
-        now = time.time()
+        now = self._now()
         if key.revoked_at is not None:
             raise Unauthorized("This API key was revoked.", hint=HINT)
         if key.expires_at is not None and key.expires_at <= now:
@@ -186,7 +193,7 @@ class Directory:
 
     def has_keys(self) -> bool:
         """Whether any key opens anything."""
-        now = time.time()
+        now = self._now()
         return any(key.revoked_at is None and (key.expires_at or now + 1) > now for key in self._keys.values())
 
     # ------------------------------------------------------------------ sessions

@@ -6,7 +6,7 @@ import fnmatch
 import re
 from functools import lru_cache
 
-from msgspec import Struct, field, field
+from msgspec import Struct, field
 
 from guru.config import BudgetSettings, KeySettings, LimitSettings, Role, TeamSettings
 from guru.gateway.identity.caller import LOCAL_TENANT

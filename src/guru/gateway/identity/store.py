@@ -34,7 +34,10 @@ def load(connection: Connection) -> Loaded:
 
 
 def rows(connection: Connection, table: Table, kind: type[Record]) -> list[Record]:
-    return [msgspec.convert(dict(row), kind) for row in connection.execute(select(table)).mappings()]
+    return [
+        msgspec.convert({str(name): value for name, value in row.items()}, kind)
+        for row in connection.execute(select(table)).mappings()
+    ]
 
 
 def generation(connection: Connection) -> int:
