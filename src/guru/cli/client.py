@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,22 @@ class Client:
         async with self._send(method, path, body, params) as response:
             return await response.json() if response.status != 204 else None
 
+    async def upload(self, path: str, file: Path, **fields: str) -> Any:
+        """Send a file with other fields as a form; the decoded answer."""
+        import aiohttp
+
+        with file.open("rb") as content:
+            form = aiohttp.FormData(fields)
+            form.add_field("file", content, filename=file.name, content_type="application/octet-stream")
+            async with self._send("POST", path, form, None) as response:
+                return await response.json()
+
+    async def download(self, path: str, write: Callable[[bytes], Any]) -> None:
+        """Hand the answer to `write`, piece by piece."""
+        async with self._send("GET", path, None, None) as response:
+            async for piece in response.content.iter_any():
+                write(piece)
+
     async def stream(self, method: str, path: str, body: JSON | None = None) -> AsyncIterator[tuple[str, Any]]:
         """The server-sent events as `(event, data)`; an `error` event is raised."""
         async with self._send(method, path, body, None) as response:
@@ -58,13 +74,14 @@ class Client:
 
     @asynccontextmanager
     async def _send(
-        self, method: str, path: str, body: JSON | None, params: JSON | None
+        self, method: str, path: str, body: JSON | aiohttp.FormData | None, params: JSON | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         import aiohttp
 
         query = {name: str(value) for name, value in (params or {}).items() if value is not None}
+        sent: JSON = {"data": body} if isinstance(body, aiohttp.FormData) else {"json": body}
         try:
-            async with self._session.request(method, self.url + path, json=body, params=query) as response:
+            async with self._session.request(method, self.url + path, params=query, **sent) as response:
                 if response.status >= 400:
                     raise to_error(response.status, await read_json(response))
                 yield response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from starlette.types import Message
 
 from guru.gateway.batches.lines import Answered
 from guru.gateway.identity import Caller
+from guru.server.protocol import Exchange, Headers
 
 if TYPE_CHECKING:
     from guru.server.endpoint import Endpoint
@@ -39,36 +39,38 @@ class InnerDoors:
             "http_version": "1.1", "root_path": "", "app": SimpleNamespace(state=self._state), "path_params": {},
             "guru.trace_id": caller.trace_id, "guru.caller": msgspec.structs.replace(caller, headers={}),
         }  # fmt: skip
-        answer = Collected()
-        await self._doors[path](scope, Sent(body).receive, answer.send)
-        return Answered(answer.status, answer.body(), caller.trace_id, answer.retry_after())
+        exchange = InnerExchange(scope, body)
+        await self._doors[path](scope, exchange.receive, exchange.send)
+        return Answered(exchange.status, exchange.body(), caller.trace_id, exchange.retry_after())
 
 
-class Sent:
-    """A body, and a client that never leaves."""
+class InnerExchange(Exchange):
+    """A request and its answer without a connection: the client sends all at once, takes all, and never leaves."""
 
-    def __init__(self, body: bytes) -> None:
-        self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive(self) -> Message:
-        if not self._messages:
-            await asyncio.Event().wait()
-        return self._messages.pop()
-
-
-class Collected:
-    """What a door answered."""
-
-    def __init__(self) -> None:
+    def __init__(self, scope: dict[str, Any], body: bytes) -> None:
+        nowhere: Any = None
+        super().__init__(scope, nowhere, nowhere, lambda: None, keep_alive=False, expect_continue=False)
+        self._chunks = [body]
+        self.more_body = False
         self.status = 500
-        self._headers: dict[bytes, bytes] = {}
+        self._answer_headers: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status, self._headers = message["status"], dict(message["headers"])
+            self.start(message["status"], message.get("headers", ()))
         else:
-            self._parts.append(message.get("body", b""))
+            self.write(message.get("body", b""), more=message.get("more_body", False))
+
+    def start(self, status: int, headers: Headers) -> None:
+        self.response_started = True
+        self.status, self._answer_headers = status, dict(headers)
+
+    def write(self, data: bytes, *, more: bool) -> None:
+        self._parts.append(data)
+        if not more:
+            self.response_complete = True
+            self.wake()
 
     def body(self) -> Any:
         data = b"".join(self._parts)
@@ -79,5 +81,5 @@ class Collected:
 
     def retry_after(self) -> float | None:
         """Seconds, where asking again makes sense: a limit of requests, or a model that is not there just now."""
-        value = self._headers.get(b"retry-after")
+        value = self._answer_headers.get(b"retry-after")
         return float(value) if value is not None and self.status >= 429 else None
