@@ -33,11 +33,11 @@ MAX_INPUTS = 2048
 
 
 class Codec(Protocol):
-    """A codec of `guru.models.wire`: events to chunks, or to one answer."""
+    """A codec of `guru.models.wire`: events to server-sent events, or to one body."""
 
-    def chunk(self, event: Event) -> dict[str, Any] | None: ...
+    def data(self, event: Event) -> bytes: ...
 
-    def collect(self, events: list[Event]) -> dict[str, Any]: ...
+    def body(self, events: list[Event]) -> bytes: ...
 
 
 class ChatCompletionBody(ChatRequest, kw_only=True):
@@ -123,8 +123,7 @@ class OpenAIEncoder:
         self._codec = codec
 
     def chunk(self, event: Event) -> bytes:
-        chunk = self._codec.chunk(event)
-        return b"" if chunk is None else b"data: " + encode(chunk) + b"\n\n"
+        return self._codec.data(event)
 
     def end(self) -> bytes:
         return b"data: [DONE]\n\n"
@@ -133,7 +132,7 @@ class OpenAIEncoder:
         return b"data: " + encode(openai_error(error)) + b"\n\n"
 
     def collect(self, events: list[Event]) -> bytes:
-        return encode(self._codec.collect(events))
+        return self._codec.body(events)
 
 
 @post("/v1/embeddings", body=EmbeddingBody)

@@ -7,15 +7,15 @@ message stand in `Delta.extra`, those of a choice there under `choice`, those of
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from guru.errors import GuruError, StreamCut
 from guru.models.providers.errors import error_of_json
 from guru.models.wire.fields import logprob_token
-from guru.models.wire.openai_usage import merge, read_usage
+from guru.models.wire.openai_usage import OrdinaryUsage, merge, read_usage
 from guru.types import (
     JSON,
     Completed,
@@ -92,11 +92,37 @@ class _FastChunk(Struct, forbid_unknown_fields=True):
     model: str | None = None
     system_fingerprint: str | None = None
     service_tier: str | None = None
-    usage: JSON | None = None
+    usage: OrdinaryUsage | None = None
     obfuscation: str | None = None
 
 
+class _FastMessage(Struct, forbid_unknown_fields=True):
+    content: str | None = None
+    role: str | None = None
+    refusal: None = None
+    annotations: Annotated[list[Any], Meta(max_length=0)] | None = None
+
+
+class _FastWholeChoice(Struct, forbid_unknown_fields=True):
+    message: _FastMessage
+    finish_reason: str
+    index: int = 0
+    logprobs: None = None
+
+
+class _FastAnswer(Struct, forbid_unknown_fields=True):
+    choices: Annotated[list[_FastWholeChoice], Meta(min_length=1)]
+    usage: OrdinaryUsage
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+
+
 _fast = msgspec.json.Decoder(_FastChunk).decode
+_fast_whole = msgspec.json.Decoder(_FastAnswer).decode
 _decode = msgspec.json.Decoder().decode
 MISSES: Final = 3
 """Chunks that the quick decoder may fail on, before it is left alone for the rest of an answer."""
@@ -110,7 +136,7 @@ class AnswerDecoder:
         self._provider = provider
         self._model = model
         self._name = name
-        self._usage: JSON | None = None
+        self._usage: JSON | OrdinaryUsage | None = None
         self._extra: JSON = {}
         self._upstream: JSON = {}
         self._open: dict[int, bool] = {}
@@ -174,6 +200,10 @@ class AnswerDecoder:
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of a whole answer. Raises the error in it, and `StreamCut` for what is none."""
+        try:
+            return self._quick_whole(_fast_whole(body))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass  # there is more in it, or it is no answer
         answer = self._object(body)
         self._head(answer)
         events: list[Event] = []
@@ -182,6 +212,24 @@ class AnswerDecoder:
         if not events:
             raise StreamCut(f"{self._provider} answered without a choice.", hint="Send the request again.")
         return [*events, self._completed()]
+
+    def _quick_whole(self, answer: _FastAnswer) -> list[Event]:
+        """Nearly all answers are text."""
+        self._keep_names(answer.id, answer.model)
+        if answer.system_fingerprint is not None:
+            self._extra["system_fingerprint"] = answer.system_fingerprint
+        if answer.service_tier is not None:
+            self._extra["service_tier"] = answer.service_tier
+        self._usage = answer.usage
+        events: list[Event] = []
+        for choice in answer.choices:
+            if choice.message.content:
+                events.append(Delta(index=choice.index, text=choice.message.content))
+            if choice.finish_reason == "error":
+                raise self.error({"error": "the answer broke off"})
+            events.append(self._finished(choice.finish_reason, choice.index))
+        events.append(self._completed())
+        return events
 
     # ------------------------------------------------------------------- parts
 
@@ -290,7 +338,9 @@ class AnswerDecoder:
         extra = self._extra
         if self._upstream:
             extra["upstream"] = self._upstream
-        if self._usage is None:
+        if isinstance(self._usage, OrdinaryUsage):
+            usage = self._usage.read()
+        elif self._usage is None:
             usage = Usage(estimated=True)
         else:
             usage, rest = read_usage(self._usage)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from guru.models.wire.openai_usage import merge, usage_json
+from guru.models.wire.openai_usage import merge, usage_bytes, usage_json
 from guru.types import (
     JSON,
     ChatRequest,
@@ -34,6 +34,10 @@ NOT_WORTH_A_CHUNK: Final = frozenset({"upstream"})
 """Members that alone need no chunk of their own at the end of a stream."""
 JOINED: Final = ("data", "transcript")
 """Members of `audio` that come in pieces."""
+
+
+BEFORE_TEXT: Final = b'{"index":0,"message":{"role":"assistant","content":'
+AFTER_TEXT: Final = b',"refusal":null},"logprobs":null,"finish_reason":"'
 
 
 class ChatEncoder:
@@ -136,6 +140,37 @@ class ChatEncoder:
         return chunk
 
     # ------------------------------------------------------------------- a whole answer
+
+    def body(self, events: list[Event]) -> bytes:
+        """The JSON of `collect`."""
+        text: list[str] = []
+        end: Finished | None = None
+        done: Completed | None = None
+        for event in events:
+            kind = type(event)
+            if kind is Delta and event.index == 0 and _is_text(event):  # type: ignore[union-attr, arg-type]
+                text.append(event.text)  # type: ignore[union-attr]
+            elif kind is Finished and event.index == 0 and end is None:  # type: ignore[union-attr]
+                end = event  # type: ignore[assignment]
+            elif kind is Completed:
+                done = event  # type: ignore[assignment]
+            elif kind is not Started:
+                return encode(self.collect(events))
+        if (
+            end is None or end.native is not None or end.stop_sequence is not None or self._request.guru is not None
+            or done is None or done.outcome is not None or done.confidence is not None or "guru" in done.extra
+        ):  # fmt: skip
+            return encode(self.collect(events))
+        # Nearly all answers are one text: only that, the reason and the numbers differ.
+        more, counts = b"", None
+        if done.extra:
+            counts = done.extra.get("usage")
+            extra = done.extra if counts is None else {k: v for k, v in done.extra.items() if k != "usage"}
+            more = b"," + encode(extra)[1:-1] if extra else b""
+        return b'%b,"object":"chat.completion","choices":[%b%b%b%b"}],"usage":%b%b}' % (
+            encode(self._head)[:-1], BEFORE_TEXT, encode("".join(text)), AFTER_TEXT, end.reason.encode(),
+            usage_bytes(done.usage, counts), more,
+        )  # fmt: skip
 
     def collect(self, events: Iterable[Event]) -> JSON:
         """The `chat.completion` for all events of an answer."""

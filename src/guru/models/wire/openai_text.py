@@ -126,6 +126,10 @@ class TextEncoder:
             case _:
                 return None
 
+    def body(self, events: Iterable[Event]) -> bytes:
+        """The JSON of `collect`."""
+        return encode(self.collect(events))
+
     def collect(self, events: Iterable[Event]) -> JSON:
         """The whole answer."""
         texts: dict[int, str] = {}

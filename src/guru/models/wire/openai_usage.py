@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
 
 from guru.types import JSON, Usage
 
@@ -18,6 +21,49 @@ SEARCHES: Final = ("num_search_queries", "num_sources_used")
 """Perplexity's and xAI's count of what they searched, which they bill."""
 
 ZERO: Final[tuple[Any, ...]] = (None, 0, 0.0, {}, [], False)
+
+
+ORDINARY: Final = (
+    b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,'
+    b'"prompt_tokens_details":{"cached_tokens":%d},"completion_tokens_details":{"reasoning_tokens":%d}}'
+)
+
+
+class _Prompt(Struct, forbid_unknown_fields=True):
+    cached_tokens: int = 0
+    audio_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+class _Completion(Struct, forbid_unknown_fields=True):
+    reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    accepted_prediction_tokens: Literal[0] = 0
+    rejected_prediction_tokens: Literal[0] = 0
+
+
+class OrdinaryUsage(Struct, forbid_unknown_fields=True):
+    """Usage of which nothing is unknown, as most providers send it: read together with the answer around it."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: _Prompt | None = None
+    completion_tokens_details: _Completion | None = None
+
+    def read(self) -> Usage:
+        """As `read_usage`."""
+        usage = Usage(self.prompt_tokens, self.completion_tokens)
+        if (prompt := self.prompt_tokens_details) is not None:
+            usage.cached_tokens = prompt.cached_tokens
+            usage.audio_prompt_tokens = prompt.audio_tokens
+            usage.cache_write_tokens = prompt.cache_write_tokens
+        if (completion := self.completion_tokens_details) is not None:
+            usage.reasoning_tokens = completion.reasoning_tokens
+            usage.audio_completion_tokens = completion.audio_tokens
+        if usage.reasoning_tokens:
+            _count_reasoning(usage, self.total_tokens)
+        return usage
 
 
 def read_usage(raw: JSON) -> tuple[Usage, JSON]:
@@ -41,13 +87,17 @@ def read_usage(raw: JSON) -> tuple[Usage, JSON]:
     for name in SEARCHES:
         if isinstance(raw.get(name), int):
             usage.searches = raw[name]
-    total, reasoning = raw.get("total_tokens"), usage.reasoning_tokens
-    # xAI and Perplexity count reasoning beside the completion, everybody else as a part of it.
-    beside = total is not None and reasoning and total == usage.prompt_tokens + usage.completion_tokens + reasoning
-    if beside or reasoning > usage.completion_tokens:
-        usage.completion_tokens += reasoning
+    if usage.reasoning_tokens:
+        _count_reasoning(usage, raw.get("total_tokens"))
     rest |= {name: value for name, value in raw.items() if name not in known and value not in ZERO}
     return usage, rest
+
+
+def _count_reasoning(usage: Usage, total: int | None) -> None:
+    """xAI and Perplexity count reasoning beside the completion, everybody else as a part of it."""
+    reasoning = usage.reasoning_tokens
+    if total == usage.prompt_tokens + usage.completion_tokens + reasoning or reasoning > usage.completion_tokens:
+        usage.completion_tokens += reasoning
 
 
 def usage_json(usage: Usage, more: JSON | None = None) -> JSON:
@@ -68,6 +118,16 @@ def usage_json(usage: Usage, more: JSON | None = None) -> JSON:
         "completion_tokens_details": completion,
     }
     return raw if not more else merge(raw, more)
+
+
+def usage_bytes(usage: Usage, more: JSON | None = None) -> bytes:
+    """The same as JSON text; quick where there is nothing but the ordinary numbers."""
+    if more or usage.cache_write_tokens or usage.audio_prompt_tokens or usage.audio_completion_tokens:
+        return msgspec.json.encode(usage_json(usage, more))
+    return ORDINARY % (
+        usage.prompt_tokens, usage.completion_tokens, usage.prompt_tokens + usage.completion_tokens,
+        usage.cached_tokens, usage.reasoning_tokens,
+    )  # fmt: skip
 
 
 def merge(raw: JSON, more: JSON) -> JSON:
