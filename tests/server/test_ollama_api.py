@@ -6,10 +6,20 @@ import json
 import ollama
 import pytest
 
-from guru.config import AliasSettings, Deployment, ProviderSettings, Settings
+from guru.config import AliasSettings, Deployment, KeySettings, ProviderSettings, ServerSettings, Settings
 from guru.errors import ModelUnavailable
 from guru.server.ollama_api import API_VERSION
-from guru.types import Completed, Delta, Finished, ImagePart, TextRequest, TokenLogprob, ToolCallDelta, TopLogprob, Usage
+from guru.types import (
+    Completed,
+    Delta,
+    Finished,
+    ImagePart,
+    TextRequest,
+    TokenLogprob,
+    ToolCallDelta,
+    TopLogprob,
+    Usage,
+)
 from scripted import TestModels, run_server, say
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
@@ -48,8 +58,8 @@ def calls(*arguments):
     """A script whose model calls a function once for each of `arguments`, in pieces."""
     return [
         *(
-            Delta(tool_calls=[ToolCallDelta(index, id, "weather", ""), ToolCallDelta(index, arguments=text[:5])])
-            for index, (id, text) in enumerate(arguments)
+            Delta(tool_calls=[ToolCallDelta(index, call_id, "weather", ""), ToolCallDelta(index, arguments=text[:5])])
+            for index, (call_id, text) in enumerate(arguments)
         ),
         *(
             Delta(tool_calls=[ToolCallDelta(index, arguments=text[5:])])
@@ -270,11 +280,10 @@ async def test_errors_have_ollamas_shape(server, client):
 
 async def test_a_stream_that_breaks_ends_in_an_error(server, client):
     server.model.script = [*say("Hel")[:1], ModelUnavailable("It went away.")]
-    heard = []
+    parts = await client.chat("default", [{"role": "user", "content": "Hi"}], stream=True)
+    assert (await anext(parts)).message.content == "Hel"
     with pytest.raises(ollama.ResponseError, match="went away"):
-        async for part in await client.chat("default", [{"role": "user", "content": "Hi"}], stream=True):
-            heard.append(part.message.content)
-    assert heard == ["Hel"]
+        await anext(parts)
 
 
 async def test_how_to_load_a_model_is_told_to_ollama_servers(tmp_path):
@@ -294,3 +303,29 @@ async def test_how_to_load_a_model_is_told_to_ollama_servers(tmp_path):
             )
     told = [request.extra for request in server.model.requests]
     assert told == [{"num_ctx": 8192, "keep_alive": 60.0}, {"num_ctx": 8192, "keep_alive": 60.0}, {}]
+
+
+async def test_a_key_sees_and_does_what_it_may(tmp_path):
+    key = "sk-guru-0123456789abcdef0123456789abcdef"
+    settings = Settings(
+        server=ServerSettings(require_key=True), keys={"app": KeySettings(key=key, models=["default", "embedding"])}
+    )
+    async with run_server(tmp_path / "home", settings) as server:
+        async with ollama.AsyncClient(host=server.url) as stranger:
+            with pytest.raises(ollama.ResponseError) as raised:
+                await stranger.list()
+        assert raised.value.status_code == 401
+        async with ollama.AsyncClient(host=server.url, headers={"authorization": f"Bearer {key}"}) as client:
+            assert [model.model for model in (await client.list()).models] == ["default", "embedding"]
+            assert (await client.chat("default", [{"role": "user", "content": "Hi"}])).done
+            assert len((await client.embed("embedding", "red car")).embeddings) == 1
+            for forbidden in (
+                client.pull("smollm2"),
+                client.delete("default"),
+                client.show("test/scripted"),
+                client.generate("test/scripted"),
+                client.chat("test/scripted", [{"role": "user", "content": "Hi"}]),
+            ):
+                with pytest.raises(ollama.ResponseError) as raised:
+                    await forbidden
+                assert raised.value.status_code == 403
