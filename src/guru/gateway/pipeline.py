@@ -21,6 +21,7 @@ from guru.gateway.steps import (
     Limiter,
     Passages,
     Prices,
+    PromptMarks,
     Request,
     Router,
     Tokens,
@@ -63,6 +64,7 @@ class Road:
         limiter: Limiter | None = None,
         cache: Cache | None = None,
         context: Context | None = None,
+        marks: PromptMarks | None = None,
         knowledge: Knowledge,
         answerer: Answerer,
         tracer: Tracer,
@@ -74,7 +76,8 @@ class Road:
         self.tokens = tokens
         self.limiter = limiter
         self._settings = settings
-        self._cache = cache
+        self.cache = cache
+        self._marks = marks
         self._context = context
         self._knowledge = knowledge
         self._answerer = answerer
@@ -140,6 +143,8 @@ class Road:
         """The model that answers: routed, with a context that fits, behind the cache."""
 
         def attempt(model: ChatModel, deployment: Deployment) -> ChatModel:
+            if self._marks is not None:
+                model = self._marks.model(model)
             return TracedModel(
                 model, trace, self.prices, self.tokens, variant=deployment.label, content=self._settings.traces.content
             )
@@ -152,8 +157,8 @@ class Road:
         alias = self._settings.models.get(request.model)
         if self._context is not None and isinstance(request, ChatRequest):
             model = self._context.model(model, request.model, route)
-        if self._cache is not None:
-            model = self._cache.model(model, caller, alias.cache if alias else None)
+        if self.cache is not None:
+            model = self.cache.model(model, caller, alias.cache if alias else None)
         return model
 
     def _events(self, request: Request, model: ChatModel, caller: Caller, trace: Trace) -> AsyncGenerator[Event]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from guru.config import Deployment
 from guru.gateway.identity import Caller
 from guru.observe.spans import CallRecord
+from guru.tasks import EmbeddingModel
 from guru.types import JSON, ChatModel, ChatRequest, Event, Hit, SearchMode, TextRequest, Usage
 
 Result = TypeVar("Result")
@@ -75,6 +76,16 @@ class Prices(Protocol):
 class Cache(Protocol):
     def model(self, inner: ChatModel, caller: Caller, mode: str | None) -> ChatModel:
         """`inner`, behind answers that were given before. `mode` is the alias's; None is the configuration's."""
+        ...
+
+    def embedding_model(self, inner: EmbeddingModel, caller: Caller, mode: str | None = None) -> EmbeddingModel:
+        """The same for vectors."""
+        ...
+
+
+class PromptMarks(Protocol):
+    def model(self, inner: ChatModel) -> ChatModel:
+        """`inner`, which is sent marks for its provider's prompt cache."""
         ...
 
 

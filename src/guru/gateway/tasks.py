@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal, Protocol
 
 from guru.gateway.identity import Caller
-from guru.gateway.steps import PREVIEW, Limiter, Prices, Router, admit, settle
+from guru.gateway.steps import PREVIEW, Cache, Limiter, Prices, Router, admit, settle
 from guru.observe import names
 from guru.observe.spans import CallRecord, Trace, TraceRecord, status_of
-from guru.tasks import TaskModels
+from guru.tasks import EmbeddingRequest, Embeddings, TaskModels
 from guru.types import Usage
 
 Task = Literal["embeddings", "rerank", "moderations", "images", "speech", "transcriptions"]
@@ -33,6 +33,7 @@ class Host(Protocol):
     prices: Prices
     limiter: Limiter | None
     models: TaskModels
+    cache: Cache | None
 
     def begin(self, requested: str, caller: Caller) -> Trace: ...
 
@@ -50,7 +51,7 @@ async def perform(road: Host, task: Task, request: Any, caller: Caller) -> Any:
             tokens = sum(map(len, texts)) // CHARACTERS_PER_TOKEN + 1
             cost = road.prices.estimate(request.model, tokens, 0)
             reservation = await admit(road.limiter, caller, request.model, tokens, cost)
-            result = await road.router.call(request.model, caller, lambda name: ask(road, task, name, request, trace))
+            result = await answer(road, task, request, caller, trace)
             trace.model = result.model
             trace.told(result.usage.prompt_tokens, result.usage.completion_tokens, result.cost)
             return result
@@ -59,6 +60,34 @@ async def perform(road: Host, task: Task, request: Any, caller: Caller) -> Any:
         raise
     finally:
         settle(reservation, road.end(trace).calls)
+
+
+async def answer(road: Host, task: Task, request: Any, caller: Caller, trace: Trace) -> Any:
+    """The result of some deployment, or, for vectors, one that was given before."""
+    if task != "embeddings" or road.cache is None:
+        return await route(road, task, request, caller, trace)
+    result = await road.cache.embedding_model(Routed(road, caller, trace, request.model), caller).embeddings(request)
+    if not trace.calls:
+        trace.cache = "exact"
+    return result
+
+
+async def route(road: Host, task: Task, request: Any, caller: Caller, trace: Trace) -> Any:
+    return await road.router.call(request.model, caller, lambda name: ask(road, task, name, request, trace))
+
+
+class Routed:
+    """The deployments behind a name as one `EmbeddingModel`."""
+
+    def __init__(self, road: Host, caller: Caller, trace: Trace, name: str) -> None:
+        self.name = name
+        self._road = road
+        self._caller = caller
+        self._trace = trace
+
+    async def embeddings(self, request: EmbeddingRequest) -> Embeddings:
+        result: Embeddings = await route(self._road, "embeddings", request, self._caller, self._trace)
+        return result
 
 
 async def ask(road: Host, task: Task, name: str, request: Any, trace: Trace) -> Any:

@@ -7,9 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from guru.config import Settings, Source, TelemetrySettings
-from guru.gateway.batches.batches import Batches
 from guru.gateway.batches.files import Files
-from guru.gateway.batches.run import BatchRunner
+from guru.gateway.cache.cache import Cache
+from guru.gateway.cache.prompts import PromptMarks
+from guru.gateway.context.context import Context
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost import Prices
 from guru.gateway.cost.ledger import Ledger
@@ -28,6 +29,7 @@ from guru.models.http import HttpClient
 from guru.observe.metrics import Metrics
 from guru.observe.otlp import Exporter
 from guru.observe.traces import Tracer
+from guru.server.batching import open_batches
 from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
@@ -82,36 +84,22 @@ async def open_services(
         stack.push_async_callback(parser.aclose)
         embedder = library.embedder("embedding")
         knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs)
-        prices = Prices(settings)
-        await prices.open()
-        # The shadows of a release take the road, which takes the router, which asks the releases.
-        releases = Releases(database, settings, ask=lambda *asked: road.run(*asked), audit=record)  # noqa: PLW0108
-        router = Router(library, settings, cost=prices.estimate, variants=releases)
-        road = Road(
-            settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(), limiter=limits,
-            knowledge=knowledge, answerer=Answerer(embedder, settings.knowledge, knowledge.documents),
+        answerer = Answerer(embedder, settings.knowledge, knowledge.documents)
+        road, router, releases, steps = await open_road(
+            stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
             tracer=tracer, metrics=metrics,
         )  # fmt: skip
-        await stack.enter_async_context(releases)
         conversations = Conversations(database, road)
         stack.push_async_callback(conversations.close)
         await conversations.open()
-        files, inner = Files(database, blobs), InnerDoors()
-        runner = BatchRunner(files, inner.ask, settings.batches)
-        batches = Batches(files, jobs, runner, at_once=settings.batches.at_once)
-        reloadable: list[Reloadable] = [
-            *([library] if isinstance(library, LocalLibrary) else []),
-            prices,
-            router,
-            releases,
-            limits,
-            road,
-        ]
+        inner = InnerDoors()
+        batches = open_batches(Files(database, blobs), jobs, road, library, inner, settings.batches)
+        reloadable: list[Reloadable] = [*([library] if isinstance(library, LocalLibrary) else []), limits, *steps]
         services = Services(
             reloader=Reloader(settings, source, reloadable),
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
-            conversations=conversations, responses=Responses(database), files=files, batches=batches, ledger=ledger,
+            conversations=conversations, responses=Responses(database), files=batches.files, batches=batches, ledger=ledger,
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip

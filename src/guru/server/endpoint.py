@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, get_type_hints
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Literal, get_type_hints
 
 import msgspec
 from starlette.datastructures import State
@@ -60,6 +60,8 @@ class Call:
         self._caller = directory.authenticate(
             scope["headers"], door, self.trace_id, trusted_local=private or not directory.needs_key
         )
+        if (cache := cache_mode(scope["headers"])) != "on":
+            self._caller = msgspec.structs.replace(self._caller, cache=cache)
         self.headers = self._caller.headers
         return self._caller
 
@@ -77,6 +79,20 @@ class Call:
         caller = self.caller("admin")
         caller.require_admin()
         return caller
+
+
+def cache_mode(headers: Iterable[tuple[bytes, bytes]]) -> Literal["on", "off", "refresh"]:
+    """What a request says of cached answers: `x-guru-cache: off` or `refresh`, or HTTP's own `cache-control`."""
+    for name, value in headers:
+        if name == b"x-guru-cache":
+            said = value.strip().lower()
+            return "off" if said == b"off" else "refresh" if said == b"refresh" else "on"
+        if name == b"cache-control":
+            if b"no-store" in value:
+                return "off"
+            if b"no-cache" in value:
+                return "refresh"
+    return "on"
 
 
 class Endpoint:
