@@ -20,8 +20,11 @@ from guru.errors import (
     UpstreamRateLimited,
 )
 from guru.models.providers.errors import ContentFiltered
+from guru.models.wire.anthropic_request import encode_messages
+from guru.models.wire.claude import claude
 from guru.models.wire.gemini_answer import AnswerDecoder
 from guru.models.wire.gemini_request import encode_request
+from guru.models.wire.gemini_thoughts import seal
 from guru.tasks import EmbeddingRequest
 from guru.types import (
     AudioPart,
@@ -209,6 +212,28 @@ class TestGemini(Conformance):
                 {"id": calls[0].id, "name": "get_weather", "response": {"output": "sun"}},
                 {"id": calls[1].id, "name": "get_weather", "response": {"t": 7}},
             ]
+
+    async def test_signatures_come_back_in_messages_of_their_own(self, server, http):
+        """Anthropic's clients make a turn of every block of thinking."""
+        chat = self.make(server, http).chat_model("gemini-3-pro")
+        server.say(whole({"text": "4"}))
+        calls = [ToolCall(id=name, function=FunctionCall("f", "{}")) for name in ("a", "b")]
+        await hear(chat, ask(
+            Message("user", "Go"), Message("assistant", "I call.", tool_calls=[calls[0]]),
+            Message("assistant", None, thinking_blocks=[seal("QQ==", "a"), seal("Qg==", "b")], tool_calls=[calls[1]]),
+            Message("tool", "1", tool_call_id="a"), Message("tool", "2", tool_call_id="b"),
+            Message("assistant", "Done."), Message("assistant", None, thinking_blocks=[seal("Qw==")]),
+        ))  # fmt: skip
+        _, first, results, last = server.last.json["contents"]
+        assert [part.get("thoughtSignature") for part in first["parts"]] == [None, "QQ==", "Qg=="]
+        assert len(results["parts"]) == 2
+        assert last["parts"] == [{"text": "Done.", "thoughtSignature": "Qw=="}]
+
+    async def test_other_providers_do_not_see_them(self):
+        blocks = [seal("QQ=="), {"type": "redacted_thinking", "data": "QUJD"}]
+        _, (turn,) = encode_messages([Message("assistant", "Hi", thinking_blocks=blocks)], claude("claude-sonnet-4-5"))
+        assert [block["type"] for block in turn["content"]] == ["redacted_thinking", "text"]
+        assert turn["content"][0]["data"] == "QUJD"
 
     async def test_older_models_need_no_signature(self, server, chat):
         server.say(whole({"text": "4"}))

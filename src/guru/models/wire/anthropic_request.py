@@ -15,6 +15,7 @@ from msgspec import UNSET
 from guru.errors import InvalidParameter
 from guru.models.wire.anthropic_parts import Place, content_blocks, tool_id, tool_result_block
 from guru.models.wire.claude import Claude, claude, thinking_fields
+from guru.models.wire.gemini_thoughts import is_sealed
 from guru.types import JSON, ChatRequest, Message, NativeTool, Tool, ToolCall
 
 CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
@@ -96,7 +97,7 @@ def _message_blocks(message: Message, place: Place) -> Iterator[JSON]:
         yield tool_result_block(message, place)
         return
     for block in message.thinking_blocks or ():
-        if block.get("type") in ("thinking", "redacted_thinking"):
+        if block.get("type") in ("thinking", "redacted_thinking") and not is_sealed(block):
             yield block  # others' thoughts mean nothing here, and have no signature that would be taken
     yield from content_blocks(message.content, place.inside("content"))
     if message.refusal:

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from guru.errors import InvalidParameter
 from guru.models.wire.anthropic_parts import Place, parse_data_url, tool_id
 from guru.models.wire.anthropic_request import arguments
+from guru.models.wire.gemini_thoughts import is_sealed
 from guru.types import JSON, AudioPart, FilePart, ImagePart, Message, NativePart, Part, RefusalPart, TextPart
 
 FORMATS: Final = {
@@ -79,7 +80,7 @@ def _result(message: Message, place: Place) -> list[JSON]:
 
 
 def _is_thought(block: JSON) -> bool:
-    return block.get("type") in ("thinking", "redacted_thinking")
+    return block.get("type") in ("thinking", "redacted_thinking") and not is_sealed(block)
 
 
 def _thought(block: JSON) -> JSON:

@@ -14,7 +14,8 @@ import msgspec
 
 from guru.errors import GuruError, ProviderRefused, StreamCut
 from guru.models.providers.errors import ContentFiltered, error_for
-from guru.models.wire.gemini_request import SIGNATURE, thinks_in_levels
+from guru.models.wire.gemini_request import thinks_in_levels
+from guru.models.wire.gemini_thoughts import seal
 from guru.types import (
     JSON,
     Completed,
@@ -122,18 +123,19 @@ class AnswerDecoder:
 
     def _part(self, index: int, part: JSON) -> list[Event]:
         events: list[Event] = []
-        call_id = None
-        if (text := part.get("text")) is not None and text != "":
+        call, signature = part.get("functionCall"), part.get("thoughtSignature")
+        if text := part.get("text"):
             events.append(Delta(index=index, reasoning=text) if part.get("thought") else Delta(index=index, text=text))
-        if call := part.get("functionCall"):
+        if call:
             number = self._calls[index] = self._calls.get(index, -1) + 1
-            call_id = call.get("id") or f"call_{secrets.token_hex(12)}"
+            call_id = str(call.get("id") or f"call_{secrets.token_hex(12)}")
             arguments = msgspec.json.encode(dict(call.get("args") or {})).decode()
+            if signature:  # before its call, as thinking comes before what is done
+                events.append(Delta(index=index, thinking_block=seal(signature, call_id)))
             delta = ToolCallDelta(number, call_id, str(call["name"]), arguments)
             events.append(Delta(index=index, tool_calls=[delta]))
-        if signature := part.get("thoughtSignature"):
-            block = {"type": SIGNATURE, "signature": signature} | ({"tool_call_id": call_id} if call_id else {})
-            events.append(Delta(index=index, thinking_block=block))
+        elif signature:
+            events.append(Delta(index=index, thinking_block=seal(signature)))
         if any(name not in OF_PART for name in part):
             rest = {name: value for name, value in part.items() if name not in ("text", "thoughtSignature")}
             events.append(Delta(index=index, extra={"gemini": {"parts": [rest]}}))

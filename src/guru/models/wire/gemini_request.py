@@ -14,15 +14,10 @@ import msgspec
 
 from guru.errors import InvalidParameter
 from guru.models.wire.gemini_parts import content_parts, function_response
+from guru.models.wire.gemini_thoughts import UNSIGNED, signatures, text_signature
 from guru.types import JSON, ChatRequest, ImagePart, Message, ToolCall
 
-__all__ = ["SIGNATURE", "encode_request", "thinks_in_levels"]
-
-SIGNATURE: Final = "thought_signature"
-"""The type of a thinking block that keeps a signature of Gemini's: `signature`, and `tool_call_id` for a call's."""
-
-NO_SIGNATURE: Final = "skip_thought_signature_validator"
-"""What Google documents for calls that another model made, or whose signature a client lost."""
+__all__ = ["encode_request", "thinks_in_levels"]
 
 GENERATION: Final[dict[str, str]] = {
     "temperature": "temperature",
@@ -183,6 +178,7 @@ def encode_messages(
     system: list[JSON] = []
     contents: list[JSON] = []
     names: dict[str, str] = {}
+    signed, required = signatures(messages), thinks_in_levels(model)
     for place, message in enumerate(messages):
         path = f"messages[{place}]"
         if message.name and message.role != "tool" and "name" not in drop:
@@ -200,38 +196,48 @@ def encode_messages(
                 contents[-1]["parts"].append(response)
             else:
                 contents.append({"role": "user", "parts": [response]})
-        else:
+        elif message.role == "assistant":
             names |= {call.id: call.function.name for call in message.tool_calls or ()}
-            if parts := _parts(message, model, path, files):
-                contents.append({"role": "model" if message.role == "assistant" else "user", "parts": parts})
+            before = contents[-1]["parts"] if contents and contents[-1]["role"] == "model" else []
+            added = _said(message, path, files, before)
+            added += _called(message, path, signed, first=required and not _calls(before))
+            if added and before:
+                before += added
+            elif added:
+                contents.append({"role": "model", "parts": added})
+        elif parts := content_parts(message.content, f"{path}.content", files):
+            contents.append({"role": "user", "parts": parts})
     if not contents:
         text = "There is no message besides the system's."
         raise InvalidParameter(text, param="messages", hint="Send a message of the user.")
     return system, contents
 
 
-def _parts(message: Message, model: str, path: str, files: str) -> list[JSON]:
+def _said(message: Message, path: str, files: str, before: list[JSON]) -> list[JSON]:
+    """What the assistant said. A signature without a text is that of the part before."""
     parts = content_parts(message.content, f"{path}.content", files)
     if message.refusal:
         parts.append({"text": message.refusal})
-    if message.role != "assistant":
-        return parts
-    signatures = {
-        block.get("tool_call_id"): block.get("signature")
-        for block in message.thinking_blocks or ()
-        if block.get("type") == SIGNATURE
-    }
-    if signature := signatures.get(None):
-        if not parts:
+    if signature := text_signature(message):
+        if not parts and not before:
             parts.append({"text": ""})
-        parts[-1]["thoughtSignature"] = signature
+        (parts or before)[-1].setdefault("thoughtSignature", signature)
+    return parts
+
+
+def _called(message: Message, path: str, signed: dict[str, str], *, first: bool) -> list[JSON]:
+    """The calls. The first one of a turn must have a signature: `first` says whether that is to be cared for."""
+    parts = []
     for number, call in enumerate(message.tool_calls or ()):
         part = _function_call(call, f"{path}.tool_calls[{number}].function.arguments")
-        signature = signatures.get(call.id)
-        if signature is None and number == 0 and thinks_in_levels(model):
-            signature = NO_SIGNATURE
-        parts.append(part | ({"thoughtSignature": signature} if signature else {}))
+        if signature := signed.get(call.id) or (UNSIGNED if first and number == 0 else None):
+            part["thoughtSignature"] = signature
+        parts.append(part)
     return parts
+
+
+def _calls(parts: list[JSON]) -> bool:
+    return any("functionCall" in part for part in parts)
 
 
 def _function_call(call: ToolCall, path: str) -> JSON:
