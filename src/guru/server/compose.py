@@ -8,19 +8,11 @@ from pathlib import Path
 
 from guru.config import Settings, Source, TelemetrySettings
 from guru.gateway.batches.files import Files
-from guru.gateway.cache.cache import Cache
-from guru.gateway.cache.prompts import PromptMarks
-from guru.gateway.context.context import Context
 from guru.gateway.conversations import Conversations
-from guru.gateway.cost import Prices
 from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Audit, Changes, Directory, Sessions
-from guru.gateway.identity.audit import record
-from guru.gateway.pipeline import Road
-from guru.gateway.releases import Feedback, Releases
+from guru.gateway.releases import Feedback
 from guru.gateway.responses import Responses
-from guru.gateway.routing import Router
-from guru.gateway.tokens import TokenCounter
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.parse.document import MIB
@@ -30,6 +22,7 @@ from guru.observe.metrics import Metrics
 from guru.observe.otlp import Exporter
 from guru.observe.traces import Tracer
 from guru.server.batching import open_batches
+from guru.server.compose_road import open_road
 from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
