@@ -67,8 +67,9 @@ class EventStream:
         self.chunks = chunks
         """May be set later than the head is sent."""
         self._comments = media_type == "text/event-stream"
+        kind = media_type if media_type.startswith("audio/") else f"{media_type}; charset=utf-8"
         self._headers = [
-            (b"content-type", f"{media_type}; charset=utf-8".encode()),
+            (b"content-type", kind.encode()),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),
             *((name.encode(), value.encode()) for name, value in headers.items()),

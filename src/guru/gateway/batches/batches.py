@@ -71,7 +71,7 @@ class Batches:
 
     def __init__(self, files: Files, jobs: Jobs, runner: BatchRunner, *, at_once: int = 2) -> None:
         self._database = files.database
-        self._files = files
+        self.files = files
         self._jobs = jobs
         self.runner = runner
         jobs.handle(KIND, runner.run, at_once=at_once)
@@ -146,9 +146,9 @@ class Batches:
             return False
         job = await self._jobs.get(row.tenant, row.job_id)
         if job.status == "cancelled":
-            await end_batch(self._files, row, "cancelled")
+            await end_batch(self.files, row, "cancelled")
         elif job.status == "failed":
-            await end_batch(self._files, row, "failed", [{"code": "failed", "message": job.error or "", "line": None}])
+            await end_batch(self.files, row, "failed", [{"code": "failed", "message": job.error or "", "line": None}])
         return job.status in ("cancelled", "failed")
 
 

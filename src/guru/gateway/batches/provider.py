@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 FindProvider = Callable[[str], "tuple[str, BatchApi] | None"]
-"""The name and the batch endpoint of the provider of `provider/model`, where it has one. An alias over one deployment
-counts as what it stands for."""
+"""The name and the batch endpoint of the provider of `provider/model`, where it has one. An alias has none."""
 
 
 def provider_of_lines(path: Path, endpoint: str, find: FindProvider) -> JSON | None:

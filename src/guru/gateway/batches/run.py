@@ -27,6 +27,9 @@ JSON = dict[str, Any]
 Ask = Callable[[str, bytes, Caller], Awaitable[Answered]]
 """Ask one request: endpoint, body, who asks. Never raises what is the request's own fault: that is an answer too."""
 
+Account = Callable[[Caller, str, Answered], None]
+"""Write down what a line cost that a provider answered in a batch of its own: who asked, `provider/model`, answer."""
+
 KIND: Final = "batch"
 SHOWN_ERRORS: Final = 100
 LONGEST_PAUSE: Final = 60.0
@@ -48,7 +51,7 @@ class BatchRunner:
 
     def __init__(
         self, files: Files, ask: Ask, settings: BatchSettings, *, provider: FindProvider | None = None,
-        pause: float = 1.0, poll: float = 30.0,
+        account: Account | None = None, pause: float = 1.0, poll: float = 30.0,
     ) -> None:  # fmt: skip
         """`pause` is the first wait before a line is asked again, `poll` between looks at a provider: seconds."""
         self._files = files
@@ -56,6 +59,7 @@ class BatchRunner:
         self._ask = ask
         self._settings = settings
         self._provider = provider
+        self._account = account
         self._pause = pause
         self._poll = poll
 
@@ -109,8 +113,11 @@ class BatchRunner:
         if api is None:
             return False
         provider = ProviderRun(self._database, row, api[1], found, poll=self._poll)
+        caller = msgspec.convert(row.caller | {"route": KIND, "trace_id": ""}, Caller)
         async for line, answer in provider.answers(path):
             await self._keep(row, line, answer)
+            if self._account is not None and answer is not None and answer.status < 400:
+                self._account(msgspec.structs.replace(caller, trace_id=new_id("tr")), str(line.body["model"]), answer)
             run.progress(total=row.total)
         return True
 
