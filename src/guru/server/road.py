@@ -10,10 +10,11 @@ from typing import Protocol
 from starlette.responses import Response
 
 from guru.errors import GuruError
+from guru.server import sse
 from guru.server.endpoint import Call
 from guru.server.errors import as_guru_error
 from guru.server.protocol import exchange_of
-from guru.server.sse import PATIENCE, ClientGone, EventStream, while_connected
+from guru.server.sse import ClientGone, EventStream, while_connected
 from guru.types import Completed, Event, Started
 
 
@@ -77,15 +78,15 @@ async def streamed(
 ) -> EventStream:
     """A stream that has begun: `chunks` makes its bytes of who answers and the events from there on.
 
-    It waits for the first event, so that an error before it can still be a status, but not longer than `PATIENCE`: then
-    the head is sent, and comments as long as nothing else comes. Raises what comes before the head, and `ClientGone`.
+    It waits for the first event, so that an error before it can still be a status, but not longer than `sse.PATIENCE`:
+    then the head is sent, and comments while nothing else comes. Raises what comes before the head, and `ClientGone`.
     """
     receive = call.request.receive
     exchange = exchange_of(receive)
     started = await while_connected(receive, anext(events))
     assert isinstance(started, Started)
     stream = EventStream(None, headers_of(call, started), media_type)
-    impatience = asyncio.get_running_loop().call_later(PATIENCE, stream.begin, exchange)
+    impatience = asyncio.get_running_loop().call_later(sse.PATIENCE, stream.begin, exchange)
     first: Event | Exception | None
     try:
         first = await while_connected(receive, anext(events, None))
