@@ -86,13 +86,16 @@ async def open_services(
         stack.push_async_callback(conversations.close)
         await conversations.open()
         inner = InnerDoors()
-        batches = open_batches(Files(database, blobs), jobs, road, library, inner, settings.batches)
+        batches = open_batches(
+            Files(database, blobs), jobs, road, library, doors=inner, settings=settings.batches
+        )
         reloadable: list[Reloadable] = [*([library] if isinstance(library, LocalLibrary) else []), limits, *steps]
         services = Services(
             reloader=Reloader(settings, source, reloadable),
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
-            conversations=conversations, responses=Responses(database), files=batches.files, batches=batches, ledger=ledger,
+            conversations=conversations, responses=Responses(database), ledger=ledger,
+            files=batches.files, batches=batches,
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip
