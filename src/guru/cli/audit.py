@@ -1,0 +1,74 @@
+"""`guru audit`: who changed what, and whether that log is as it was written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from guru.cli.holders import organisation_option
+from guru.cli.options import asynchronous, home_option, json_option
+
+
+@click.group(invoke_without_command=True)
+@home_option
+@json_option
+@click.pass_context
+def command(context: click.Context, home: Path, as_json: bool) -> None:
+    """See who changed what, and check that nobody has bent the log."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_entries, limit=50, organisation=None, home=home, as_json=as_json)
+
+
+@command.command("list")
+@click.option("-n", "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
+@organisation_option
+@home_option
+@json_option
+@asynchronous
+async def list_entries(limit: int, organisation: str | None, home: Path, as_json: bool) -> None:
+    """List the latest changes."""
+    from guru.cli.client import connect
+    from guru.cli.holders import show_time
+    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.tables import make_table
+
+    async with connect(home) as client:
+        found = await client.get("/api/v1/audit", limit=limit, organisation=organisation)
+    if as_json:
+        print_json(found)
+        return
+    table = make_table("number", at="<", actor="<", action="<", subject="<", change="<")
+    for entry in found["entries"]:
+        before, after = entry["before"] or {}, entry["after"] or {}
+        changed = {name: after.get(name) for name in {*before, *after} if before.get(name) != after.get(name)}
+        change = one_line(json.dumps(changed, sort_keys=True, ensure_ascii=False), 80) if before and after else ""
+        table.add_row(
+            str(entry["number"]), show_time(entry["at"]), entry["actor"], entry["action"], entry["subject"], change
+        )
+    print_table(console(), table)
+
+
+@command.command
+@click.option("--head", metavar="HASH", help="A hash that you noted: it must still be part of the chain.")
+@organisation_option
+@home_option
+@json_option
+@asynchronous
+async def verify(head: str | None, organisation: str | None, home: Path, as_json: bool) -> None:
+    """Check every entry. Exit status 1 when one was changed, removed or moved."""
+    from guru.cli.client import connect
+    from guru.cli.output import plural, print_json
+
+    async with connect(home) as client:
+        found = await client.get("/api/v1/audit/verify", head=head, organisation=organisation)
+    if as_json:
+        print_json(found)
+    elif found["ok"]:
+        click.echo(f"The log is whole: {plural(found['entries'], 'change')}, the last with hash {found['head']}")
+    else:
+        click.echo(f"The log is not as it was written. {found['problem']}", err=True)
+    if not found["ok"]:
+        sys.exit(1)
