@@ -195,7 +195,9 @@ async def run_server(home, settings=None, models=None):
         if task.done():
             await task
         url = address(listener)
-        client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        # Reading the certificates of a machine takes longer than starting the server.
+        http = openai.DefaultAsyncHttpxClient(verify=False)
+        client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, http_client=http)
         async with aiohttp.ClientSession() as session, client:
             yield Running(url, app, models, session, client)
     finally:
