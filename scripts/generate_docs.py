@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import document_providers
 import document_settings
 
 from guru.cli.main import cli
@@ -44,6 +45,7 @@ def generate() -> str:
 PAGES = {
     ROOT / "docs" / "cli.md": generate,
     document_settings.PAGE: document_settings.generate,
+    document_providers.PAGE: document_providers.generate,
 }
 """Every page that is made from code, or has parts that are."""
 

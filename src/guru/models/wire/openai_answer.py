@@ -124,6 +124,8 @@ class _FastAnswer(Struct, forbid_unknown_fields=True):
 _fast = msgspec.json.Decoder(_FastChunk).decode
 _fast_whole = msgspec.json.Decoder(_FastAnswer).decode
 _decode = msgspec.json.Decoder().decode
+MALFORMED: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading an answer raises in which something stands in the place of something else."""
 MISSES: Final = 3
 """Chunks that the quick decoder may fail on, before it is left alone for the rest of an answer."""
 
@@ -158,7 +160,11 @@ class AnswerDecoder:
         if data.strip() == b"[DONE]":
             self._done = True
             return []
-        return self.chunk(self._object(data))
+        raw = self._object(data)
+        try:
+            return self.chunk(raw)
+        except MALFORMED:
+            raise self._unreadable() from None
 
     def _quick(self, chunk: _FastChunk) -> list[Event]:
         """The road of nearly all chunks: a piece of text, or an end."""
@@ -205,10 +211,13 @@ class AnswerDecoder:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass  # there is more in it, or it is no answer
         answer = self._object(body)
-        self._head(answer)
         events: list[Event] = []
-        for choice in answer.get("choices") or ():
-            events += self._choice(choice, choice.get("message") or choice.get("delta") or {})
+        try:
+            self._head(answer)
+            for choice in answer.get("choices") or ():
+                events += self._choice(choice, choice.get("message") or choice.get("delta") or {})
+        except MALFORMED:
+            raise self._unreadable() from None
         if not events:
             raise StreamCut(f"{self._provider} answered without a choice.", hint="Send the request again.")
         return [*events, self._completed()]
@@ -239,8 +248,11 @@ class AnswerDecoder:
         except (msgspec.DecodeError, UnicodeDecodeError):
             value = None
         if not isinstance(value, dict):
-            raise StreamCut(f"{self._provider} answered with something that is no JSON.", hint="Send it again.")
+            raise self._unreadable()
         return value
+
+    def _unreadable(self) -> StreamCut:
+        return StreamCut(f"{self._provider} answered with something that cannot be read.", hint="Send it again.")
 
     def _head(self, raw: JSON) -> None:
         if raw.get("error"):

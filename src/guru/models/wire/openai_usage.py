@@ -20,7 +20,8 @@ COMPLETION: Final = {"reasoning_tokens": "reasoning_tokens", "audio_tokens": "au
 SEARCHES: Final = ("num_search_queries", "num_sources_used")
 """Perplexity's and xAI's count of what they searched, which they bill."""
 
-ZERO: Final[tuple[Any, ...]] = (None, 0, 0.0, {}, [], False)
+WITHOUT_NEWS: Final = frozenset({"accepted_prediction_tokens", "rejected_prediction_tokens"})
+"""Members of the details that OpenAI always sends: a nought in them is left out."""
 
 
 ORDINARY: Final = (
@@ -76,7 +77,11 @@ def read_usage(raw: JSON) -> tuple[Usage, JSON]:
             known.add(name)
             for member, ours in places.items():
                 setattr(usage, ours, details.get(member) or 0)
-            if others := {key: value for key, value in details.items() if key not in places and value not in ZERO}:
+            others = {
+                key: value for key, value in details.items()
+                if key not in places and value is not None and (value or key not in WITHOUT_NEWS)
+            }  # fmt: skip
+            if others:
                 rest[name] = others
     # DeepSeek counts the cache beside the rest, Moonshot and vLLM's older versions at the top.
     usage.cached_tokens = usage.cached_tokens or raw.get("prompt_cache_hit_tokens") or raw.get("cached_tokens") or 0
@@ -89,7 +94,7 @@ def read_usage(raw: JSON) -> tuple[Usage, JSON]:
             usage.searches = raw[name]
     if usage.reasoning_tokens:
         _count_reasoning(usage, raw.get("total_tokens"))
-    rest |= {name: value for name, value in raw.items() if name not in known and value not in ZERO}
+    rest |= {name: value for name, value in raw.items() if name not in known and value is not None}
     return usage, rest
 
 
@@ -137,6 +142,6 @@ def merge(raw: JSON, more: JSON) -> JSON:
         old: Any = merged.get(name)
         if isinstance(old, dict) and isinstance(value, dict):
             merged[name] = merge(old, value)
-        elif name not in merged:
+        elif old is None:
             merged[name] = value
     return merged
