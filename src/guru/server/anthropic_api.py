@@ -79,14 +79,19 @@ async def count_tokens(call: Call) -> TokenCount:
 
 
 async def count(call: Call, request: ChatRequest) -> int:
-    """Raises `ModelNotFound`, and the errors of the provider that is asked."""
-    call.caller("messages.count_tokens")
-    model = call.services.models.chat_model(request.model)
-    # Only providers with an endpoint for it have this method.
-    ask = getattr(model, "count_tokens", None)
-    if ask is not None:
-        return int(await ask(request))
-    return await asyncio.to_thread(count_here, model.name, request)
+    """Raises `Forbidden`, `ModelNotFound`, and the errors of the provider that is asked."""
+    services, caller = call.services, call.caller("messages.count_tokens")
+    services.directory.allow(caller, request.model, caller.route)
+
+    async def ask(name: str) -> int:
+        model = services.models.chat_model(name)
+        # Only providers with an endpoint for it have this method.
+        provider = getattr(model, "count_tokens", None)
+        if provider is not None:
+            return int(await provider(request))
+        return await asyncio.to_thread(count_here, model.name, request)
+
+    return await services.router.call(request.model, caller, ask)
 
 
 def count_here(model: str, request: ChatRequest) -> int:

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import sys
 
 import msgspec
 import pytest
@@ -272,6 +273,13 @@ class TestBedrock(Conformance):
             await hear(self.make(server, http).chat_model(self.model), ask())
         assert "profile" in caught.value.hint
         assert server.requests == []
+
+    def test_without_botocore_it_is_said_what_to_install(self, server, monkeypatch):
+        monkeypatch.setitem(sys.modules, "botocore.session", None)
+        with pytest.raises(ConfigurationError) as caught:
+            self.make(server, None)
+        assert "guru[bedrock]" in caught.value.hint
+        assert self.make(server, None, api_key=KEY).region == "eu-west-3"
 
     def test_the_address_is_the_regions(self):
         provider = providers.create("bedrock", ProviderSettings(region="us-west-2"), None)

@@ -35,9 +35,9 @@ class Aws(Provider):
 
     def __init__(self, name: str, settings: ProviderSettings, http: HttpClient) -> None:
         """Raises `ConfigurationError` without a region. Reads configuration files of Amazon's; connects to nothing."""
-        self._session: Any = None
         self._credentials: Any = None
-        self.region = settings.region or self._configured_region(name, settings)
+        self._session: Any = None if settings.api_key and settings.region else open_session(name, settings.profile)
+        self.region = settings.region or self._configured_region(name)
         base_url = settings.base_url or "https://" + self.HOST.format(region=self.region)
         super().__init__(name, msgspec.structs.replace(settings, base_url=base_url), http)
 
@@ -86,7 +86,7 @@ class Aws(Provider):
 
     def _find_credentials(self) -> Any:
         try:
-            found = self._botocore(self.name, self.settings).get_credentials()
+            found = self._session.get_credentials()
         except Exception as error:
             raise self._without_credentials(error) from None
         if found is None:
@@ -100,28 +100,28 @@ class Aws(Provider):
             hint=f"Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or profile under [providers.{self.name}].",
         )
 
-    def _botocore(self, name: str, settings: ProviderSettings) -> Any:
-        if self._session is None:
-            try:
-                from botocore.session import Session
-            except ImportError:
-                raise ConfigurationError(
-                    f"[providers.{name}] needs botocore for Amazon's signatures.",
-                    hint='Install it: pip install "guru[bedrock]".',
-                ) from None
-            self._session = Session(profile=settings.profile)
-        return self._session
-
-    def _configured_region(self, name: str, settings: ProviderSettings) -> str:
+    def _configured_region(self, name: str) -> str:
         from botocore.exceptions import BotoCoreError
 
         try:
-            region = self._botocore(name, settings).get_config_variable("region")
+            region = self._session.get_config_variable("region")
         except BotoCoreError as error:
             raise ConfigurationError(f"[providers.{name}]: {error}", hint="Correct `profile`.") from None
         if not region:
             raise ConfigurationError(f"[providers.{name}] has no region.", hint='Add it: region = "us-east-1".')
         return str(region)
+
+
+def open_session(name: str, profile: str | None) -> Any:
+    """botocore's session. Raises `ConfigurationError` where it is not installed."""
+    try:
+        from botocore.session import Session
+    except ImportError:
+        raise ConfigurationError(
+            f"[providers.{name}] needs botocore for Amazon's signatures.",
+            hint='Install it: pip install "guru[bedrock]".',
+        ) from None
+    return Session(profile=profile)
 
 
 def segment(value: str) -> str:
