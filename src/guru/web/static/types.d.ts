@@ -180,3 +180,55 @@ export interface Span {
 export interface Trace extends TraceRow {
   spans: Span[];
 }
+
+export interface UsageTotals {
+  requests: number;
+  errors: number;
+  cancelled: number;
+  cached_exact: number;
+  cached_semantic: number;
+  cached_stale: number;
+  calls: number;
+  unpriced_calls: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  cached_tokens: number;
+  /** US dollars; null where no price is known. */
+  cost: number | null;
+}
+
+export interface UsageRow extends UsageTotals {
+  day?: string;
+  /** The group that was asked for, such as `model`. */
+  [group: string]: any;
+}
+
+export interface UsageReport {
+  from: string;
+  to: string;
+  group_by: string[];
+  rows: UsageRow[];
+  total: UsageTotals;
+  next: number | null;
+}
+
+export interface ApiKey {
+  id: string;
+  name: string;
+  /** The key itself: only in the answer that makes it. */
+  key?: string;
+  prefix: string;
+  status: string;
+  role: string;
+  team: string | null;
+  models: string[];
+  limits: { rpm?: number | null; tpm?: number | null; concurrency?: number | null } | null;
+  budget: { usd: number; per: string } | null;
+  configured: boolean;
+  expires_at: string | null;
+  last_used_at: string | null;
+}
+
+export interface Team {
+  name: string;
+}

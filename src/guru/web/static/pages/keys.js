@@ -1,0 +1,1 @@
+import "../elements/keys-page.js";
