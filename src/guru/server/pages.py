@@ -53,6 +53,7 @@ def routes() -> list[BaseRoute]:
         Route("/traces/{id}", page("trace.html", title="Trace", section="traces")),
         Route("/keys", page("keys.html", title="Keys", section="keys")),
         Route("/login", page("login.html", public=True, title="Log in", section="login")),
+        Route("/usage", page("usage.html", title="Usage", section="usage")),
         Route("/favicon.ico", favicon),
         Route("/static/{digest}/{path:path}", static),
     ]

@@ -14,3 +14,6 @@ document.getElementById("toggle-theme")?.addEventListener("click", () => {
     // Not remembered, but shown.
   }
 });
+
+// On a narrow screen the row of pages can be pushed: show the one that is open.
+document.querySelector(".site-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
