@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from guru.config import ProviderSettings
@@ -411,6 +411,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES | st.binary(max_size=30))
+@example({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"thoughtsTokenCount": "x"}})
 def test_garbage_is_an_error_of_ours_or_an_answer(value):
     decoder = AnswerDecoder("acme", "acme/m")
     try:

@@ -226,6 +226,10 @@ class TestOllama(Conformance):
         assert (found.model, found.vectors) == ("acme/all-minilm", [[0.1, 0.2], [0.3, 0.4]])
         assert found.usage == Usage(8)
         assert server.last.json == {"model": "all-minilm", "input": ["a", "b"], "dimensions": 2}
+        extra = {"num_ctx": 9, "keep_alive": "5m"}
+        await model.embeddings(EmbeddingRequest(model="m", input=["a", "b"], extra=extra))
+        assert server.last.json["options"] == {"num_ctx": 9}
+        assert server.last.json["keep_alive"] == "5m"
         for body in ({"embeddings": [[0.1]]}, {"embeddings": "no"}, [], {"error": 7}):
             server.say(answer(body))
             with pytest.raises(StreamCut):

@@ -5,7 +5,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from guru.errors import GuruError, InvalidParameter, ModelError
@@ -159,6 +159,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES.map(msgspec.json.encode) | st.binary(max_size=30))
+@example(b'{"model": "\xff"}')
 def test_any_body_is_read_or_refused(body):
     for decode in (decode_chat_request, decode_generate_request, decode_embed_request):
         try:

@@ -14,7 +14,7 @@ from guru.models import context
 from guru.models.providers.base import Provider, mapped, refused, table
 from guru.models.providers.parameters import refusal
 from guru.models.providers.streamed import encode, events_of
-from guru.models.wire.ollama import AnswerDecoder, LineParser, encode_request, encode_text_request
+from guru.models.wire.ollama import AnswerDecoder, LineParser, encode_request, encode_text_request, with_options
 from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import JSON, ChatRequest, Event, TextRequest, Usage
 
@@ -99,10 +99,12 @@ class OllamaEmbedding:
             raise InvalidParameter("Ollama takes texts, not tokens.", param="input", hint="Send texts.")
         if request.input_type is not None and "input_type" not in provider.settings.drop_params:
             raise refusal(provider.name, "input_type", "Write the prefix that the model wants into the texts.")
-        body: JSON = {"model": self._model, "input": request.input}
+        body: JSON = {"model": self._model, "input": request.input} | with_options(request.extra)
         if request.dimensions is not None:
             body["dimensions"] = request.dimensions
-        response = await provider.send("POST", f"{provider.base_url}/api/embed", encode(body | request.extra))
+        response = await provider.send(
+            "POST", f"{provider.base_url}/api/embed", encode(body | with_options(request.extra))
+        )
         raw = await response.read()
         try:
             answer = msgspec.json.decode(raw)

@@ -55,7 +55,7 @@ def decode_object(body: bytes) -> JSON:
     """The JSON object in `body`. Raises `BadRequest`."""
     try:
         value = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"The body is not valid JSON: {error}.", hint="Send a JSON object.") from None
     if not isinstance(value, dict):
         raise BadRequest("The body is not a JSON object.", hint="Send a JSON object.")

@@ -78,7 +78,7 @@ class AnswerDecoder:
         except GuruError:
             raise
         except Exception as error:  # whatever shape the garbage has
-            raise StreamCut(f"{self._provider} sent what is no answer of Gemini.", hint="Try again.") from error
+            raise self._garbage() from error
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that was not streamed: one piece as well."""
@@ -89,7 +89,13 @@ class AnswerDecoder:
         if not self._open or any(self._open.values()):
             raise StreamCut(f"{self._provider}: the answer ended in the middle.", hint="Try again.")
         extra = {"gemini": self._members} if self._members else {}
-        return [Completed(model=self._model, usage=self._read_usage(), extra=extra)]
+        try:
+            return [Completed(model=self._model, usage=self._read_usage(), extra=extra)]
+        except Exception as error:
+            raise self._garbage() from error
+
+    def _garbage(self) -> StreamCut:
+        return StreamCut(f"{self._provider} sent what is no answer of Gemini.", hint="Try again.")
 
     def _piece(self, raw: JSON) -> list[Event]:
         if "error" in raw:

@@ -38,7 +38,7 @@ from guru.types import (
     Usage,
 )
 
-__all__ = ["AnswerDecoder", "LineParser", "encode_request", "encode_text_request"]
+__all__ = ["AnswerDecoder", "LineParser", "encode_request", "encode_text_request", "with_options"]
 
 OPTIONS: Final = LOADING | {
     "mirostat", "mirostat_eta", "mirostat_tau", "num_keep", "penalize_newline", "repeat_last_n", "tfs_z",
@@ -108,11 +108,17 @@ def _shared(request: Sampling, model: str) -> JSON:
         options["stop"] = request.stop
     if request.logprobs:
         body |= {"logprobs": True, "top_logprobs": request.top_logprobs or 0}
-    for name, value in request.extra.items():
-        (options if name in OPTIONS else body)[name] = value
+    return body | with_options(request.extra, options)
+
+
+def with_options(extra: JSON, options: JSON | None = None) -> JSON:
+    """The fields of `extra` where Ollama wants them: its options under `options`, beside those given."""
+    fields, options = dict(extra), dict(options or {})
+    for name in OPTIONS & fields.keys():
+        options[name] = fields.pop(name)
     if options:
-        body["options"] = options | (request.extra.get("options") or {})
-    return body
+        fields["options"] = options | (fields.get("options") or {})
+    return fields
 
 
 def _function(function: Any) -> JSON:
