@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, ClassVar, Final
 
 import msgspec
 
+from guru.errors import GuruError
 from guru.models import context
 from guru.models.providers import compatible_tasks as tasks
 from guru.models.providers.base import Ability, Provider, Support, mapped, table
@@ -125,41 +127,47 @@ class CompatibleChat:
         self.context_length = context.length_of(self.name)
         self._chat_url = provider.url("/chat/completions", model)
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
-        provider = self._provider
-        body = provider.chat_body(provider.filter.apply(request), self._model)
-        async for event in self._answer(self._chat_url, body, stream=request.stream):
-            yield event
+        return self._answer(request)
 
-    async def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
+    def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
         """Stream the continuation of a prompt, as `chat` does."""
+        return self._answer(request)
+
+    def _prepare(self, request: ChatRequest | TextRequest) -> tuple[str, bytes]:
+        """The address and the body. Raises `InvalidParameter` for what the provider does not take."""
         provider = self._provider
+        if isinstance(request, ChatRequest):
+            return self._chat_url, encode(provider.chat_body(provider.filter.apply(request), self._model))
         if "text" not in provider.ABILITIES:
             raise provider.has_no("text completion", self._model)
-        body = provider.text_body(provider.filter.apply(request), self._model)
-        async for event in self._answer(provider.url("/completions", self._model), body, stream=request.stream):
-            yield event
+        url = provider.url("/completions", self._model)
+        return url, encode(provider.text_body(provider.filter.apply(request), self._model))
 
-    async def _answer(self, url: str, body: JSON, *, stream: bool) -> AsyncGenerator[Event]:
+    async def _answer(self, request: ChatRequest | TextRequest) -> AsyncGenerator[Event]:
         provider = self._provider
-        response = await provider.send("POST", url, encode(body))
+        url, body = self._prepare(request)
+        response = await provider.send("POST", url, body)
         decoder = AnswerDecoder(provider.name, self._model, self.name)
         try:
             # Some ignore `stream` for models that cannot.
-            if not stream or (response.headers.get("content-type") or "").startswith("application/json"):
+            if not request.stream or (response.headers.get("content-type") or "").startswith("application/json"):
                 for event in decoder.whole(await response.read()):
                     yield event
                 return
             parser = EventStreamParser()
-            async for data in response.iter():
-                for sent in parser.feed(data):
-                    for event in decoder.stream(sent.data):
-                        yield event
+            async with aclosing(response.iter()) as pieces:
+                async for data in pieces:
+                    for sent in parser.feed(data):
+                        for event in decoder.stream(sent.data):
+                            yield event
             for sent in parser.end():
                 for event in decoder.stream(sent.data):
                     yield event
             for event in decoder.end():
                 yield event
+        except GuruError as error:
+            raise provider.without_secrets(error) from None
         finally:
             await response.aclose()
