@@ -6,7 +6,7 @@ import json
 import anthropic
 import pytest
 
-from guru.config import ProviderSettings
+from guru.config import KeySettings, ProviderSettings, Settings
 from guru.errors import (
     BadRequest,
     ContextTooLong,
@@ -193,6 +193,22 @@ async def test_tokens_are_counted(server, client):
     assert server.model.requests == []
     with pytest.raises(anthropic.NotFoundError):
         await client.messages.count_tokens(model="nobody/nothing", messages=ASK["messages"])
+
+
+async def test_a_key_opens_its_own_models_alone(tmp_path):
+    keys = {"small": KeySettings(key="sk-small-0123456789", models=["other/*"])}
+    async with (
+        run_server(tmp_path / "home", Settings(keys=keys)) as running,
+        anthropic.AsyncAnthropic(base_url=running.url, api_key="sk-small-0123456789", max_retries=0) as client,
+    ):
+        for asking in (
+            client.messages.create(**ASK),
+            client.messages.count_tokens(model="default", messages=ASK["messages"]),
+        ):
+            with pytest.raises(anthropic.PermissionDeniedError) as caught:
+                await asking
+            assert caught.value.body["error"]["type"] == "permission_error"
+    assert running.model.requests == []
 
 
 # --------------------------------------------------------------------------- across formats
