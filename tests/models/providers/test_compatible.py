@@ -34,6 +34,11 @@ class TestCompatible(OpenAISuite):
         assert "authorization" not in server.last.headers
         assert server.last.headers["x-team"] == "a"
 
+    async def test_a_private_address_can_be_forbidden(self, server, http):
+        with pytest.raises(ConfigurationError, match="private network"):
+            await hear(self.make(server, http, allow_private=False).chat_model("m"), ask())
+        assert server.requests == []
+
     async def test_pictures_of_a_tool_follow_in_a_message_of_the_user(self, server, chat):
         server.say(whole({"content": "Hi"}))
         call = ToolCall(id="c1", function=FunctionCall("look", "{}"), cache_control={"type": "ephemeral"})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 from collections.abc import AsyncIterator, Mapping
+from socket import SOCK_STREAM
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -164,6 +168,8 @@ class Provider:
 
         Whoever gets it reads it to its end or closes it. `headers` in place of the provider's own.
         """
+        if not self.settings.allow_private:
+            await require_public(self.name, url)
         response = await self.http.request(
             method, url, headers=self.headers if headers is None else headers, body=body, timeouts=self.timeouts,
             verify=self.settings.verify_tls,
@@ -206,3 +212,18 @@ class Provider:
         from guru.models.http import Timeouts
 
         return Timeouts(connect=self.settings.connect_timeout, first_byte=self.settings.timeout)
+
+
+async def require_public(provider: str, url: str) -> None:
+    """Raise `ConfigurationError` where the address is one of this machine or of a private network."""
+    parts = urlsplit(url)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=SOCK_STREAM)
+    except OSError:
+        return  # there is no such name: connecting says so
+    for *_, address in found:
+        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+            raise ConfigurationError(
+                f"The address of {provider} is one of a private network.",
+                hint=f"Correct base_url, or set allow_private = true under [providers.{provider}].",
+            )
