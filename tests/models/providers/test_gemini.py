@@ -296,8 +296,25 @@ class TestGemini(Conformance):
         assert body["generationConfig"] == {
             "topK": 3, "candidateCount": 2, "enableEnhancedCivicAnswers": True, "responseModalities": ["TEXT"],
         }  # fmt: skip
-        with pytest.raises(InvalidParameter, match="format openai"):
-            await hear(chat, ask(native_tools=[NativeTool("openai", {"type": "web_search"})]))
+
+    @pytest.mark.parametrize(
+        ("format", "tool", "sent"),
+        [("openai", {"type": "google_search"}, {"googleSearch": {}}),
+         ("openai", {"type": "web_search_preview"}, {"googleSearch": {}}),
+         ("anthropic", {"type": "web_search_20250305", "name": "web_search"}, {"googleSearch": {}}),
+         ("anthropic", {"code_execution": {}}, {"code_execution": {}}),
+         ("anthropic", {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}, None),
+         ("openai", {"type": "code_interpreter"}, None)],
+    )  # fmt: skip
+    async def test_tools_that_gemini_runs(self, server, chat, format, tool, sent):
+        server.say(whole({"text": "4"}))
+        request = ask(native_tools=[NativeTool(format, tool)])
+        if sent is None:
+            with pytest.raises(InvalidParameter, match="has no tool"):
+                await hear(chat, request)
+        else:
+            await hear(chat, request)
+            assert server.last.json["tools"] == [sent]
 
     async def test_media_of_all_kinds(self, server, chat):
         server.say(whole({"text": "4"}))

@@ -48,7 +48,7 @@ class Gemini(Provider):
             "metadata": mapped("left out: Gemini stores no answers"),
             "betas": mapped("left out: they are Anthropic's"),
             "tools": mapped("`functionDeclarations`; `strict` is the mode VALIDATED"),
-            "native_tools": mapped("tools of Gemini's format as they are; others are refused"),
+            "native_tools": mapped("Gemini's own; a web search without settings is `googleSearch`; others are refused"),
             "tool_choice": mapped("`functionCallingConfig`: AUTO, ANY, NONE, or ANY with one allowed name"),
             "parallel_tool_calls": refused("Take the first call alone."),
             "response_format": mapped("`responseMimeType` and `responseJsonSchema`"),

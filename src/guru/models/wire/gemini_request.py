@@ -15,7 +15,7 @@ import msgspec
 from guru.errors import InvalidParameter
 from guru.models.wire.gemini_parts import content_parts, function_response
 from guru.models.wire.gemini_thoughts import UNSIGNED, signatures, text_signature
-from guru.types import JSON, ChatRequest, ImagePart, Message, ToolCall
+from guru.types import JSON, ChatRequest, ImagePart, Message, NativeTool, ToolCall
 
 __all__ = ["encode_request", "thinks_in_levels"]
 
@@ -40,6 +40,15 @@ BUDGETS: Final = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high
 """Tokens to think with, for models before Gemini 3: https://ai.google.dev/gemini-api/docs/openai."""
 
 LEVELS: Final = {"none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
+WEB_SEARCH: Final = "googleSearch"
+OWN_TOOLS: Final = frozenset({
+    WEB_SEARCH, "googleSearchRetrieval", "codeExecution", "urlContext", "googleMaps",
+})  # fmt: skip
+"""Tools that Gemini runs itself: https://ai.google.dev/api/caching#Tool."""
+
+OTHER_TOOLS: Final = frozenset({"fileSearch", "computerUse"})
+"""Those whose names mean something else in other APIs: taken in Gemini's shape alone."""
+
 MODES: Final = {"none": "NONE", "auto": "AUTO", "required": "ANY"}
 RESOLUTIONS: Final = {"low": "MEDIA_RESOLUTION_LOW", "high": "MEDIA_RESOLUTION_HIGH"}
 
@@ -145,12 +154,20 @@ def _tools(request: ChatRequest) -> list[JSON]:
                 declared["parametersJsonSchema"] = tool.function.parameters
             declarations.append(declared)
         tools.append({"functionDeclarations": declarations})
-    for native in request.native_tools:
-        if native.format != "gemini":
-            message = f"Gemini has no tools of the format {native.format}."
-            raise InvalidParameter(message, param="tools", hint='Its own are such as {"googleSearch": {}}.')
-        tools.append(native.tool)
-    return tools
+    return tools + [_native(native) for native in request.native_tools]
+
+
+def _native(native: NativeTool) -> JSON:
+    """A tool that Gemini runs: in its own shape, or named by `type` as other APIs do, `{"type": "google_search"}`."""
+    tool = dict(native.tool)
+    kind = str(tool.pop("type", ""))
+    name = WEB_SEARCH if kind.startswith("web_search") and not set(tool) - {"name"} else _camel(kind)
+    if native.format == "gemini" or (not kind and tool and {_camel(each) for each in tool} <= OWN_TOOLS | OTHER_TOOLS):
+        return native.tool
+    if name in OWN_TOOLS:
+        return {name: {} if name == WEB_SEARCH and kind.startswith("web_search") else tool}
+    message = f"Gemini has no tool {kind!r} of the format {native.format}."
+    raise InvalidParameter(message, param="tools", hint='Its own are such as {"type": "google_search"}.')
 
 
 def _tool_config(request: ChatRequest) -> JSON:
