@@ -208,6 +208,21 @@ def test_an_end_without_a_reason_is_a_cut():
         decoder.feed(b'{"type":"message_stop"}')
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "text", "text": 7},
+        {"type": "thinking", "thinking": {"a": 1}, "signature": "s"},
+        {"type": "tool_use", "id": 7, "name": "f", "input": {}},
+        {"type": "tool_use", "id": "t", "name": [], "input": {}},
+        {"type": "text", "text": "a", "citations": 7},
+    ],
+)
+def test_what_only_looks_like_an_answer_is_a_cut(block):
+    with pytest.raises(StreamCut):
+        read_whole(MESSAGE | {"content": [block]})
+
+
 KINDS = [raw["type"] for raw in stream_of(MESSAGE)]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

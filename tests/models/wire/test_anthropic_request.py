@@ -348,6 +348,7 @@ def test_thoughts_without_a_signature_and_our_own_citations_stay_here():
         ({"temperature": 1.5}, "temperature"),
         ({"tools": [{"input_schema": {}}]}, "name"),
         ({"tool_choice": {"type": "some"}}, "tool_choice.type"),
+        ({"tool_choice": {"type": []}}, "tool_choice.type"),
         ({"output_config": {"format": {"type": "xml"}}}, "output_config.format"),
     ],
 )

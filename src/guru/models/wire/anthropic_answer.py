@@ -74,7 +74,7 @@ class AnswerDecoder:
     def feed(self, data: bytes) -> list[Event]:
         """The events of one `data:` of the stream. Raises `StreamCut` for garbage, and the provider's error."""
         try:
-            return self._event(msgspec.json.decode(data))
+            return checked(self._event(msgspec.json.decode(data)))
         except GuruError:
             raise
         except Exception as error:  # whatever shape the garbage has
@@ -90,7 +90,7 @@ class AnswerDecoder:
             for index, block in enumerate(raw["content"]):
                 events += self._open(index, block)
                 events += self._close(index)
-            return events + self._message_delta(raw) + self._stop()
+            return checked(events + self._message_delta(raw) + self._stop())
         except GuruError:
             raise
         except Exception as error:
@@ -241,6 +241,20 @@ class AnswerDecoder:
 
     def _garbage(self) -> StreamCut:
         return StreamCut(f"{self._provider} sent what is no answer of Anthropic's API.", hint="Try again.")
+
+
+def checked(events: list[Event]) -> list[Event]:
+    """The events, when what should be text in them is. Raises `TypeError` for garbage that looked like an answer."""
+    for event in events:
+        if type(event) is Delta:
+            texts = [event.text, event.reasoning]
+            for call in event.tool_calls:
+                texts += [call.arguments, *(name for name in (call.id, call.name) if name is not None)]
+            if not all(type(text) is str for text in texts):
+                raise TypeError
+        elif type(event) is Finished and not isinstance(event.stop_sequence, str | None):
+            raise TypeError
+    return events
 
 
 def read_usage(usage: Usage, raw: JSON) -> None:

@@ -116,7 +116,7 @@ def _take_choice(raw: JSON) -> tuple[str | JSON | None, bool | None]:
     single = take(choice, "disable_parallel_tool_use", bool)
     parallel = None if single is None else not single
     kind = choice.get("type")
-    if kind in CHOICES:
+    if isinstance(kind, str) and kind in CHOICES:
         return CHOICES[kind], parallel
     if kind == "tool" and isinstance(choice.get("name"), str):
         return {"type": "function", "function": {"name": choice["name"]}}, parallel

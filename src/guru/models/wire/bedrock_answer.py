@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from guru.errors import GuruError, StreamCut
 from guru.models.providers.errors import error_for
+from guru.models.wire.anthropic_answer import checked
 from guru.models.wire.aws_event_stream import AwsEventStream
 from guru.models.wire.sse import SentEvent
 from guru.types import JSON, Completed, Delta, Event, Finished, FinishReason, ToolCallDelta, Usage
@@ -96,7 +97,7 @@ class AnswerDecoder:
         """Raises `StreamCut` for garbage, and the provider's error."""
         try:
             ((kind, value),) = msgspec.json.decode(data).items()
-            return self._event(kind, value)
+            return checked(self._event(kind, value))
         except GuruError:
             raise
         except Exception as error:  # whatever shape the garbage has
@@ -109,7 +110,7 @@ class AnswerDecoder:
             events: list[Event] = []
             for index, block in enumerate(raw["output"]["message"]["content"]):
                 events += self._content(index, block)
-            return events + self._stop(raw) + self._metadata(raw)
+            return checked(events + self._stop(raw) + self._metadata(raw))
         except GuruError:
             raise
         except Exception as error:
