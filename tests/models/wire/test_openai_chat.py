@@ -108,6 +108,7 @@ def test_what_only_answers_carry_may_come_back_with_the_history():
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"stream": True, "stream_options": {"stream": True}}, "stream_options.stream"),
         ({"guru": {"collektion": "x"}}, "guru.collektion"),
     ],
 )

@@ -82,6 +82,8 @@ class Body(ChatRequest, kw_only=True, forbid_unknown_fields=True):
 
 
 _read = msgspec.json.Decoder(Body).decode
+FIELDS: Final = frozenset(known.name for known in msgspec.structs.fields(Body)) - {"extra", "native_tools", "betas"}
+"""What a caller may send."""
 
 
 def decode_chat_request(body: bytes) -> tuple[ChatRequest, StreamOptions]:
@@ -92,15 +94,31 @@ def decode_chat_request(body: bytes) -> tuple[ChatRequest, StreamOptions]:
     try:
         request = _read(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        request = None
+    # What is Guru's own, and not a member of the API, only looks known: it is unknown to a caller too.
+    if request is None or request.extra or request.native_tools or request.betas:
+        request = _read_with_extra(body)
+    if request is None:
         return _decode_carefully(body)
     options = request.stream_options
-    # What is Guru's own, and not a member of the API, only looks known: it is unknown to a caller too.
-    if request.extra or request.native_tools or request.betas or (options is not None and not request.stream):
+    if options is not None and (options.stream or not request.stream):
         return _decode_carefully(body)
     for message in request.messages:
         if (message.extra or type(message.content) is list) and _is_foreign(message):
             return _decode_carefully(body)
     return _finish(request, options)
+
+
+def _read_with_extra(body: bytes) -> Body | None:
+    """The request and its unknown fields; None where more is uncommon than those."""
+    raw = decode_object(body)
+    try:
+        known = {name: value for name, value in raw.items() if name in FIELDS and value is not None}
+        request: Body = msgspec.convert(known, Body)
+    except msgspec.ValidationError:
+        return None
+    request.extra = {name: value for name, value in raw.items() if name not in FIELDS and value is not None}
+    return request
 
 
 def _finish(request: Body, options: StreamOptions | None) -> tuple[ChatRequest, StreamOptions]:

@@ -41,6 +41,15 @@ class EventStreamParser:
             self._after_return = False
             if data[:1] == b"\n":  # the second half of a line end that was counted already
                 data = data[1:]
+        if (
+            not self._held
+            and data[:6] == b"data: "
+            and data[-2:] == b"\n\n"
+            and data.count(b"\n") == 2
+            and b"\r" not in data
+        ):
+            self._first = False  # one whole event in one piece, as most come
+            return [SentEvent(data[6:-2])]
         if b"\r" in data:
             self._after_return = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
