@@ -44,6 +44,19 @@ class Text(Struct, omit_defaults=True):
     verbosity: str | None = None
 
 
+class NamedTool(Struct):
+    type: Literal["function"]
+    name: str
+
+
+class AllowedTools(Struct):
+    """A choice among some of the tools."""
+
+    type: str
+    tools: list[NamedTool]
+    mode: Literal["auto", "required"] = "auto"
+
+
 class ResponsesRequest(Struct, kw_only=True):
     """A request as the door needs it: `chat` for the road, the rest for the answer and for what is stored."""
 
@@ -189,10 +202,11 @@ def choose_tools(
             check_known(functions, choice.get("name"))
             return functions, {"type": "function", "function": {"name": choice["name"]}}
         case "allowed_tools":
-            names = [tool.get("name") for tool in choice.get("tools") or () if isinstance(tool, dict)]
-            for name in names:
-                check_known(functions, name)
-            return [tool for tool in functions if tool.function.name in names], choice.get("mode", "auto")
+            allowed = convert(choice, AllowedTools, "tool_choice")
+            for tool in allowed.tools:
+                check_known(functions, tool.name)
+            names = {tool.name for tool in allowed.tools}
+            return [tool for tool in functions if tool.function.name in names], allowed.mode
         case kind if natives:
             return functions, choice
         case kind:
@@ -220,6 +234,7 @@ def to_response_format(value: JSON | None) -> JSON | None:
     if not isinstance(value.get("schema"), dict):
         raise InvalidParameter("`text.format.schema` is missing.", param="text.format.schema", hint="Send a schema.")
     members = {name: part for name, part in value.items() if name != "type" and part is not None}
+    convert(members.get("name"), str | None, "text.format.name")
     return {"type": "json_schema", "json_schema": {"name": "answer", **members}}
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from guru.errors import InvalidParameter
-from guru.models.wire.fields import JSON
+from guru.models.wire.fields import JSON, convert
 from guru.types import (
     AudioPart,
     FilePart,
@@ -118,7 +119,8 @@ class _Reader:
         content = to_content(item.get("content"), f"{place}.content")
         if role != "assistant":
             self._flush()
-            self._messages.append(Message(role=role, content=content, name=item.get("name")))
+            name = convert(item.get("name"), str | None, f"{place}.name")
+            self._messages.append(Message(role=role, content=content, name=name))
             return
         turn = self._open(apart=True)
         text, refusal = split_refusal(content)
@@ -128,10 +130,9 @@ class _Reader:
     def _add_reasoning(self, item: JSON, place: str) -> None:
         check_members(item, {*ANSWER_ONLY, "summary", "content", "encrypted_content"}, place)
         turn = self._open(apart=True)
-        texts = [part.get("text", "") for name in ("content", "summary") for part in item.get(name) or ()]
         # The content is the reasoning itself; the summary stands for it only where there is no content.
-        whole = [part.get("text", "") for part in item.get("content") or ()] or texts
-        if text := "\n\n".join(filter(None, whole)):
+        texts = thoughts(item, "content", place) or thoughts(item, "summary", place)
+        if text := "\n\n".join(filter(None, texts)):
             turn.reasoning_content = f"{turn.reasoning_content}\n\n{text}" if turn.reasoning_content else text
         if sealed := item.get("encrypted_content"):
             blocks = unseal(str(sealed), f"{place}.encrypted_content")
@@ -172,7 +173,7 @@ def to_part(part: Any, place: str) -> Part:
             return RefusalPart(text_of(part, "refusal", place))
         case "input_image":
             check_members(part, {"type", "image_url", "detail"}, place)
-            detail = part.get("detail")
+            detail = convert(part.get("detail"), str | None, f"{place}.detail")
             return ImagePart(ImageUrl(text_of(part, "image_url", place), None if detail == "auto" else detail))
         case "input_file":
             check_members(part, {"type", *FILE_FIELDS}, place)
@@ -206,6 +207,18 @@ def joined(first: str | list[Part], second: str | list[Part]) -> str | list[Part
     for content in (first, second):
         parts += [TextPart(content)] if isinstance(content, str) else content
     return parts
+
+
+class Thought(Struct):
+    """A part of a reasoning item: `summary_text` or `reasoning_text`."""
+
+    type: str
+    text: str
+
+
+def thoughts(item: JSON, name: str, place: str) -> list[str]:
+    parts: list[Thought] | None = convert(item.get(name), list[Thought] | None, f"{place}.{name}")
+    return [part.text for part in parts or ()]
 
 
 def text_of(item: JSON, name: str, place: str) -> str:
