@@ -34,7 +34,7 @@ async def command(home: Path, as_json: bool) -> None:
         for number, deployment in enumerate(route["deployments"]):
             table.add_row(
                 f"{route['name']} ({route['strategy']})" if number == 0 else "",
-                deployment["model"] + (f" [{deployment['label']}]".replace("[", "\\[") if deployment["label"] else ""),
+                deployment["model"] + (f" [{deployment['label']}]" if deployment["label"] else ""),
                 f"{deployment['weight']:g}",
                 state(deployment),
                 str(deployment["in_flight"]),
