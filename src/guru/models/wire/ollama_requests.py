@@ -309,7 +309,7 @@ def _media_type(image: str, path: str) -> str:
     try:
         binascii.a2b_base64(image, strict_mode=True)
         head = base64.b64decode(image[:16])
-    except binascii.Error:
+    except ValueError:
         hint = "Send the image's bytes in base64."
         raise InvalidParameter(f"`{path}` is no base64.", param=path, hint=hint) from None
     for magic, media_type in MAGIC.items():
