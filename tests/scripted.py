@@ -107,6 +107,17 @@ class TestModels:
     def embedding_model(self, name):
         return LocalEmbedding(self.embedder(name))
 
+    def no_model(self, name):
+        raise ModelNotFound(f"There is no model {name!r}.", param="model")
+
+    reranker = moderator = image_model = speech_model = transcription_model = no_model
+
+    async def pull(self, tenant, name):
+        self.no_model(name)
+
+    async def remove(self, name):
+        self.no_model(name)
+
     async def list(self):
         return [
             status(self.model.name, "chat", "ready", "default"),
