@@ -147,18 +147,20 @@ class Tracer:
         return trace
 
     async def flush(self) -> None:
-        """Return when everything that has ended is a row."""
+        """Return when everything that has ended until now is a row. What ends meanwhile is left to the next time."""
         async with self._saving:
-            while self._queue:
+            ended = len(self._queue)
+            while ended > 0:
                 batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+                ended -= len(batch)
                 await self._save([record for record, _ in batch])
                 for _ in batch:
                     self._queue.popleft()
                 self._settle_segments()
             for segment in [segment for segment in self._segments.values() if segment.spilled]:
                 segment.spilled = False
-                ended = await asyncio.to_thread(journal.read_ended, segment.path)
-                await self._replay([record for record in ended.values() if record.id in segment.pending])
+                found = await asyncio.to_thread(journal.read_ended, segment.path)
+                await self._replay([record for record in found.values() if record.id in segment.pending])
                 self._settle_segments()
 
     async def _write_behind(self) -> None:

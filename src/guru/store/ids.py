@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import time
+from os import urandom
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing that reads like something else
 
@@ -14,5 +14,5 @@ SHIFTS = range(100, -1, -10)
 
 def new_id(prefix: str) -> str:
     """`prefix_` and 22 characters: 10 of milliseconds since 1970, 12 (60 bits) random, as in ULID."""
-    value = (int(time.time() * 1000) << 60) | secrets.randbits(60)
+    value = (int(time.time() * 1000) << 60) | int.from_bytes(urandom(8)) >> 4
     return f"{prefix}_{''.join([PAIRS[(value >> shift) & 1023] for shift in SHIFTS])}"

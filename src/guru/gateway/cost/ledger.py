@@ -6,6 +6,7 @@ once, whenever the process dies, and no question is ever put to all the traces.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -52,6 +53,15 @@ class UsageFilter(Struct, kw_only=True):
     tag: str | None = None
 
 
+@functools.cache
+def addition(dialect: str) -> Any:
+    """The statement that adds counts to their rows; it is made once, as it runs in the writer all the time."""
+    make: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = make(usage)
+    sums = {name: usage.c[name] + statement.excluded[name] for name in COUNTS}
+    return statement.on_conflict_do_update(index_elements=DIMENSIONS, set_=sums)
+
+
 class Ledger:
     """Writes what was used, and answers what was."""
 
@@ -66,10 +76,7 @@ class Ledger:
         rows = [dict(zip(DIMENSIONS, key, strict=True)) | counts for key, counts in sorted(buckets.items())]
         if not rows:
             return
-        make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        statement = make(usage)
-        sums = {name: usage.c[name] + statement.excluded[name] for name in COUNTS}
-        connection.execute(statement.on_conflict_do_update(index_elements=DIMENSIONS, set_=sums), rows)
+        connection.execute(addition(connection.dialect.name), rows)
 
     async def spent(self, tenant: str, owner: Owner, since: float) -> dict[str, float]:
         """US dollars that each key, team or user has spent since a moment (seconds since 1970, rounded to its hour).
