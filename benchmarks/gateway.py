@@ -113,6 +113,7 @@ def running(name: str, work: Path, litellm: Path | None) -> Any:
         else:
             home = work / "home"
             home.mkdir(mode=0o700, exist_ok=True)
+            subprocess.run([GURU, "models", "pull", "--home", home], check=True, stdout=subprocess.DEVNULL)  # not later
             command = [GURU, "up", "--home", home, "--port", str(PORT), "--config", FOLDER / "guru.toml"]
         with started(command, 0, PORT, work, environment) as process:
             yield process
