@@ -15,7 +15,7 @@ from guru.server.protocol import Exchange, exchange_of
 Result = TypeVar("Result")
 KEEP_ALIVE = 10.0
 """Seconds of silence after which a comment is sent, so that proxies do not cut a stream whose model thinks."""
-PATIENCE = 1.0
+PATIENCE = 8.0
 """Seconds that a stream waits for its first event, so that an early error can still be an HTTP status."""
 encode = msgspec.json.Encoder().encode
 
