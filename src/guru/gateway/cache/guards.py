@@ -57,7 +57,8 @@ POINTING: Final = re.compile(
 EMPTY_IT: Final = re.compile(
     r"\b(?:is|was|does|did|can|could|would|will|should|that|if|makes?|do)\s+it\s+(?:is\s+)?(?:possible|safe|legal|illegal"
     r"|ok(?:ay)?|bad|good|better|best|worth|normal|true|necessary|important|wrong|rude|healthy|unhealthy|dangerous"
-    r"|hard|difficult|easy|expensive|cheap|called|take|cost to|mean (?:if|when|to|that)|hurt|rain|snow|to)\b|\bit takes?\b",
+    r"|hard|difficult|easy|expensive|cheap|called|take|cost to|mean (?:if|when|to|that)|hurt|rain|snow|to)\b"
+    r"|\bit takes?\b",
     re.IGNORECASE,
 )
 """An `it` that points to nothing."""
