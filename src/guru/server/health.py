@@ -10,6 +10,8 @@ from msgspec import Struct
 from sqlalchemy import text
 from starlette.responses import Response
 
+from guru.errors import Forbidden
+from guru.gateway.identity import LOCAL_TENANT
 from guru.observe.metrics import Gauge
 from guru.server.endpoint import Call, get
 
@@ -48,6 +50,8 @@ async def readyz(call: Call) -> Any:
 async def metrics(call: Call) -> Any:
     """Counters, histograms and gauges as Prometheus text."""
     services = call.services
+    if call.tenant != LOCAL_TENANT:
+        raise Forbidden("These numbers are of the whole server, not of one organisation.", hint="See /api/v1/usage.")
     collections = await services.knowledge.collections.list(call.tenant)
     sizes: dict[tuple[str, ...], float] = {(item.name,): float(item.chunks) for item in collections}
     chunks = Gauge("guru_collection_chunks", "Chunks in a collection.", lambda: sizes, ("collection",))
