@@ -52,7 +52,7 @@ class RefusalPart(Struct, tag_field="type", tag="refusal", forbid_unknown_fields
 
 
 class NativePart(Struct, tag_field="type", tag="native", omit_defaults=True):
-    """A block that only one provider knows, such as the result of a search that it ran, in that provider's own shape."""
+    """A block that only one provider knows, such as the result of a search that it ran, in that provider's shape."""
 
     format: Literal["anthropic"]
     """Whose shape it is. A model that speaks another one is shown `text`, or refuses the part where there is none."""

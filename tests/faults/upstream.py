@@ -13,6 +13,7 @@ import random
 import socket
 import struct
 import sys
+from pathlib import Path
 
 from aiohttp import web
 
@@ -23,7 +24,7 @@ WORDS = 6
 
 class Upstream:
     def __init__(self, books, seed, share):
-        self.books = open(books, "a", buffering=1)  # noqa: SIM115
+        self.books = Path(books).open("a", buffering=1)  # noqa: SIM115
         self.random = random.Random(seed)
         self.share = share
 
@@ -32,7 +33,9 @@ class Upstream:
         fault = self.random.choice(FAULTS) if self.random.random() < self.share else None
         await asyncio.sleep(self.random.random() * 0.01)
         if fault == "429":
-            return web.json_response(error("slow down", "rate_limit_exceeded"), status=429, headers={"retry-after": "0"})
+            return web.json_response(
+                error("slow down", "rate_limit_exceeded"), status=429, headers={"retry-after": "0"}
+            )
         if fault == "500":
             return web.json_response(error("it broke", "server_error"), status=500)
         if fault == "reset":

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from guru.config import Deployment, AliasSettings, Settings
+from guru.config import AliasSettings, Deployment, Settings
 from guru.errors import InvalidParameter, ModelNotFound
 from guru.models.registry import ModelRegistry
 from guru.types import ChatRequest, Message

@@ -118,6 +118,8 @@ class ProviderSettings(Section):
     """Whether its certificate must be right."""
     allow_private: bool = True
     """Whether the address may be one of a private network."""
+    health_seconds: Seconds | None = None
+    """Between active checks of its deployments; none: their health is known from requests alone."""
     health_path: str | None = None
     """Asked with GET by active health checks, in place of the list of models."""
 

@@ -66,8 +66,8 @@ def settle(reservation: Reservation | None, calls: Sequence[CallRecord]) -> None
 
 
 class Prices(Protocol):
-    def cost(self, model: str, usage: Usage, at: float | None = None) -> float | None:
-        """US dollars; None where the price is not known."""
+    def cost(self, model: str, usage: Usage, at: float | None = None, tier: str | None = None) -> float | None:
+        """US dollars; None where the price is not known. `tier` is the provider's, such as `flex`."""
         ...
 
     def estimate(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None: ...
@@ -98,7 +98,9 @@ class Context(Protocol):
 class Tokens(Protocol):
     """Counts tokens without asking the provider."""
 
-    def count(self, model: str, text: str) -> int: ...
+    def interrupted(self, model: str, request: Request, answer: str) -> Usage:
+        """What is billed of an answer that ended early: the prompt, and `answer`, which is what came of it."""
+        ...
 
     def estimate(self, request: Request) -> tuple[int, int]:
         """Tokens of the prompt and of the answer, quickly: what a limit reserves."""

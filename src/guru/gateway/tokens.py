@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from guru.gateway.cost.tokens import count_tokens, estimate_tokens
+from guru.gateway.cost.tokens import estimate_tokens, interrupted_usage
 from guru.gateway.steps import Request
+from guru.types import Usage
 
 ANSWER = 256
 """Tokens that an answer is taken to have when the request does not limit it."""
@@ -12,8 +13,8 @@ ANSWER = 256
 class TokenCounter:
     """Implements `guru.gateway.steps.Tokens`."""
 
-    def count(self, model: str, text: str) -> int:
-        return count_tokens(model, text)
+    def interrupted(self, model: str, request: Request, answer: str) -> Usage:
+        return interrupted_usage(model, request, answer)
 
     def estimate(self, request: Request) -> tuple[int, int]:
         """Tokens of the prompt and of the answer: what a limit reserves."""

@@ -92,7 +92,8 @@ class TracedModel:
     def _complete(self, call: Call, event: Completed) -> None:
         call.completed = event
         call.usage = event.usage
-        call.cost = self._prices.cost(self.name, event.usage)
+        tier = event.extra.get("service_tier")
+        call.cost = self._prices.cost(self.name, event.usage, tier=tier if isinstance(tier, str) else None)
         event.cost = call.cost or 0.0
 
     def _interrupted(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:
@@ -102,9 +103,7 @@ class TracedModel:
         """
         if not call.pieces and isinstance(error, Exception):
             return
-        prompt, _ = self._tokens.estimate(request)
-        completion = self._tokens.count(self.name, call.text()) if call.pieces else 0
-        call.usage = Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=True)
+        call.usage = self._tokens.interrupted(self.name, request, call.text())
         call.cost = self._prices.cost(self.name, call.usage)
 
 

@@ -27,6 +27,7 @@ from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
 from guru.server.limits import Limits
+from guru.server.probing import ActiveHealth
 from guru.server.reload import Reloadable, Reloader
 from guru.server.services import Services
 from guru.store.blobs import BlobStore
@@ -86,9 +87,7 @@ async def open_services(
         stack.push_async_callback(conversations.close)
         await conversations.open()
         inner = InnerDoors()
-        batches = open_batches(
-            Files(database, blobs), jobs, road, library, doors=inner, settings=settings.batches
-        )
+        batches = open_batches(Files(database, blobs), jobs, road, library, doors=inner, settings=settings.batches)
         reloadable: list[Reloadable] = [*([library] if isinstance(library, LocalLibrary) else []), limits, *steps]
         services = Services(
             reloader=Reloader(settings, source, reloadable),
@@ -99,6 +98,11 @@ async def open_services(
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip
+        if isinstance(library, LocalLibrary):
+            health = ActiveHealth(settings, router, library.remote)
+            reloadable.append(health)
+            stack.push_async_callback(health.aclose)
+            health.open()
         inner.open(services)
         add_gauges(services)
         stack.push_async_callback(services.reloader.aclose)

@@ -27,7 +27,7 @@ async def rank(reranker, query, documents, **more):
 
 async def test_the_passage_that_answers_comes_first_with_a_high_score(reranker):
     ranking = await rank(reranker, "What is the capital of France?", DOCUMENTS)
-    assert [item.index for item in ranking.results][0] == 1
+    assert ranking.results[0].index == 1
     scores = [item.relevance_score for item in ranking.results]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0.5 > 0.05 > scores[1]

@@ -27,8 +27,8 @@ class TestHuggingFace(OpenAISuite):
 
 
 TGI_ERRORS = [
-    (answer({"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` "
-             "tokens and 20 `max_new_tokens`", "error_type": "validation"}, 422), ContextTooLong),
+    (answer({"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 "
+             "`inputs` tokens and 20 `max_new_tokens`", "error_type": "validation"}, 422), ContextTooLong),
     (answer({"error": "Model is overloaded", "error_type": "overloaded"}, 429), UpstreamRateLimited),
     (answer({"error": "Request failed during generation", "error_type": "generation"}, 424), ModelUnavailable),
 ]  # fmt: skip

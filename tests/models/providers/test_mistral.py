@@ -17,7 +17,8 @@ class TestMistral(OpenAISuite):
         server.say(whole({"content": "Hi"}))
         message = Message("assistant", "Sure,", extra={"prefix": True})
         await hear(chat, ask(
-            Message("developer", "Be brief."), message, seed=7, repeat_penalty=1.5, user="u", extra={"safe_prompt": True}
+            Message("developer", "Be brief."), message, seed=7, repeat_penalty=1.5, user="u",
+            extra={"safe_prompt": True},
         ))  # fmt: skip
         assert server.last.json == {
             "model": "mistral-small-latest", "random_seed": 7, "repetition_penalty": 1.5, "safe_prompt": True,

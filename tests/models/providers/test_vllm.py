@@ -7,7 +7,8 @@ from models.providers.conformance import ask, hear
 from models.providers.openai_suite import ERRORS, OpenAISuite, whole
 from models.providers.replay import answer
 
-TOO_LONG = {"error": {"message": "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
+TOO_LONG = {"error": {"message": "This model's maximum context length is 4096 tokens. However, you requested 5000 "
+                                 "tokens",
                       "type": "BadRequestError", "param": None, "code": 400}}  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from guru.gateway.routing.router import Router
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 30.0
 LONGEST = 10.0
 Check = Callable[[str], Awaitable[None]]
 """Asks whether a `provider/model` can be reached with our credentials; raises where it cannot."""
@@ -20,20 +19,13 @@ Check = Callable[[str], Awaitable[None]]
 class Probes:
     """Checks every deployment of every alias. Two failures in a row open its breaker; traffic closes it again."""
 
-    def __init__(self, router: Router, check: Check, interval: float = INTERVAL) -> None:
+    def __init__(self, router: Router, check: Check) -> None:
         self._router = router
         self._check = check
-        self._interval = interval
 
-    async def run(self) -> None:
-        """Check until cancelled."""
-        while True:
-            await asyncio.sleep(self._interval)
-            await self.check()
-
-    async def check(self) -> None:
-        """One round, all at once."""
-        models = {deployment.model for deployment in self._router.deployments()}
+    async def check(self, wanted: Callable[[str], bool] = lambda _model: True) -> None:
+        """One round over the `wanted` models, all at once."""
+        models = {deployment.model for deployment in self._router.deployments() if wanted(deployment.model)}
         await asyncio.gather(*(self._probe(self._router.health(model)) for model in models))
 
     async def _probe(self, health: Health) -> None:
