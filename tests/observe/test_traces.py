@@ -12,6 +12,7 @@ import pytest
 from guru.errors import NotFound
 from guru.observe import traces as module
 from guru.observe.journal import Begun, interrupted
+from guru.observe.spans import CallRecord
 from guru.observe.traces import Tracer
 from guru.store.database import Database
 from guru.store.ids import new_id
@@ -59,6 +60,15 @@ async def test_spans_lie_inside_each_other(tracer):
     assert root["start"] <= retrieve["start"] <= retrieve["end"] <= chat["start"] <= root["end"]
     assert retrieve["attributes"] == {"hits": [1, 2]}
     assert (chat["status"], chat["attributes"]["error.message"]) == ("error", "it broke")
+
+
+async def test_a_call_that_ends_after_its_answer_is_not_counted_twice(tracer):
+    trace = tracer.begin("tr_2", "local", "chat.completions")
+    trace.told(33, 20, 0.5)
+    trace.add(CallRecord(model="local/small", prompt_tokens=33, completion_tokens=20, cost=0.5))
+    tracer.end(trace)
+    found = await tracer.get("local", "tr_2")
+    assert (found["prompt_tokens"], found["completion_tokens"], found["cost"]) == (33, 20, 0.5)
 
 
 async def test_a_trace_is_there_as_soon_as_it_has_ended(tracer):

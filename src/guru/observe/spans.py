@@ -142,6 +142,7 @@ class Trace:
         self.cost = 0.0
         self.preview: str | None = None
         self.attributes: dict[str, Any] = {}
+        self._told = False
         self._zero = time.perf_counter()
         self._spans: list[Span] = []
         self._open: list[Span] = []
@@ -175,12 +176,14 @@ class Trace:
     def add(self, call: CallRecord) -> None:
         """Note a call of a model, and what it used."""
         self.calls.append(call)
-        self.prompt_tokens += call.prompt_tokens
-        self.completion_tokens += call.completion_tokens
-        self.cost += call.cost or 0.0
+        if not self._told:
+            self.prompt_tokens += call.prompt_tokens
+            self.completion_tokens += call.completion_tokens
+            self.cost += call.cost or 0.0
 
     def told(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
-        """Note what the client was told that the request has used, which is what counts."""
+        """Note what the client was told that the request has used: that counts, also of calls that end after it."""
+        self._told = True
         self.prompt_tokens, self.completion_tokens, self.cost = prompt_tokens, completion_tokens, cost
 
     def record(self) -> TraceRecord:
