@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from guru.errors import ModelError, ModelUnavailable
-from guru.models.http import Timeouts, connection, dial
+from guru.errors import ConfigurationError, ModelError, ModelUnavailable
+from guru.models.http import Reach, Timeouts, connection, dial
 from raw_http import answering, repeating, serving
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
@@ -246,3 +246,52 @@ def test_memory_does_not_grow_with_requests():
             assert grown < 100_000
 
     asyncio.run(main())
+
+
+def test_each_provider_has_its_own_number_of_connections(run):
+    async def main():
+        async with serving(repeating(OK)) as (client, upstream):
+            few, many = Reach("few", 2), Reach("many", 5)
+            asked = [fetch(client, upstream.url, reach=reach) for reach in (few, many) for _ in range(20)]
+            assert await asyncio.gather(*asked) == [b"hello"] * 40
+            assert client.connections == {upstream.url: (7, 7)}
+
+    run(main())
+
+
+def test_a_name_that_leads_to_a_private_address_is_refused_when_it_is_connected_to(run, monkeypatch):
+    """The name may have led elsewhere a moment ago, and lead elsewhere a moment later: nobody looks twice."""
+    asked = []
+
+    async def main():
+        async with serving(repeating(OK)) as (client, upstream):
+            loop = asyncio.get_running_loop()
+
+            async def look_up(host, port, **options):
+                asked.append(host)
+                address = "127.0.0.1" if len(asked) > 1 else "169.254.169.254"
+                return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+            monkeypatch.setattr(loop, "getaddrinfo", look_up, raising=False)
+            with pytest.raises(ConfigurationError, match="private network"):
+                await fetch(client, f"http://rebound.example:{upstream.port}/", reach=Reach("a", public=True))
+            assert (asked, upstream.requests) == (["rebound.example"], [])
+            # Whoever may reach private addresses has connections of his own, and lends them to nobody.
+            assert await fetch(client, upstream.url, reach=Reach("b")) == b"hello"
+            with pytest.raises(ConfigurationError, match="private network"):
+                await fetch(client, upstream.url, reach=Reach("b", public=True))
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True), ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("0.0.0.0", False),
+        ("100.64.0.1", False), ("224.0.0.1", False), ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False),
+        ("::ffff:10.0.0.1", False), ("::ffff:8.8.8.8", True), ("64:ff9b::a00:1", False), ("64:ff9b::808:808", True),
+        ("2002:a00:1::", False), ("2606:4700::1111", True),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_of_the_internet(address, public):
+    assert dial.is_public(address) is public

@@ -7,6 +7,7 @@ connection that the server had closed while it was idle. Retries and fallbacks b
 from guru.models.http.client import HttpClient
 from guru.models.http.headers import Headers
 from guru.models.http.response import Response
+from guru.models.http.target import Reach
 from guru.models.http.timeouts import Timeouts
 
-__all__ = ["Headers", "HttpClient", "Response", "Timeouts"]
+__all__ = ["Headers", "HttpClient", "Reach", "Response", "Timeouts"]

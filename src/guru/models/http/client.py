@@ -10,7 +10,7 @@ from guru.models.http.headers import BODILESS, encode_head
 from guru.models.http.pool import Pool
 from guru.models.http.proxy import proxy_for
 from guru.models.http.response import Response
-from guru.models.http.target import Origin, Target, parse
+from guru.models.http.target import ANYWHERE, Origin, Reach, Target, parse
 from guru.models.http.timeouts import Timeouts
 
 MAX_CONNECTIONS = 1000
@@ -26,8 +26,8 @@ class HttpClient:
 
     def __init__(self, *, max_connections: int = MAX_CONNECTIONS) -> None:
         self._max_connections = max_connections
-        self._pools: dict[Origin, Pool] = {}
-        self._targets: dict[tuple[str, bool], tuple[Target, Pool]] = {}
+        self._pools: dict[tuple[Origin, Reach], Pool] = {}
+        self._targets: dict[tuple[str, bool, Reach], tuple[Target, Pool]] = {}
         self._heads: dict[tuple[str, str, Tuples], bytes] = {}
 
     async def request(
@@ -39,13 +39,15 @@ class HttpClient:
         body: bytes = b"",
         timeouts: Timeouts = DEFAULT,
         verify: bool = True,
+        reach: Reach = ANYWHERE,
     ) -> Response:
         """Send a request; return as soon as the head of the answer is there, whatever its status.
 
         Raises `ModelUnavailable` (no connection), `ModelTimeout`, `StreamCut` (an answer that is not HTTP),
-        `ModelError` (a redirect), `BadRequest` (a header that cannot be sent) and `ConfigurationError` (not a URL).
+        `ModelError` (a redirect), `BadRequest` (a header that cannot be sent) and `ConfigurationError` (not a URL, or
+        an address that `reach` refuses).
         """
-        target, pool = self._targets.get((url, verify)) or self._resolve(url, verify)
+        target, pool = self._targets.get((url, verify, reach)) or self._resolve(url, verify, reach)
         pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers)
         # The same headers come again and again: all but the length is kept.
         head = self._heads.get((method, url, pairs)) or self._encode(method, url, pairs, target, pool)
@@ -70,7 +72,12 @@ class HttpClient:
     @property
     def connections(self) -> dict[str, tuple[int, int]]:
         """Per origin: how many connections there are, and how many of them are idle."""
-        return {f"{o.scheme}://{o.authority}": (pool.size, pool.idle) for o, pool in self._pools.items()}
+        found: dict[str, tuple[int, int]] = {}
+        for (origin, _), pool in self._pools.items():
+            name = f"{origin.scheme}://{origin.authority}"
+            size, idle = found.get(name, (0, 0))
+            found[name] = (size + pool.size, idle + pool.idle)
+        return found
 
     @staticmethod
     async def _insist(connection: Connection, head: bytes, body: bytes, timeouts: Timeouts, bodiless: bool) -> Response:
@@ -79,22 +86,23 @@ class HttpClient:
         except StaleConnection:
             raise connection.unanswered() from None
 
-    def _resolve(self, url: str, verify: bool) -> tuple[Target, Pool]:
+    def _resolve(self, url: str, verify: bool, reach: Reach) -> tuple[Target, Pool]:
         target = parse(url, verify)
-        pool = self._pools.get(target.origin)
+        pool = self._pools.get((target.origin, reach))
         if pool is None:
             if len(self._pools) >= REMEMBERED:
                 self._forget_unused()
-            pool = Pool(target.origin, proxy_for(target.origin), self._max_connections)
-            self._pools[target.origin] = pool
+            limit = self._max_connections if reach.most is None else reach.most
+            pool = Pool(target.origin, proxy_for(target.origin), limit, public=reach.public)
+            self._pools[target.origin, reach] = pool
         if len(self._targets) >= REMEMBERED:
             self._targets.clear()
-        found = self._targets[url, verify] = (target, pool)
+        found = self._targets[url, verify, reach] = (target, pool)
         return found
 
     def _forget_unused(self) -> None:
         self._targets.clear()
-        self._pools = {origin: pool for origin, pool in self._pools.items() if pool.size}
+        self._pools = {key: pool for key, pool in self._pools.items() if pool.size}
 
     def _encode(self, method: str, url: str, pairs: Tuples, target: Target, pool: Pool) -> bytes:
         path, more = target.path, pairs

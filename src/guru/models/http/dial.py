@@ -12,14 +12,19 @@ import socket
 from itertools import chain, zip_longest
 from typing import Any
 
+from guru.errors import ConfigurationError
+
 HEAD_START = 0.25
 """Seconds that an address has for itself before the next one is tried too."""
 Address = tuple[int, tuple[Any, ...]]
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-async def open_socket(host: str, port: int) -> socket.socket:
-    """A connected socket. Raises `OSError`."""
+async def open_socket(host: str, port: int, *, public: bool = False) -> socket.socket:
+    """A connected socket. Raises `OSError`, and `ConfigurationError` where `public` is asked for and there is none."""
     addresses = await resolve(host, port)
+    if public:
+        addresses = only_public(host, addresses)
     if len(addresses) == 1:
         return await connect(*addresses[0])
     return await race(addresses)
@@ -35,6 +40,30 @@ async def resolve(host: str, port: int) -> list[Address]:
     first = [(family, address) for family, _, _, _, address in found if family == preferred]
     second = [(family, address) for family, _, _, _, address in found if family != preferred]
     return [item for item in chain.from_iterable(zip_longest(first, second)) if item is not None]
+
+
+def only_public(host: str, addresses: list[Address]) -> list[Address]:
+    """Those that are not of this machine or of a private network. What is looked at here is what is connected to: a
+    name that is looked up a second time may say something else. Raises `ConfigurationError` when none is left."""
+    found = [address for address in addresses if is_public(str(address[1][0]))]
+    if not found:
+        raise ConfigurationError(
+            f"The address of {host} is one of a private network.",
+            hint="Correct base_url, or set allow_private = true in the provider's table.",
+        )
+    return found
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is one of the internet; an IPv4 address inside an IPv6 one counts for itself."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return address.is_global and not address.is_multicast
 
 
 async def connect(family: int, address: tuple[Any, ...]) -> socket.socket:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections import deque
 
 from guru.errors import ModelUnavailable
 from guru.models.http import tls
 from guru.models.http.connection import Connection
-from guru.models.http.dial import open_socket
+from guru.models.http.dial import only_public, open_socket, resolve
 from guru.models.http.proxy import Proxy, open_tunnel
 from guru.models.http.target import Origin
 
@@ -17,10 +18,12 @@ from guru.models.http.target import Origin
 class Pool:
     """At most `limit` connections. The one used last is used next, so that those not needed grow old and close."""
 
-    def __init__(self, origin: Origin, proxy: Proxy | None, limit: int) -> None:
+    def __init__(self, origin: Origin, proxy: Proxy | None, limit: int, *, public: bool = False) -> None:
+        """`public`: addresses of this machine and of private networks are refused."""
         self.origin = origin
         self.proxy = proxy
         self._limit = limit
+        self._public = public
         self._taken = 0
         """Connections that are open or being opened."""
         self._open: set[Connection] = set()
@@ -129,7 +132,12 @@ class Pool:
     async def _connect(self) -> Connection:
         origin, proxy = self.origin, self.proxy
         loop = asyncio.get_running_loop()
-        opened = await open_socket(*((proxy.host, proxy.port) if proxy else (origin.host, origin.port)))
+        if proxy is None:
+            opened = await open_socket(origin.host, origin.port, public=self._public)
+        else:
+            if self._public:
+                await self._refuse_private()
+            opened = await open_socket(proxy.host, proxy.port)
         try:
             context = None
             if origin.scheme == "https":
@@ -145,6 +153,11 @@ class Pool:
         self._open.add(connection)
         connection.counted = True
         return connection
+
+    async def _refuse_private(self) -> None:
+        """Behind a proxy it is the proxy that connects, by a look-up of its own: what is known here is refused here."""
+        with contextlib.suppress(OSError):  # only the proxy may know the name
+            only_public(self.origin.host, await resolve(self.origin.host, self.origin.port))
 
     def _make(self) -> Connection:
         return Connection(self.origin.host, self._give_back, self._gone)

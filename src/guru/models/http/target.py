@@ -32,6 +32,20 @@ class Origin(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Reach(NamedTuple):
+    """What a caller's connections may be. Callers that differ in it share none."""
+
+    name: str = ""
+    """Whose they are."""
+    most: int | None = None
+    """At once, to one origin; None: as many as the client allows."""
+    public: bool = False
+    """Whether addresses of this machine and of private networks are refused, when it connects."""
+
+
+ANYWHERE = Reach()
+
+
 class Target(NamedTuple):
     """One URL, taken apart."""
 

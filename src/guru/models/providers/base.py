@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 from collections.abc import AsyncIterator, Mapping
-from socket import SOCK_STREAM
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +14,7 @@ from guru.models.providers.errors import error_of_body, retry_after
 from guru.models.providers.parameters import CARRIED, Filter, Support, mapped, refused, table
 
 if TYPE_CHECKING:
-    from guru.models.http import HttpClient, Response, Timeouts
+    from guru.models.http import HttpClient, Reach, Response, Timeouts
     from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
     from guru.types import ChatModel
 
@@ -97,6 +93,7 @@ class Provider:
         self.filter = Filter(name, self.PARAMETERS, settings.drop_params, message_extra=self.MESSAGE_EXTRA)
         self.headers = self.make_headers()
         self.timeouts = self._timeouts()
+        self.allowed_reach = self._reach()
 
     def make_headers(self) -> dict[str, str]:
         """What every request carries: JSON, a bearer token, and what the configuration adds."""
@@ -168,11 +165,9 @@ class Provider:
 
         Whoever gets it reads it to its end or closes it. `headers` in place of the provider's own.
         """
-        if not self.settings.allow_private:
-            await require_public(self.name, url)
         response = await self.http.request(
             method, url, headers=self.headers if headers is None else headers, body=body, timeouts=self.timeouts,
-            verify=self.settings.verify_tls,
+            verify=self.settings.verify_tls, reach=self.allowed_reach,
         )  # fmt: skip
         if 200 <= response.status < 300:
             return response
@@ -213,17 +208,7 @@ class Provider:
 
         return Timeouts(connect=self.settings.connect_timeout, first_byte=self.settings.timeout)
 
+    def _reach(self) -> Reach:
+        from guru.models.http import Reach
 
-async def require_public(provider: str, url: str) -> None:
-    """Raise `ConfigurationError` where the address is one of this machine or of a private network."""
-    parts = urlsplit(url)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=SOCK_STREAM)
-    except OSError:
-        return  # there is no such name: connecting says so
-    for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
-            raise ConfigurationError(
-                f"The address of {provider} is one of a private network.",
-                hint=f"Correct base_url, or set allow_private = true under [providers.{provider}].",
-            )
+        return Reach(self.name, self.settings.max_connections, public=not self.settings.allow_private)
