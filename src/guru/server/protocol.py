@@ -38,7 +38,7 @@ class Exchange:
     """One request and its answer."""
 
     __slots__ = (
-        "_chunked", "_chunks", "_expect_continue", "_finished", "_flow", "_left", "_size", "_told", "_transport",
+        "_chunked", "_chunks", "_expect_continue", "_finished", "_flow", "_head", "_left", "_size", "_told", "_transport",
         "_waiter", "disconnected", "extra", "keep_alive", "method", "more_body", "on_gone", "response_complete",
         "response_started", "scope",
     )  # fmt: skip
@@ -74,6 +74,8 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._chunked = False
         self._left = 0
+        self._head = b""
+        """Of an answer of known length, until the body comes."""
 
     # ------------------------------------------------------------------ the request
 
@@ -172,7 +174,10 @@ class Exchange:
             lines.append(b"transfer-encoding: chunked\r\n")
         lines.append(b"\r\n")
         self.response_started, self._expect_continue = True, False
-        self._transport.write(b"".join(lines))
+        if framed and self._left and self.method != "HEAD":
+            self._head = b"".join(lines)  # its body follows at once: one packet, one system call
+        else:
+            self._transport.write(b"".join(lines))
 
     def write(self, data: bytes, *, more: bool) -> None:
         """Send some of the body, at once. Raises `RuntimeError` when it does not fit its announced length."""
@@ -192,7 +197,8 @@ class Exchange:
             self._left -= len(data)
             if self._left < 0:
                 raise RuntimeError("The body is longer than announced.")
-            self._transport.write(data)
+            self._transport.write(self._head + data if self._head else data)
+            self._head = b""
         if not more:
             if self._left:
                 raise RuntimeError("The body is shorter than announced.")
