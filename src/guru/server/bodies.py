@@ -11,6 +11,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from guru.errors import BadRequest, InvalidParameter, TooLarge
+from guru.models.wire.fields import NOT_JSON
 from guru.server.sse import ClientGone
 
 Shape = TypeVar("Shape")
@@ -48,7 +49,7 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
         return msgspec.json.decode(body or b"{}", type=shape)
     except msgspec.ValidationError as error:
         raise explain(error, shape) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise BadRequest(f"The body is not valid JSON: {error}.", hint="Send a JSON object.") from None
 
 

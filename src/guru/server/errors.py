@@ -98,6 +98,8 @@ def as_guru_error(error: Exception, trace_id: str) -> GuruError:
     """The error itself, or, for one that nobody foresaw, a plain one; the log has the rest."""
     if isinstance(error, GuruError):
         return error
+    if isinstance(error, RecursionError):  # what decoding could just read, and nobody can go through
+        return BadRequest("The request is nested too deeply.", hint="Send fewer lists and objects in each other.")
     log.error("unexpected error in request %s", trace_id, exc_info=error)
     return GuruError("The server made a mistake.", hint=f"The log has the details, under {trace_id}.")
 

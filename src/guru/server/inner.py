@@ -76,7 +76,7 @@ class InnerExchange(Exchange):
         data = b"".join(self._parts)
         try:
             return msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return data.decode("utf-8", "replace")
 
     def retry_after(self) -> float | None:

@@ -64,7 +64,7 @@ def read_lines(path: Path, endpoint: str) -> Iterator[Line]:
 def read_line(number: int, text: bytes, endpoint: str, seen: set[str]) -> Line:
     try:
         raw = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf") if number == 0 else text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Line(number, None, {}, problem("invalid_json_line", f"The line is not valid JSON: {error}."))
     if not isinstance(raw, dict):
         return Line(number, None, {}, problem("invalid_json_line", "The line is not a JSON object."))

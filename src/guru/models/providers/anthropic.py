@@ -16,6 +16,7 @@ from guru.models.providers.streamed import events_of
 from guru.models.wire.anthropic_answer import AnswerDecoder, error_of
 from guru.models.wire.anthropic_request import encode_request
 from guru.models.wire.claude import claude
+from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.sse import EventStreamParser
 from guru.types import JSON, ChatModel, ChatRequest, Event, TextRequest
 
@@ -94,7 +95,7 @@ class Anthropic(Provider):
         """The body of an answer. Raises `ModelError`."""
         try:
             return msgspec.json.decode(body, type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             message = f"{self.name} sent what is no answer of Anthropic's API."
             raise ModelError(message, hint=f"Check base_url of [providers.{self.name}].") from None
 
@@ -107,7 +108,7 @@ class Anthropic(Provider):
     def read_error(self, status: int, body: bytes, wait: float | None) -> GuruError:
         try:
             error = msgspec.json.decode(body, type=_Failed).error
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             return super().read_error(status, body, wait)
         return error_of(self.name, status, error.type, error.message, wait)
 

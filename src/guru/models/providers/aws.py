@@ -17,6 +17,7 @@ from guru.config import ProviderSettings
 from guru.errors import ConfigurationError, GuruError, ProviderRefused
 from guru.models.providers.base import Provider
 from guru.models.providers.errors import error_of_body
+from guru.models.wire.fields import NOT_JSON
 
 if TYPE_CHECKING:
     from guru.models.http import HttpClient, Response
@@ -65,7 +66,7 @@ class Aws(Provider):
         """Amazon writes `message`, and some of its services `Message`."""
         try:
             raw = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             raw = None
         if isinstance(raw, dict) and "message" not in raw and isinstance(raw.get("Message"), str):
             body = msgspec.json.encode({"message": raw["Message"]})

@@ -21,6 +21,7 @@ from guru.models.providers.streamed import events_of
 from guru.models.wire.bedrock_answer import AnswerDecoder, ConverseParser
 from guru.models.wire.bedrock_request import encode_request
 from guru.models.wire.claude import claude
+from guru.models.wire.fields import NOT_JSON
 from guru.tasks import EmbeddingModel
 from guru.types import ChatModel, ChatRequest, Event, TextRequest
 
@@ -80,7 +81,7 @@ class Bedrock(Aws):
         response = await self.send("GET", f"{address}/foundation-models")
         try:
             listed = msgspec.json.decode(await response.read(), type=_Listed)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             raise StreamCut(f"{self.name} sent what is no list of models.", hint="Check base_url.") from None
         return [each.modelId for each in listed.modelSummaries]
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from guru.errors import InvalidParameter, StreamCut
+from guru.models.wire.answers import count
 from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import JSON, Usage
 
@@ -116,7 +117,7 @@ class BedrockEmbedding:
         try:
             raw = msgspec.json.decode(body)
             vectors = msgspec.convert(self._codec.vectors(raw), list[list[float]])
-            tokens = int(counted if counted is not None else raw.get("inputTextTokenCount") or 0)
+            tokens = count(int(counted) if counted is not None else raw.get("inputTextTokenCount"))
         except Exception:  # whatever shape the garbage has
             vectors, tokens = [], 0
         if len(vectors) != len(texts):

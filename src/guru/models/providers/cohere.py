@@ -18,6 +18,7 @@ from guru.models.providers.errors import error_of_body
 from guru.models.providers.streamed import encode, events_of, failing
 from guru.models.wire.cohere_answer import AnswerDecoder, error_of, read_usage
 from guru.models.wire.cohere_request import encode_request
+from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.sse import EventStreamParser
 from guru.tasks import EmbeddingRequest, Embeddings, Ranked, Ranking, RerankRequest
 from guru.types import JSON, ChatRequest, Event, TextRequest, Usage
@@ -59,7 +60,7 @@ class Cohere(Provider):
     def read_error(self, status: int, body: bytes, wait: float | None) -> GuruError:
         try:
             return error_of(self.name, status, msgspec.json.decode(body), wait)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             return error_of_body(self.name, status, body, wait)
 
     def chat_model(self, model: str) -> CohereChat:
@@ -76,7 +77,7 @@ class Cohere(Provider):
         response = await self.send("POST", f"{self.base_url}{path}", encode(body))
         try:
             return msgspec.json.decode(await response.read())
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             raise self.garbage(what) from error
 
     def garbage(self, what: str) -> StreamCut:

@@ -45,13 +45,13 @@ class Task:
 class CompatibleEmbedding(Task):
     async def embeddings(self, request: EmbeddingRequest) -> Embeddings:
         body = self.provider.embedding_body(request, self.model)
-        return wire.decode_embeddings(self.name, await self.ask("/embeddings", body))
+        return wire.decode_embeddings(self.name, await self.ask("/embeddings", body), len(request.input))
 
 
 class CompatibleReranker(Task):
     async def rerank(self, request: RerankRequest) -> Ranking:
         body = wire.encode_task(request, self.model)
-        return wire.decode_ranking(self.name, await self.ask("/rerank", body))
+        return wire.decode_ranking(self.name, await self.ask("/rerank", body), len(request.documents))
 
 
 class CompatibleModerator(Task):

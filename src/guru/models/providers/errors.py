@@ -21,6 +21,7 @@ from guru.errors import (
     TooLarge,
     UpstreamRateLimited,
 )
+from guru.models.wire.fields import NOT_JSON
 
 if TYPE_CHECKING:
     from guru.models.http import Headers
@@ -90,7 +91,7 @@ def error_of_body(provider: str, status: int, body: bytes, retry_after: float | 
     """The error in a body as OpenAI and most others write it: `{"error": {"message", "type", "param", "code"}}`."""
     try:
         raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return error_for(provider, status, _plain(body), retry_after=retry_after)
     return error_of_json(provider, status, raw, retry_after)
 

@@ -18,6 +18,8 @@ from guru.models import context
 from guru.models.providers.base import Provider, mapped, refused, table
 from guru.models.providers.errors import error_of_body
 from guru.models.providers.streamed import encode, events_of, failing
+from guru.models.wire.answers import count
+from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.gemini_answer import AnswerDecoder, error_of
 from guru.models.wire.gemini_request import encode_request
 from guru.models.wire.sse import EventStreamParser
@@ -73,7 +75,7 @@ class Gemini(Provider):
     def read_error(self, status: int, body: bytes, wait: float | None) -> GuruError:
         try:
             return error_of(self.name, status, msgspec.json.decode(body), wait)
-        except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, TypeError, LookupError):
+        except (*NOT_JSON, AttributeError, TypeError, LookupError):
             return error_of_body(self.name, status, body, wait)
 
     def url(self, model: str, method: str) -> str:
@@ -164,8 +166,8 @@ class GeminiEmbedding:
         try:
             answer = msgspec.json.decode(raw)
             vectors = msgspec.convert([each["values"] for each in answer["embeddings"]], list[list[float]])
-            usage.prompt_tokens += int((answer.get("usageMetadata") or {}).get("promptTokenCount") or 0)
-        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError) as error:
+            usage.prompt_tokens += count((answer.get("usageMetadata") or {}).get("promptTokenCount"))
+        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise StreamCut(f"{provider.name} sent no embeddings.", hint="Try again.") from error
         if len(vectors) != len(requests):
             raise StreamCut(f"{provider.name} sent {len(vectors)} vectors for {len(requests)} texts.")

@@ -57,4 +57,4 @@ class RoutedEmbedding(CompatibleEmbedding):
         sent = {"inputs": body["input"], **request.extra}
         url = f"{ROUTER}/hf-inference/models/{quote(self.model)}/pipeline/feature-extraction"
         response = await self.provider.send("POST", url, msgspec.json.encode(sent))
-        return decode_vectors(self.name, await response.read())
+        return decode_vectors(self.name, await response.read(), len(request.input))

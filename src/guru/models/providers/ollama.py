@@ -14,6 +14,7 @@ from guru.models import context
 from guru.models.providers.base import Provider, mapped, refused, table
 from guru.models.providers.parameters import refusal
 from guru.models.providers.streamed import encode, events_of
+from guru.models.wire.answers import count
 from guru.models.wire.ollama import AnswerDecoder, LineParser, encode_request, encode_text_request, with_options
 from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import JSON, ChatRequest, Event, TextRequest, Usage
@@ -109,8 +110,8 @@ class OllamaEmbedding:
         try:
             answer = msgspec.json.decode(raw)
             vectors = msgspec.convert(answer["embeddings"], list[list[float]])
-            usage = Usage(prompt_tokens=int(answer.get("prompt_eval_count") or 0))
-        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError) as error:
+            usage = Usage(prompt_tokens=count(answer.get("prompt_eval_count")))
+        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise StreamCut(f"{provider.name} sent no embeddings.", hint="Try again.") from error
         if len(vectors) != len(request.input):
             raise StreamCut(f"{provider.name} sent {len(vectors)} vectors for {len(request.input)} texts.")

@@ -9,6 +9,7 @@ import msgspec
 
 from guru.errors import ModelError
 from guru.models.providers.base import BatchStatus
+from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.openai_tasks import multipart
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class OpenAIBatches:
         response = await self._provider.send(method, self._provider.base_url + path, body, headers)
         try:
             raw = msgspec.json.decode(await response.read())
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             raw = None
         if not isinstance(raw, dict) or "id" not in raw:
             raise ModelError(f"{self._provider.name} answered {path} with something unknown.", hint="Try again.")

@@ -21,6 +21,7 @@ from guru.models.providers.errors import error_for
 from guru.models.providers.streamed import events_of
 from guru.models.wire.aws_event_stream import AwsEventStream, EventMessage
 from guru.models.wire.bedrock_answer import exception
+from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.openai_answer import AnswerDecoder
 from guru.models.wire.openai_upstream import Dialect, encode_chat
 from guru.models.wire.sse import EventStreamParser, SentEvent
@@ -51,7 +52,7 @@ class SageMaker(Aws):
         """A 424 is the container's own error, with its status and its words."""
         try:
             raw = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             raw = None
         if isinstance(raw, dict) and isinstance(raw.get("OriginalStatusCode"), int):
             said = str(raw.get("OriginalMessage") or raw.get("Message") or "")
@@ -120,6 +121,6 @@ class PayloadParser:
         if message.payload:
             try:
                 value = msgspec.json.decode(message.payload)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except NOT_JSON:
                 value = {"message": kind}
         raise exception(self._provider, kind, value)

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from guru.errors import GuruError, StreamCut
 from guru.models.providers.errors import error_for
+from guru.models.wire.answers import checked, count
 from guru.types import JSON, Completed, Delta, Event, Finished, FinishReason, ToolCallDelta, Usage
 
 STOP_REASONS: Final[dict[str, FinishReason]] = {
@@ -105,6 +106,8 @@ class AnswerDecoder:
     # ------------------------------------------------------------------- the stream
 
     def _event(self, raw: JSON) -> list[Event]:
+        if self.done:
+            return []  # nothing belongs to an answer that has ended
         match raw["type"]:
             case "content_block_delta":
                 return self._delta(raw["index"], raw["delta"])
@@ -243,20 +246,6 @@ class AnswerDecoder:
         return StreamCut(f"{self._provider} sent what is no answer of Anthropic's API.", hint="Try again.")
 
 
-def checked(events: list[Event]) -> list[Event]:
-    """The events, when what should be text in them is. Raises `TypeError` for garbage that looked like an answer."""
-    for event in events:
-        if type(event) is Delta:
-            texts = [event.text, event.reasoning]
-            for call in event.tool_calls:
-                texts += [call.arguments, *(name for name in (call.id, call.name) if name is not None)]
-            if not all(type(text) is str for text in texts):
-                raise TypeError
-        elif type(event) is Finished and not isinstance(event.stop_sequence, str | None):
-            raise TypeError
-    return events
-
-
 def read_usage(usage: Usage, raw: JSON) -> None:
     """Take over the counts that `raw` has. In a stream they are totals, so that later ones replace earlier ones."""
     fresh = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
@@ -274,7 +263,7 @@ def read_usage(usage: Usage, raw: JSON) -> None:
 
 def _count(raw: JSON, name: str, otherwise: int) -> int:
     value: Any = raw.get(name)
-    return otherwise if value is None else int(value)
+    return otherwise if value is None else count(value)
 
 
 def stream_error(provider: str, raw: JSON) -> GuruError:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from guru.errors import GuruError, StreamCut
 from guru.models.providers.errors import error_for
-from guru.models.wire.anthropic_answer import checked
+from guru.models.wire.answers import checked, count
 from guru.models.wire.aws_event_stream import AwsEventStream
 from guru.models.wire.sse import SentEvent
 from guru.types import JSON, Completed, Delta, Event, Finished, FinishReason, ToolCallDelta, Usage
@@ -123,6 +123,8 @@ class AnswerDecoder:
         return []
 
     def _event(self, kind: str, value: JSON) -> list[Event]:
+        if self._completed:
+            return []  # nothing belongs to an answer that has ended
         match kind:
             case "contentBlockDelta":
                 return self._delta(value["contentBlockIndex"], value["delta"])
@@ -232,14 +234,14 @@ class AnswerDecoder:
 
 def read_usage(raw: JSON) -> Usage:
     """`inputTokens` are those that no cache was used for."""
-    read, written = raw.get("cacheReadInputTokens") or 0, raw.get("cacheWriteInputTokens") or 0
+    read, written = count(raw.get("cacheReadInputTokens")), count(raw.get("cacheWriteInputTokens"))
     details: list[Any] = raw.get("cacheDetails") or []
     return Usage(
-        prompt_tokens=int(raw["inputTokens"]) + read + written,
-        completion_tokens=int(raw["outputTokens"]),
+        prompt_tokens=count(raw["inputTokens"]) + read + written,
+        completion_tokens=count(raw["outputTokens"]),
         cached_tokens=read,
         cache_write_tokens=written,
-        cache_write_1h_tokens=sum(each["inputTokens"] for each in details if each.get("ttl") == "1h"),
+        cache_write_1h_tokens=sum(count(each["inputTokens"]) for each in details if each.get("ttl") == "1h"),
     )
 
 

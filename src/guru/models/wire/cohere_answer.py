@@ -12,6 +12,7 @@ import msgspec
 
 from guru.errors import ContextTooLong, GuruError, ModelTimeout, ModelUnavailable, StreamCut
 from guru.models.providers.errors import ContentFiltered, error_of_json
+from guru.models.wire.answers import checked, count
 from guru.types import JSON, Completed, Delta, Event, Finished, FinishReason, TokenLogprob, ToolCallDelta, Usage
 
 __all__ = ["AnswerDecoder", "error_of", "read_usage"]
@@ -41,7 +42,7 @@ class AnswerDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events of one `data:` of the stream. Raises `StreamCut` for garbage, and the provider's error."""
-        return [] if data == b"[DONE]" else self._read(data, self._event)
+        return [] if data == b"[DONE]" or self._done else self._read(data, self._event)
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that was not streamed. Raises as `feed`."""
@@ -55,7 +56,7 @@ class AnswerDecoder:
 
     def _read(self, data: bytes, read: Any) -> list[Event]:
         try:
-            events: list[Event] = read(msgspec.json.decode(data))
+            events: list[Event] = checked(read(msgspec.json.decode(data)))
         except GuruError:
             raise
         except Exception as error:  # whatever shape the garbage has
@@ -151,16 +152,16 @@ def read_usage(raw: JSON | None) -> Usage:
     raw = raw or {}
     tokens, billed = raw.get("tokens") or {}, raw.get("billed_units") or {}
 
-    def count(name: str) -> int:
+    def counted(name: str) -> int:
         value = billed.get(name)
-        return int(tokens.get(name) or 0) if value is None else int(value)
+        return count(tokens.get(name) if value is None else value)
 
-    prompt = count("input_tokens")
+    prompt = counted("input_tokens")
     return Usage(
         prompt_tokens=prompt,
-        completion_tokens=count("output_tokens"),
-        cached_tokens=min(prompt, int(raw.get("cached_tokens") or 0)),
-        searches=int(billed.get("search_units") or 0),
+        completion_tokens=counted("output_tokens"),
+        cached_tokens=min(prompt, count(raw.get("cached_tokens"))),
+        searches=count(billed.get("search_units")),
         estimated=not tokens and not billed,
     )
 

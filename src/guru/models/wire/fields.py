@@ -40,6 +40,9 @@ SAMPLING: Final[dict[str, Any]] = {
 }
 """Type and range of the sampling fields that chat and text completion share."""
 
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for what is no JSON, or is nested beyond what can be read."""
+
 NonEmpty = Annotated[str, Meta(min_length=1)]
 
 
@@ -55,7 +58,7 @@ def decode_object(body: bytes) -> JSON:
     """The JSON object in `body`. Raises `BadRequest`."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise BadRequest(f"The body is not valid JSON: {error}.", hint="Send a JSON object.") from None
     if not isinstance(value, dict):
         raise BadRequest("The body is not a JSON object.", hint="Send a JSON object.")
@@ -78,6 +81,8 @@ def convert(value: Any, kind: Any, name: str) -> Any:
     """`value` as `kind`, losing nothing. Raises `InvalidParameter` with the exact place, as `messages[0].role`."""
     try:
         converted = msgspec.convert(value, kind)
+    except RecursionError:
+        raise InvalidParameter(f"`{name}` is nested too deeply.", param=name, hint="Send less deep values.") from None
     except msgspec.ValidationError as error:
         reason = str(error).partition(" - at `")[0]
         path = re.search(r"`\$([^`]*)`$", str(error))

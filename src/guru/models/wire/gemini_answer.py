@@ -14,6 +14,7 @@ import msgspec
 
 from guru.errors import GuruError, ProviderRefused, StreamCut
 from guru.models.providers.errors import ContentFiltered, error_for
+from guru.models.wire.answers import checked, count
 from guru.models.wire.gemini_request import thinks_in_levels
 from guru.models.wire.gemini_thoughts import seal
 from guru.types import (
@@ -74,7 +75,7 @@ class AnswerDecoder:
     def feed(self, data: bytes) -> list[Event]:
         """The events of one piece of the stream. Raises `StreamCut` for garbage, and the provider's error."""
         try:
-            return self._piece(msgspec.json.decode(data))
+            return checked(self._piece(msgspec.json.decode(data)))
         except GuruError:
             raise
         except Exception as error:  # whatever shape the garbage has
@@ -159,12 +160,12 @@ class AnswerDecoder:
 
     def _read_usage(self) -> Usage:
         said = self._usage
-        thoughts = int(said.get("thoughtsTokenCount") or 0)
+        thoughts = count(said.get("thoughtsTokenCount"))
         searches = sum(self._searches.values())
         return Usage(
-            prompt_tokens=int(said.get("promptTokenCount") or 0) + int(said.get("toolUsePromptTokenCount") or 0),
-            completion_tokens=int(said.get("candidatesTokenCount") or 0) + thoughts,
-            cached_tokens=int(said.get("cachedContentTokenCount") or 0),
+            prompt_tokens=count(said.get("promptTokenCount")) + count(said.get("toolUsePromptTokenCount")),
+            completion_tokens=count(said.get("candidatesTokenCount")) + thoughts,
+            cached_tokens=count(said.get("cachedContentTokenCount")),
             reasoning_tokens=thoughts,
             audio_prompt_tokens=_audio(said.get("promptTokensDetails")),
             audio_completion_tokens=_audio(said.get("candidatesTokensDetails")),
@@ -175,7 +176,7 @@ class AnswerDecoder:
 
 
 def _audio(details: list[JSON] | None) -> int:
-    return sum(int(each.get("tokenCount") or 0) for each in details or () if each.get("modality") == "AUDIO")
+    return sum(count(each.get("tokenCount")) for each in details or () if each.get("modality") == "AUDIO")
 
 
 def _logprobs(raw: JSON) -> list[TokenLogprob]:

@@ -14,6 +14,7 @@ import msgspec
 
 from guru.errors import GuruError, InvalidParameter, StreamCut
 from guru.models.providers.errors import error_for
+from guru.models.wire.answers import checked, count
 from guru.models.wire.anthropic_parts import parse_data_url
 from guru.models.wire.ollama_requests import LOADING, SAMPLING_OPTIONS
 from guru.models.wire.sse import SentEvent
@@ -232,7 +233,7 @@ class AnswerDecoder:
     def feed(self, data: bytes) -> list[Event]:
         """The events of one line. Raises `StreamCut` for garbage, and the error that the line is."""
         try:
-            return self._line(msgspec.json.decode(data))
+            return [] if self._done else checked(self._line(msgspec.json.decode(data)))
         except GuruError:
             raise
         except Exception as error:  # whatever shape the garbage has
@@ -277,7 +278,7 @@ class AnswerDecoder:
         self._done = True
         native = raw.get("done_reason")
         reason = DONE_REASONS.get(native or "", "tool_calls" if self._calls else "stop")
-        usage = Usage(int(raw.get("prompt_eval_count") or 0), int(raw.get("eval_count") or 0))
+        usage = Usage(count(raw.get("prompt_eval_count")), count(raw.get("eval_count")))
         if "eval_count" not in raw:
             usage.estimated = True  # nothing was said
         timings = {}

@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 
 from guru.errors import GuruError, StreamCut
 from guru.models.providers.errors import error_of_json
-from guru.models.wire.fields import logprob_token
+from guru.models.wire.answers import checked
+from guru.models.wire.fields import NOT_JSON, logprob_token
 from guru.models.wire.openai_usage import OrdinaryUsage, merge, read_usage
 from guru.types import (
     JSON,
@@ -155,14 +156,14 @@ class AnswerDecoder:
                 return self._quick(_fast(data))
             except msgspec.ValidationError:
                 self._misses += 1
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except NOT_JSON:
                 pass
         if data.strip() == b"[DONE]":
             self._done = True
             return []
         raw = self._object(data)
         try:
-            return self.chunk(raw)
+            return checked(self.chunk(raw))
         except MALFORMED:
             raise self._unreadable() from None
 
@@ -208,7 +209,7 @@ class AnswerDecoder:
         """The events of a whole answer. Raises the error in it, and `StreamCut` for what is none."""
         try:
             return self._quick_whole(_fast_whole(body))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # there is more in it, or it is no answer
         answer = self._object(body)
         events: list[Event] = []
@@ -216,6 +217,7 @@ class AnswerDecoder:
             self._head(answer)
             for choice in answer.get("choices") or ():
                 events += self._choice(choice, choice.get("message") or choice.get("delta") or {})
+            checked(events)
         except MALFORMED:
             raise self._unreadable() from None
         if not events:
@@ -245,7 +247,7 @@ class AnswerDecoder:
     def _object(self, data: bytes) -> JSON:
         try:
             value = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             value = None
         if not isinstance(value, dict):
             raise self._unreadable()
@@ -319,7 +321,7 @@ class AnswerDecoder:
             arguments = function.get("arguments", function.get("input"))
             if arguments is not None and not isinstance(arguments, str):  # some write the object itself
                 arguments = msgspec.json.encode(arguments).decode()
-            number = call["index"] if isinstance(call.get("index"), int) else place
+            number = call["index"] if type(call.get("index")) is int else place
             calls.append(ToolCallDelta(number, call.get("id"), function.get("name"), arguments or ""))
             others = {name: value for name, value in call.items() if name not in CALL and value is not None}
             if call.get("type", "function") not in ("function", None, ""):

@@ -93,7 +93,7 @@ def decode_chat_request(body: bytes) -> tuple[ChatRequest, StreamOptions]:
     """
     try:
         request = _read(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         request = None
     # What is Guru's own, and not a member of the API, only looks known: it is unknown to a caller too.
     if request is None or request.extra or request.native_tools or request.betas:

@@ -216,8 +216,10 @@ class _Message(_Item):
             part["logprobs"] += logprobs
             self._texts.append(event.text)
             self._emit("response.output_text.delta", delta=event.text, logprobs=logprobs)
-        for annotation in event.extra.get("annotations") or ():
-            self.annotate(flat_annotation(annotation))
+        annotations = event.extra.get("annotations")
+        for annotation in annotations if isinstance(annotations, list) else ():
+            if isinstance(annotation, dict):
+                self.annotate(flat_annotation(annotation))
         if event.refusal:
             self._part("refusal")
             self._texts.append(event.refusal)

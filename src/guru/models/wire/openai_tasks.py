@@ -16,6 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from guru.errors import StreamCut
+from guru.models.wire.answers import count
+from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.openai_usage import read_usage
 from guru.tasks import (
     EmbeddingRequest,
@@ -52,32 +54,46 @@ def encode_task(
 # --------------------------------------------------------------------------- answers
 
 
-def decode_embeddings(name: str, body: bytes) -> Embeddings:
-    """Vectors as lists of numbers or as base64 of little-endian float32, in the order of the input."""
+def decode_embeddings(name: str, body: bytes, texts: int) -> Embeddings:
+    """Vectors as lists of numbers or as base64 of little-endian float32, in the order of the input.
+
+    `texts` is how many there must be. Raises `StreamCut` for what is no such answer.
+    """
     raw = _object(name, body)
     entries = raw.get("data")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and "embedding" in entry for entry in entries):
         raise _unreadable(name)
-    ordered = sorted(entries, key=lambda entry: entry.get("index") or 0)
+    try:
+        ordered = sorted(entries, key=lambda entry: entry.get("index") or 0)
+        vectors = [_vector(entry["embedding"]) for entry in ordered]
+    except (TypeError, ValueError):
+        raise _unreadable(name) from None
+    if len(vectors) != texts:
+        raise _unreadable(name)
     return Embeddings(
         model=name,
-        vectors=[_vector(entry["embedding"]) for entry in ordered],
+        vectors=vectors,
         usage=_usage(raw),
         extra=_rest(raw, {"data", "model", "object", "usage", "id", "created"}),
     )
 
 
-def decode_vectors(name: str, body: bytes) -> Embeddings:
-    """Bare lists of numbers, as Hugging Face's feature extraction answers."""
+def decode_vectors(name: str, body: bytes, texts: int) -> Embeddings:
+    """Bare lists of numbers, as Hugging Face's feature extraction answers. Raises as `decode_embeddings`."""
     try:
         vectors = msgspec.json.decode(body, type=list[list[float]])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         raise _unreadable(name) from None
+    if len(vectors) != texts:
+        raise _unreadable(name)
     return Embeddings(model=name, vectors=vectors, usage=Usage(estimated=True))
 
 
-def decode_ranking(name: str, body: bytes) -> Ranking:
-    """The most relevant first. Scores are `relevance_score`, or `score` as some have it."""
+def decode_ranking(name: str, body: bytes, documents: int) -> Ranking:
+    """The most relevant first. Scores are `relevance_score`, or `score` as some have it.
+
+    `documents` is how many were sent. Raises `StreamCut` for a place that none of them has.
+    """
     raw = _object(name, body)
     entries = raw.get("results", raw.get("data"))
     if not isinstance(entries, list):
@@ -86,11 +102,14 @@ def decode_ranking(name: str, body: bytes) -> Ranking:
         ranked = [
             Ranked(int(entry["index"]), float(entry.get("relevance_score", entry.get("score")))) for entry in entries
         ]
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise _unreadable(name) from None
+    if any(not 0 <= entry.index < documents for entry in ranked):
+        raise _unreadable(name)
     usage = _usage(raw)
-    billed = raw.get("meta", {}).get("billed_units", {}) if isinstance(raw.get("meta"), dict) else {}
-    usage.searches = int(billed.get("search_units") or 0)
+    meta = raw.get("meta")
+    billed = meta.get("billed_units") if isinstance(meta, dict) else None
+    usage.searches = count(billed.get("search_units")) if isinstance(billed, dict) else 0
     return Ranking(
         model=name,
         results=sorted(ranked, key=lambda entry: entry.relevance_score, reverse=True),
@@ -181,7 +200,7 @@ def _plain(text: str) -> str:
 def _object(name: str, body: bytes) -> JSON:
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         value = None
     if not isinstance(value, dict):
         raise _unreadable(name)
@@ -201,7 +220,7 @@ def _vector(value: Any) -> list[float]:
     if isinstance(value, str):
         numbers = array("f", base64.b64decode(value))
         return list(numbers)
-    return [float(number) for number in value]
+    return msgspec.convert(value, list[float])
 
 
 def _usage(raw: JSON) -> Usage:
@@ -210,14 +229,15 @@ def _usage(raw: JSON) -> Usage:
     if not isinstance(counts, dict):
         return Usage(estimated=True)
     if "input_tokens" in counts or "output_tokens" in counts:
-        details = counts.get("input_token_details") or counts.get("input_tokens_details") or {}
+        details = counts.get("input_token_details") or counts.get("input_tokens_details")
+        details = details if isinstance(details, dict) else {}
         return Usage(
-            counts.get("input_tokens") or 0, counts.get("output_tokens") or 0,
-            audio_prompt_tokens=details.get("audio_tokens") or 0, cached_tokens=details.get("cached_tokens") or 0,
+            count(counts.get("input_tokens")), count(counts.get("output_tokens")),
+            audio_prompt_tokens=count(details.get("audio_tokens")), cached_tokens=count(details.get("cached_tokens")),
         )  # fmt: skip
     usage, _ = read_usage(counts)
     if not usage.prompt_tokens and not usage.completion_tokens:
-        usage.prompt_tokens = counts.get("total_tokens") or 0
+        usage.prompt_tokens = count(counts.get("total_tokens"))
     return usage
 
 

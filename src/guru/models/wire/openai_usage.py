@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from guru.models.wire.answers import MOST, count
 from guru.types import JSON, Usage
 
 PROMPT: Final = {
@@ -30,15 +31,18 @@ ORDINARY: Final = (
 )
 
 
+Count = Annotated[int, Meta(ge=0, le=MOST)]
+
+
 class _Prompt(Struct, forbid_unknown_fields=True):
-    cached_tokens: int = 0
-    audio_tokens: int = 0
-    cache_write_tokens: int = 0
+    cached_tokens: Count = 0
+    audio_tokens: Count = 0
+    cache_write_tokens: Count = 0
 
 
 class _Completion(Struct, forbid_unknown_fields=True):
-    reasoning_tokens: int = 0
-    audio_tokens: int = 0
+    reasoning_tokens: Count = 0
+    audio_tokens: Count = 0
     accepted_prediction_tokens: Literal[0] = 0
     rejected_prediction_tokens: Literal[0] = 0
 
@@ -46,9 +50,9 @@ class _Completion(Struct, forbid_unknown_fields=True):
 class OrdinaryUsage(Struct, forbid_unknown_fields=True):
     """Usage of which nothing is unknown, as most providers send it: read together with the answer around it."""
 
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count
     prompt_tokens_details: _Prompt | None = None
     completion_tokens_details: _Completion | None = None
 
@@ -69,14 +73,14 @@ class OrdinaryUsage(Struct, forbid_unknown_fields=True):
 
 def read_usage(raw: JSON) -> tuple[Usage, JSON]:
     """Our counts, and those that have no place in them: a door of the same format shows them again."""
-    usage = Usage(raw.get("prompt_tokens") or 0, raw.get("completion_tokens") or 0)
+    usage = Usage(count(raw.get("prompt_tokens")), count(raw.get("completion_tokens")))
     known = {"prompt_tokens", "completion_tokens", "total_tokens"}
     rest: JSON = {}
     for name, places in (("prompt_tokens_details", PROMPT), ("completion_tokens_details", COMPLETION)):
         if isinstance(details := raw.get(name), dict):
             known.add(name)
             for member, ours in places.items():
-                setattr(usage, ours, details.get(member) or 0)
+                setattr(usage, ours, count(details.get(member)))
             others = {
                 key: value for key, value in details.items()
                 if key not in places and value is not None and (value or key not in WITHOUT_NEWS)
@@ -84,14 +88,15 @@ def read_usage(raw: JSON) -> tuple[Usage, JSON]:
             if others:
                 rest[name] = others
     # DeepSeek counts the cache beside the rest, Moonshot and vLLM's older versions at the top.
-    usage.cached_tokens = usage.cached_tokens or raw.get("prompt_cache_hit_tokens") or raw.get("cached_tokens") or 0
+    cached = raw.get("prompt_cache_hit_tokens") or raw.get("cached_tokens")
+    usage.cached_tokens = usage.cached_tokens or count(cached)
     if "reasoning_tokens" in raw:
         known.add("reasoning_tokens")
-        usage.reasoning_tokens = usage.reasoning_tokens or raw["reasoning_tokens"] or 0
+        usage.reasoning_tokens = usage.reasoning_tokens or count(raw["reasoning_tokens"])
     known |= {"cached_tokens"}
     for name in SEARCHES:
-        if isinstance(raw.get(name), int):
-            usage.searches = raw[name]
+        if type(raw.get(name)) is int:
+            usage.searches = count(raw[name])
     if usage.reasoning_tokens:
         _count_reasoning(usage, raw.get("total_tokens"))
     rest |= {name: value for name, value in raw.items() if name not in known and value is not None}
