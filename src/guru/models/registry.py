@@ -72,7 +72,7 @@ class ModelRegistry:
         except ModelNotFound:
             provider, slash, _ = full.partition("/")
             if slash and provider != PREFIX.rstrip("/"):
-                raise unconfigured(provider, list(self.settings.providers)) from None
+                raise unconfigured(provider, list(self.settings.providers), full) from None
             known = [*(info.name for info in self.store.list()), *self.aliases, *named(self.settings)]
             raise not_found(name, known) from None
 

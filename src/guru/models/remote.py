@@ -102,11 +102,12 @@ def kind_of(model: str) -> str:
     return next((kind for word, kind in WORDS.items() if word in name), "chat")
 
 
-def unconfigured(name: str, configured: list[str]) -> ModelNotFound:
-    """The error for a provider without a table."""
+def unconfigured(name: str, configured: list[str], model: str | None = None) -> ModelNotFound:
+    """The error for a provider without a table; `model` is the full name that was asked for."""
+    asked = f": {model!r} cannot be asked" if model else ""
     if name in KINDS:
         hint = f'Add it to guru.toml: [providers.{name}] api_key = "env:{name.upper().replace("-", "_")}_API_KEY".'
-        return ModelNotFound(f"{name} is not configured.", hint=hint, param="model")
+        return ModelNotFound(f"{name} is not configured{asked}.", hint=hint, param="model")
     near = difflib.get_close_matches(name, [*configured, *KINDS, PREFIX.rstrip("/")], n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Configured: {', '.join([*configured, 'local'])}."
-    return ModelNotFound(f"There is no provider {name!r}.", hint=hint, param="model")
+    return ModelNotFound(f"There is no provider {name!r}{asked}.", hint=hint, param="model")
