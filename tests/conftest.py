@@ -3,11 +3,16 @@
 import signal
 
 import pytest
+from hypothesis import settings
 
 from running import make_home, serving
 
 # What a shell starts in the background is born deaf to Ctrl-C, and so are its children: the tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test asserts a time: on a busy machine a quick example may be slow.
+settings.register_profile("guru", settings(), deadline=None)
+settings.load_profile("guru")
 
 
 @pytest.fixture(scope="session")
