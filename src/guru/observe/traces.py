@@ -11,17 +11,20 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select
 
 from guru.errors import NotFound
 from guru.observe import journal
 from guru.observe.journal import Begun, Segment
 from guru.observe.spans import Trace, TraceRecord
+from guru.store.bulk import insert_tuples
 from guru.store.database import Database
+from guru.store.scope import Scope
 from guru.store.tables import traces
 
 OnSave = Callable[[Connection, list[TraceRecord]], None]
@@ -117,11 +120,11 @@ class Tracer:
         return record
 
     async def list(
-        self, tenant: str, *, limit: int = 50, before: str | None = None, route: str | None = None
+        self, scope: Scope, *, limit: int = 50, before: str | None = None, route: str | None = None
     ) -> list[dict[str, Any]]:
         """The newest first, without their spans. `before` is the id of the last one seen."""
         await self.flush()
-        query = select(*SUMMARY).where(traces.c.tenant == tenant).order_by(traces.c.id.desc()).limit(limit)
+        query = select(*SUMMARY).where(seen(scope)).order_by(traces.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(traces.c.id < before)
         if route is not None:
@@ -129,12 +132,12 @@ class Tracer:
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [plain(row) for row in rows]
 
-    async def get(self, tenant: str, trace_id: str) -> dict[str, Any]:
+    async def get(self, scope: Scope, trace_id: str) -> dict[str, Any]:
         """A trace with its spans. Raises `NotFound`."""
         await self.flush()
 
         def find(connection: Connection) -> dict[str, Any] | None:
-            found = select(traces).where(traces.c.tenant == tenant, traces.c.id == trace_id)
+            found = select(traces).where(seen(scope), traces.c.id == trace_id)
             row = connection.execute(found).mappings().one_or_none()
             if row is None:
                 return None
@@ -197,7 +200,7 @@ class Tracer:
         def save(connection: Connection) -> None:
             new = unknown(connection, records) if replayed else list(records)
             if new:
-                connection.execute(insert(traces), [to_row(record) for record in new])
+                insert_tuples(connection, traces, [to_row(record) for record in new])
                 for told in self.on_save:
                     told(connection, new)
 
@@ -242,6 +245,17 @@ class Tracer:
             return None
 
 
+def seen(scope: Scope) -> ColumnElement[bool]:
+    """The condition on traces: a person's are those of the same key and those of the same user."""
+    mine: ColumnElement[bool] = traces.c.tenant == scope.tenant
+    if scope.owners is None:
+        return mine
+    columns = {"user": traces.c.user, "key": traces.c.key}
+    named = [name.partition(":") for name in scope.owners]
+    same = [columns[kind] == value for kind, colon, value in named if colon]
+    return and_(mine, or_(*same) if same else and_(traces.c.key.is_(None), traces.c.user.is_(None)))
+
+
 def unknown(connection: Connection, records: Sequence[TraceRecord]) -> list[TraceRecord]:
     """Those that are no rows yet."""
     ids = [record.id for record in records]
@@ -249,15 +263,17 @@ def unknown(connection: Connection, records: Sequence[TraceRecord]) -> list[Trac
     return [record for record in records if record.id not in known]
 
 
-def to_row(record: TraceRecord) -> dict[str, Any]:
-    row = {name: getattr(record, name) for name in COLUMNS}
-    row["attributes"] = bytes(record.attributes).decode()
-    row["calls"] = journal.encoder.encode(record.calls).decode()
-    row["spans"] = bytes(record.spans).decode()
-    return row
+def to_row(record: TraceRecord) -> tuple[Any, ...]:
+    """The record's values in the order of the table's columns."""
+    values = list(_values(record))
+    for place in ENCODED:
+        values[place] = journal.encoder.encode(values[place]).decode()
+    return tuple(values)
 
 
 COLUMNS = [column.name for column in traces.columns]
+ENCODED = [COLUMNS.index(name) for name in ("tags", "attributes", "calls", "spans")]
+_values = attrgetter(*COLUMNS)
 
 
 def plain(row: RowMapping) -> dict[str, Any]:

@@ -126,9 +126,12 @@ def enter(record: TraceRecord, buckets: dict[Bucket, Counts]) -> None:
             record.tenant, int(record.started_at // HOUR), record.key or "", record.team or "", record.user or "",
             model or "", record.requested or "", record.route, tags,
         )  # fmt: skip
-        return buckets.setdefault(key, dict.fromkeys(COUNTS, 0))
+        found = buckets.get(key)
+        if found is None:
+            found = buckets[key] = dict.fromkeys(COUNTS, 0)
+        return found
 
-    tags = msgspec.json.encode(sorted(set(record.tags))).decode()
+    tags = msgspec.json.encode(sorted(set(record.tags))).decode() if record.tags else "[]"
     own = bucket(record.model)
     own["requests"] += 1
     own["errors"] += record.status == "error"
