@@ -283,9 +283,11 @@ def make_events(codec, random):
     for event in events:
         if type(event) is Delta and random.random() < 0.2:
             texts = [value for value in mutations.ODD if isinstance(value, str) and value != "\ud800"]
+            extra = mutations.mutate_json(event.extra or {"annotations": []}, random, mutations.OURS)
             event = msgspec.structs.replace(
-                event, index=random.choice((0, 0, 1, 5)), text=random.choice(texts), reasoning=random.choice(texts)
-            )
+                event, index=random.choice((0, 0, 1, 5)), text=random.choice(texts), reasoning=random.choice(texts),
+                extra=mutations.read_back(extra, random),
+            )  # fmt: skip
         changed.append(event)
     return changed
 

@@ -3,6 +3,10 @@
 import copy
 import json
 
+import msgspec
+
+from guru.models.wire.fields import NOT_JSON
+
 ODD = [
     None, True, False, 0, -1, 1, 7, 2**31, 2**53, 2**63, 2**64, 10**30, -(10**30), 0.5, -0.0, 1e308, float("nan"),
     float("inf"), "", " ", "\x00", "é", "🦊", "\ud800", "a\r\n\r\nb", "null", "NaN", "{", "{}", "[DONE]", "0", "-1",
@@ -12,6 +16,12 @@ ODD = [
 ]  # fmt: skip
 NEST = "@nest:%d:%d@"
 """Stands in JSON text for lists or objects in each other: the standard library cannot write them as deep."""
+OURS = [
+    "type", "index", "error", "", "anthropic", "ollama", "cohere", "gemini", "bedrock", "guru", "choice", "usage",
+    "upstream", "annotations", "audio", "content_parts", "tool_calls", "citation", "content_block", "new_block",
+    "tool_use", "parts", "citations", "url_citation", "reasoning", "extra", "logprobs", "transcript", "data",
+]  # fmt: skip
+"""Names that mean something to our encoders: a provider may have members that are called so by chance."""
 DEPTHS = (20, 200, 900, 1100, 20_000)
 BYTES = [b"\x00", b"\xff", b"\xed\xa0\x80", b"\r", b"\n", b"\n\n", b"\r\n", b"data:", b"event: error\n", b":", b"{",
          b"}", b"[", b"]", b'"', b"\\", b"\\ud800", b"1e999", b"-", b"\xef\xbb\xbf", b"\x00\x00\x00\x00",
@@ -89,6 +99,16 @@ def write_json(value, random):
     return text.encode("utf-8", "surrogatepass")
 
 
+def read_back(value, random):
+    """A value as a decoder would have it: an object, and nothing that JSON has no word for."""
+    try:
+        read = msgspec.json.decode(write_json(value, random))
+    except NOT_JSON:
+        return {}
+    # The tool calls are our decoders' own: no provider's member of that name gets there.
+    return {name: inner for name, inner in read.items() if name != "tool_calls"} if isinstance(read, dict) else {}
+
+
 def mutate_bytes(data, random):
     """`data` with bytes flipped, cut out, doubled or put in."""
     data = bytearray(data)
@@ -139,7 +159,7 @@ def split(data, random):
 
 def words_of(*values):
     """All keys and short strings in JSON values."""
-    found = {"type", "index", "error", ""}
+    found = {*OURS}
     for value in values:
         for path in places(value):
             found.update(key for key in path if isinstance(key, str))

@@ -18,7 +18,7 @@ from guru.models.wire.openai_text import decode_text_request
 from guru.models.wire.openai_usage import read_usage
 from guru.server.bodies import decode_known
 from guru.server.openai_api import EmbeddingBody
-from guru.types import Completed, Delta, Started
+from guru.types import Completed, Delta, Finished, Started, ToolCallDelta, Usage
 
 INPUTS = {"doors": 60, "encoders": 150, "answers": 25, "requests": 25, "parsers": 60, "tasks": 20}
 """Of each codec."""
@@ -134,13 +134,13 @@ def test_nothing_follows_the_end_of_an_answer(decoder, pieces, late):
     assert read.end() == []
 
 
-@pytest.mark.parametrize("annotations", [7, True, "ab", ["a", None], {"a": 1}])
+@pytest.mark.parametrize("annotations", [7, True, "ab", ["a", None], {"a": 1}, [{"type": []}]])
 def test_annotations_of_no_known_shape_do_not_end_a_response(annotations):
     request = decode_responses_request(b'{"model": "m", "input": "Hi"}')
     writer = ResponseWriter("resp_1", 1.0, request, lambda prefix: f"{prefix}_1")
     writer.feed(Started("p/m"))
     said = writer.feed(Delta(text="a", extra={"annotations": annotations}))
-    assert said[-1]["delta"] == "a"
+    assert "a" in [event.get("delta") for event in said]
 
 
 @pytest.mark.parametrize(
@@ -163,3 +163,24 @@ def test_a_ranking_ranks_documents_that_were_sent(index):
     body = json.dumps({"results": [{"index": index, "relevance_score": 0.5}]}).encode()
     with pytest.raises(GuruError):
         openai_tasks.decode_ranking("acme/m", body, 2)
+
+
+@pytest.mark.parametrize("value", [7, "ab", ["a"], {"usage": 7, "content_block": 7, "tool_use": 7, "citation": 7}])
+@pytest.mark.parametrize("name", ["anthropic", "ollama", "choice", "audio", "annotations", "guru"])
+def test_a_member_that_is_called_like_one_of_ours_ends_no_answer(fuzzing, name, value):
+    fuzz_codecs, _ = fuzzing
+    deltas = [
+        Delta(text="a", extra={name: value}),
+        Delta(extra={name: {"data": 7}}),
+        Delta(extra={name: {"data": "a"}}),
+    ]
+    call = Delta(tool_calls=[ToolCallDelta(0, "c", "f", '{"a": 1}')], extra={name: value})
+    completed = Completed(model="p/m", usage=Usage(), extra={name: value, "usage": {}})
+    assert fuzz_codecs.show([Started("p/m"), *deltas, call, Finished("stop"), completed]) == set()
+
+
+def test_arguments_that_are_nested_too_deeply_are_an_error_of_ours(fuzzing):
+    fuzz_codecs, _ = fuzzing
+    calls = [Delta(tool_calls=[ToolCallDelta(number, "c", "f", "[" * 20_000)]) for number in range(2)]
+    completed = Completed(model="p/m", usage=Usage())
+    assert fuzz_codecs.show([Started("p/m"), *calls, Finished("tool_calls"), completed]) == {"ModelError"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from guru.types import Delta, Event, Finished, TokenLogprob, TopLogprob
+from guru.types import JSON, Delta, Event, Finished, TokenLogprob, TopLogprob
 
 MOST: Final = 2**53
 """The largest number that all readers of JSON agree on; no count of tokens comes near it."""
@@ -19,6 +19,12 @@ def count(value: Any) -> int:
     if type(value) is int or (type(value) is float and value.is_integer()):
         return int(value) if 0 <= value <= MOST else 0
     return 0
+
+
+def members(extra: JSON, name: str) -> JSON:
+    """What a decoder of ours put aside under `name`; nothing where a provider has a member of that name by chance."""
+    found = extra.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def checked(events: list[Event]) -> list[Event]:

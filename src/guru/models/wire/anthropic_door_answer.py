@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from guru.errors import StreamCut
+from guru.models.wire.answers import members
 from guru.models.wire.anthropic_answer import STOP_REASONS
 from guru.types import (
     JSON,
@@ -123,12 +124,11 @@ class MessageEncoder:
             yield self._said({"type": "thinking_delta", "thinking": delta.reasoning})
         if delta.thinking_block is not None:
             yield from self._thought(delta.thinking_block)
-        native = delta.extra.get("anthropic")
-        native = native if isinstance(native, dict) else {}
+        native = members(delta.extra, "anthropic")
         if "new_block" in native:
             yield from self._close()
-        if "content_block" in native:
-            yield from self._start("native", native["content_block"])
+        if block := members(native, "content_block"):
+            yield from self._start("native", block)
             yield from self._close()
         if delta.text or delta.refusal:
             self._refused = self._refused or bool(delta.refusal)
@@ -137,7 +137,7 @@ class MessageEncoder:
         for citation in _citations(delta.extra, native):
             yield from self._text_member({"type": "citations_delta", "citation": citation})
         for part in delta.tool_calls:
-            yield from self._call(part, native.get("tool_use") or {})
+            yield from self._call(part, members(native, "tool_use"))
 
     def _thought(self, block: JSON) -> Iterator[JSON]:
         if block.get("type") != "thinking":
@@ -152,10 +152,10 @@ class MessageEncoder:
         yield from self._enter("text")
         yield self._said(delta)
 
-    def _call(self, part: ToolCallDelta, members: JSON) -> Iterator[JSON]:
+    def _call(self, part: ToolCallDelta, rest: JSON) -> Iterator[JSON]:
         call = self._calls.setdefault(part.index, _Call())
         call.id, call.name = part.id or call.id, part.name or call.name
-        call.members = members or call.members
+        call.members = rest or call.members
         call.waiting += part.arguments
         if self._current is not None and self._current != part.index:
             if not _is_whole(self._calls[self._current].arguments):
@@ -202,12 +202,11 @@ class MessageEncoder:
             if self._calls[index].waiting or not self._calls[index].opened:
                 yield from self._say_call(index)
         yield from self._close()
-        members = event.extra.get("anthropic")
-        members = dict(members) if isinstance(members, dict) else {}
-        members.pop("id", None)
-        usage = usage_json(event.usage) | (members.pop("usage", None) or {})
+        native = members(event.extra, "anthropic")
+        usage = usage_json(event.usage) | members(native, "usage")
         finish = self._finish or Finished("stop")
-        delta = {"stop_reason": self._reason(finish), "stop_sequence": finish.stop_sequence} | members
+        delta = {"stop_reason": self._reason(finish), "stop_sequence": finish.stop_sequence}
+        delta |= {name: value for name, value in native.items() if name not in ("id", "usage")}
         guru = self._guru | {
             name: value
             for name, value in (("outcome", event.outcome), ("confidence", event.confidence))
@@ -265,8 +264,8 @@ def citation_json(citation: Citation) -> JSON:
 
 def _citations(extra: JSON, native: JSON) -> list[JSON]:
     """Anthropic's own citation, or OpenAI's annotations as what Anthropic has for an address."""
-    if "citation" in native:
-        return [native["citation"]]
+    if citation := members(native, "citation"):
+        return [citation]
     found: list[JSON] = []
     annotations = extra.get("annotations")
     for annotation in annotations if isinstance(annotations, list) else ():
@@ -289,7 +288,7 @@ def _is_whole(arguments: str) -> bool:
     """Whether the arguments of a call have come to their end."""
     try:
         msgspec.json.decode(arguments)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
 
@@ -319,6 +318,6 @@ def _settle(block: JSON, said: str) -> None:
             # A model may write arguments that are no object. They are shown as they are, for the caller to judge.
             try:
                 value = msgspec.json.decode(said)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 value = None
             block["input"] = value if isinstance(value, dict) else {"_arguments": said}

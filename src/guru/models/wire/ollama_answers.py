@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from guru.errors import GuruError, ModelError
+from guru.models.wire.answers import members
 from guru.models.wire.fields import JSON
 from guru.types import (
     Cited,
@@ -112,7 +113,7 @@ class ChatEncoder:
             call.id, call.name = part.id or call.id, part.name or call.name
             call.arguments += part.arguments
         text = event.text + event.refusal  # Ollama has no refusals: they are text
-        extra = event.extra.get("ollama", {})
+        extra = members(event.extra, "ollama")
         if not (text or event.reasoning or event.logprobs or extra):
             return []
         line = extra | self._piece(text, event.reasoning) | {"done": False}
@@ -140,7 +141,7 @@ class ChatEncoder:
             "eval_count": event.usage.completion_tokens,
             "eval_duration": nanoseconds(total - first),
         }
-        line |= event.extra.get("ollama", {})  # what an Ollama server measured itself
+        line |= members(event.extra, "ollama")  # what an Ollama server measured itself
         outcome = {"outcome": event.outcome, "confidence": event.confidence}
         return line | ({"guru": outcome} if event.outcome else {})
 
@@ -180,7 +181,7 @@ def _call(call: ToolCallDelta) -> JSON:
     """Ollama's arguments are an object. Raises `ModelError` where the model wrote something else."""
     try:
         arguments = msgspec.json.decode(call.arguments or "{}", type=dict)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         message = f"The model called {call.name!r} with arguments that are no JSON object."
         raise ModelError(message, hint="Ask again, or take a model that is better with tools.") from None
     function = {"index": call.index, "name": call.name, "arguments": arguments}

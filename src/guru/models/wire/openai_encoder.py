@@ -268,7 +268,11 @@ def _grown(extra: JSON, more: JSON) -> JSON:
         if isinstance(old, list) and isinstance(value, list):
             grown[name] = [*old, *value]
         elif isinstance(old, dict) and isinstance(value, dict):
-            joined = {key: old.get(key, "") + value[key] for key in JOINED if isinstance(value.get(key), str)}
+            joined = {
+                key: old[key] + value[key]
+                for key in JOINED
+                if isinstance(value.get(key), str) and isinstance(old.get(key), str)
+            }
             grown[name] = {**old, **value, **(joined if name == "audio" else {})}
         else:
             grown[name] = value
@@ -278,7 +282,7 @@ def _grown(extra: JSON, more: JSON) -> JSON:
 def _with_extra(choice: JSON, message: JSON, extra: JSON, places: list[int] | None = None) -> JSON:
     """`choice` with what a provider added to it and to its message. `places`: the indices of a whole answer's calls."""
     for name, value in extra.items():
-        if name == "choice":
+        if name == "choice" and isinstance(value, dict):
             choice = merge({key: old for key, old in choice.items() if old is not None or key not in value}, value)
         elif name == "tool_calls":
             calls = message.setdefault("tool_calls", [])

@@ -360,8 +360,8 @@ def file_citation(citation: Citation) -> JSON:
 
 def flat_annotation(annotation: JSON) -> JSON:
     """An annotation of chat completions, whose members stand one level deeper there."""
-    kind = annotation.get("type", "")
-    inner = annotation.get(kind)
+    kind = annotation.get("type")
+    inner = annotation.get(kind) if isinstance(kind, str) else None
     return {"type": kind, **inner} if isinstance(inner, dict) else annotation
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from guru.errors import InvalidParameter
+from guru.models.wire.answers import members
 from guru.models.wire.fields import (
     JSON,
     NonEmpty,
@@ -115,7 +116,7 @@ class TextEncoder:
             case Delta(index=index, text=text):
                 logprobs = self._logprobs(index, event.logprobs)
                 choice = {"text": text, "index": index, "logprobs": logprobs, "finish_reason": None}
-                return self._chunk([merge(choice, event.extra.get("choice", {}))])
+                return self._chunk([merge(choice, members(event.extra, "choice"))])
             case Finished(reason, index):
                 return self._chunk([{"text": "", "index": index, "logprobs": None, "finish_reason": reason}])
             case Completed():
@@ -140,7 +141,7 @@ class TextEncoder:
             match event:
                 case Delta(index=index, text=text):
                     texts[index] = texts.get(index, "") + text
-                    extra[index] = extra.get(index, {}) | event.extra.get("choice", {})
+                    extra[index] = extra.get(index, {}) | members(event.extra, "choice")
                     if event.logprobs is not None:
                         logprobs.setdefault(index, []).extend(event.logprobs)
                 case Finished(reason, index):
@@ -165,7 +166,7 @@ class TextEncoder:
         for field in COUNTS:
             setattr(self._usage, field, getattr(self._usage, field) + getattr(event.usage, field))
         self._extra |= {name: value for name, value in event.extra.items() if name != "usage"}
-        self._counts = event.extra.get("usage", {})
+        self._counts = members(event.extra, "usage")
 
     @property
     def _more(self) -> JSON:
