@@ -8,6 +8,7 @@ import pytest
 
 from guru.config import BatchSettings, Settings
 from guru.errors import ModelError, ModelUnavailable
+from guru.store.scope import Scope
 from scripted import run_server, say
 
 ENDED = ("completed", "failed", "expired", "cancelled")
@@ -225,4 +226,4 @@ async def test_the_input_of_a_running_batch_stays(server):
 async def test_the_batch_of_another_tenant_is_not_there(server):
     batch = await submit(server, [chat_line(0)])
     with pytest.raises(Exception, match="no batch"):
-        await server.services.batches.get("somebody else", batch.id)
+        await server.services.batches.get(Scope("somebody else"), batch.id)

@@ -4,6 +4,7 @@ import openai
 import pytest
 from sqlalchemy import update
 
+from guru.store.scope import Scope
 from guru.store.tables import files
 
 LINES = b'{"a": 1}\n{"b": 2}\n'
@@ -60,7 +61,7 @@ async def test_an_expired_file_is_gone(server):
 async def test_the_file_of_another_tenant_is_not_there(server):
     file = await upload(server)
     with pytest.raises(Exception, match="no file"):
-        await server.services.files.get("somebody else", file.id)
+        await server.services.files.get(Scope("somebody else"), file.id)
 
 
 async def test_a_large_file_is_kept_whole(server):

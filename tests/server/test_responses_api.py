@@ -5,6 +5,7 @@ import pydantic
 import pytest
 
 from guru.errors import ModelError
+from guru.gateway.identity import Caller
 from guru.types import Completed, Delta, Finished, ToolCallDelta, Usage
 from scripted import parse_events, say
 
@@ -162,7 +163,7 @@ async def test_an_answer_that_is_not_to_be_kept_is_not(server):
 async def test_an_answer_of_another_tenant_is_not_there(server):
     made = await server.openai.responses.create(model="default", input="Hi")
     with pytest.raises(Exception, match="no response"):
-        await server.services.responses.get("somebody else", made.id)
+        await server.services.responses.get(Caller(tenant="somebody else", route="", trace_id=""), made.id)
 
 
 async def test_only_what_runs_in_the_background_can_be_cancelled(server):

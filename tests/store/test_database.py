@@ -11,7 +11,7 @@ from guru.store.migrations import MIGRATIONS, applied
 
 
 def conversation(n):
-    return {"id": f"c{n}", "tenant": "t", "created_at": n, "updated_at": n}
+    return {"id": f"c{n}", "tenant": "t", "owner": "owner", "created_at": n, "updated_at": n}
 
 
 @pytest.fixture

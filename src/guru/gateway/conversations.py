@@ -97,47 +97,49 @@ class Conversations:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def create(self, tenant: str, title: str | None, collection: str | None, model: str | None) -> Conversation:
+    async def create(
+        self, caller: Caller, title: str | None = None, collection: str | None = None, model: str | None = None
+    ) -> Conversation:
         now = time.time()
         conversation_id = new_id("conv")
         row = {
-            "id": conversation_id, "title": title, "collection": collection, "model": model,
-            "created_at": now, "updated_at": now,
+            "id": conversation_id, "tenant": caller.tenant, "owner": caller.person, "title": title,
+            "collection": collection, "model": model, "created_at": now, "updated_at": now,
         }  # fmt: skip
 
         def make(connection: Connection) -> Conversation:
-            rows.insert_conversation(connection, tenant, row)
-            return rows.to_conversation(rows.find_conversation(connection, tenant, conversation_id))
+            rows.insert_conversation(connection, row)
+            return rows.to_conversation(rows.find_conversation(connection, caller.private, conversation_id))
 
         return await self._database.write(make)
 
-    async def list(self, tenant: str, limit: int = 50, before: str | None = None) -> ConversationPage:
-        return await self._database.read(lambda c: rows.list_conversations(c, tenant, limit, before))
+    async def list(self, caller: Caller, limit: int = 50, before: str | None = None) -> ConversationPage:
+        return await self._database.read(lambda c: rows.list_conversations(c, caller.private, limit, before))
 
-    async def get(self, tenant: str, conversation_id: str) -> ConversationTree:
+    async def get(self, caller: Caller, conversation_id: str) -> ConversationTree:
         """Raises `NotFound`."""
-        return await self._database.read(lambda c: rows.read_tree(c, tenant, conversation_id))
+        return await self._database.read(lambda c: rows.read_tree(c, caller.private, conversation_id))
 
-    async def change(self, tenant: str, conversation_id: str, changes: Changes) -> Conversation:
+    async def change(self, caller: Caller, conversation_id: str, changes: Changes) -> Conversation:
         """Raises `NotFound`."""
         values = msgspec.structs.asdict(changes)
         kept = {name: value for name, value in values.items() if value is not UNSET}
 
         def save(connection: Connection) -> Conversation:
-            rows.change_conversation(connection, tenant, conversation_id, kept | {"updated_at": time.time()})
-            return rows.to_conversation(rows.find_conversation(connection, tenant, conversation_id))
+            rows.change_conversation(connection, caller.private, conversation_id, kept | {"updated_at": time.time()})
+            return rows.to_conversation(rows.find_conversation(connection, caller.private, conversation_id))
 
         return await self._database.write(save)
 
-    async def delete(self, tenant: str, conversation_id: str) -> None:
+    async def delete(self, caller: Caller, conversation_id: str) -> None:
         """Raises `NotFound`. Answers that are being written end."""
-        for message in (await self.get(tenant, conversation_id)).messages:
+        for message in (await self.get(caller, conversation_id)).messages:
             await self._cancel(message.id)
-        await self._database.write(lambda c: rows.delete_conversation(c, tenant, conversation_id))
+        await self._database.write(lambda c: rows.delete_conversation(c, caller.private, conversation_id))
 
-    async def stop(self, tenant: str, conversation_id: str, message_id: str) -> None:
+    async def stop(self, caller: Caller, conversation_id: str, message_id: str) -> None:
         """End an answer that is being written; what was written stays. Raises `NotFound`."""
-        tree = await self.get(tenant, conversation_id)
+        tree = await self.get(caller, conversation_id)
         if not any(message.id == message_id for message in tree.messages):
             raise NotFound(f"There is no message {message_id!r} in this conversation.")
         await self._cancel(message_id)
@@ -147,7 +149,7 @@ class Conversations:
 
         Raises `NotFound`, `InvalidParameter`, and whatever the road raises.
         """
-        tree = await self.get(caller.tenant, conversation_id)
+        tree = await self.get(caller, conversation_id)
         stored, path = await self._database.write(lambda c: store_turn(c, caller, tree, turn))
         draft = self._drafts[stored.assistant.id] = Draft(stored.assistant.id)
         queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()

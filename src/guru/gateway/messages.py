@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
 from guru.errors import InvalidParameter, NotFound
+from guru.store.scope import Scope
 from guru.store.tables import conversations, messages
 from guru.types import Citation, Part, Usage
 
@@ -82,18 +83,18 @@ def to_message(row: Row[Any]) -> StoredMessage:
     return msgspec.convert(fields | {"created_at": moment(row.created_at)}, StoredMessage)
 
 
-def find_conversation(connection: Connection, tenant: str, conversation_id: str) -> Row[Any]:
+def find_conversation(connection: Connection, scope: Scope, conversation_id: str) -> Row[Any]:
     """Raises `NotFound`."""
-    query = select(conversations).where(conversations.c.tenant == tenant, conversations.c.id == conversation_id)
+    query = select(conversations).where(scope.of(conversations), conversations.c.id == conversation_id)
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"There is no conversation {conversation_id!r}.")
     return row
 
 
-def list_conversations(connection: Connection, tenant: str, limit: int, before: str | None) -> ConversationPage:
+def list_conversations(connection: Connection, scope: Scope, limit: int, before: str | None) -> ConversationPage:
     """The ones used last come first."""
-    query = select(conversations).where(conversations.c.tenant == tenant)
+    query = select(conversations).where(scope.of(conversations))
     order = (conversations.c.updated_at.desc(), conversations.c.id.desc())
     if before is not None:
         time, _, last = before.partition("~")
@@ -110,31 +111,31 @@ def list_conversations(connection: Connection, tenant: str, limit: int, before: 
     return ConversationPage([to_conversation(row) for row in rows], cursor)
 
 
-def read_tree(connection: Connection, tenant: str, conversation_id: str) -> ConversationTree:
+def read_tree(connection: Connection, scope: Scope, conversation_id: str) -> ConversationTree:
     """A conversation with all its messages, the oldest first. Raises `NotFound`."""
-    row = find_conversation(connection, tenant, conversation_id)
-    mine = select(messages).where(messages.c.tenant == tenant, messages.c.conversation_id == conversation_id)
+    row = find_conversation(connection, scope, conversation_id)
+    mine = select(messages).where(messages.c.tenant == scope.tenant, messages.c.conversation_id == conversation_id)
     rows = connection.execute(mine.order_by(messages.c.created_at, messages.c.id)).all()
     conversation = to_conversation(row)
     fields = {name: getattr(conversation, name) for name in Conversation.__struct_fields__}
     return ConversationTree(**fields, messages=[to_message(item) for item in rows])
 
 
-def insert_conversation(connection: Connection, tenant: str, row: dict[str, Any]) -> None:
-    connection.execute(insert(conversations).values(tenant=tenant, **row))
+def insert_conversation(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(insert(conversations).values(row))
 
 
-def change_conversation(connection: Connection, tenant: str, conversation_id: str, values: dict[str, Any]) -> None:
+def change_conversation(connection: Connection, scope: Scope, conversation_id: str, values: dict[str, Any]) -> None:
     """Raises `NotFound`."""
-    find_conversation(connection, tenant, conversation_id)
-    mine = and_(conversations.c.tenant == tenant, conversations.c.id == conversation_id)
+    find_conversation(connection, scope, conversation_id)
+    mine = and_(scope.of(conversations), conversations.c.id == conversation_id)
     connection.execute(update(conversations).where(mine).values(values))
 
 
-def delete_conversation(connection: Connection, tenant: str, conversation_id: str) -> None:
+def delete_conversation(connection: Connection, scope: Scope, conversation_id: str) -> None:
     """Raises `NotFound`."""
-    find_conversation(connection, tenant, conversation_id)
-    mine = and_(conversations.c.tenant == tenant, conversations.c.id == conversation_id)
+    find_conversation(connection, scope, conversation_id)
+    mine = and_(scope.of(conversations), conversations.c.id == conversation_id)
     connection.execute(delete(conversations).where(mine))
 
 

@@ -9,7 +9,9 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from guru.errors import NotFound
+from guru.gateway.identity import Caller
 from guru.store.database import Database
+from guru.store.scope import Scope
 from guru.store.tables import responses
 from guru.types import JSON
 
@@ -27,16 +29,16 @@ class Kept(Struct):
 
 
 class Responses:
-    """The kept answers of every tenant."""
+    """The kept answers of everybody. Nobody sees another's."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, tenant: str, items: list[JSON], response: JSON) -> None:
+    async def keep(self, caller: Caller, items: list[JSON], response: JSON) -> None:
         """Durable when this returns. Answers older than `DAYS` go at the same time."""
         row = {
-            "id": response["id"], "tenant": tenant, "previous_id": response.get("previous_response_id"),
-            "input": items, "response": response, "created_at": time.time(),
+            "id": response["id"], "tenant": caller.tenant, "owner": caller.person, "input": items,
+            "previous_id": response.get("previous_response_id"), "response": response, "created_at": time.time(),
         }  # fmt: skip
 
         def write(connection: Connection) -> None:
@@ -45,27 +47,27 @@ class Responses:
 
         await self._database.write(write)
 
-    async def get(self, tenant: str, response_id: str) -> Kept:
+    async def get(self, caller: Caller, response_id: str) -> Kept:
         """Raises `NotFound`."""
-        return to_kept(await self._database.read(lambda connection: find(connection, tenant, response_id)))
+        return to_kept(await self._database.read(lambda connection: find(connection, caller.private, response_id)))
 
-    async def delete(self, tenant: str, response_id: str) -> None:
+    async def delete(self, caller: Caller, response_id: str) -> None:
         """Raises `NotFound`. Answers that went on from it stay, and cannot be gone on from."""
 
         def forget(connection: Connection) -> None:
-            find(connection, tenant, response_id)
-            connection.execute(delete(responses).where(responses.c.tenant == tenant, responses.c.id == response_id))
+            find(connection, caller.private, response_id)
+            connection.execute(delete(responses).where(caller.private.of(responses), responses.c.id == response_id))
 
         await self._database.write(forget)
 
-    async def turns(self, tenant: str, response_id: str) -> list[Kept]:
+    async def turns(self, caller: Caller, response_id: str) -> list[Kept]:
         """The answer and all that it went on from, the oldest first. Raises `NotFound` when one of them is gone."""
 
         def walk(connection: Connection) -> list[Kept]:
             found: list[Kept] = []
             following: str | None = response_id
             while following is not None and len(found) < LONGEST:
-                row = find(connection, tenant, following)
+                row = find(connection, caller.private, following)
                 found.append(to_kept(row))
                 following = row.previous_id
             return found[::-1]
@@ -73,8 +75,8 @@ class Responses:
         return await self._database.read(walk)
 
 
-def find(connection: Connection, tenant: str, response_id: str) -> Row[Any]:
-    query = select(responses).where(responses.c.tenant == tenant, responses.c.id == response_id)
+def find(connection: Connection, scope: Scope, response_id: str) -> Row[Any]:
+    query = select(responses).where(scope.of(responses), responses.c.id == response_id)
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(

@@ -73,7 +73,7 @@ def store_turn(
         changes["model"] = turn.model
     if turn.collection is not UNSET:
         changes["collection"] = turn.collection
-    rows.change_conversation(connection, caller.tenant, tree.id, changes)
+    rows.change_conversation(connection, caller.private, tree.id, changes)
     return Stored(user, answer), path_to(asked, by_id)
 
 

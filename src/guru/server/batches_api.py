@@ -7,7 +7,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from guru.gateway.batches.batches import Batch
-from guru.server.endpoint import Call, get, post
+from guru.gateway.batches.lines import ENDPOINTS
+from guru.server.endpoint import Call, door_name, get, post
 
 Key = Annotated[str, Meta(max_length=64)]
 Value = Annotated[str, Meta(max_length=512)]
@@ -45,7 +46,9 @@ class BatchList(Struct):
 
 @post("/v1/batches")
 async def create_batch(call: Call, body: NewBatch) -> Batch:
-    """Hand in a batch."""
+    """Hand in a batch. The key must be one for the lines' endpoint too."""
+    if body.endpoint in ENDPOINTS:
+        call.services.directory.check(call.caller("batches"), door_name(body.endpoint))
     expiry = body.output_expires_after
     return await call.services.batches.create(
         call.caller("batches"), body.endpoint, body.input_file_id, window=body.completion_window,
@@ -56,7 +59,7 @@ async def create_batch(call: Call, body: NewBatch) -> Batch:
 @get("/v1/batches")
 async def list_batches(call: Call, query: BatchQuery) -> BatchList:
     """The batches, the newest first."""
-    page = await call.services.batches.list(call.tenant, limit=query.limit, after=query.after)
+    page = await call.services.batches.list(call.caller("batches").visible, limit=query.limit, after=query.after)
     first, last = (page.items[0].id, page.items[-1].id) if page.items else (None, None)
     return BatchList(page.items, first, last, page.more)
 
@@ -64,13 +67,13 @@ async def list_batches(call: Call, query: BatchQuery) -> BatchList:
 @get("/v1/batches/{batch_id}")
 async def show_batch(call: Call, batch_id: str) -> Batch:
     """How far a batch is."""
-    return await call.services.batches.get(call.tenant, batch_id)
+    return await call.services.batches.get(call.caller("batches").visible, batch_id)
 
 
 @post("/v1/batches/{batch_id}/cancel")
 async def cancel_batch(call: Call, batch_id: str) -> Batch:
     """Ask no more of its lines; what is answered can be fetched."""
-    return await call.services.batches.cancel(call.tenant, batch_id)
+    return await call.services.batches.cancel(call.caller("batches").visible, batch_id)
 
 
 DOORS = [create_batch, list_batches, show_batch, cancel_batch]

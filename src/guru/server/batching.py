@@ -10,7 +10,9 @@ from guru.gateway.batches.batches import Batches
 from guru.gateway.batches.files import Files
 from guru.gateway.batches.provider import FindProvider
 from guru.gateway.batches.run import BatchRunner
+from guru.gateway.identity import Caller, Directory
 from guru.gateway.pipeline import Road
+from guru.server.endpoint import door_name
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
 from guru.store.jobs import Jobs
@@ -20,12 +22,18 @@ if TYPE_CHECKING:
 
 
 def open_batches(
-    files: Files, jobs: Jobs, road: Road, library: Library, *, doors: InnerDoors, settings: BatchSettings
-) -> Batches:
+    files: Files, jobs: Jobs, road: Road, library: Library, directory: Directory, *, doors: InnerDoors,
+    settings: BatchSettings,
+) -> Batches:  # fmt: skip
     """The batches of a server; their lines are answered by `doors`."""
+
+    def allow(caller: Caller, endpoint: str, model: str) -> None:
+        directory.check(caller, door_name(endpoint))
+        directory.allow(caller, model)
+
     runner = BatchRunner(
         files, doors.ask, settings, provider=batch_endpoints(library),
-        account=lambda caller, model, answer: account(road, caller, model, answer),
+        account=lambda caller, model, answer: account(road, caller, model, answer), allow=allow,
     )  # fmt: skip
     return Batches(files, jobs, runner, at_once=settings.at_once)
 

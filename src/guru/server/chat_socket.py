@@ -35,7 +35,7 @@ CLIENT_EVENTS = "message, cancel, reset and ping"
 async def chat_socket(socket: WebSocket) -> None:
     """One connection, from the handshake to its end."""
     try:
-        call_of(socket).caller("chat.socket")
+        call_of(socket).caller("chat.socket").require_member()
     except GuruError as error:
         await socket.send_denial_response(error_response(socket.scope, error))
         return
@@ -124,6 +124,7 @@ class SocketConversation:
         call = call_of(self._socket)
         try:
             caller = call.caller("chat.socket")
+            caller.require_member()
             events: list[Event] = []
             async with aclosing(call.services.road.run(to_request(asked, messages), caller)) as stream:
                 async for event in stream:

@@ -87,7 +87,9 @@ async def open_services(
         stack.push_async_callback(conversations.close)
         await conversations.open()
         inner = InnerDoors()
-        batches = open_batches(Files(database, blobs), jobs, road, library, doors=inner, settings=settings.batches)
+        batches = open_batches(
+            Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches
+        )
         reloadable: list[Reloadable] = [*([library] if isinstance(library, LocalLibrary) else []), limits, *steps]
         services = Services(
             reloader=Reloader(settings, source, reloadable),

@@ -20,7 +20,7 @@ class ConfigurationView(Struct, kw_only=True):
 @get("/api/v1/config")
 async def show_config(call: Call) -> ConfigurationView:
     """Whether the configuration file is in force."""
-    call.caller("config").require_admin()
+    call.require_operator()
     reloader = call.services.reloader
     return ConfigurationView(file=reloader.file, error=reloader.error, restart=reloader.restart)
 
@@ -28,7 +28,7 @@ async def show_config(call: Call) -> ConfigurationView:
 @post("/api/v1/config/reload")
 async def reload_config(call: Call) -> Changes:
     """Read the configuration file now; a change is noticed within a second anyway."""
-    call.caller("config").require_admin()
+    call.require_operator()
     return await call.services.reloader.reload()
 
 

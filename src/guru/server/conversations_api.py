@@ -31,31 +31,32 @@ class NewConversation(Struct, forbid_unknown_fields=True):
 @get("/api/v1/conversations")
 async def list_conversations(call: Call, query: ConversationQuery) -> ConversationPage:
     """The conversations, the one used last first."""
-    return await call.services.conversations.list(call.tenant, query.limit, query.before)
+    return await call.services.conversations.list(call.caller("conversations"), query.limit, query.before)
 
 
 @post("/api/v1/conversations", status=201)
 async def create_conversation(call: Call, body: NewConversation) -> Conversation:
     """Begin a conversation."""
-    return await call.services.conversations.create(call.tenant, body.title, body.collection, body.model)
+    caller = call.caller("conversations")
+    return await call.services.conversations.create(caller, body.title, body.collection, body.model)
 
 
 @get("/api/v1/conversations/{conversation_id}")
 async def show_conversation(call: Call, conversation_id: str) -> ConversationTree:
     """A conversation with all its messages, every branch."""
-    return await call.services.conversations.get(call.tenant, conversation_id)
+    return await call.services.conversations.get(call.caller("conversations"), conversation_id)
 
 
 @patch("/api/v1/conversations/{conversation_id}")
 async def change_conversation(call: Call, conversation_id: str, body: Changes) -> Conversation:
     """Change title, collection or model."""
-    return await call.services.conversations.change(call.tenant, conversation_id, body)
+    return await call.services.conversations.change(call.caller("conversations"), conversation_id, body)
 
 
 @delete("/api/v1/conversations/{conversation_id}")
 async def delete_conversation(call: Call, conversation_id: str) -> None:
     """Delete a conversation and its messages."""
-    await call.services.conversations.delete(call.tenant, conversation_id)
+    await call.services.conversations.delete(call.caller("conversations"), conversation_id)
 
 
 @post("/api/v1/conversations/{conversation_id}/messages", answer=Stored, media_type="text/event-stream")
@@ -74,7 +75,7 @@ async def send_message(call: Call, conversation_id: str, body: Turn) -> Any:
 @post("/api/v1/conversations/{conversation_id}/messages/{message_id}/stop", status=204)
 async def stop_message(call: Call, conversation_id: str, message_id: str) -> None:
     """End an answer that is being written; what was written stays."""
-    await call.services.conversations.stop(call.tenant, conversation_id, message_id)
+    await call.services.conversations.stop(call.caller("conversations"), conversation_id, message_id)
 
 
 DOORS = [

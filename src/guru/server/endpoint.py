@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from guru.errors import Forbidden
-from guru.gateway.identity import Caller
+from guru.gateway.identity import LOCAL_TENANT, Caller
 from guru.server.bodies import decode, decode_query, read_body
 from guru.server.errors import as_guru_error, error_response, on_http_exception, trace_id_of
 from guru.server.services import Services
@@ -51,7 +51,8 @@ class Call:
         """Who asks, at the door of that name. Raises `Unauthorized` and `Forbidden`."""
         scope, directory = self.request.scope, self.services.directory
         inside: Caller | None = scope.get("guru.caller")
-        if inside is not None:  # a line of a batch: whoever handed it in was let in then
+        if inside is not None:  # a line of a batch: whoever handed it in was let in then, and may be no longer
+            directory.check(inside, door)
             self._caller = msgspec.structs.replace(inside, route=door)
             self.headers = self._caller.headers
             return self._caller
@@ -79,6 +80,20 @@ class Call:
         caller = self.caller("admin")
         caller.require_admin()
         return caller
+
+    def require_operator(self) -> Caller:
+        """The caller, who manages what all organisations share: models, routes, releases. Raises `Forbidden`."""
+        caller = self.require_admin()
+        if caller.tenant != LOCAL_TENANT:
+            raise Forbidden(
+                "That is of the whole server, not of one organisation.", hint="Ask those who run this server."
+            )
+        return caller
+
+    def may_use(self, *names: str) -> bool:
+        """Whether the caller may use a model that has these names."""
+        caller = self._caller or self.identify("")
+        return any(self.services.directory.allows(caller, name) for name in names)
 
 
 def cache_mode(headers: Iterable[tuple[bytes, bytes]]) -> Literal["on", "off", "refresh"]:
@@ -169,8 +184,8 @@ class Endpoint:
     def _admit(self, call: Call) -> None:
         """Before anything of the request is read. Raises `Unauthorized` and `Forbidden`."""
         caller = call.identify(self.name)
-        if caller.role == "viewer" and not self.reads:
-            raise Forbidden("A viewer may only look.", hint="Use a key with the role `member` or `admin`.")
+        if not self.reads:
+            caller.require_member()
 
 
 def door_name(path: str) -> str:

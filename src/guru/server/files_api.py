@@ -72,7 +72,7 @@ async def upload_file(call: Call) -> FileObject:
         async with call.request.form(max_files=1, max_fields=10) as form:
             file, purpose, seconds = read_form(form)
             name = (file.filename or "file").replace("\\", "/").rpartition("/")[2][:255]
-            added = await call.services.files.add(caller.tenant, name, purpose, blocks(file), seconds=seconds)
+            added = await call.services.files.add(caller, name, purpose, blocks(file), seconds=seconds)
     except ClientDisconnect:
         raise ClientGone from None
     return to_object(added)
@@ -82,7 +82,7 @@ async def upload_file(call: Call) -> FileObject:
 async def list_files(call: Call, query: FileQuery) -> FileList:
     """The files, the newest first."""
     page = await call.services.files.list(
-        call.tenant, purpose=query.purpose, limit=query.limit, order=query.order, after=query.after
+        call.caller("files").visible, purpose=query.purpose, limit=query.limit, order=query.order, after=query.after
     )
     data = [to_object(file) for file in page.items]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
@@ -92,14 +92,14 @@ async def list_files(call: Call, query: FileQuery) -> FileList:
 @get("/v1/files/{file_id}")
 async def show_file(call: Call, file_id: str) -> FileObject:
     """What is known of a file."""
-    return to_object(await call.services.files.get(call.tenant, file_id))
+    return to_object(await call.services.files.get(call.caller("files").visible, file_id))
 
 
 @get("/v1/files/{file_id}/content", media_type="application/octet-stream")
 async def file_content(call: Call, file_id: str) -> Any:
     """The content of a file, or a part of it (`Range`)."""
-    file = await call.services.files.get(call.tenant, file_id)
-    path = await call.services.files.path(call.tenant, file_id)
+    file = await call.services.files.get(call.caller("files").visible, file_id)
+    path = await call.services.files.path(call.caller("files").visible, file_id)
     # Never shown by a browser as a page of this server.
     headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(file.filename)}"}
     return FileResponse(path, media_type="application/octet-stream", headers=headers)
@@ -108,7 +108,7 @@ async def file_content(call: Call, file_id: str) -> Any:
 @delete("/v1/files/{file_id}")
 async def delete_file(call: Call, file_id: str) -> FileDeleted:
     """Forget a file."""
-    await call.services.files.delete(call.tenant, file_id)
+    await call.services.files.delete(call.caller("files").visible, file_id)
     return FileDeleted(file_id)
 
 

@@ -12,9 +12,10 @@ from msgspec import Meta, Struct
 
 from guru.gateway.messages import moment
 from guru.server.endpoint import Call, get, post
+from guru.server.library import PULL
 from guru.server.services import Services
 from guru.server.sse import EventStream, sse
-from guru.store.jobs import Job
+from guru.store.jobs import Job, no_job
 
 
 class JobQuery(Struct, forbid_unknown_fields=True):
@@ -56,27 +57,41 @@ def to_view(job: Job) -> JobView:
 @get("/api/v1/jobs")
 async def list_jobs(call: Call, query: JobQuery) -> JobList:
     """Jobs, the newest first."""
-    jobs = await call.services.jobs.list(call.tenant, subject=query.collection, limit=query.limit)
+    jobs = await call.services.jobs.list(
+        call.tenant, subject=query.collection, people=call.caller("jobs").visible.owners, limit=query.limit
+    )
     return JobList([to_view(job) for job in jobs])
 
 
 @get("/api/v1/jobs/{job_id}")
 async def show_job(call: Call, job_id: str) -> JobView:
     """How far a job is."""
-    return to_view(await call.services.jobs.get(call.tenant, job_id))
+    return to_view(await find_job(call, job_id))
 
 
 @get("/api/v1/jobs/{job_id}/events", answer=JobView, media_type="text/event-stream")
 async def watch_job(call: Call, job_id: str) -> Any:
     """The job whenever it changes, as `progress` events, then as `done`."""
-    await call.services.jobs.get(call.tenant, job_id)
+    await find_job(call, job_id)
     return EventStream(job_events(call.services, call.tenant, job_id), {})
 
 
 @post("/api/v1/jobs/{job_id}/cancel")
 async def cancel_job(call: Call, job_id: str) -> JobView:
     """Ask a job to stop; what it has finished stays."""
+    job = await find_job(call, job_id)
+    if job.kind == PULL:
+        call.require_operator()  # as for beginning it
     return to_view(await call.services.jobs.cancel(call.tenant, job_id))
+
+
+async def find_job(call: Call, job_id: str) -> Job:
+    """A job that is everybody's, or the caller's. Raises `NotFound`."""
+    job = await call.services.jobs.get(call.tenant, job_id)
+    people = call.caller("jobs").visible.owners
+    if job.person is not None and people is not None and job.person not in people:
+        raise no_job(job_id)
+    return job
 
 
 async def job_events(services: Services, tenant: str, job_id: str) -> AsyncGenerator[bytes]:

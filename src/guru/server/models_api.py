@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 from guru.errors import ModelNotFound
@@ -22,22 +23,32 @@ class Pull(Struct, forbid_unknown_fields=True):
 
 @get("/api/v1/models")
 async def show_models(call: Call) -> ModelList:
-    """Every model that is here or in the catalogue."""
-    return ModelList(await list_models(call.services))
+    """Every model that is here or in the catalogue, as far as the caller may use it."""
+    return ModelList(await usable_models(call))
 
 
 @post("/api/v1/models/pull", status=202)
 async def pull_model(call: Call, body: Pull) -> JobAnswer:
     """Download a model, as a job. For administrators."""
-    call.require_admin()
+    call.require_operator()
     return JobAnswer(to_view(await call.services.models.pull(call.tenant, body.name)))
 
 
 @delete("/api/v1/models/{name:path}", status=204)
 async def remove_model(call: Call, name: str) -> None:
     """Remove a model's files. For administrators."""
-    call.require_admin()
+    call.require_operator()
     await call.services.models.remove(name)
+
+
+async def usable_models(call: Call) -> list[ModelStatus]:
+    """The models that the caller may use, each with the aliases that it may use."""
+    found = []
+    for model in await list_models(call.services):
+        aliases = [alias for alias in model.aliases if call.may_use(alias)]
+        if aliases or call.may_use(model.name):
+            found.append(msgspec.structs.replace(model, aliases=aliases))
+    return found
 
 
 async def list_models(services: Services) -> list[ModelStatus]:

@@ -31,7 +31,7 @@ from guru.models.wire.ollama_requests import (
 )
 from guru.server.bodies import read_body
 from guru.server.endpoint import Call, delete, get, post
-from guru.server.models_api import find_model, list_models
+from guru.server.models_api import find_model, usable_models
 from guru.server.road import answer, road_headers
 from guru.server.services import Services
 from guru.server.sse import EventStream, while_connected
@@ -196,16 +196,15 @@ async def embed(call: Call, *, legacy: bool) -> Embeddings:
 @get("/api/tags")
 async def ollama_tags(call: Call) -> JSON:
     """The models that the caller can use now, and the aliases that name them."""
-    ready = [model for model in await list_models(call.services) if model.status != "not installed"]
+    ready = [model for model in await usable_models(call) if model.status != "not installed"]
     named = [(model, name) for model in ready for name in (model.name, *model.aliases)]
-    allows, caller = call.services.directory.allows, call.caller("ollama.tags")
-    return {"models": [listed(model, name) for model, name in named if allows(caller, name)]}
+    return {"models": [listed(model, name) for model, name in named if call.may_use(name)]}
 
 
 @get("/api/ps")
 async def ollama_ps(call: Call) -> JSON:
-    """The models that are in memory."""
-    loaded = [model for model in await list_models(call.services) if model.status == "ready"]
+    """The models that are in memory, of those that the caller can use."""
+    loaded = [model for model in await usable_models(call) if model.status == "ready"]
     expires = datetime.now(UTC) + timedelta(seconds=call.services.settings.local.idle_unload_seconds)
 
     def running(model: ModelStatus) -> JSON:
@@ -243,7 +242,7 @@ async def ollama_show(call: Call, body: OllamaName) -> JSON:
 @post("/api/pull", media_type=LINES)
 async def ollama_pull(call: Call, body: OllamaName) -> Any:
     """Fetch a model, and tell how far it is. For administrators."""
-    call.require_admin()
+    call.require_operator()
     job = await call.services.models.pull(call.tenant, name_of(body))
     if body.stream:
         return EventStream(pull_lines(call, job), {}, LINES)
@@ -286,7 +285,7 @@ async def wait(call: Call, job: Job) -> Job:
 @delete("/api/delete")
 async def ollama_delete(call: Call, body: OllamaName) -> Any:
     """Remove a model's files. For administrators."""
-    call.require_admin()
+    call.require_operator()
     await call.services.models.remove(name_of(body))
     return Response(status_code=200)
 

@@ -21,7 +21,7 @@ from guru.models.wire.openai_text import TextEncoder, decode_text_request, shift
 from guru.server.bodies import read_body
 from guru.server.endpoint import Call, get, post
 from guru.server.errors import openai_error
-from guru.server.models_api import find_model, list_models
+from guru.server.models_api import find_model, usable_models
 from guru.server.road import answer, road_headers
 from guru.server.sse import while_connected
 from guru.store.ids import new_id
@@ -199,15 +199,16 @@ def is_tokens(value: Any) -> bool:
 
 @get("/v1/models")
 async def openai_models(call: Call) -> OpenAIModels:
-    """The models that can be called now, and the aliases that name them."""
-    ready = [model for model in await list_models(call.services) if model.status != "not installed"]
-    names = [name for model in ready for name in (model.name, *model.aliases)]
+    """The models that the caller can use now, and the aliases that name them."""
+    ready = [model for model in await usable_models(call) if model.status != "not installed"]
+    names = [name for model in ready for name in (model.name, *model.aliases) if call.may_use(name)]
     return OpenAIModels([openai_model(name) for name in names])
 
 
 @get("/v1/models/{name:path}")
 async def openai_show_model(call: Call, name: str) -> OpenAIModel:
     """One model."""
+    call.services.directory.allow(call.caller("models"), name)
     await find_model(call.services, name)
     return openai_model(name)
 

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 import guru
 from guru import samples, web
+from guru.gateway.identity.sessions import COOKIE
 from guru.server.login import to_login
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def page(template: str, *, public: bool = False, **context: object) -> Callable[
     async def endpoint(request: Request) -> Response:
         if not public and (elsewhere := to_login(request)) is not None:
             return elsewhere
-        html = templates().get_template(template).render(params=request.path_params, **context)
+        html = templates().get_template(template).render(
+            params=request.path_params, logged_in=COOKIE in request.cookies, **context
+        )
         return HTMLResponse(html, headers=SECURITY_HEADERS)
 
     return endpoint

@@ -130,14 +130,14 @@ class FeedbackBody(Struct, forbid_unknown_fields=True):
 @get("/api/v1/releases")
 async def list_releases(call: Call) -> ReleaseList:
     """The newest release of every alias."""
-    call.require_admin()
+    call.require_operator()
     return ReleaseList([info(view) for view in call.services.releases.views()])
 
 
 @post("/api/v1/releases", status=201)
 async def start_release(call: Call, body: ReleaseStart) -> ReleaseInfo:
     """Begin a release. A release of the same alias that is running ends."""
-    caller = call.require_admin()
+    caller = call.require_operator()
     members = {name: getattr(body, name) for name in ReleaseSettings.__struct_fields__}
     return info(await call.services.releases.start(body.alias, ReleaseSettings(**members), caller))
 
@@ -145,44 +145,44 @@ async def start_release(call: Call, body: ReleaseStart) -> ReleaseInfo:
 @get("/api/v1/releases/{alias}")
 async def show_release(call: Call, alias: str) -> ReleaseInfo:
     """The newest release of an alias, with how its versions compare."""
-    call.require_admin()
+    call.require_operator()
     return info(call.services.releases.show(alias))
 
 
 @post("/api/v1/releases/{alias}/share")
 async def change_share(call: Call, alias: str, body: ShareChange) -> ReleaseInfo:
     """Give the candidate another share. Everyone who had it keeps it when the share grows."""
-    return info(await call.services.releases.share(alias, body.share, call.require_admin()))
+    return info(await call.services.releases.share(alias, body.share, call.require_operator()))
 
 
 @post("/api/v1/releases/{alias}/flags")
 async def change_flags(call: Call, alias: str, body: FlagChange) -> ReleaseInfo:
     """Say who gets the candidate whatever the share."""
-    return info(await call.services.releases.flag(alias, body.flags, call.require_admin()))
+    return info(await call.services.releases.flag(alias, body.flags, call.require_operator()))
 
 
 @post("/api/v1/releases/{alias}/promote")
 async def promote_release(call: Call, alias: str) -> ReleaseInfo:
     """Give the candidate everything. The first time, a blue-green release is switched and still watched."""
-    return info(await call.services.releases.promote(alias, call.require_admin()))
+    return info(await call.services.releases.promote(alias, call.require_operator()))
 
 
 @post("/api/v1/releases/{alias}/rollback")
 async def rollback_release(call: Call, alias: str, body: RollbackReason) -> ReleaseInfo:
     """Give the candidate nothing, at once."""
-    return info(await call.services.releases.rollback(alias, call.require_admin(), body.reason))
+    return info(await call.services.releases.rollback(alias, call.require_operator(), body.reason))
 
 
 @post("/api/v1/releases/{alias}/stop")
 async def stop_release(call: Call, alias: str) -> ReleaseInfo:
     """End a release undecided: the weights of the configuration hold again."""
-    return info(await call.services.releases.stop(alias, call.require_admin()))
+    return info(await call.services.releases.stop(alias, call.require_operator()))
 
 
 @get("/api/v1/releases/{alias}/history")
 async def release_history(call: Call, alias: str, query: HistoryQuery) -> History:
     """Every change of an alias's releases: who, when, what it was before and after."""
-    call.require_admin()
+    call.require_operator()
     found = await call.services.releases.history(alias, query.limit)
     return History(
         [
@@ -195,7 +195,7 @@ async def release_history(call: Call, alias: str, query: HistoryQuery) -> Histor
 @get("/api/v1/releases/{alias}/versions")
 async def release_versions(call: Call, alias: str) -> Versions:
     """What the labels of an alias have stood for. A version never changes: another definition is another version."""
-    call.require_admin()
+    call.require_operator()
     rows = await call.services.releases.versions(alias)
     return Versions([msgspec.convert(row | {"created_at": moment(row["created_at"])}, VersionView) for row in rows])
 
@@ -203,7 +203,7 @@ async def release_versions(call: Call, alias: str) -> Versions:
 @get("/api/v1/releases/{alias}/shadows")
 async def release_shadows(call: Call, alias: str, query: HistoryQuery) -> ShadowList:
     """What a shadow has answered, the newest first."""
-    call.require_admin()
+    call.require_operator()
     found = await call.services.releases.shadows(alias, query.limit)
     return ShadowList([ShadowView(**(msgspec.structs.asdict(answer) | {"at": moment(answer.at)})) for answer in found])
 
@@ -212,7 +212,7 @@ async def release_shadows(call: Call, alias: str, query: HistoryQuery) -> Shadow
 async def give_feedback(call: Call, body: FeedbackBody) -> None:
     """Say how good an answer was, by the `x-guru-trace-id` that came with it. The last score of each person counts."""
     caller = call.caller("feedback")
-    trace = await call.services.tracer.get(caller.tenant, body.trace_id)
+    trace = await call.services.tracer.get(caller.visible, body.trace_id)
     await call.services.feedback.give(
         caller,
         body.trace_id,

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from guru.errors import BadRequest, GuruError, InvalidParameter
+from guru.gateway.identity import Caller
 from guru.gateway.responses import history
 from guru.models.wire.openai_responses import ResponsesRequest, decode_responses_request, with_history
 from guru.models.wire.openai_responses_answer import ResponseWriter, without_seal
@@ -81,11 +82,11 @@ async def create_response(call: Call) -> Any:
     request = decode_responses_request(await read_body(call.request))
     caller = call.caller("responses")
     if request.previous_response_id is not None:
-        turns = await call.services.responses.turns(caller.tenant, request.previous_response_id)
+        turns = await call.services.responses.turns(caller, request.previous_response_id)
         request.chat.messages = with_history(request, history(turns))
     writer = ResponseWriter(new_id("resp"), time.time(), request, new_id, trace_id=caller.trace_id)
     encoder = ResponseEncoder(writer)
-    events = kept(call, request, encoder, call.services.road.run(request.chat, caller), caller.tenant)
+    events = kept(call, request, encoder, call.services.road.run(request.chat, caller), caller)
     return await answer(call, events, lambda _: encoder, stream=request.chat.stream)
 
 
@@ -123,7 +124,7 @@ def to_sse(event: JSON) -> bytes:
 
 
 async def kept(
-    call: Call, request: ResponsesRequest, encoder: ResponseEncoder, events: AsyncGenerator[Event], tenant: str
+    call: Call, request: ResponsesRequest, encoder: ResponseEncoder, events: AsyncGenerator[Event], caller: Caller
 ) -> AsyncGenerator[Event]:
     """The events, once more: the answer is kept before the caller is told that it is complete."""
     responses, begun = call.services.responses, False
@@ -134,13 +135,13 @@ async def kept(
                 begun = begun or not isinstance(event, Started)
                 encoder.feed(event)
                 if isinstance(event, Completed) and request.store:
-                    await responses.keep(tenant, items, encoder.writer.response)
+                    await responses.keep(caller, items, encoder.writer.response)
                 yield event
     except Exception as error:
         if begun:
             encoder.fail(as_guru_error(error, call.trace_id))
             if request.store:
-                await responses.keep(tenant, items, encoder.writer.response)
+                await responses.keep(caller, items, encoder.writer.response)
         raise
 
 
@@ -162,21 +163,21 @@ async def show_response(call: Call, response_id: str, query: ResponseQuery) -> A
     if query.stream:
         message = "An answer that is complete cannot be streamed again."
         raise InvalidParameter(message, param="stream", hint="Leave `stream` out.")
-    found = (await call.services.responses.get(call.tenant, response_id)).response
+    found = (await call.services.responses.get(call.caller("responses"), response_id)).response
     return found | {"output": [without_seal(item) for item in found["output"]]}
 
 
 @delete("/v1/responses/{response_id}")
 async def delete_response(call: Call, response_id: str) -> Deleted:
     """Forget an answer."""
-    await call.services.responses.delete(call.tenant, response_id)
+    await call.services.responses.delete(call.caller("responses"), response_id)
     return Deleted(response_id, "response")
 
 
 @get("/v1/responses/{response_id}/input_items")
 async def list_input_items(call: Call, response_id: str, query: ItemQuery) -> ItemList:
     """What an answer was given to read: its own input, and the conversation that it went on from."""
-    turns = await call.services.responses.turns(call.tenant, response_id)
+    turns = await call.services.responses.turns(call.caller("responses"), response_id)
     items = [without_seal(item) for item in [*history(turns[:-1]), *turns[-1].input]]
     if query.order == "desc":
         items.reverse()
@@ -193,7 +194,7 @@ async def list_input_items(call: Call, response_id: str, query: ItemQuery) -> It
 @post("/v1/responses/{response_id}/cancel")
 async def cancel_response(call: Call, response_id: str) -> Any:
     """Refused: only answers made in the background can be cancelled, and there are none here."""
-    await call.services.responses.get(call.tenant, response_id)
+    await call.services.responses.get(call.caller("responses"), response_id)
     raise BadRequest(
         "Only a response that was made in the background can be cancelled, and this one was not.",
         hint="Close the stream to stop an answer.",

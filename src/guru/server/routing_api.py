@@ -16,14 +16,14 @@ class Routes(Struct):
 @get("/api/v1/routes")
 async def list_routes(call: Call) -> Routes:
     """Aliases with their deployments: health, breaker, requests in flight, latency, errors."""
-    call.require_admin()
+    call.require_operator()
     return Routes(call.services.router.status())
 
 
 @get("/api/v1/routes/{name:path}")
 async def show_route(call: Call, name: str) -> RouteStatus:
     """One alias, or one `provider/model`."""
-    call.require_admin()
+    call.require_operator()
     return call.services.router.describe(name)
 
 

@@ -75,7 +75,7 @@ class TracePage(Struct):
 async def list_traces(call: Call, query: TraceQuery) -> TracePage:
     """Requests, the newest first."""
     rows = await call.services.tracer.list(
-        call.tenant, limit=query.limit + 1, before=query.before, route=query.route
+        call.caller("traces").visible, limit=query.limit + 1, before=query.before, route=query.route
     )  # fmt: skip
     more = len(rows) > query.limit
     found = [msgspec.convert(row | {"started_at": moment(row["started_at"])}, TraceSummary) for row in rows]
@@ -86,7 +86,7 @@ async def list_traces(call: Call, query: TraceQuery) -> TracePage:
 @get("/api/v1/traces/{trace_id}")
 async def show_trace(call: Call, trace_id: str) -> TraceView:
     """One request, step by step, with everything that was sent."""
-    row = await call.services.tracer.get(call.tenant, trace_id)
+    row = await call.services.tracer.get(call.caller("traces").visible, trace_id)
     return msgspec.convert(row | {"started_at": moment(row["started_at"])}, TraceView)
 
 

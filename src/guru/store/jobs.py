@@ -41,6 +41,7 @@ class Job(Struct, kw_only=True):
 
     id: str
     tenant: str
+    person: str | None
     kind: str
     subject: str | None
     status: Status
@@ -92,11 +93,14 @@ class Jobs:
         self._handlers[kind] = handler
         self._at_once[kind] = at_once
 
-    async def submit(self, tenant: str, kind: str, arguments: dict[str, Any], *, subject: str | None = None) -> Job:
-        """Queue a job; it is durable when this returns."""
+    async def submit(
+        self, tenant: str, kind: str, arguments: dict[str, Any], *,
+        subject: str | None = None, person: str | None = None,
+    ) -> Job:  # fmt: skip
+        """Queue a job; it is durable when this returns. `person` is whose it is, where it is not everybody's."""
         row = {
-            "id": new_id("job"), "tenant": tenant, "kind": kind, "subject": subject, "status": "queued",
-            "arguments": arguments, "progress": {}, "created_at": time.time(),
+            "id": new_id("job"), "tenant": tenant, "person": person, "kind": kind, "subject": subject,
+            "status": "queued", "arguments": arguments, "progress": {}, "created_at": time.time(),
         }  # fmt: skip
         await self._database.write(lambda connection: connection.execute(insert(jobs).values(row)))
         self._wake.set()
@@ -109,14 +113,18 @@ class Jobs:
         query = select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
-            raise NotFound(f"There is no job {job_id!r}.")
+            raise no_job(job_id)
         return to_job(row)
 
-    async def list(self, tenant: str, *, subject: str | None = None, limit: int = 50) -> list[Job]:
-        """The newest first."""
+    async def list(
+        self, tenant: str, *, subject: str | None = None, people: tuple[str, ...] | None = None, limit: int = 50
+    ) -> list[Job]:
+        """The newest first. `people`: those that are everybody's, and theirs; None: all."""
         query = select(jobs).where(jobs.c.tenant == tenant).order_by(jobs.c.created_at.desc()).limit(limit)
         if subject is not None:
             query = query.where(jobs.c.subject == subject)
+        if people is not None:
+            query = query.where(or_(jobs.c.person.is_(None), jobs.c.person.in_(people)))
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [self._running[row.id][0].job if row.id in self._running else to_job(row) for row in rows]
 
@@ -271,6 +279,10 @@ def lease_ended(row: Row[Any], now: float, me: str) -> bool:
     if host != my_host or row.owner == me:
         return False
     return pid == my_pid or not psutil.pid_exists(int(pid))
+
+
+def no_job(job_id: str) -> NotFound:
+    return NotFound(f"There is no job {job_id!r}.")
 
 
 def to_job(row: Row[Any]) -> Job:

@@ -14,6 +14,7 @@ from guru.models.providers.base import BatchStatus
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
+from guru.store.scope import Scope
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
 
@@ -76,8 +77,8 @@ class Setting:
                 }  # fmt: skip
                 yield json.dumps(line).encode() + b"\n"
 
-        file = await self.files.add("local", "in.jsonl", "batch", pieces())
         caller = local_owner("batches", "tr_1")
+        file = await self.files.add(caller, "in.jsonl", "batch", pieces())
         return await self.batches.create(
             caller, "/v1/chat/completions", file.id, metadata=metadata or {"provider_batch": "true"}
         )
@@ -85,10 +86,10 @@ class Setting:
     async def ended(self, batch):
         async for _ in self.jobs.watch("local", (await self.jobs.list("local"))[0].id):
             pass
-        return await self.batches.get("local", batch.id)
+        return await self.batches.get(Scope("local"), batch.id)
 
     async def lines(self, file_id):
-        path = await self.files.path("local", file_id)
+        path = await self.files.path(Scope("local"), file_id)
         return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
@@ -138,7 +139,7 @@ async def test_a_cancelled_batch_is_cancelled_at_the_provider(setting):
             break
         del job
         setting.jobs.announce()
-    await setting.batches.cancel("local", batch.id)
+    await setting.batches.cancel(Scope("local"), batch.id)
     batch = await setting.ended(batch)
     assert (batch.status, setting.endpoint.cancelled) == ("cancelled", ["batch_1"])
 

@@ -22,6 +22,7 @@ from guru.gateway.batches.run import ENDED, KIND, BatchRunner
 from guru.gateway.identity import Caller
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
+from guru.store.scope import Scope
 from guru.store.tables import batch_lines, batches
 
 JSON = dict[str, Any]
@@ -67,7 +68,7 @@ class Batch(Struct, kw_only=True):
 
 
 class Batches:
-    """The batches of every tenant."""
+    """The batches of everybody."""
 
     def __init__(self, files: Files, jobs: Jobs, runner: BatchRunner, *, at_once: int = 2) -> None:
         self._database = files.database
@@ -89,34 +90,34 @@ class Batches:
         for name in ("trace_id", "route", "headers"):
             kept.pop(name, None)
         row = {
-            "id": new_id("batch"), "tenant": caller.tenant, "endpoint": endpoint, "input_file_id": file_id,
-            "completion_window": window, "status": "validating", "caller": kept, "metadata": metadata,
-            "output_seconds": output_seconds, "created_at": now, "expires_at": now + seconds,
+            "id": new_id("batch"), "tenant": caller.tenant, "owner": caller.person, "endpoint": endpoint,
+            "input_file_id": file_id, "completion_window": window, "status": "validating", "caller": kept,
+            "metadata": metadata, "output_seconds": output_seconds, "created_at": now, "expires_at": now + seconds,
         }  # fmt: skip
 
         def write(connection: Connection) -> None:
-            file = find_file(connection, caller.tenant, file_id)
+            file = find_file(connection, caller.visible, file_id)
             if file.purpose != "batch":
                 message = f"The file {file_id} is for {file.purpose!r}."
                 raise InvalidParameter(message, param="input_file_id", hint='Upload it with purpose="batch".')
             connection.execute(insert(batches).values(row))
 
         await self._database.write(write)
-        job = await self._jobs.submit(caller.tenant, KIND, {"batch": row["id"]})
+        job = await self._jobs.submit(caller.tenant, KIND, {"batch": row["id"]}, person=caller.person)
         named = update(batches).where(batches.c.id == row["id"]).values(job_id=job.id)
         await self._database.write(lambda connection: connection.execute(named))
-        return await self.get(caller.tenant, str(row["id"]))
+        return await self.get(caller.private, str(row["id"]))
 
-    async def get(self, tenant: str, batch_id: str) -> Batch:
+    async def get(self, scope: Scope, batch_id: str) -> Batch:
         """Raises `NotFound`."""
-        row = await self._database.read(lambda connection: find_batch(connection, tenant, batch_id))
+        row = await self._database.read(lambda connection: find_batch(connection, scope, batch_id))
         if row.status not in ENDED and await self._end_orphan(row):
-            row = await self._database.read(lambda connection: find_batch(connection, tenant, batch_id))
+            row = await self._database.read(lambda connection: find_batch(connection, scope, batch_id))
         return await self._database.read(lambda connection: to_batch(connection, row))
 
-    async def list(self, tenant: str, *, limit: int = 20, after: str | None = None) -> Page:
+    async def list(self, scope: Scope, *, limit: int = 20, after: str | None = None) -> Page:
         """The newest first. Raises `InvalidParameter` for an unknown `after`."""
-        query = select(batches).where(batches.c.tenant == tenant)
+        query = select(batches).where(scope.of(batches))
 
         def read(connection: Connection) -> Page:
             rows = page(connection, query, batches, limit=limit, order="desc", after=after)
@@ -124,9 +125,9 @@ class Batches:
 
         return await self._database.read(read)
 
-    async def cancel(self, tenant: str, batch_id: str) -> Batch:
+    async def cancel(self, scope: Scope, batch_id: str) -> Batch:
         """Ask no more lines; the answers that are there can be fetched. Raises `Conflict` when it has ended."""
-        batch = await self.get(tenant, batch_id)
+        batch = await self.get(scope, batch_id)
         if batch.status in ENDED:
             raise Conflict(f"The batch {batch_id} is {batch.status} already.")
         change = (
@@ -135,10 +136,10 @@ class Batches:
             .values(status="cancelling", cancelling_at=time.time())
         )
         await self._database.write(lambda connection: connection.execute(change))
-        row = await self._database.read(lambda connection: find_batch(connection, tenant, batch_id))
-        if row.job_id is not None and not (await self._jobs.get(tenant, row.job_id)).ended:
-            await self._jobs.cancel(tenant, row.job_id)
-        return await self.get(tenant, batch_id)
+        row = await self._database.read(lambda connection: find_batch(connection, scope, batch_id))
+        if row.job_id is not None and not (await self._jobs.get(scope.tenant, row.job_id)).ended:
+            await self._jobs.cancel(scope.tenant, row.job_id)
+        return await self.get(scope, batch_id)
 
     async def _end_orphan(self, row: Row[Any]) -> bool:
         """End a batch whose job ended without it: it was still waiting, or its process died too often."""
@@ -162,9 +163,9 @@ def window_seconds(window: str) -> int:
     return seconds
 
 
-def find_batch(connection: Connection, tenant: str, batch_id: str) -> Row[Any]:
+def find_batch(connection: Connection, scope: Scope, batch_id: str) -> Row[Any]:
     """Raises `NotFound`."""
-    query = select(batches).where(batches.c.tenant == tenant, batches.c.id == batch_id)
+    query = select(batches).where(scope.of(batches), batches.c.id == batch_id)
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"There is no batch {batch_id!r}.", param="batch_id")

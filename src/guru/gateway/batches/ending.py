@@ -42,8 +42,9 @@ async def end_batch(store: Files, row: Row[Any], status: str, errors: list[JSON]
                 digest, size = blob
                 filename = f"{row.id}_{suffix}.jsonl"
                 made = file_row(
-                    row.tenant, filename, "batch_output", digest=digest, size=size, seconds=row.output_seconds
-                )
+                    row.tenant, row.owner, filename, "batch_output", digest=digest, size=size,
+                    seconds=row.output_seconds,
+                )  # fmt: skip
                 connection.execute(insert(files).values(made))
                 values[f"{name}_file_id"] = made["id"]
         mine = batch_lines.c.batch_id == row.id

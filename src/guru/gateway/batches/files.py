@@ -12,10 +12,12 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, and_, delete, insert, or_, select
 
 from guru.errors import InvalidParameter, NotFound
+from guru.gateway.identity import Caller
 from guru.knowledge.trash import remove_unused
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.ids import new_id
+from guru.store.scope import Scope
 from guru.store.tables import batches, files
 
 Order = Literal["asc", "desc"]
@@ -42,43 +44,43 @@ class Page(Struct):
 
 
 class Files:
-    """The files of every tenant. One that has expired is not there any more."""
+    """The files of everybody. One that has expired is not there any more."""
 
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self.database = database
         self.blobs = blobs
 
     async def add(
-        self, tenant: str, filename: str, purpose: str, pieces: AsyncIterator[bytes], *, seconds: float | None = None
+        self, caller: Caller, filename: str, purpose: str, pieces: AsyncIterator[bytes], *, seconds: float | None = None
     ) -> File:
         """Keep what comes in `pieces`; durable when this returns. `seconds` is how long it is kept."""
         with self.blobs.writer() as blob:
             async for piece in pieces:
                 await asyncio.to_thread(blob.write, piece)
             digest, size = await asyncio.to_thread(blob.keep), blob.size
-        row = file_row(tenant, filename, purpose, digest=digest, size=size, seconds=seconds)
+        row = file_row(caller.tenant, caller.person, filename, purpose, digest=digest, size=size, seconds=seconds)
 
         def write(connection: Connection) -> File:
             self._remove_expired(connection)
             connection.execute(insert(files).values(row))
-            return to_file(find_file(connection, tenant, row["id"]))
+            return to_file(find_file(connection, caller.private, row["id"]))
 
         return await self.database.write(write)
 
-    async def get(self, tenant: str, file_id: str) -> File:
+    async def get(self, scope: Scope, file_id: str) -> File:
         """Raises `NotFound`."""
-        return to_file(await self.database.read(lambda connection: find_file(connection, tenant, file_id)))
+        return to_file(await self.database.read(lambda connection: find_file(connection, scope, file_id)))
 
-    async def path(self, tenant: str, file_id: str) -> Path:
+    async def path(self, scope: Scope, file_id: str) -> Path:
         """The file that holds the content. Raises `NotFound`."""
-        return self.blobs.path((await self.get(tenant, file_id)).digest)
+        return self.blobs.path((await self.get(scope, file_id)).digest)
 
     async def list(
-        self, tenant: str, *, purpose: str | None = None, limit: int = 100, order: Order = "desc",
+        self, scope: Scope, *, purpose: str | None = None, limit: int = 100, order: Order = "desc",
         after: str | None = None,
     ) -> Page:  # fmt: skip
         """A page of files by the time they were made. Raises `InvalidParameter` for an unknown `after`."""
-        query = select(files).where(files.c.tenant == tenant, not_expired())
+        query = select(files).where(scope.of(files), not_expired())
         if purpose is not None:
             query = query.where(files.c.purpose == purpose)
         rows = await self.database.read(
@@ -86,16 +88,16 @@ class Files:
         )
         return Page([to_file(row) for row in rows[:limit]], len(rows) > limit)
 
-    async def delete(self, tenant: str, file_id: str) -> None:
+    async def delete(self, scope: Scope, file_id: str) -> None:
         """Raises `NotFound`, and `InvalidParameter` for the input of a batch that runs."""
 
         def forget(connection: Connection) -> None:
-            row = find_file(connection, tenant, file_id)
+            row = find_file(connection, scope, file_id)
             needed = select(batches.c.id).where(batches.c.input_file_id == file_id, batches.c.status.in_(RUNNING))
             if batch_id := connection.scalar(needed.limit(1)):
                 message = f"The batch {batch_id} still reads this file."
                 raise InvalidParameter(message, param="file_id", hint="Cancel the batch first.")
-            connection.execute(delete(files).where(files.c.tenant == tenant, files.c.id == file_id))
+            connection.execute(delete(files).where(scope.of(files), files.c.id == file_id))
             remove_unused(connection, self.blobs, [row.digest])
 
         await self.database.write(forget)
@@ -116,14 +118,14 @@ class Files:
 
 
 def file_row(
-    tenant: str, filename: str, purpose: str, *, digest: str, size: int, seconds: float | None
+    tenant: str, owner: str, filename: str, purpose: str, *, digest: str, size: int, seconds: float | None
 ) -> dict[str, Any]:
     now = time.time()
     if seconds is None and purpose in ("batch", "batch_output"):
         seconds = BATCH_DAYS * 86400
     return {
-        "id": new_id("file"), "tenant": tenant, "filename": filename, "purpose": purpose, "digest": digest,
-        "bytes": size, "created_at": now, "expires_at": None if seconds is None else now + seconds,
+        "id": new_id("file"), "tenant": tenant, "owner": owner, "filename": filename, "purpose": purpose,
+        "digest": digest, "bytes": size, "created_at": now, "expires_at": None if seconds is None else now + seconds,
     }  # fmt: skip
 
 
@@ -131,9 +133,9 @@ def not_expired() -> Any:
     return or_(files.c.expires_at.is_(None), files.c.expires_at > time.time())
 
 
-def find_file(connection: Connection, tenant: str, file_id: str) -> Row[Any]:
+def find_file(connection: Connection, scope: Scope, file_id: str) -> Row[Any]:
     """Raises `NotFound`."""
-    query = select(files).where(files.c.tenant == tenant, files.c.id == file_id, not_expired())
+    query = select(files).where(scope.of(files), files.c.id == file_id, not_expired())
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"There is no file {file_id!r}.", param="file_id", hint="It may have expired or been deleted.")

@@ -7,13 +7,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, insert, select, update
 
 from guru.config import BatchSettings
+from guru.errors import GuruError
 from guru.gateway.batches.ending import ENDED, end_batch
 from guru.gateway.batches.files import Files
 from guru.gateway.batches.lines import Answered, Line, answered_line, encode, problem, read_lines, unasked_line
@@ -21,7 +22,11 @@ from guru.gateway.batches.provider import FindProvider, ProviderRun, provider_of
 from guru.gateway.identity import Caller
 from guru.store.ids import new_id
 from guru.store.jobs import JobRun
+from guru.store.scope import Scope
 from guru.store.tables import batch_lines, batches
+
+if TYPE_CHECKING:
+    from guru.models.providers.base import BatchApi
 
 JSON = dict[str, Any]
 Ask = Callable[[str, bytes, Caller], Awaitable[Answered]]
@@ -29,6 +34,9 @@ Ask = Callable[[str, bytes, Caller], Awaitable[Answered]]
 
 Account = Callable[[Caller, str, Answered], None]
 """Write down what a line cost that a provider answered in a batch of its own: who asked, `provider/model`, answer."""
+
+Allow = Callable[[Caller, str, str], None]
+"""Raises a `GuruError` where somebody may not ask a model by an endpoint now: who asks, endpoint, `provider/model`."""
 
 KIND: Final = "batch"
 SHOWN_ERRORS: Final = 100
@@ -51,7 +59,7 @@ class BatchRunner:
 
     def __init__(
         self, files: Files, ask: Ask, settings: BatchSettings, *, provider: FindProvider | None = None,
-        account: Account | None = None, pause: float = 1.0, poll: float = 30.0,
+        account: Account | None = None, allow: Allow | None = None, pause: float = 1.0, poll: float = 30.0,
     ) -> None:  # fmt: skip
         """`pause` is the first wait before a line is asked again, `poll` between looks at a provider: seconds."""
         self._files = files
@@ -60,6 +68,7 @@ class BatchRunner:
         self._settings = settings
         self._provider = provider
         self._account = account
+        self._allow = allow
         self._pause = pause
         self._poll = poll
 
@@ -82,7 +91,7 @@ class BatchRunner:
         if row.status == "cancelling":
             await end_batch(self._files, row, "cancelled")
             return
-        path = await self._files.path(row.tenant, row.input_file_id)
+        path = await self._files.path(Scope(row.tenant), row.input_file_id)
         if row.status == "validating":
             checked = await asyncio.to_thread(check_input, path, row.endpoint, self._settings.max_lines)
             if not checked.valid:
@@ -106,14 +115,23 @@ class BatchRunner:
         wanted = (row.metadata or {}).get("provider_batch", str(self._settings.provider)).lower() == "true"
         if self._provider is None or not (wanted or row.provider):
             return False
-        found = row.provider or await asyncio.to_thread(provider_of_lines, path, row.endpoint, self._provider)
+        caller = msgspec.convert(row.caller | {"route": KIND, "trace_id": ""}, Caller)
+
+        def find(model: str) -> tuple[str, BatchApi] | None:
+            if self._allow is not None:
+                self._allow(caller, row.endpoint, model)
+            return self._provider(model) if self._provider is not None else None
+
+        try:
+            found = row.provider or await asyncio.to_thread(provider_of_lines, path, row.endpoint, find)
+        except GuruError:
+            return False  # the lines are asked here: each of them learns why it is refused
         if found is None:
             return False
         api = self._provider(found["name"] + "/")
         if api is None:
             return False
         provider = ProviderRun(self._database, row, api[1], found, poll=self._poll)
-        caller = msgspec.convert(row.caller | {"route": KIND, "trace_id": ""}, Caller)
         async for line, answer in provider.answers(path):
             await self._keep(row, line, answer)
             if self._account is not None and answer is not None and answer.status < 400:

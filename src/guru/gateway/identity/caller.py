@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from guru.config import Role
 from guru.errors import Forbidden
+from guru.store.scope import Scope
 
 LOCAL_TENANT = "local"
 
@@ -37,6 +38,26 @@ class Caller(Struct, frozen=True, kw_only=True):
     owner: bool = False
     """Whether this is the person whose machine it is: may name files of the server's disk."""
 
+    @property
+    def person(self) -> str:
+        """What this caller makes is owned by: its user, else its key, else the person whose machine it is."""
+        return self._names[0]
+
+    @property
+    def private(self) -> Scope:
+        """What is the caller's own, and nobody else's."""
+        return Scope(self.tenant, self._names)
+
+    @property
+    def visible(self) -> Scope:
+        """What the caller may see of what others can show to administrators: an administrator sees it all."""
+        return Scope(self.tenant, None if self.role == "admin" else self._names)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        names = (self.user and f"user:{self.user}", self.key and f"key:{self.key}")
+        return tuple(name for name in names if name) or ("owner",)
+
     def require_owner(self) -> None:
         """Raises `Forbidden` for everybody else."""
         if not self.owner:
@@ -44,6 +65,11 @@ class Caller(Struct, frozen=True, kw_only=True):
                 "Only the local owner may name files on the server's disk.",
                 hint="Upload the files to /api/v1/collections/{name}/documents instead.",
             )
+
+    def require_member(self) -> None:
+        """Raises `Forbidden` for those who may only look."""
+        if self.role == "viewer":
+            raise Forbidden("A viewer may only look.", hint="Use a key with the role `member` or `admin`.")
 
     def require_admin(self) -> None:
         """Raises `Forbidden` for everybody who may not manage keys, teams, users and releases."""

@@ -156,27 +156,50 @@ class Directory:
 
     def _caller(self, key: Key, hashed: bytes, sent: Credentials, route: str, trace_id: str) -> Caller:
         now = self._now()
-        if key.revoked_at is not None:
-            raise Unauthorized("This API key was revoked.", hint=HINT)
-        if key.expires_at is not None and key.expires_at <= now:
-            raise Unauthorized("This API key has expired.", hint=HINT)
+        if (reason := self._closed(key)) is not None:
+            raise reason
         if hashed != key.hash and (key.previous_expires_at or 0.0) <= now:
             raise Unauthorized("This API key was replaced by a new one.", hint=HINT)
         role, team = key.role, key.team
         if key.user is not None and (user := self._users.get((key.tenant, key.user))) is not None:
-            if user.disabled:
-                raise Unauthorized(f"The user {user.name} is disabled.", hint="Ask an administrator.")
             role, team = lesser(role, user.role), team or user.team
-        if not matches(key.routes, route):
-            raise Forbidden(f"This API key may not use {route}.", hint=f"It may use: {', '.join(key.routes)}.")
+        check_route(key, route)
         self._used[key.id] = now
         return Caller(
             tenant=key.tenant, route=route, trace_id=trace_id, key=key.id, team=team, user=key.user, role=role,
             tags=(*key.tags, *sent.tags),
         )  # fmt: skip
 
+    def _closed(self, key: Key) -> Unauthorized | None:
+        """Why a key opens nothing any more; None: it does."""
+        if key.revoked_at is not None:
+            return Unauthorized("This API key was revoked.", hint=HINT)
+        if key.expires_at is not None and key.expires_at <= self._now():
+            return Unauthorized("This API key has expired.", hint=HINT)
+        user = self._users.get((key.tenant, key.user)) if key.user is not None else None
+        if user is not None and user.disabled:
+            return Unauthorized(f"The user {user.name} is disabled.", hint="Ask an administrator.")
+        return None
+
+    def check(self, caller: Caller, route: str) -> None:
+        """Whether somebody who was let in before is let in at the door `route` now.
+
+        For work that goes on behind a request, such as the lines of a batch. Raises `Unauthorized` and `Forbidden`.
+        """
+        if caller.key is None:
+            return
+        key = self._keys.get(caller.key)
+        if key is None:
+            raise Unauthorized("This API key is not known here.", hint=HINT)
+        if (reason := self._closed(key)) is not None:
+            raise reason
+        check_route(key, route)
+
     def allow(self, caller: Caller, model: str, route: str = "") -> None:
-        """Raises `Forbidden` when the caller's key or team may not use the model."""
+        """Raises `Forbidden` when the caller's key or team may not use the model, `Unauthorized` when the key ended."""
+        key = self._keys.get(caller.key) if caller.key is not None else None
+        if key is not None and (reason := self._closed(key)) is not None:
+            raise reason
         if not self.allows(caller, model):
             raise Forbidden(
                 f"This API key may not use the model {model!r}.", hint="/v1/models lists those that it may use.",
@@ -184,9 +207,10 @@ class Directory:
             )  # fmt: skip
 
     def allows(self, caller: Caller, model: str) -> bool:
+        """Whether the caller may use the model now."""
         if caller.key is not None:
             key = self._keys.get(caller.key)
-            if key is None or not matches(key.models, model):
+            if key is None or self._closed(key) is not None or not matches(key.models, model):
                 return False
         team = self._teams.get((caller.tenant, caller.team)) if caller.team else None
         return team is None or matches(team.models, model)
@@ -259,6 +283,12 @@ class Credentials:
             elif name == b"x-guru-tags":
                 named = (tag.strip() for tag in value.decode("latin-1").split(","))
                 self.tags = tuple(tag[:64] for tag in named if tag)[:MAX_TAGS]
+
+
+def check_route(key: Key, route: str) -> None:
+    """Raises `Forbidden`."""
+    if not matches(key.routes, route):
+        raise Forbidden(f"This API key may not use {route}.", hint=f"It may use: {', '.join(key.routes)}.")
 
 
 def session_cookie(header: bytes) -> str | None:

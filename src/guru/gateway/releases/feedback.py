@@ -37,7 +37,7 @@ class Feedback:
         variant: str | None,
     ) -> None:
         """Note a score. `alias` and `variant` are what the trace was asked for and answered by."""
-        author = caller.user or caller.key or "local owner"
+        author = caller.person
         table = feedback.c
         mine = (table.tenant == caller.tenant, table.trace_id == trace_id, table.author == author)
         values = {"score": score, "comment": comment, "at": time.time()}

@@ -11,6 +11,8 @@ files = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("tenant", String, nullable=False),
+    # Who made it: `user:ann`, `key:key_…`, or `owner` for the person whose machine it is.
+    Column("owner", String, nullable=False),
     Column("filename", String, nullable=False),
     Column("purpose", String, nullable=False),
     Column("bytes", BigInteger, nullable=False),
@@ -27,6 +29,8 @@ batches = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("tenant", String, nullable=False),
+    # Who made it: `user:ann`, `key:key_…`, or `owner` for the person whose machine it is.
+    Column("owner", String, nullable=False),
     Column("endpoint", String, nullable=False),
     Column("input_file_id", String, nullable=False),
     Column("completion_window", String, nullable=False),

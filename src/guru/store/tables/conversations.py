@@ -11,12 +11,14 @@ conversations = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("tenant", String, nullable=False),
+    # Who made it: `user:ann`, `key:key_…`, or `owner` for the person whose machine it is.
+    Column("owner", String, nullable=False),
     Column("title", String),
     Column("collection", String),
     Column("model", String),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
-    Index("conversations_by_time", "tenant", "updated_at"),
+    Index("conversations_by_time", "tenant", "owner", "updated_at"),
 )
 
 # A tree: an edited question or a retried answer is one more child of the same parent.

@@ -11,6 +11,8 @@ jobs = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("tenant", String, nullable=False),
+    # Whose it is, where it is not everybody's of the organisation.
+    Column("person", String),
     Column("kind", String, nullable=False),
     Column("subject", String),
     Column("status", String, nullable=False),

@@ -11,6 +11,8 @@ responses = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("tenant", String, nullable=False),
+    # Who made it: `user:ann`, `key:key_…`, or `owner` for the person whose machine it is.
+    Column("owner", String, nullable=False),
     # The answer before this one in the conversation.
     Column("previous_id", String),
     # The items of this turn's input, each with an id; the answer as it was shown, with its output.

@@ -51,5 +51,5 @@ customElements.define("guru-login", LoginPage);
 /** Where the reader wanted to go: a path of this server and of no other. */
 function destination() {
   const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
-  return next.origin === location.origin ? next.pathname + next.search : "/";
+  return next.origin === location.origin ? next.href : "/"; // whole: a path like //other.example names a host
 }

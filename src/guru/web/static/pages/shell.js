@@ -2,6 +2,7 @@
 
 import "../elements/confirm-dialog.js";
 import "../elements/shortcuts-dialog.js";
+import { post } from "../api.js";
 
 const root = document.documentElement;
 
@@ -13,6 +14,11 @@ document.getElementById("toggle-theme")?.addEventListener("click", () => {
   } catch {
     // Not remembered, but shown.
   }
+});
+
+document.getElementById("log-out")?.addEventListener("click", async () => {
+  await post("/logout");
+  location.assign("/login");
 });
 
 // On a narrow screen the row of pages can be pushed: show the one that is open.
