@@ -1,0 +1,472 @@
+"""Who reaches what: every door, with the keys of two organisations, two people in each, and every role.
+
+A door that is not in `DOORS` below fails the first test: whoever makes one says here whose things it shows.
+"""
+
+import asyncio
+import json
+import re
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+
+from guru.config import ServerSettings, Settings
+from guru.gateway.identity import Caller
+from guru.gateway.identity.records import Key
+from guru.server import app, chat_socket
+from guru.types import Delta
+from scripted import ScriptedModel, run_server, say
+
+PUBLIC = "public"  # anybody, without a key
+CALL = "call"  # asks a model: all but viewers
+OPEN = "open"  # whoever has a key; nobody's things are in it
+PRIVATE = "private"  # who made it, and nobody else
+VISIBLE = "visible"  # who made it, and administrators of the organisation
+SHARED = "shared"  # everybody of the organisation; viewers look only
+ADMIN = "admin"  # administrators of the organisation
+OPERATOR = "operator"  # administrators of the organisation whose server it is
+
+NAME = {"name": "x"}
+ASKED = {"messages": [{"role": "user", "content": "Hello"}], "model": "default"}
+SCORE = {"trace_id": "{trace}", "score": 1}
+HANDED_IN = {"input_file_id": "{file}", "endpoint": "/v1/chat/completions"}
+RELEASE = {"alias": "default", "candidate": "b"}
+
+DOORS = {
+    ("POST", "/v1/chat/completions"): (CALL, ASKED),
+    ("POST", "/v1/completions"): (CALL, {"model": "default", "prompt": "Hello"}),
+    ("POST", "/v1/embeddings"): (CALL, {"model": "embedding", "input": "Hello"}),
+    ("GET", "/v1/models"): OPEN,
+    ("GET", "/v1/models/{name:path}"): OPEN,
+    ("POST", "/v1/messages"): (CALL, ASKED | {"max_tokens": 9}),
+    ("POST", "/v1/messages/count_tokens"): (CALL, ASKED),
+    ("POST", "/api/chat"): (CALL, ASKED | {"stream": False}),
+    ("POST", "/api/generate"): (CALL, {"model": "default", "prompt": "Hello", "stream": False}),
+    ("POST", "/api/embed"): (CALL, {"model": "embedding", "input": "Hello"}),
+    ("POST", "/api/embeddings"): (CALL, {"model": "embedding", "prompt": "Hello"}),
+    ("GET", "/api/tags"): OPEN,
+    ("POST", "/api/show"): (OPEN, {"model": "default"}),
+    ("POST", "/api/pull"): (OPERATOR, {"model": "x"}),
+    ("DELETE", "/api/delete"): (OPERATOR, {"model": "x"}),
+    ("GET", "/api/ps"): OPEN,
+    ("GET", "/api/version"): OPEN,
+    ("POST", "/v1/responses"): (CALL, {"model": "default", "input": "Hello"}),
+    ("GET", "/v1/responses/{response_id}"): PRIVATE,
+    ("DELETE", "/v1/responses/{response_id}"): PRIVATE,
+    ("GET", "/v1/responses/{response_id}/input_items"): PRIVATE,
+    ("POST", "/v1/responses/{response_id}/cancel"): PRIVATE,
+    ("POST", "/v1/rerank"): (CALL, {}),
+    ("POST", "/v2/rerank"): (CALL, {}),
+    ("POST", "/v1/moderations"): (CALL, {}),
+    ("POST", "/v1/images/generations"): (CALL, {}),
+    ("POST", "/v1/images/edits"): (CALL, {}),
+    ("POST", "/v1/images/variations"): (CALL, {}),
+    ("POST", "/v1/audio/speech"): (CALL, {}),
+    ("POST", "/v1/audio/transcriptions"): (CALL, {}),
+    ("POST", "/v1/audio/translations"): (CALL, {}),
+    ("POST", "/v1/files"): (CALL, {}),
+    ("GET", "/v1/files"): VISIBLE,
+    ("GET", "/v1/files/{file_id}"): VISIBLE,
+    ("GET", "/v1/files/{file_id}/content"): VISIBLE,
+    ("DELETE", "/v1/files/{file_id}"): VISIBLE,
+    ("POST", "/v1/batches"): (VISIBLE, HANDED_IN),
+    ("GET", "/v1/batches"): VISIBLE,
+    ("GET", "/v1/batches/{batch_id}"): VISIBLE,
+    ("POST", "/v1/batches/{batch_id}/cancel"): VISIBLE,
+    ("POST", "/api/v1/ask"): (SHARED, {"question": "Hello?", "collection": "{name}"}),
+    ("POST", "/api/v1/chat"): (SHARED, {"message": "Hello?", "collection": "{name}"}),
+    ("GET", "/api/v1/conversations"): PRIVATE,
+    ("POST", "/api/v1/conversations"): (CALL, {}),
+    ("GET", "/api/v1/conversations/{conversation_id}"): PRIVATE,
+    ("PATCH", "/api/v1/conversations/{conversation_id}"): (PRIVATE, {"title": "Mine"}),
+    ("DELETE", "/api/v1/conversations/{conversation_id}"): PRIVATE,
+    ("POST", "/api/v1/conversations/{conversation_id}/messages"): (PRIVATE, {"content": "Hello"}),
+    ("POST", "/api/v1/conversations/{conversation_id}/messages/{message_id}/stop"): PRIVATE,
+    ("GET", "/api/v1/collections"): SHARED,
+    ("POST", "/api/v1/collections"): (CALL, {"name": "?"}),
+    ("GET", "/api/v1/collections/{name}"): SHARED,
+    ("DELETE", "/api/v1/collections/{name}"): SHARED,
+    ("POST", "/api/v1/collections/{name}/ingest"): ("owner", {"paths": ["/etc/passwd"]}),
+    ("POST", "/api/v1/collections/{name}/search"): (SHARED, {"query": "lunch"}),
+    ("GET", "/api/v1/collections/{name}/documents"): SHARED,
+    ("POST", "/api/v1/collections/{name}/documents"): (CALL, "files"),
+    ("GET", "/api/v1/documents/{document_id}"): SHARED,
+    ("DELETE", "/api/v1/documents/{document_id}"): SHARED,
+    ("GET", "/api/v1/documents/{document_id}/text"): SHARED,
+    ("GET", "/api/v1/documents/{document_id}/file"): SHARED,
+    ("GET", "/api/v1/documents/{document_id}/chunks"): SHARED,
+    ("GET", "/api/v1/documents/{document_id}/pages/{number:int}.png"): SHARED,
+    ("GET", "/api/v1/documents/{document_id}/highlight"): SHARED,
+    ("GET", "/api/v1/jobs"): VISIBLE,
+    ("GET", "/api/v1/jobs/{job_id}"): VISIBLE,
+    ("GET", "/api/v1/jobs/{job_id}/events"): VISIBLE,
+    ("POST", "/api/v1/jobs/{job_id}/cancel"): VISIBLE,
+    ("GET", "/api/v1/traces"): VISIBLE,
+    ("GET", "/api/v1/traces/{trace_id}"): VISIBLE,
+    ("GET", "/api/v1/routes"): OPERATOR,
+    ("GET", "/api/v1/routes/{name:path}"): OPERATOR,
+    ("GET", "/api/v1/releases"): OPERATOR,
+    ("POST", "/api/v1/releases"): (OPERATOR, RELEASE),
+    ("GET", "/api/v1/releases/{alias}"): OPERATOR,
+    ("POST", "/api/v1/releases/{alias}/share"): (OPERATOR, {"share": 0.5}),
+    ("POST", "/api/v1/releases/{alias}/flags"): (OPERATOR, {"flags": []}),
+    ("POST", "/api/v1/releases/{alias}/promote"): OPERATOR,
+    ("POST", "/api/v1/releases/{alias}/rollback"): (OPERATOR, {}),
+    ("POST", "/api/v1/releases/{alias}/stop"): OPERATOR,
+    ("GET", "/api/v1/releases/{alias}/history"): OPERATOR,
+    ("GET", "/api/v1/releases/{alias}/versions"): OPERATOR,
+    ("GET", "/api/v1/releases/{alias}/shadows"): OPERATOR,
+    ("POST", "/api/v1/feedback"): (VISIBLE, SCORE),
+    ("GET", "/api/v1/usage"): "usage",
+    ("GET", "/api/v1/keys"): ADMIN,
+    ("POST", "/api/v1/keys"): (ADMIN, {"name": "?"}),
+    ("GET", "/api/v1/keys/{key_id}"): ADMIN,
+    ("PATCH", "/api/v1/keys/{key_id}"): (ADMIN, {"role": "admin"}),
+    ("POST", "/api/v1/keys/{key_id}/rotate"): (ADMIN, {}),
+    ("DELETE", "/api/v1/keys/{key_id}"): ADMIN,
+    ("GET", "/api/v1/teams"): ADMIN,
+    ("POST", "/api/v1/teams"): (ADMIN, {"name": "?"}),
+    ("GET", "/api/v1/teams/{name}"): ADMIN,
+    ("PATCH", "/api/v1/teams/{name}"): (ADMIN, {"models": ["*"]}),
+    ("DELETE", "/api/v1/teams/{name}"): ADMIN,
+    ("GET", "/api/v1/users"): ADMIN,
+    ("POST", "/api/v1/users"): (ADMIN, {"name": "?"}),
+    ("GET", "/api/v1/users/{name}"): ADMIN,
+    ("PATCH", "/api/v1/users/{name}"): (ADMIN, {"role": "admin"}),
+    ("DELETE", "/api/v1/users/{name}"): ADMIN,
+    ("GET", "/api/v1/audit"): ADMIN,
+    ("GET", "/api/v1/audit/verify"): ADMIN,
+    ("GET", "/api/v1/me"): OPEN,
+    ("POST", "/api/v1/login"): PUBLIC,
+    ("POST", "/api/v1/logout"): PUBLIC,
+    ("GET", "/api/v1/models"): OPEN,
+    ("POST", "/api/v1/models/pull"): (OPERATOR, NAME),
+    ("DELETE", "/api/v1/models/{name:path}"): OPERATOR,
+    ("GET", "/api/v1/config"): OPERATOR,
+    ("POST", "/api/v1/config/reload"): OPERATOR,
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/metrics"): "local",
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/docs"): PUBLIC,
+}
+SOCKETS = {chat_socket.PATH}
+"""`test_a_viewer_says_nothing_over_a_socket`."""
+READS = {"/api/show", "/api/v1/collections/{name}/search"}
+"""Doors that change nothing, though they are asked with POST."""
+ROLES = {"boss": "admin", "ann": "member", "bob": "member", "eye": "viewer"}
+ORGANISATIONS = ("local", "acme")
+
+
+class World:
+    """A server with the keys of everybody, and with something of everything that is ann's."""
+
+    def __init__(self, server):
+        self.server = server
+        self.secrets, self.keys = {}, {}
+
+    def bearer(self, organisation, person):
+        return {"authorization": f"Bearer {self.secrets[organisation, person]}"}
+
+    async def ask(self, method, path, organisation, person, **options):
+        headers = self.bearer(organisation, person)
+        url = self.server.url + path
+        async with self.server.session.request(method, url, headers=headers, **options) as response:
+            return SimpleNamespace(status=response.status, body=await response.read(), headers=response.headers)
+
+    async def open(self):
+        for organisation in ORGANISATIONS:
+            for person, role in ROLES.items():
+                await self.make_key(organisation, person, role=role)
+        changes, boss = self.server.services.changes, self.caller("local")
+        for name in ("team", "user"):
+            record = SimpleNamespace(team=app.identity_api.Team, user=app.identity_api.User)
+            await getattr(changes, f"create_{name}")(boss, getattr(record, name)(tenant="local", name="staff"))
+
+    def caller(self, organisation):
+        return Caller(tenant=organisation, route="", trace_id="", role="admin")
+
+    async def make_key(self, organisation, person, **values):
+        wanted = Key(id="", tenant=organisation, name=person, hash=b"", **values)
+        key, secret = await self.server.services.changes.create_key(self.caller(organisation), wanted)
+        self.keys[organisation, person], self.secrets[organisation, person] = key, secret
+        return key
+
+    async def fill(self):
+        """Things of ann's; gives their ids."""
+        done = await self.ask("POST", "/v1/chat/completions", "local", "ann", json=ASKED)
+        assert done.status == 200, done.body
+        made = {"trace_id": done.headers["x-guru-trace-id"], "key_id": self.keys["local", "ann"].id}
+        made["response_id"] = await self.id_of("/v1/responses", json={"model": "default", "input": "Hello"})
+        made["conversation_id"] = await self.id_of("/api/v1/conversations", json={"title": "Wages"})
+        path = f"/api/v1/conversations/{made['conversation_id']}"
+        await self.ask("POST", f"{path}/messages", "local", "ann", json={"content": "Hello"})
+        told = await self.ask("GET", path, "local", "ann")
+        made["message_id"] = json.loads(told.body)["messages"][-1]["id"]
+        line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": ASKED}
+        made["file_id"] = await self.upload_lines(line)
+        handed_in = {"input_file_id": made["file_id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        made["batch_id"] = await self.id_of("/v1/batches", json=handed_in)
+        jobs = json.loads((await self.ask("GET", "/api/v1/jobs", "local", "ann")).body)["jobs"]
+        made["job_id"] = jobs[0]["id"]
+        await self.ask("POST", "/api/v1/collections", "local", "ann", json={"name": "handbook"})
+        documents = "/api/v1/collections/handbook/documents"
+        begun = await self.ask("POST", documents, "local", "ann", data=files())
+        assert begun.status == 202, begun.body
+        async with asyncio.timeout(60):
+            while not (found := json.loads((await self.ask("GET", documents, "local", "ann")).body)["documents"]):
+                await asyncio.sleep(0.05)
+        return made | {"document_id": found[0]["id"], "number": "1", "alias": "default"}
+
+    async def id_of(self, path, **options):
+        answer = await self.ask("POST", path, "local", "ann", **options)
+        assert answer.status in (200, 201), answer.body
+        return json.loads(answer.body)["id"]
+
+    async def upload_lines(self, *lines):
+        form = aiohttp.FormData({"purpose": "batch"})
+        form.add_field("file", b"\n".join(json.dumps(line).encode() for line in lines), filename="in.jsonl")
+        return await self.id_of("/v1/files", data=form)
+
+
+def files():
+    form = aiohttp.FormData()
+    form.add_field("files", b"Lunch is at noon.", filename="lunch.txt")
+    return form
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with run_server(tmp_path / "home", Settings(server=ServerSettings(require_key=True))) as server:
+        found = World(server)
+        await found.open()
+        yield found
+
+
+def test_every_door_says_whose_things_it_shows():
+    assert {(door.method, door.path) for door in app.DOORS} == set(DOORS)
+    assert {route.path for route in chat_socket.ROUTES} == SOCKETS
+
+
+def row(door):
+    found = DOORS[door.method, door.path]
+    return found if isinstance(found, tuple) else (found, None)
+
+
+def refusal(kind, door, organisation, person):
+    """The status that somebody must get; None: he is let in."""
+    role, has_subject = ROLES[person], "{" in door.path or '"{' in json.dumps(row(door)[1])
+    home = organisation == "local"
+    if role == "viewer" and door.method != "GET" and door.path not in READS:
+        return 403
+    if kind == ADMIN:
+        return 403 if role != "admin" else 404 if has_subject and not home else None
+    if kind == OPERATOR:
+        return None if home and role == "admin" else 403
+    if kind == "owner" or (kind == "local" and not home):
+        return 403
+    mine = home and person == "ann"
+    if kind == SHARED and has_subject:
+        return None if home else 404
+    if kind in (PRIVATE, VISIBLE) and has_subject:
+        return None if mine or (kind == VISIBLE and home and role == "admin") else 404
+    return None
+
+
+async def test_every_door_lets_in_whom_it_should_and_nobody_else(world):
+    made = await world.fill()
+    wrong = []
+    for door in app.DOORS:
+        kind, body = row(door)
+        if kind == PUBLIC:
+            continue
+        for organisation in ORGANISATIONS:
+            for person in ROLES:
+                expected = refusal(kind, door, organisation, person)
+                if expected is None and (door.method != "GET" or kind == "local"):
+                    continue  # what changes things is tried by those who may not
+                answer = await world.ask(door.method, *filled(door, made), organisation, person, **sent(body, made))
+                refused = answer.status in (401, 403, 404)
+                if answer.status != expected if expected is not None else (refused and kind not in (OPEN, OPERATOR)):
+                    wrong.append((door.method, door.path, organisation, person, answer.status, expected))
+    assert wrong == [], "\n".join(map(str, wrong))
+
+
+def filled(door, made):
+    subjects = {"teams": "staff", "users": "staff", "collections": "handbook"}
+    kind = next((part for part in door.path.split("/") if part in subjects), "")
+    values = made | {"name": subjects.get(kind, "default")}
+    path = re.sub(r"{(\w+)(:\w+)?}", lambda found: values[found[1]], door.path)
+    return (path + ("?start=0&end=5" if path.endswith("highlight") else ""),)
+
+
+def sent(body, made):
+    if body == "files":
+        return {"data": files()}
+    if body is None:
+        return {}
+    text = json.dumps(body).replace("{trace}", made["trace_id"]).replace("{file}", made["file_id"])
+    return {"json": json.loads(text.replace("{name}", "handbook"))}
+
+
+LISTS = {
+    "/v1/files": ("file_id", VISIBLE),
+    "/v1/batches": ("batch_id", VISIBLE),
+    "/api/v1/jobs": ("job_id", VISIBLE),
+    "/api/v1/traces": ("trace_id", VISIBLE),
+    "/api/v1/conversations": ("conversation_id", PRIVATE),
+    "/api/v1/collections": ("handbook", SHARED),
+    "/api/v1/usage?group_by=key": ("key_id", None),
+}
+
+
+async def test_lists_have_what_one_may_see_and_nothing_else(world):
+    made = await world.fill() | {"handbook": "handbook"}
+    for path, (thing, kind) in LISTS.items():
+        seen = set()
+        for organisation in ORGANISATIONS:
+            for person in ROLES:
+                answer = await world.ask("GET", path, organisation, person)
+                assert answer.status == 200
+                if made[thing].encode() in answer.body:
+                    seen.add((organisation, person))
+        people = {PRIVATE: ["ann"], VISIBLE: ["ann", "boss"], SHARED: ROLES, None: ["ann", "boss", "eye"]}[kind]
+        assert (path, seen) == (path, {("local", person) for person in people})
+
+
+async def test_two_keys_of_one_person_see_the_same(world):
+    made = await world.fill()
+    changes = world.server.services.changes
+    for person in ("one", "two"):
+        await world.make_key("local", person, user="staff")
+    await world.make_key("acme", "namesake")
+    begun = await world.ask("POST", "/api/v1/conversations", "local", "one", json={})
+    path = f"/api/v1/conversations/{json.loads(begun.body)['id']}"
+    done = await world.ask("POST", "/v1/chat/completions", "local", "one", json=ASKED)
+    trace = f"/api/v1/traces/{done.headers['x-guru-trace-id']}"
+    assert [(await world.ask("GET", each, "local", "two")).status for each in (path, trace)] == [200, 200]
+    assert [(await world.ask("GET", each, "local", "bob")).status for each in (path, trace)] == [404, 404]
+    assert (await world.ask("GET", f"/api/v1/traces/{made['trace_id']}", "local", "two")).status == 404
+    # A key that somebody gets keeps what it had.
+    await changes.change_key(world.caller("local"), world.keys["local", "ann"].id, user="staff")
+    assert (await world.ask("GET", f"/v1/responses/{made['response_id']}", "local", "ann")).status == 200
+
+
+async def test_what_is_named_inside_a_request_is_looked_at_too(world):
+    made = await world.fill()
+    grounded = {"guru": {"collection": "handbook"}}
+    asked = [
+        ("/v1/chat/completions", ASKED | grounded), ("/v1/messages", ASKED | {"max_tokens": 9} | grounded),
+        ("/v1/responses", {"model": "default", "input": "And?", "previous_response_id": made["response_id"]}),
+    ]  # fmt: skip
+    for path, body in asked:
+        answer = await world.ask("POST", path, "acme", "ann", json=body)
+        assert (path, answer.status) == (path, 404), answer.body
+    assert (await world.ask("POST", "/v1/responses", "local", "bob", json=asked[2][1])).status == 404
+
+
+async def test_answers_are_cached_for_one_organisation(tmp_path):
+    settings = Settings(server=ServerSettings(require_key=True))
+    settings.cache.mode = "exact"
+    async with run_server(tmp_path / "home", settings) as server:
+        world = World(server)
+        await world.open()
+        for organisation, status in [("local", "miss"), ("local", "exact"), ("acme", "miss")]:
+            answer = await world.ask("POST", "/v1/chat/completions", organisation, "ann", json=ASKED)
+            assert answer.headers["x-guru-cache"] == status
+
+
+# --------------------------------------------------------------------------- models and routes of a key
+
+
+async def test_a_key_sees_and_uses_its_models_alone(world):
+    await world.make_key("local", "narrow", models=["default"])
+    listed = {
+        path: (await world.ask("GET", path, "local", "narrow")).body.decode()
+        for path in ("/v1/models", "/api/tags", "/api/v1/models", "/api/ps")
+    }
+    assert [entry["id"] for entry in json.loads(listed["/v1/models"])["data"]] == ["default"]
+    assert [entry["name"] for entry in json.loads(listed["/api/tags"])["models"]] == ["default"]
+    assert not any("words" in text or "embedding" in text for text in listed.values())
+    other = ScriptedModel.name
+    refused = [
+        ("POST", "/v1/chat/completions", ASKED | {"model": other}), ("GET", f"/v1/models/{other}", None),
+        ("POST", "/v1/messages/count_tokens", ASKED | {"model": other}), ("POST", "/api/show", {"model": other}),
+        ("POST", "/api/generate", {"model": other}), ("POST", "/v1/embeddings", {"model": "embedding", "input": "x"}),
+        ("POST", "/v1/responses", {"model": other, "input": "x"}),
+        ("POST", "/api/v1/chat", {"message": "x", "model": other}),
+    ]  # fmt: skip
+    for method, path, body in refused:
+        answer = await world.ask(method, path, "local", "narrow", json=body)
+        assert (path, answer.status) == (path, 403), answer.body
+    assert world.server.model.requests == []
+
+
+async def test_a_key_for_batches_alone_reaches_no_chat_through_one(world):
+    made = await world.fill()
+    await world.make_key("local", "clerk", routes=["batches", "files"], role="admin")
+    handed_in = {"input_file_id": made["file_id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    answer = await world.ask("POST", "/v1/batches", "local", "clerk", json=handed_in)
+    assert (answer.status, b"may not use chat.completions" in answer.body) == (403, True)
+
+
+async def test_a_batch_of_a_key_that_was_revoked_stops_and_says_why(world):
+    services = world.server.services
+    world.server.model.script = [Delta(text="Wait."), 0.2, *say(" Done.")]
+    lines = [{"custom_id": str(n), "method": "POST", "url": "/v1/chat/completions", "body": ASKED} for n in range(40)]
+    file = await world.upload_lines(*lines)
+    handed_in = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    batch = await world.id_of("/v1/batches", json=handed_in)
+    async with asyncio.timeout(20):
+        while not world.server.model.requests:
+            await asyncio.sleep(0.01)
+    key = world.keys["local", "ann"]
+    caller = Caller(tenant="local", route="", trace_id="", key=key.id)
+    assert services.directory.allows(caller, "default")
+    await services.changes.revoke_key(world.caller("local"), key.id)
+    assert not services.directory.allows(caller, "default")
+    async with asyncio.timeout(20):
+        while True:
+            shown = json.loads((await world.ask("GET", f"/v1/batches/{batch}", "local", "boss")).body)
+            if shown["status"] == "completed":
+                break
+            await asyncio.sleep(0.05)
+    assert shown["request_counts"]["failed"] > 20
+    path = f"/v1/files/{shown['error_file_id']}/content"
+    failed = [json.loads(line) for line in (await world.ask("GET", path, "local", "boss")).body.splitlines()]
+    assert {line["response"]["status_code"] for line in failed} == {401}
+    assert "was revoked" in failed[0]["response"]["body"]["error"]["message"]
+
+
+async def test_a_viewer_says_nothing_over_a_socket(world):
+    url = world.server.url + chat_socket.PATH
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+        await world.server.session.ws_connect(url, headers=world.bearer("local", "eye"))
+    async with world.server.session.ws_connect(url, headers=world.bearer("local", "ann")) as socket:
+        await world.server.services.changes.revoke_key(world.caller("local"), world.keys["local", "ann"].id)
+        await socket.send_json({"type": "message", "message": "Hello"})
+        said = await socket.receive_json(timeout=10)
+    assert (said["type"], said["error"]["code"]) == ("error", "invalid_api_key")
+    assert world.server.model.requests == []
+
+
+# --------------------------------------------------------------------------- sessions of the pages
+
+
+async def test_a_session_is_a_cookie_that_scripts_and_other_sites_have_no_use_for(world):
+    secret = world.secrets["local", "ann"]
+    session, url = world.server.session, world.server.url
+    async with session.post(f"{url}/api/v1/login", json={"key": secret}) as response:
+        cookie = response.headers["set-cookie"]
+    assert ("HttpOnly" in cookie, "SameSite=strict" in cookie, "Path=/" in cookie) == (True, True, True)
+    assert secret not in cookie
+    named = {"cookie": cookie.partition(";")[0]}
+    async with session.get(f"{url}/traces", headers=named) as response:
+        assert 'id="log-out"' in await response.text()
+    across = named | {"origin": "https://evil.example"}
+    for path in ("/api/v1/conversations", "/api/v1/logout", "/api/v1/login"):
+        assert (await world.server.post(path, {}, headers=across))[0] == 403
+    assert (await world.server.post("/api/v1/conversations", {}, headers=named))[0] == 201
+    async with session.post(f"{url}/api/v1/logout", headers=named) as response:
+        assert "Max-Age=0" in response.headers["set-cookie"]
