@@ -35,6 +35,9 @@ encode = msgspec.json.Encoder().encode
 DONE_REASONS: dict[FinishReason, str] = {"tool_calls": "stop"}
 """Ollama's word for a finish reason, where it is not ours."""
 
+OURS = frozenset({"message", "response", "thinking", "tool_calls", "logprobs", "guru", "model", "created_at", "done"})
+"""Members of a line that the encoder writes itself."""
+
 
 def now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
@@ -113,7 +116,7 @@ class ChatEncoder:
             call.id, call.name = part.id or call.id, part.name or call.name
             call.arguments += part.arguments
         text = event.text + event.refusal  # Ollama has no refusals: they are text
-        extra = members(event.extra, "ollama")
+        extra = _foreign(event.extra)
         if not (text or event.reasoning or event.logprobs or extra):
             return []
         line = extra | self._piece(text, event.reasoning) | {"done": False}
@@ -141,7 +144,7 @@ class ChatEncoder:
             "eval_count": event.usage.completion_tokens,
             "eval_duration": nanoseconds(total - first),
         }
-        line |= members(event.extra, "ollama")  # what an Ollama server measured itself
+        line |= _foreign(event.extra)  # what an Ollama server measured itself
         outcome = {"outcome": event.outcome, "confidence": event.confidence}
         return line | ({"guru": outcome} if event.outcome else {})
 
@@ -171,6 +174,11 @@ class GenerateEncoder(ChatEncoder):
 
     def _piece_of(self, line: JSON) -> JSON:
         return line
+
+
+def _foreign(extra: JSON) -> JSON:
+    """What an Ollama server said besides that which is ours to say."""
+    return {name: value for name, value in members(extra, "ollama").items() if name not in OURS}
 
 
 def _said(thinking: str, calls: list[JSON] | None) -> JSON:
