@@ -83,7 +83,7 @@ async def chat_completions(call: Call) -> Any:
 
     def encoder(started: Started) -> OpenAIEncoder:
         codec = ChatEncoder(
-            new_id("chatcmpl"), started.model, int(time.time()), request,
+            caller.trace_id.replace("tr_", "chatcmpl_", 1), started.model, int(time.time()), request,
             include_usage=options.include_usage, trace_id=caller.trace_id,
         )  # fmt: skip
         return OpenAIEncoder(codec)

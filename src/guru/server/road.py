@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from guru.errors import GuruError
 from guru.server import sse
@@ -45,7 +45,7 @@ async def answer(
     *,
     stream: bool,
     media_type: str = "text/event-stream",
-) -> Response | EventStream:
+) -> Whole | EventStream:
     """The answer to a call: `events` take the road, `encoder` is made when it is known who answers."""
     if stream:
 
@@ -57,7 +57,23 @@ async def answer(
     started = last_started(collected)
     cost = sum(event.cost for event in collected if isinstance(event, Completed))
     headers = road_headers(call.trace_id, started.model, cost, started.cache) | call.headers
-    return Response(encoder(started).collect(collected), headers=headers, media_type="application/json")
+    return Whole(encoder(started).collect(collected), headers)
+
+
+class Whole:
+    """An ASGI response: one body of JSON, with nothing left to work out."""
+
+    def __init__(self, body: bytes, headers: dict[str, str]) -> None:
+        self.body = body
+        self._headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *[(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def road_headers(trace_id: str, model: str, cost: float = 0.0, cache: str = "miss") -> dict[str, str]:
