@@ -61,3 +61,20 @@ def test_a_list_is_comma_separated_in_the_environment():
 def test_a_file_that_was_named_must_exist(tmp_path):
     with pytest.raises(ConfigurationError, match="Check --config"):
         load_settings(tmp_path / "absent.toml", environ={})
+
+
+def test_settings_can_be_printed_without_their_secrets(tmp_path):
+    text = """
+    [providers.openai]
+    api_key = "sk-very-secret"
+    headers = { "X-Key" = "very-secret" }
+    [keys.ann]
+    key = "very-secret"
+    [hub]
+    token = "very-secret"
+    [redis]
+    url = "redis://:very-secret@localhost"
+    """
+    settings = load_settings(write(tmp_path, text), environ={})
+    assert "very-secret" not in repr(settings)
+    assert "base_url=None" in repr(settings)

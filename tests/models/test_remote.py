@@ -116,3 +116,10 @@ async def test_the_local_embedder_embeds_and_ranks(registry):
         with pytest.raises(InvalidParameter) as caught:
             await registry.embedding_model("embedding").embeddings(request)
         assert caught.value.param == param
+
+
+@pytest.mark.parametrize("name", ["..", "flash/../pro", "./x", "a/.."])
+def test_a_name_does_not_leave_the_place_that_it_has_in_an_address(name):
+    models = remote.RemoteModels({"gemini": ProviderSettings(api_key="k")})
+    with pytest.raises(ModelNotFound, match="cannot be the name"):
+        models.model("chat_model", f"gemini/{name}")

@@ -84,6 +84,7 @@ async def test_only_the_owner_reads_the_home(tmp_path):
     await database.open()
     await database.close()
     assert home.stat().st_mode & 0o077 == 0
+    assert (home / "guru.db").stat().st_mode & 0o077 == 0
     with sqlite3.connect(home / "guru.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()

@@ -14,9 +14,18 @@ Seconds = Annotated[float, Meta(gt=0)]
 Dollars = Annotated[float, Meta(ge=0)]
 Role = Literal["admin", "member", "viewer"]
 
+SECRET = {"api_key", "key", "token", "headers", "url"}
+"""Fields that are keys, or addresses with passwords in them."""
+
 
 class Section(Struct, forbid_unknown_fields=True, kw_only=True):
     """A table of `guru.toml`."""
+
+    def __repr__(self) -> str:
+        """Without what may be secret: a table can end up in a log or in an error."""
+        fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        shown = (f"{name}={'...' if value and name in SECRET else repr(value)}" for name, value in fields)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class ServerSettings(Section):

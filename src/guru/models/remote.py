@@ -61,6 +61,8 @@ class RemoteModels:
         found = self._made.get((kind, full))
         if found is None:
             name, _, model = full.partition("/")
+            if {".", ".."} & set(model.split("/")):  # some providers have the name in the path of the address
+                raise ModelNotFound(f"{full!r} cannot be the name of a model.", param="model")
             found = getattr(self.provider(name), kind)(model)
             if len(self._made) >= REMEMBERED:
                 self._made.clear()

@@ -112,7 +112,10 @@ class Gate:
         origin = headers.get(b"origin")
         if origin is None:
             return headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin")
-        parts = urlsplit(origin.decode("latin-1").lower())
+        try:
+            parts = urlsplit(origin.decode("latin-1").lower())
+        except ValueError:
+            return False
         return parts.netloc == host or (parts.hostname in self._hosts - LOOPBACK)
 
 

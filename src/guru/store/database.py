@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,7 +41,11 @@ class Database:
     def in_home(cls, home: Path) -> Database:
         """The database of a home, made when it is not there; only its owner can read it."""
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return cls(f"sqlite:///{home / 'guru.db'}")
+        path = home / "guru.db"
+        # SQLite gives the files beside it the same permissions.
+        with contextlib.suppress(OSError):  # `open` says what is wrong
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        return cls(f"sqlite:///{path}")
 
     async def open(self) -> None:
         """Connect and bring the schema up to date. Raises `StoreError`."""
