@@ -1,6 +1,7 @@
 """Prometheus text."""
 
-from guru.observe.metrics import Counter, Gauge, Histogram, Metrics
+from guru.observe.metrics import MOST_MODELS, Counter, Gauge, Histogram, Metrics
+from guru.observe.spans import Trace
 
 
 def test_a_counter_counts_per_label():
@@ -34,3 +35,13 @@ def test_a_gauge_is_read_when_it_is_asked():
     assert metrics.render().endswith(
         '# HELP waiting What waits.\n# TYPE waiting gauge\nwaiting{queue="a"} 1.5\nwaiting{queue="b"} 2\n'
     )
+
+
+def test_names_that_callers_make_up_do_not_fill_the_memory():
+    metrics = Metrics()
+    for number in range(MOST_MODELS + 100):
+        trace = Trace(f"tr_{number}", "local", "chat")
+        trace.model = f"up/{number}"
+        metrics.count(trace.record())
+    assert len(metrics.requests.values) == MOST_MODELS + 1
+    assert metrics.requests.values["chat", "other", "ok"] == 100

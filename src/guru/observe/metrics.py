@@ -14,6 +14,8 @@ from guru.observe.spans import TraceRecord
 
 Labels = tuple[str, ...]
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+MOST_MODELS = 500
+"""Names that are told apart. Callers choose the names of models: without an end they could fill the memory."""
 
 
 class Metric(Protocol):
@@ -111,6 +113,7 @@ class Metrics:
         self.tokens = Counter("guru_tokens_total", "Tokens, as the model bills them.", ("model", "kind"))
         self.cost = Counter("guru_cost_usd_total", "US dollars, where the price is known.", ("model",))
         self.errors = Counter("guru_errors_total", "Answers that were errors.", ("type",))
+        self._models: set[str] = set()
         self._metrics: list[Metric] = [
             self.requests, self.duration, self.first_token, self.cache, self.calls, self.call_duration, self.tokens,
             self.cost, self.errors,
@@ -118,20 +121,29 @@ class Metrics:
 
     def count(self, record: TraceRecord) -> None:
         """Count a request that has ended, and the calls of models that it took."""
-        self.requests.add(record.route, record.model or "none", record.status)
+        self.requests.add(record.route, self._label(record.model or "none"), record.status)
         self.duration.observe(record.route, value=record.duration)
         if record.first_token is not None:
             self.first_token.observe(record.route, value=record.first_token)
         self.cache.add(record.cache)
         for call in record.calls:
-            self.calls.add(call.model, call.status)
-            self.call_duration.observe(call.model, value=call.seconds)
-            self.tokens.add(call.model, "prompt", amount=call.prompt_tokens)
-            self.tokens.add(call.model, "completion", amount=call.completion_tokens)
+            model = self._label(call.model)
+            self.calls.add(model, call.status)
+            self.call_duration.observe(model, value=call.seconds)
+            self.tokens.add(model, "prompt", amount=call.prompt_tokens)
+            self.tokens.add(model, "completion", amount=call.completion_tokens)
             if call.cached_tokens:
-                self.tokens.add(call.model, "cached", amount=call.cached_tokens)
+                self.tokens.add(model, "cached", amount=call.cached_tokens)
             if call.cost:
-                self.cost.add(call.model, amount=call.cost)
+                self.cost.add(model, amount=call.cost)
+
+    def _label(self, model: str) -> str:
+        """The model's name, or `other` when there are too many."""
+        if model not in self._models:
+            if len(self._models) >= MOST_MODELS:
+                return "other"
+            self._models.add(model)
+        return model
 
     def add(self, metric: Metric) -> None:
         """Render one more."""

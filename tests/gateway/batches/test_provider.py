@@ -5,6 +5,7 @@ import json
 import pytest
 
 from guru.config import BatchSettings
+from guru.errors import Forbidden
 from guru.gateway.batches.account import usage_of
 from guru.gateway.batches.batches import Batches
 from guru.gateway.batches.files import Files
@@ -52,15 +53,20 @@ class Setting:
         self.database = Database.in_home(folder)
         self.files = Files(self.database, BlobStore(folder))
         self.jobs = Jobs(self.database)
-        self.endpoint, self.asked, self.accounts = Endpoint(), [], []
+        self.endpoint, self.asked, self.accounts, self.forbidden = Endpoint(), [], [], set()
         runner = BatchRunner(
-            self.files, self.ask, BatchSettings(), provider=self.find, account=self.account, poll=0.01
+            self.files, self.ask, BatchSettings(), provider=self.find, account=self.account, allow=self.allow,
+            poll=0.01,
         )  # fmt: skip
         self.batches = Batches(self.files, self.jobs, runner)
 
     async def ask(self, endpoint, body, caller):
         self.asked.append(body)
         raise AssertionError("a line took the road")
+
+    def allow(self, caller, endpoint, model):
+        if (endpoint, model) in self.forbidden:
+            raise Forbidden("This key may not.")
 
     def find(self, model):
         return ("up", self.endpoint) if model.startswith("up/") else None
@@ -129,6 +135,13 @@ async def test_other_batches_take_the_road(setting, models, metadata):
     await setting.ended(await setting.submit(*models, metadata=metadata))
     assert setting.asked
     assert setting.endpoint.submitted == []
+
+
+async def test_a_model_that_the_key_may_not_use_is_not_asked_at_the_provider(setting):
+    setting.forbidden.add(("/v1/chat/completions", "up/large"))
+    await setting.ended(await setting.submit(("a", "up/small"), ("b", "up/large")))
+    assert setting.endpoint.submitted == []
+    assert setting.asked
 
 
 async def test_a_cancelled_batch_is_cancelled_at_the_provider(setting):
