@@ -73,7 +73,7 @@ async def test_an_answer_carries_citations_that_hold(server):
     assert "nine francs" in citation["quote"]
     _, trace = await server.get(f"/api/v1/traces/{answer['trace_id']}")
     names = [span["name"] for span in trace["spans"]]
-    assert names == ["ask", "route", "retrieve", "cite", "chat test/scripted", "settle"]
+    assert names == ["ask", "retrieve", "cite", "chat test/scripted"]
     by_name = {span["name"]: span["attributes"] for span in trace["spans"]}
     assert by_name["retrieve"]["gen_ai.retrieval.documents"][0]["stages"]
     assert "ferry" in str(by_name["chat test/scripted"]["gen_ai.input.messages"])

@@ -2,7 +2,7 @@
 
 import re
 
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from guru.config import Settings
 from guru.server.app import DOORS, create_app
@@ -15,9 +15,9 @@ def test_every_route_is_described(tmp_path):
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     shown = {route.path for route in pages()}
     for route in create_app(tmp_path, Settings()).routes:
-        assert isinstance(route, Route)
-        if route.path in shown:
+        if route.path in shown or isinstance(route, WebSocketRoute):  # OpenAPI has no sockets
             continue
+        assert isinstance(route, Route)
         path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
         for method in route.methods - {"HEAD"}:
             assert (method, path) in described
