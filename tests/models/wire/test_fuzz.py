@@ -184,3 +184,14 @@ def test_arguments_that_are_nested_too_deeply_are_an_error_of_ours(fuzzing):
     calls = [Delta(tool_calls=[ToolCallDelta(number, "c", "f", "[" * 20_000)]) for number in range(2)]
     completed = Completed(model="p/m", usage=Usage())
     assert fuzz_codecs.show([Started("p/m"), *calls, Finished("tool_calls"), completed]) == {"ModelError"}
+
+
+def test_annotations_that_are_nested_too_deeply_end_a_response_with_an_error():
+    deep = {}
+    for _ in range(800):
+        deep = {"a": deep}
+    request = decode_responses_request(b'{"model": "m", "input": "Hi"}')
+    writer = ResponseWriter("resp_1", 1.0, request, lambda prefix: f"{prefix}_1")
+    with pytest.raises(StreamCut) as caught:
+        writer.feed(Delta(text="a", extra={"annotations": [deep]}))
+    assert writer.fail(caught.value)[-1]["type"] == "response.failed"

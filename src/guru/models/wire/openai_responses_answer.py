@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from guru.errors import BadRequest, GuruError, RateLimited, UpstreamRateLimited
+from guru.errors import BadRequest, GuruError, RateLimited, StreamCut, UpstreamRateLimited
 from guru.models.wire.fields import JSON
 from guru.models.wire.openai_responses import ResponsesRequest
 from guru.models.wire.openai_responses_items import seal
@@ -33,6 +33,9 @@ from guru.types import (
 __all__ = ["ResponseWriter", "usage_json", "without_seal"]
 
 INCOMPLETE: Final[dict[FinishReason, str]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+
+DEEPEST: Final = 100
+"""Lists and objects in each other in an annotation; documented ones have two."""
 
 
 class ResponseWriter:
@@ -219,6 +222,8 @@ class _Message(_Item):
         annotations = event.extra.get("annotations")
         for annotation in annotations if isinstance(annotations, list) else ():
             if isinstance(annotation, dict):
+                if not _is_within(annotation, DEEPEST):
+                    raise StreamCut("The model's annotations are nested too deeply.", hint="Try again.")
                 self.annotate(flat_annotation(annotation))
         if event.refusal:
             self._part("refusal")
@@ -380,6 +385,12 @@ def _logprobs(logprobs: list[TokenLogprob] | None) -> list[JSON]:
 def without_seal(item: JSON) -> JSON:
     """A copy of an item of the output, without the signed thinking."""
     return {name: value for name, value in _copy(item).items() if name != "encrypted_content"}
+
+
+def _is_within(value: Any, depth: int) -> bool:
+    """Whether lists and objects stand in each other no deeper than that."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(_is_within(each, depth - 1) for each in inner)
 
 
 def _copy(value: JSON) -> JSON:
