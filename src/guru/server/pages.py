@@ -66,8 +66,10 @@ def page(template: str, *, public: bool = False, **context: object) -> Callable[
     async def endpoint(request: Request) -> Response:
         if not public and (elsewhere := to_login(request)) is not None:
             return elsewhere
-        html = templates().get_template(template).render(
-            params=request.path_params, logged_in=COOKIE in request.cookies, **context
+        html = (
+            templates()
+            .get_template(template)
+            .render(params=request.path_params, logged_in=COOKIE in request.cookies, **context)
         )
         return HTMLResponse(html, headers=SECURITY_HEADERS)
 
