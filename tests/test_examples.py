@@ -15,6 +15,9 @@ EXPECTED = {
     "structured_output.py": "'city': ",
     "embeddings.py": "A private car is paid by the kilometre.",
     "upload_and_search.py": "harbour.md: ",
+    "anthropic_client.py": " tokens in, ",
+    "ollama_client.py": " tokens in, ",
+    "batch.py": "completed: 3 of 3",
 }
 
 
