@@ -38,9 +38,9 @@ class Exchange:
     """One request and its answer."""
 
     __slots__ = (
-        "_chunked", "_chunks", "_expect_continue", "_finished", "_flow", "_head", "_left", "_size", "_told", "_transport",
-        "_waiter", "disconnected", "extra", "keep_alive", "method", "more_body", "on_gone", "response_complete",
-        "response_started", "scope",
+        "_chunked", "_chunks", "_expect_continue", "_finished", "_flow", "_head", "_left", "_size", "_told",
+        "_transport", "_waiter", "disconnected", "extra", "keep_alive", "method", "more_body", "on_gone",
+        "response_complete", "response_started", "scope",
     )  # fmt: skip
 
     def __init__(
