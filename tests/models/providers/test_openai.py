@@ -2,9 +2,11 @@
 
 import pytest
 
+from guru.errors import ModelError
 from guru.types import Message, Usage
 from models.providers.conformance import KEY, REQUESTS, ask, hear
 from models.providers.openai_suite import HEAD, OpenAISuite, usage, whole
+from models.providers.replay import Reply
 
 
 class TestOpenAI(OpenAISuite):
@@ -73,3 +75,10 @@ class TestOpenAI(OpenAISuite):
         server.say(answer({"object": "list", "data": [{"id": "gpt-4o", "object": "model"}, {"id": "o3"}]}))
         assert await self.make(server, http).list_models() == ["gpt-4o", "o3"]
         assert (server.last.method, server.last.path) == ("GET", "/v1/models")
+
+    @pytest.mark.parametrize("listed", [b"<html>a proxy's page", b'{"models": []}', b'"gpt"'])
+    async def test_a_list_of_models_that_is_none_is_an_error_with_a_hint(self, server, http, listed):
+        server.say(Reply(listed))
+        with pytest.raises(ModelError, match="lists its models") as raised:
+            await self.make(server, http).list_models()
+        assert "base_url" in raised.value.hint

@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from guru.config import ProviderSettings
-from guru.errors import ConfigurationError, GuruError, InvalidParameter
+from guru.errors import ConfigurationError, GuruError, InvalidParameter, ModelError
 from guru.models.providers.errors import error_of_body, retry_after
 from guru.models.providers.parameters import CARRIED, Filter, Support, mapped, refused, table
+from guru.models.wire.fields import NOT_JSON
 
 if TYPE_CHECKING:
     from guru.models.http import HttpClient, Reach, Response, Timeouts
@@ -30,6 +31,7 @@ Ability = Literal[
 ]  # fmt: skip
 """`images` are read, `images_out` are made; `text` is the older completion of a prompt."""
 
+WRONG_ADDRESS = "Check base_url: is that the address of its API?"
 MAX_ERROR = 1 << 20
 """Bytes of an answer that is an error."""
 
@@ -136,8 +138,15 @@ class Provider:
     async def list_models(self) -> list[str]:
         """The names of the models that the provider lists, without the provider's own."""
         response = await self.send("GET", self.models_url())
-        listed = msgspec.json.decode(await response.read())
-        entries = listed.get("data", []) if isinstance(listed, dict) else listed
+        try:
+            listed = msgspec.json.decode(await response.read())
+        except NOT_JSON:
+            raise ModelError(
+                f"{self.name} lists its models as something that is not JSON.", hint=WRONG_ADDRESS
+            ) from None
+        entries = listed.get("data") if isinstance(listed, dict) else listed
+        if not isinstance(entries, list):
+            raise ModelError(f"{self.name} lists its models in no known way.", hint=WRONG_ADDRESS)
         return [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
 
     def models_url(self) -> str:

@@ -52,6 +52,7 @@ class UsagePage extends GuruElement {
     this.error = null;
     try {
       const [report, daily] = await Promise.all([get(`/usage?${this.query(this.group)}`), get(`/usage?${this.query(`day,${this.group}`)}`)]);
+      if (this.report === null && !report.total?.cost) this.metric = "requests"; // nothing here costs money
       this.report = report;
       this.daily = daily;
     } catch (error) {
