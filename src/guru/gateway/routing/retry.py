@@ -92,7 +92,7 @@ class Failures:
     def error(self) -> GuruError:
         """One error for all: that of the only deployment as it was last, several as one that says what was tried."""
         errors = [error for tried in self._tried.values() for error in tried]
-        if len(self._tried) == 1 and not self._skipped:
+        if len(self._tried) == 1 and not self._skipped.keys() - self._tried.keys():
             return errors[-1]
         if errors and all(isinstance(error, ContextTooLong) for error in errors):
             return errors[-1]  # of the largest that was asked
