@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from guru.errors import InvalidParameter
+from guru.models.local.embedder import MiniLMEmbedder
 
 TENANT = "local"
 
@@ -144,7 +145,16 @@ async def test_a_missing_path_is_a_failure_of_its_own(bench, folder):
     assert result["failed"][0]["path"].endswith("nothing.md")
 
 
-async def test_a_cancelled_job_keeps_what_it_finished(bench, tmp_path):
+async def test_a_cancelled_job_keeps_what_it_finished(bench, tmp_path, monkeypatch):
+    embed, runs, go_on = MiniLMEmbedder.embed, [], asyncio.Event()
+
+    async def held(self, texts):
+        runs.append(len(texts))
+        if len(runs) > 2:
+            await go_on.wait()
+        return await embed(self, texts)
+
+    monkeypatch.setattr(MiniLMEmbedder, "embed", held)
     folder = tmp_path / "many"
     folder.mkdir()
     for n in range(60):
@@ -154,6 +164,7 @@ async def test_a_cancelled_job_keeps_what_it_finished(bench, tmp_path):
         if seen.progress.get("done"):
             await bench.jobs.cancel(TENANT, job.id)
             break
+    go_on.set()
     ended = await bench.ended(job)
     assert ended.status == "cancelled"
     collection = await bench.knowledge.collections.get(TENANT, "c")

@@ -25,6 +25,23 @@ def caller(user="ann", **fields):
     return Caller(tenant="local", route="chat.completions", trace_id="tr_1", user=user, **fields)
 
 
+class Clock:
+    """The time that calls take, as the models here say it: not as the machine has it."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+CLOCK = Clock()
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    monkeypatch.setattr("guru.gateway.routing.attempt.monotonic", CLOCK)
+
+
 class Model:
     context_length = 8192
 
@@ -32,12 +49,15 @@ class Model:
         self.name = name
         self.calls = 0
         self.error = None
+        self.seconds = 0.001
         self.wait = 0
         self.cost = 0.001
 
     async def chat(self, request):
         self.calls += 1
-        await asyncio.sleep(self.wait)
+        CLOCK.now += self.seconds
+        if self.wait:
+            await asyncio.sleep(self.wait)
         if self.error:
             raise self.error
         yield Delta(text=f"{self.name} says hello")
@@ -182,8 +202,11 @@ async def test_a_good_candidate_is_promoted_step_by_step(enter):
 
 async def test_one_that_looks_worse_is_not_promoted_though_nothing_is_proved(enter):
     async with enter(replace(CANARY, share=0.5, steps=[0.5, 1.0], min_requests=20)) as world:
-        world.models["b/new"].wait = 0.004
-        await world.many(60)
+        world.models["b/new"].error = ModelUnavailable("Not now.")
+        while not world.models["b/new"].calls:
+            await world.ask(caller(f"early{world.models['a/old'].calls}"))
+        world.models["b/new"].error = None
+        await world.many(60)  # one error in about thirty
         await world.releases.check()
         assert (world.release.status, world.release.share) == ("running", 0.5)
 
