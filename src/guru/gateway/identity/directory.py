@@ -143,9 +143,10 @@ class Directory:
                 return local_owner(route, trace_id, sent.tags)
             raise Unauthorized("The owner's secret is not the one of this server.", hint="Has it been started anew?")
         if sent.token is not None:
-            key = self._by_hash.get(hash_key(sent.token))
+            hashed = hash_key(sent.token)
+            key = self._by_hash.get(hashed)
             if key is not None:
-                return self._caller(key, hash_key(sent.token), sent, route, trace_id)
+                return self._caller(key, hashed, sent, route, trace_id)
             if not trusted_local or sent.token.startswith(PREFIX):
                 raise Unauthorized("This API key is not known here.", hint=HINT)
         if trusted_local:
