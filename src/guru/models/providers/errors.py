@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import re
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -40,6 +41,8 @@ FILTERED: Final = frozenset({"content_filter", "content_policy_violation", "Resp
 BILLING: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 LONGEST: Final = 2000
 """Characters of a provider's message that are passed on."""
+LONGEST_WAIT: Final = 30 * 86_400.0
+"""Seconds: quotas of a month are the longest that there are. A header that says more, or infinity, is cut to it."""
 
 
 class ContentFiltered(BadRequest):
@@ -128,14 +131,19 @@ def retry_after(headers: Headers) -> float | None:
     """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date)."""
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return max(0.0, float(milliseconds) / 1000)
+            return within(float(milliseconds) / 1000)
         if (value := headers.get("retry-after")) is None:
             return None
         if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+            return within(float(value))
+        return within(email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
+
+
+def within(seconds: float) -> float | None:
+    """A wait as it can be told on; what is no number says nothing."""
+    return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT)
 
 
 def _plain(body: bytes) -> str:
