@@ -32,7 +32,7 @@ class Embeddings(Struct, kw_only=True):
     vectors: list[list[float]]
     """In the order of the input."""
     usage: Usage
-    cost: float = 0.0
+    cost: float | None = 0.0
     extra: JSON = {}
 
 
@@ -60,7 +60,7 @@ class Ranking(Struct, kw_only=True):
     results: list[Ranked]
     """The most relevant first."""
     usage: Usage
-    cost: float = 0.0
+    cost: float | None = 0.0
     extra: JSON = {}
 
 
@@ -86,7 +86,7 @@ class Moderations(Struct, kw_only=True):
     results: list[Moderation]
     """In the order of the input."""
     usage: Usage
-    cost: float = 0.0
+    cost: float | None = 0.0
 
 
 # --------------------------------------------------------------------------- images and audio
@@ -111,7 +111,7 @@ class Images(Struct, kw_only=True):
     data: list[JSON]
     """Each with `url` or `b64_json`, and `revised_prompt`."""
     usage: Usage
-    cost: float = 0.0
+    cost: float | None = 0.0
     extra: JSON = {}
 
 
@@ -132,7 +132,7 @@ class Speech(Struct, kw_only=True):
     chunks: AsyncIterator[bytes]
     """The sound as it arrives; closing it cancels."""
     usage: Usage
-    cost: float = 0.0
+    cost: float | None = 0.0
 
 
 class TranscriptionRequest(Struct, kw_only=True, omit_defaults=True):
@@ -156,7 +156,7 @@ class Transcription(Struct, kw_only=True):
     body: JSON | str
     """As the provider answered: an object, or text for text, srt and vtt."""
     usage: Usage
-    cost: float = 0.0
+    cost: float | None = 0.0
 
 
 # --------------------------------------------------------------------------- protocols

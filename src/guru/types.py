@@ -339,8 +339,8 @@ class Completed(Struct, tag="completed", kw_only=True):
 
     model: str
     usage: Usage
-    cost: float = 0.0
-    """US dollars."""
+    cost: float | None = 0.0
+    """US dollars; None where no price is known."""
     timings: dict[str, float] = {}
     """Seconds: queue, first_token, total, and tokens_per_second."""
     outcome: Literal["answered", "quoted", "declined"] | None = None

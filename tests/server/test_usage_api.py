@@ -116,3 +116,48 @@ async def test_a_spreadsheet_takes_no_name_for_a_formula():
 
     assert cell("user", "=HYPERLINK(1)") == "'=HYPERLINK(1)"
     assert cell("user", "ada") == "ada"
+
+
+async def test_keys_have_names_and_ids(tmp_path):
+    """A name tells a person whose usage it is; the id stays, because a name can be given again."""
+    async with run_server(tmp_path) as server:
+        _, key = await server.post("/api/v1/keys", {"name": "website"})
+        await server.post(
+            "/v1/chat/completions",
+            {"model": "default", "messages": [{"role": "user", "content": "Hi"}]},
+            headers={"authorization": f"Bearer {key['key']}"},
+        )
+        await ask(server)
+        _, report = await usage(server, "?group_by=key")
+        assert {row["key"]: row["key_name"] for row in report["rows"]} == {key["id"]: "website", None: None}
+        _, body = await server.get("/api/v1/usage?group_by=key,model&format=csv")
+        rows = list(csv.DictReader(io.StringIO(body.decode())))
+        assert list(rows[0])[:3] == ["key", "key_name", "model"]
+        assert {row["key"]: row["key_name"] for row in rows} == {key["id"]: "website", "": ""}
+        assert {row["cost"] for row in rows} == {"unknown"}
+
+
+@pytest.mark.parametrize(("priced", "shown"), [(False, "unknown"), (True, "24")])
+async def test_an_unknown_price_is_told_as_such_everywhere(tmp_path, priced, shown):
+    """Never as 0, which would say that it was free."""
+    prices = {"test/scripted": PriceSettings(input=2_000_000.0, output=5_000_000.0)} if priced else {}
+    async with run_server(tmp_path, Settings(prices=prices)) as server:
+        body = {"model": "default", "messages": [{"role": "user", "content": "Hi"}]}
+        server.model.script = say("a", "b", prompt_tokens=7)
+        async with server.session.post(f"{server.url}/v1/chat/completions", json=body) as answer:
+            assert answer.headers["x-guru-cost"] == shown
+        cost = 24.0 if priced else None
+        assert (await server.post("/api/v1/chat", {"message": "Hi"}))[1]["cost"] == cost
+        _, found = await server.get("/api/v1/traces")
+        assert {(row["cost"], row["unpriced_calls"]) for row in found["traces"]} == {(cost, 0 if priced else 1)}
+        _, trace = await server.get(f"/api/v1/traces/{found['traces'][0]['id']}")
+        assert trace["cost"] == cost
+
+
+async def test_what_failed_for_nothing_makes_an_unknown_cost_no_zero(tmp_path):
+    async with run_server(tmp_path) as server:
+        await ask(server)
+        server.model.script = [RuntimeError("broken")]
+        await server.post("/v1/chat/completions", {"model": "default", "messages": [{"role": "user", "content": "Hi"}]})
+        _, report = await usage(server, "?group_by=model")
+        assert report["total"]["cost"] is None

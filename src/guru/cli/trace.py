@@ -34,6 +34,7 @@ async def list_traces(limit: int, home: Path, as_json: bool) -> None:
     from guru.cli.client import connect
     from guru.cli.output import console, human_seconds, one_line, print_json, print_table
     from guru.cli.tables import make_table
+    from guru.cli.usage import dollars
 
     async with connect(home) as client:
         found = await client.get("/api/v1/traces", limit=limit)
@@ -43,7 +44,9 @@ async def list_traces(limit: int, home: Path, as_json: bool) -> None:
     if not found["traces"]:
         click.echo('There are no traces yet. Ask something: guru ask "…"')
         return
-    table = make_table("id", started="<", route="<", model="<", status="<", total=">", tokens=">", request="<")
+    table = make_table(
+        "id", started="<", route="<", model="<", status="<", total=">", tokens=">", cost=">", request="<"
+    )
     for trace in found["traces"]:
         table.add_row(
             trace["id"],
@@ -53,6 +56,7 @@ async def list_traces(limit: int, home: Path, as_json: bool) -> None:
             trace["status"],
             human_seconds(trace["duration"]),
             f"{trace['prompt_tokens']}+{trace['completion_tokens']}",
+            dollars(trace["cost"], trace["unpriced_calls"]),
             one_line(trace["preview"] or "", 60),
         )
     print_table(console(), table)
@@ -67,6 +71,7 @@ async def show(trace_id: str, home: Path, as_json: bool) -> None:
     """Draw the waterfall of the request ID, with what each step was given and gave."""
     from guru.cli.client import connect
     from guru.cli.output import human_seconds, one_line, print_json
+    from guru.cli.usage import dollars
 
     async with connect(home) as client:
         trace = await client.get(f"/api/v1/traces/{trace_id}")
@@ -75,7 +80,8 @@ async def show(trace_id: str, home: Path, as_json: bool) -> None:
         return
     total = max([trace["duration"], *(span["end"] for span in trace["spans"])], default=0.0) or 1e-9
     click.echo(f"{trace['id']}  {trace['route']}  {trace['model'] or ''}  {trace['status']}")
-    click.echo(f"{trace['started_at']}  {human_seconds(trace['duration'])}")
+    cost = dollars(trace["cost"], trace["unpriced_calls"])
+    click.echo(f"{trace['started_at']}  {human_seconds(trace['duration'])}  {cost}")
     click.echo()
     for depth, span in in_order(trace["spans"]):
         name = f"{'  ' * depth}{span['name']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,6 +53,7 @@ async def command(
         return
     columns = dict.fromkeys(chosen[1:], "<")
     table = make_table(chosen[0], **columns, requests=">", errors=">", cached=">", prompt=">", completion=">", cost=">")
+    label_keys(report["rows"])
     for row in [*report["rows"], report["total"]]:
         is_total = row is report["total"]
         names = [shown(name, row.get(name)) for name in chosen] if not is_total else ["total", *[""] * len(columns)]
@@ -68,6 +70,17 @@ async def command(
     print_table(console(), table)
     if report["next"] is not None:
         click.echo("There is more: --csv prints everything.")
+
+
+def label_keys(rows: list[dict[str, Any]]) -> None:
+    """Put names in place of the keys' ids; where a name was given again, the id stands beside it."""
+    bearers: dict[str, set[str]] = {}
+    for row in rows:
+        if row.get("key_name"):
+            bearers.setdefault(row["key_name"], set()).add(row["key"])
+    for row in rows:
+        if name := row.get("key_name"):
+            row["key"] = name if len(bearers[name]) == 1 else f"{name} ({row['key']})"
 
 
 def shown(group: str, value: str | None) -> str:

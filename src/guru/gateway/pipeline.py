@@ -32,7 +32,7 @@ from guru.gateway.tasks import Task, perform
 from guru.gateway.traced import TracedModel
 from guru.observe import names
 from guru.observe.metrics import Metrics
-from guru.observe.spans import Trace, TraceRecord
+from guru.observe.spans import Trace, TraceRecord, cost_of
 from guru.observe.traces import Tracer
 from guru.tasks import TaskModels
 from guru.types import (
@@ -214,8 +214,8 @@ def complete(event: Completed, trace: Trace) -> None:
     event.timings["total"] = trace.elapsed
     if trace.first_token is not None:
         event.timings["first_token"] = trace.first_token
-    event.cost = sum(call.cost or 0.0 for call in trace.calls)
-    trace.told(event.usage.prompt_tokens, event.usage.completion_tokens, event.cost)
+    event.cost = cost_of(trace.calls)
+    trace.told(event.usage.prompt_tokens, event.usage.completion_tokens, event.cost or 0.0)
 
 
 def preview(request: Request) -> str | None:

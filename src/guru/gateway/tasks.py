@@ -53,7 +53,7 @@ async def perform(road: Host, task: Task, request: Any, caller: Caller) -> Any:
             reservation = await admit(road.limiter, caller, request.model, tokens, cost)
             result = await answer(road, task, request, caller, trace)
             trace.model = result.model
-            trace.told(result.usage.prompt_tokens, result.usage.completion_tokens, result.cost)
+            trace.told(result.usage.prompt_tokens, result.usage.completion_tokens, result.cost or 0.0)
             return result
     except BaseException as error:
         trace.failed(error)
@@ -108,7 +108,7 @@ async def ask(road: Host, task: Task, name: str, request: Any, trace: Trace) -> 
             call.cost = road.prices.cost(model.name, usage)
             call.prompt_tokens, call.completion_tokens = usage.prompt_tokens, usage.completion_tokens
             call.cached_tokens, call.estimated = usage.cached_tokens, usage.estimated
-            result.cost = call.cost or 0.0
+            result.cost = call.cost
             span.attributes |= {names.INPUT_TOKENS: usage.prompt_tokens, names.COST: call.cost}
             return result
         finally:

@@ -79,6 +79,8 @@ class TracedModel:
                             call.reasons.append(event.reason)  # type: ignore[union-attr]
                         elif kind is Completed:
                             self._complete(call, event)  # type: ignore[arg-type]
+                            # Before the event goes on: whoever reads it adds up what all calls have cost.
+                            self._trace.add(call.record(self.name, self._variant, None))
                         yield event
             except BaseException as failure:
                 error = failure
@@ -86,15 +88,15 @@ class TracedModel:
             finally:
                 if call.completed is None:
                     self._interrupted(call, request, error)
+                    self._trace.add(call.record(self.name, self._variant, error))
                 call.describe(content=self._content)
-                self._trace.add(call.record(self.name, self._variant, error))
 
     def _complete(self, call: Call, event: Completed) -> None:
         call.completed = event
         call.usage = event.usage
         tier = event.extra.get("service_tier")
         call.cost = self._prices.cost(self.name, event.usage, tier=tier if isinstance(tier, str) else None)
-        event.cost = call.cost or 0.0
+        event.cost = call.cost
 
     def _interrupted(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:
         """What the provider bills of an answer that was not finished: the prompt, and what was generated so far.

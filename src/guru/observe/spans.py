@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Literal
 
@@ -207,6 +208,17 @@ class Trace:
             attributes=msgspec.Raw(encode(self.attributes)) if self.attributes else EMPTY,
             calls=self.calls, spans=msgspec.Raw(encode(steps)),
         )  # fmt: skip
+
+
+def cost_of(calls: Iterable[CallRecord]) -> float | None:
+    """US dollars; None where a price is not known and no other call has cost anything."""
+    known, unknown = 0.0, False
+    for call in calls:
+        if call.cost is None:
+            unknown = True
+        else:
+            known += call.cost
+    return None if unknown and not known else known
 
 
 def status_of(error: BaseException) -> Status:

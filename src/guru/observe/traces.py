@@ -38,7 +38,7 @@ SUMMARY = (
     traces.c.id, traces.c.route, traces.c.requested, traces.c.model, traces.c.key, traces.c.team, traces.c.user,
     traces.c.tags, traces.c.cache, traces.c.variant, traces.c.status, traces.c.error, traces.c.started_at,
     traces.c.duration, traces.c.first_token, traces.c.prompt_tokens, traces.c.completion_tokens, traces.c.cost,
-    traces.c.preview,
+    traces.c.preview, traces.c.calls,
 )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ class Tracer:
         if route is not None:
             query = query.where(traces.c.route == route)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [plain(row) for row in rows]
+        return [plain(row) | {"calls": msgspec.json.decode(row["calls"])} for row in rows]
 
     async def get(self, scope: Scope, trace_id: str) -> dict[str, Any]:
         """A trace with its spans. Raises `NotFound`."""

@@ -61,7 +61,7 @@ class Answer(Struct, kw_only=True):
     confidence: float | None
     model: str
     usage: dict[str, Any]
-    cost: float
+    cost: float | None
     timings: dict[str, float]
     """Seconds."""
     trace_id: str

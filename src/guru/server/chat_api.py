@@ -45,7 +45,7 @@ class ChatAnswer(Struct, kw_only=True):
     finish_reason: str | None
     model: str
     usage: dict[str, Any]
-    cost: float
+    cost: float | None
     timings: dict[str, float]
     """Seconds."""
     trace_id: str

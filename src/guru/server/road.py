@@ -55,7 +55,8 @@ async def answer(
         return await streamed(call, events, chunks, media_type)
     collected = await while_connected(call.request.receive, collect(events))
     started = last_started(collected)
-    cost = sum(event.cost for event in collected if isinstance(event, Completed))
+    costs = [event.cost for event in collected if isinstance(event, Completed)]
+    cost = None if costs == [None] else sum(cost or 0.0 for cost in costs)
     headers = road_headers(call.trace_id, started.model, cost, started.cache) | call.headers
     return Whole(encoder(started).collect(collected), headers)
 
@@ -76,12 +77,12 @@ class Whole:
         await send({"type": "http.response.body", "body": self.body})
 
 
-def road_headers(trace_id: str, model: str, cost: float = 0.0, cache: str = "miss") -> dict[str, str]:
+def road_headers(trace_id: str, model: str, cost: float | None = 0.0, cache: str = "miss") -> dict[str, str]:
     """`x-guru-*`. A stream's headers leave before its cost is known: they say what it has cost so far."""
     return {
         "x-guru-trace-id": trace_id,
         "x-guru-model": model,
-        "x-guru-cost": f"{cost:.8f}".rstrip("0").rstrip("."),
+        "x-guru-cost": "unknown" if cost is None else f"{cost:.8f}".rstrip("0").rstrip("."),
         "x-guru-cache": cache,
     }
 

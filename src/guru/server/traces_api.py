@@ -42,8 +42,10 @@ class TraceSummary(Struct, kw_only=True):
     first_token: float | None
     prompt_tokens: int
     completion_tokens: int
-    cost: float
-    """US dollars."""
+    cost: float | None
+    """US dollars; null where the price of a call is not known and no other one has cost anything."""
+    unpriced_calls: int
+    """Calls of models whose price is not known; `cost` does not have them."""
     preview: str | None
 
 
@@ -78,8 +80,7 @@ async def list_traces(call: Call, query: TraceQuery) -> TracePage:
         call.caller("traces").visible, limit=query.limit + 1, before=query.before, route=query.route
     )  # fmt: skip
     more = len(rows) > query.limit
-    found = [msgspec.convert(row | {"started_at": moment(row["started_at"])}, TraceSummary) for row in rows]
-    found = found[: query.limit]
+    found = [msgspec.convert(shown(row), TraceSummary) for row in rows[: query.limit]]
     return TracePage(found, found[-1].id if more else None)
 
 
@@ -87,7 +88,14 @@ async def list_traces(call: Call, query: TraceQuery) -> TracePage:
 async def show_trace(call: Call, trace_id: str) -> TraceView:
     """One request, step by step, with everything that was sent."""
     row = await call.services.tracer.get(call.caller("traces").visible, trace_id)
-    return msgspec.convert(row | {"started_at": moment(row["started_at"])}, TraceView)
+    return msgspec.convert(shown(row), TraceView)
+
+
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as people see it: with a date, and with no cost where it is not known."""
+    unpriced = sum(call.get("cost", 0.0) is None for call in row["calls"])
+    cost = None if unpriced and not row["cost"] else row["cost"]
+    return row | {"started_at": moment(row["started_at"]), "cost": cost, "unpriced_calls": unpriced}
 
 
 DOORS = [list_traces, show_trace]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, get_args
 
@@ -64,7 +65,7 @@ class Totals(Struct, kw_only=True):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     cost: float | None = 0.0
-    """US dollars; null where no call's price is known."""
+    """US dollars; null where the price of calls is not known and nothing else has cost anything."""
     seconds: float = 0.0
     """Of all requests together."""
 
@@ -73,6 +74,8 @@ class UsageRow(Totals, kw_only=True, omit_defaults=False):
     """The sums of one combination; of the groups, those that were asked for are there. Null is: none."""
 
     key: str | UnsetType | None = UNSET
+    """The key's id; beside it stands its name."""
+    key_name: str | UnsetType | None = UNSET
     team: str | UnsetType | None = UNSET
     user: str | UnsetType | None = UNSET
     model: str | UnsetType | None = UNSET
@@ -106,14 +109,15 @@ async def show_usage(call: Call, query: UsageQuery) -> UsageReport | Response:
     ledger = call.services.ledger
     rows = ordered(await ledger.totals(call.tenant, groups, chosen), groups) if groups else []
     (total,) = await ledger.totals(call.tenant, (), chosen)
+    names = {key.id: key.name for key in call.services.directory.keys(call.tenant)} if "key" in groups else {}
     if query.format == "csv" or (query.format is None and "text/csv" in call.request.headers.get("accept", "")):
-        return csv_response(rows if groups else [total], groups)
+        return csv_response(rows if groups else [total], groups, names)
     page = rows[query.offset : query.offset + query.limit]
     end = query.offset + len(page)
     assert chosen.start and chosen.end
     return UsageReport(
         start=chosen.start, end=chosen.end, group_by=list(groups),
-        rows=[to_row(row, groups) for row in page], total=msgspec.convert(known(total), Totals, strict=False),
+        rows=[to_row(row, groups, names) for row in page], total=msgspec.convert(known(total), Totals, strict=False),
         next=end if end < len(rows) else None,
     )  # fmt: skip
 
@@ -177,28 +181,35 @@ def ordered(rows: list[dict[str, Any]], groups: tuple[Group, ...]) -> list[dict[
 
 
 def known(row: dict[str, Any]) -> dict[str, Any]:
-    """A cost of which nothing is known is no 0."""
-    if row["unpriced_calls"] and row["unpriced_calls"] == row["calls"]:
+    """A cost of which nothing is known is no 0: neither is it 0 because others were free or failed."""
+    if row["unpriced_calls"] and not row["cost"]:
         return row | {"cost": None}
     return row
 
 
-def to_row(row: dict[str, Any], groups: tuple[Group, ...]) -> UsageRow:
+def to_row(row: dict[str, Any], groups: tuple[Group, ...], names: Mapping[str, str]) -> UsageRow:
+    """`names` are those of the keys, by their ids."""
     shown: dict[str, Any] = {name: row[name] or None for name in groups}
+    if "key" in groups:
+        shown["key_name"] = names.get(row["key"])
     for name in ("hour", "day"):
         if name in row:
             shown[name] = datetime.fromtimestamp(row[name], UTC)
     return msgspec.convert(known({name: row[name] for name in COUNTS}) | shown, UsageRow, strict=False)
 
 
-def csv_response(rows: list[dict[str, Any]], groups: tuple[Group, ...]) -> Response:
-    """All rows with a head; an unknown cost is an empty field (RFC 4180)."""
+def csv_response(rows: list[dict[str, Any]], groups: tuple[Group, ...], names: Mapping[str, str]) -> Response:
+    """All rows with a head (RFC 4180); a cost of which nothing is known is the word `unknown`."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow([*groups, *COUNTS])
+    heads = [head for name in groups for head in ((name, "key_name") if name == "key" else (name,))]
+    writer.writerow([*heads, *COUNTS])
     for row in map(known, rows):
-        names = [cell(name, row[name]) for name in groups]
-        writer.writerow([*names, *("" if row[count] is None else row[count] for count in COUNTS)])
+        texts: dict[str, str] = {name: cell(name, row[name]) for name in groups}
+        if "key" in texts:
+            texts["key_name"] = cell("key", names.get(row["key"], ""))
+        counts = ("unknown" if row[count] is None else row[count] for count in COUNTS)
+        writer.writerow([*(texts[head] for head in heads), *counts])
     headers = {"content-disposition": 'attachment; filename="usage.csv"'}
     return Response(buffer.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 

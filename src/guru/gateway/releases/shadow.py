@@ -75,7 +75,7 @@ class Shadows:
                         first = first or monotonic() - started
                         texts.append(event.text)
                     elif isinstance(event, Completed):
-                        cost = event.cost
+                        cost = event.cost or 0.0
         except Exception as caught:
             error = caught
         failed = error is not None and bool(is_failure(error))

@@ -115,7 +115,7 @@ class Attempt:
             raise timeout
         if type(event) is Completed:
             self.completed = True
-            self._outcome.cost = event.cost
+            self._outcome.cost = event.cost or 0.0
         return event
 
     @property
