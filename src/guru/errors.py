@@ -29,6 +29,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+UNSENT = "It had not been sent."
+"""Noted on the cancellation of a call that waited for a connection: the provider knows nothing of it, and bills nothing."""
+
 
 class GuruError(Exception):
     """The root. `message` says what is wrong, `hint` what to do about it."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from guru.errors import UNSENT
 from guru.gateway.steps import Prices, Tokens
 from guru.observe import names
 from guru.observe.spans import CallRecord, Span, Trace, status_of
@@ -101,9 +102,9 @@ class TracedModel:
     def _interrupted(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:
         """What the provider bills of an answer that was not finished: the prompt, and what was generated so far.
 
-        One that failed before it began is not billed.
+        One that failed before it began, or that was still waiting for a connection, is not billed.
         """
-        if not call.pieces and isinstance(error, Exception):
+        if not call.pieces and (isinstance(error, Exception) or UNSENT in getattr(error, "__notes__", ())):
             return
         call.usage = self._tokens.interrupted(self.name, request, call.text())
         call.cost = self._prices.cost(self.name, call.usage)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
 
-from guru.errors import ModelError
+from guru.errors import UNSENT, ModelError
 from guru.models.http.connection import Connection, StaleConnection
 from guru.models.http.headers import BODILESS, encode_head
 from guru.models.http.pool import Pool
@@ -52,7 +53,11 @@ class HttpClient:
         # The same headers come again and again: all but the length is kept.
         head = self._heads.get((method, url, pairs)) or self._encode(method, url, pairs, target, pool)
         head += b"content-length: %d\r\n\r\n" % len(body) if body or method not in BODILESS else b"\r\n"
-        connection = pool.take() or await pool.acquire(timeouts.connect)
+        try:
+            connection = pool.take() or await pool.acquire(timeouts.connect)
+        except CancelledError as cancelled:
+            cancelled.add_note(UNSENT)
+            raise
         bodiless = method == "HEAD"
         try:
             response = await connection.exchange(head, body, timeouts, bodiless=bodiless)
