@@ -36,6 +36,7 @@ class Limiter:
         self._clock = clock
         self._local = MemoryLimits(spent, clock, now)
         self._shared = shared
+        self._outages = 0
         self._accounts: dict[tuple[Scope, str, str], Account] = {}
         self._sources: dict[str, list[Rule]] = {}
 
@@ -70,6 +71,10 @@ class Limiter:
             reservation = await self._shared.reserve([account.rule for account in found], tokens, cost)
             if reservation is not None:
                 return reservation
+            if self._outages != self._shared.outages:  # what all have spent meanwhile is in the ledger
+                self._outages = self._shared.outages
+                for account in self._accounts.values():
+                    account.period = None
         return await self._local.reserve(found, tokens, cost)
 
     def _find(self, caller: Caller, model: str) -> list[Account]:

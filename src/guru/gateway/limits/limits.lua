@@ -1,6 +1,6 @@
 -- Limits that several processes share. One run of this script is atomic, and its clock is the server's own.
 --
--- ARGV[1] is what to do: reserve, settle or renew. ARGV[2] is the id of the reservation (its lease), ARGV[3] how long a
+-- ARGV[1] is what to do: reserve, settle, redress, renew or begin. ARGV[2] is the id of the reservation (its lease), ARGV[3] how long a
 -- lease lives, in microseconds: what a dead process had reserved is free again after that.
 -- KEYS holds two keys for each check, ARGV four values: kind, limit, amount, and one that depends on the kind.
 --   bucket  key: a hash of level and time. limit: so many a minute. The level is in sixty-millionths, exact.
@@ -87,7 +87,8 @@ local function reserve()
 end
 
 -- The amount is here what was not used: it may be negative. For money it is the true cost, and the last value is
--- what was reserved.
+-- what was reserved. To redress is to settle where nobody knows what was done before: money is booked only for a
+-- reservation that is still there.
 local function settle()
   each(function(_, key, second, kind, limit, amount, reserved)
     if kind == 'bucket' then
@@ -95,10 +96,9 @@ local function settle()
     elseif kind == 'running' then
       redis.call('ZREM', key, lease)
     elseif redis.call('EXISTS', key) == 1 then
-      if redis.call('ZREM', second, lease .. ':' .. text(reserved)) == 1 then
-        redis.call('HINCRBY', key, 'reserved', text(-reserved))
-      end
-      redis.call('HINCRBY', key, 'spent', text(amount))
+      local held = redis.call('ZREM', second, lease .. ':' .. text(reserved)) == 1
+      if held then redis.call('HINCRBY', key, 'reserved', text(-reserved)) end
+      if held or action == 'settle' then redis.call('HINCRBY', key, 'spent', text(amount)) end
     end
   end)
   return {0}
@@ -117,6 +117,16 @@ local function renew()
   return {0}
 end
 
-if action == 'reserve' then return reserve() end
-if action == 'settle' then return settle() end
-return renew()
+-- What the ledger says was spent in a period: the amount. Whatever is larger is nearer to the truth, as the ledger
+-- hears of costs later, and this hash never of those that were spent while it could not be reached.
+local function begin()
+  each(function(_, key, _, _, _, amount, ends)
+    local stored = redis.call('HGET', key, 'spent')
+    if not stored or tonumber(stored) < amount then redis.call('HSET', key, 'spent', text(amount)) end
+    redis.call('PEXPIREAT', key, ends + 86400000)
+  end)
+  return {0}
+end
+
+local actions = {reserve = reserve, settle = settle, redress = settle, renew = renew, begin = begin}
+return actions[action]()

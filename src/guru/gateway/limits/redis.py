@@ -11,6 +11,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,8 +31,10 @@ SCRIPT = (Path(__file__).parent / "limits.lua").read_text(encoding="utf-8")
 LEASE = 120.0
 """Seconds after which what a dead process had reserved is free again."""
 PATIENCE = 1.0
-"""Seconds that an answer of Redis may take; after a failure, also how long it is left alone."""
+"""Seconds that an answer of Redis may take; while it is away, also between two attempts to find it again."""
 MAX_BATCH = 256
+PROBE = "{guru:limits}:probe"
+Action = Literal["reserve", "settle", "redress", "renew", "begin"]
 
 
 class Check:
@@ -77,6 +80,44 @@ def checks_of(rules: Sequence[Rule], tokens: int, cost: int, now: float) -> list
     return checks
 
 
+class Order:
+    """One run of the script: what it does, for which reservation, to which buckets."""
+
+    __slots__ = ("action", "checks", "future", "lease", "values")
+
+    def __init__(
+        self,
+        action: Action,
+        lease: str,
+        checks: Sequence[Check],
+        values: Sequence[tuple[int, int]],
+        future: asyncio.Future[list[int]] | None = None,
+    ) -> None:
+        self.action: Action = action
+        self.lease = lease
+        self.checks = checks
+        self.values = values
+        self.future = future
+
+    def command(self, life: float) -> list[Any]:
+        """`EVALSHA`'s arguments after the script's hash."""
+        keys = [key for check in self.checks for key in check.keys]
+        command: list[Any] = [len(keys), *keys, self.action, self.lease, int(life * 1e6)]
+        for check, (amount, more) in zip(self.checks, self.values, strict=True):
+            command += [check.script_kind, check.limit, amount, more]
+        return command
+
+    def redress(self) -> Order | None:
+        """What makes good that nobody knows whether this was done: it may be done twice, or for nothing."""
+        if self.action in ("renew", "begin"):
+            return None
+        values = [(0, 0)] * len(self.checks)
+        for at, (check, (cost, reserved)) in enumerate(zip(self.checks, self.values, strict=True)):
+            if check.kind == "budget":
+                values[at] = (0, check.amount) if self.action == "reserve" else (cost, reserved)
+        return Order("redress", self.lease, self.checks, values)
+
+
 class RedisReservation:
     """What one request has taken from the shared accounts."""
 
@@ -97,7 +138,10 @@ class RedisReservation:
 
 
 class RedisLimits:
-    """Shared accounts. `reserve` gives None while Redis is not there: the caller counts by itself then."""
+    """Shared accounts. `reserve` gives None while Redis is not there: the caller counts by itself then.
+
+    While it is away, no request waits for it: every `patience` seconds it is asked whether it takes a write again.
+    """
 
     def __init__(
         self,
@@ -114,36 +158,51 @@ class RedisLimits:
         self._lease = lease
         self._patience = patience
         self._sha = ""
-        self._waiting: list[tuple[list[Any], asyncio.Future[list[int]] | None]] = []
+        self._waiting: list[Order] = []
+        self._owed: deque[tuple[float, Order]] = deque()
+        """What is to be done when Redis is there again, and until when a lease needs it."""
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._there = asyncio.Event()
+        self._there.set()
         self._live: dict[str, RedisReservation] = {}
+        self._told: set[str] = set()
+        """Keys of budgets of which Redis was told lately what the ledger says."""
+        self._telling = asyncio.Lock()
         self._sender: asyncio.Task[None] | None = None
         self._renewer: asyncio.Task[None] | None = None
-        self._away_until = 0.0
-        self._complained = False
+        self.outages = 0
+        """How often Redis went away."""
         self.failures = 0
         """Requests that Redis did not count."""
 
     async def reserve(self, rules: Sequence[Rule], tokens: int, cost: float) -> RedisReservation | None:
         """Raises `RateLimited` and `TooLarge`. None when Redis cannot be reached."""
         checks = checks_of(rules, tokens, nanodollars(cost), self._now())
+        try:
+            for check in checks:
+                if check.kind == "budget" and check.keys[0] not in self._told:
+                    await self._tell(check)
+            return await self._reserve(checks)
+        except ConnectionError:
+            self.failures += 1
+            return None
+
+    async def _reserve(self, checks: list[Check]) -> RedisReservation:
         lease = secrets.token_hex(8)
         values = [(check.amount, int(check.ends * 1000)) for check in checks]
         while True:
-            asked = self._ask(self._command("reserve", lease, checks, values))
+            asked = self._ask("reserve", lease, checks, values)
             try:
                 answer = await asyncio.shield(asked)
-            except (ConnectionError, TimeoutError):
-                self.failures += 1
-                return None
             except asyncio.CancelledError:
                 asked.add_done_callback(lambda done: self._give_back(done, lease, checks))
                 raise
             refused, wait, *measures = answer
-            if refused < 0:
-                await self._begin_period(checks[-refused - 1])
+            if refused < 0:  # Redis has forgotten it
+                self._told.discard(checks[-refused - 1].keys[0])
+                await self._tell(checks[-refused - 1])
                 continue
             if refused > 0:
                 check = checks[refused - 1]
@@ -167,7 +226,7 @@ class RedisLimits:
                 values.append((cost, check.amount))
             else:
                 values.append((check.amount - tokens if check.kind == "tokens" else 0, 0))
-        self._send(self._command("settle", reservation.lease, reservation.checks, values), None)
+        self._send(Order("settle", reservation.lease, reservation.checks, values))
 
     async def aclose(self) -> None:
         """Send what waits, then disconnect."""
@@ -180,38 +239,38 @@ class RedisLimits:
         await asyncio.gather(*filter(None, (self._sender, self._renewer)), return_exceptions=True)
         await self._client.aclose()
 
-    def _command(
-        self, action: str, lease: str, checks: Sequence[Check], values: Sequence[tuple[int, int]]
-    ) -> list[Any]:
-        """`EVALSHA`'s arguments after the script's hash."""
-        keys = [key for check in checks for key in check.keys]
-        command: list[Any] = [len(keys), *keys, action, lease, int(self._lease * 1e6)]
-        for check, (amount, more) in zip(checks, values, strict=True):
-            command += [check.script_kind, check.limit, amount, more]
-        return command
+    async def _tell(self, check: Check) -> None:
+        """Tell Redis what the ledger says was spent: it keeps the larger of that and what it has.
 
-    async def _begin_period(self, check: Check) -> None:
-        """Tell Redis what the ledger says was spent before; the first process to do so wins."""
-        rule = check.rule
-        spent = await self._spent(rule.scope, rule.tenant, rule.id, check.starts) if self._spent else 0.0
-        from redis.exceptions import RedisError
-
-        with contextlib.suppress(RedisError, OSError):  # the next `reserve` finds Redis gone, and says so
-            await self._client.hsetnx(check.keys[0], "spent", str(nanodollars(spent)))
+        Done now and then, not only when a period begins: what was spent by a process that was killed, or while Redis
+        was away, is in the ledger alone.
+        """
+        async with self._telling:
+            if check.keys[0] in self._told:
+                return  # by somebody else while we waited
+            rule = check.rule
+            spent = await self._spent(rule.scope, rule.tenant, rule.id, check.starts) if self._spent else 0.0
+            await self._ask("begin", "", [check], [(nanodollars(spent), int(check.ends * 1000))])
+            self._told.add(check.keys[0])
 
     # ------------------------------------------------------------------ the queue
 
-    def _ask(self, command: list[Any]) -> asyncio.Future[list[int]]:
+    def _ask(
+        self, action: Action, lease: str, checks: Sequence[Check], values: Sequence[tuple[int, int]]
+    ) -> asyncio.Future[list[int]]:
         """The script's answer. Fails with `ConnectionError` when Redis is not there."""
         future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        if time.monotonic() < self._away_until:
-            future.set_exception(ConnectionError("Redis is left alone for a while"))
+        if self._there.is_set():
+            self._send(Order(action, lease, checks, values, future))
         else:
-            self._send(command, future)
+            future.set_exception(ConnectionError("Redis is away"))
         return future
 
-    def _send(self, command: list[Any], future: asyncio.Future[list[int]] | None) -> None:
-        self._waiting.append((command, future))
+    def _send(self, order: Order) -> None:
+        if not self._there.is_set():
+            self._owe(order)
+            return
+        self._waiting.append(order)
         self._wake.set()
         self._idle.clear()
         if self._sender is None:
@@ -223,27 +282,24 @@ class RedisLimits:
             await self._wake.wait()
             batch = self._waiting[:MAX_BATCH]
             try:
-                answers = await self._execute([command for command, _ in batch])
-            except asyncio.CancelledError:
-                raise
+                answers = await self._execute(batch)
             except Exception as error:
-                self._lost(error)
+                self._lose(error)
+                await self._find_again()
                 continue
             del self._waiting[: len(batch)]
             if not self._waiting:
                 self._wake.clear()
                 self._idle.set()
-            if self._complained:
-                self._complained = False
-                log.warning("Redis answers again: limits are shared between processes again")
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if future is not None and not future.done():
-                    future.set_result(answer)
+            for order, answer in zip(batch, answers, strict=True):
+                if order.future is not None and not order.future.done():
+                    order.future.set_result(answer)
 
-    async def _execute(self, commands: list[list[Any]]) -> list[list[int]]:
-        """Run the script once for each command. Redis forgets scripts when it restarts: then they are sent anew."""
+    async def _execute(self, orders: Sequence[Order]) -> list[list[int]]:
+        """Run the script once for each. Redis forgets scripts when it restarts: then they are sent anew."""
         from redis.exceptions import NoScriptError
 
+        commands = [order.command(self._lease) for order in orders]
         if not self._sha:
             self._sha = str(await self._client.script_load(SCRIPT))
         try:
@@ -260,31 +316,58 @@ class RedisLimits:
             answers: list[list[int]] = await pipeline.execute()
             return answers
 
-    def _lost(self, error: Exception) -> None:
-        """Redis is not there: let everybody who waits go on alone, and leave it alone for a while.
+    # ------------------------------------------------------------------ away and back
 
-        What was to be settled is lost with it; leases make it good.
-        """
-        self._away_until = time.monotonic() + self._patience
-        if not self._complained:
-            self._complained = True
-            log.error("Redis does not answer (%s): every process counts limits by itself until it does", error)
+    def _lose(self, error: Exception) -> None:
+        """Redis is not there, is too slow, or takes nothing more: let everybody who waits go on alone."""
+        self._there.clear()
+        self.outages += 1
+        self._told.clear()
+        log.error("Redis does not answer (%s): every process counts limits by itself until it does", error)
         waiting, self._waiting = self._waiting, []
         self._wake.clear()
         self._idle.set()
-        for _, future in waiting:
-            if future is not None and not future.done():
-                future.set_exception(ConnectionError("Redis is not there"))
+        for order in waiting:
+            self._owe(order)
+            if order.future is not None and not order.future.done():
+                order.future.set_exception(ConnectionError("Redis is not there"))
+
+    def _owe(self, order: Order) -> None:
+        """Keep what must still be done about an order that got no answer, as long as its lease can live."""
+        now = time.monotonic()
+        while self._owed and self._owed[0][0] < now:
+            self._owed.popleft()
+        if (redress := order.redress()) is not None:
+            self._owed.append((now + self._lease, redress))
+
+    async def _find_again(self) -> None:
+        """Wait until Redis takes writes, and do first what it missed: what is not running holds no place."""
+        while not self._there.is_set():
+            await asyncio.sleep(self._patience)
+            some: list[tuple[float, Order]] = []
+            try:
+                # A write: a Redis that is full, or a replica, still answers to reads.
+                await self._client.set(PROBE, "", px=1000)
+                while self._owed:
+                    some = [self._owed.popleft() for _ in range(min(MAX_BATCH, len(self._owed)))]
+                    await self._execute([order for _, order in some])
+                    some = []
+            except Exception as error:
+                log.debug("Redis is still away: %s", error)
+                self._owed.extendleft(reversed(some))
+            else:
+                self._there.set()
+                log.warning("Redis answers again: limits are shared between processes again")
 
     async def _renew(self) -> None:
         """Say now and then that the requests that run are still alive."""
         while True:
             await asyncio.sleep(self._lease / 3)
-            if time.monotonic() < self._away_until:
-                continue
+            await self._there.wait()
+            self._told.clear()
             for reservation in list(self._live.values()):
                 values = [(0, check.amount if check.kind == "budget" else 0) for check in reservation.checks]
-                self._send(self._command("renew", reservation.lease, reservation.checks, values), None)
+                self._send(Order("renew", reservation.lease, reservation.checks, values))
 
 
 def measured(checks: Sequence[Check], measures: Sequence[int]) -> Headers:
