@@ -213,4 +213,5 @@ async def run_server(home, settings=None, models=None):
             yield Running(url, app, models, session, client)
     finally:
         server.should_exit = True
-        await task
+        with contextlib.closing(listener):
+            await task

@@ -1,6 +1,6 @@
 import pytest
 
-from guru.config import load_settings
+from guru.config import load_settings, misnamed_variables, read_settings
 from guru.errors import ConfigurationError
 
 
@@ -78,3 +78,40 @@ def test_settings_can_be_printed_without_their_secrets(tmp_path):
     settings = load_settings(write(tmp_path, text), environ={})
     assert "very-secret" not in repr(settings)
     assert "base_url=None" in repr(settings)
+
+
+def test_everything_that_is_wrong_is_found_at_once(tmp_path):
+    text = """
+    [server]
+    prot = 1
+    [providers.openai]
+    api_key = "env:NOT_SET"
+    [models.smart]
+    strategy = "weigthed"
+    deployments = [{ model = "a/b", wieght = 2 }]
+    """
+    settings, problems = read_settings(write(tmp_path, text), environ={})
+    assert settings is None
+    shown = " ".join(map(str, problems))
+    for name in ("`prot`", "`wieght`", "NOT_SET", "providers.openai.api_key"):
+        assert name in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "near"),
+    [
+        ('[cache]\nmode = "exakt"', "cache.mode", "Did you mean 'exact'"),
+        ('[models.m]\ndeployments = [{ model = "a/b", difficulty = "simpel" }]', "difficulty", "simple, hard"),
+        ('[keys.k]\nkey = "k"\nrole = "amdin"', "role", "Did you mean 'admin'"),
+        ('[keys.k]\nkey = "k"\nbudget = { usd = 1, per = "yaer" }', "per", "day, month"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_those_that_may_stand_there(tmp_path, text, place, near):
+    with pytest.raises(ConfigurationError, match=place) as raised:
+        load_settings(write(tmp_path, text), environ={})
+    assert near in raised.value.hint
+
+
+def test_variables_that_name_no_setting_are_found():
+    environ = {"GURU_SERVER_PROT": "1", "GURU_HOME": "/", "GURU_SERVER_PORT": "2", "OTHER": "3"}
+    assert list(misnamed_variables(environ)) == [("GURU_SERVER_PROT", "GURU_SERVER_PORT")]

@@ -13,7 +13,7 @@ import pytest
 
 from guru.config import ServerSettings, Settings
 from guru.errors import ConfigurationError, Conflict
-from guru.server.serve import serve, serve_unix
+from guru.server.serve import listen, serve, serve_unix
 
 SERVE = """
 import sys
@@ -69,6 +69,13 @@ def test_a_port_in_use_is_explained(tmp_path):
         with pytest.raises(ConfigurationError, match=f"Port {port} on 127.0.0.1 cannot be used") as raised:
             serve(tmp_path, Settings(server=ServerSettings(port=port)))
     assert "--port" in raised.value.hint
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "203.0.113.7"])
+def test_an_address_of_another_machine_is_explained(host):
+    with pytest.raises(ConfigurationError, match=f"on {host} cannot be used") as raised:
+        listen(host, 0)
+    assert "--host" in raised.value.hint
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "guru.example"])

@@ -51,7 +51,7 @@ async def test_a_database_of_a_newer_guru_is_refused(tmp_path, database):
 async def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "guru.db").write_bytes(b"this is not a database, but it is long enough to look" * 50)
     database = Database.in_home(tmp_path)
-    with pytest.raises(StoreError, match="cannot be opened"):
+    with pytest.raises(StoreError, match="cannot be used"):
         await database.open()
     await database.close()
 

@@ -24,4 +24,5 @@ def write_log(home: Path, *, screen: bool = False) -> None:
         # A start that fails is shown as the error that it is, with what to do; the file has the traceback.
         stderr.addFilter(lambda record: record.name != "uvicorn.error")
         handlers.append(stderr)
+    logging.raiseExceptions = False  # a disk that is full is said once, by what fails, not with every line of the log
     logging.basicConfig(level=logging.INFO, format=FORMAT, handlers=handlers)

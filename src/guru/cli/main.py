@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
@@ -59,9 +60,31 @@ def main() -> None:
     """Run the command line. Exit status: 0 done, 1 failed (the reason is on stderr), 2 used wrongly."""
     try:
         cli.main(prog_name="guru")
-    except GuruError as error:
-        show_error(error)
+    except (GuruError, OSError) as error:
+        shown = error if isinstance(error, GuruError) else explain(error)
+        if shown is None:
+            raise
+        show_error(shown)
         sys.exit(1)
+
+
+REFUSED = {
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EIO,
+}  # fmt: skip
+FREE = "Free some of the disk, or use another one with --home DIR."
+SPENT = {errno.ENOSPC: FREE, errno.EDQUOT: FREE, errno.EMFILE: "Allow more open files: ulimit -n 65536"}
+
+
+def explain(error: OSError) -> GuruError | None:
+    """What the system refused, for a person; None for what is more likely a mistake of ours, as its traceback tells."""
+    number, place = error.errno or 0, error.filename
+    if number in SPENT:
+        return GuruError(f"{place}: {error.strerror}." if place else f"{error.strerror}.", hint=SPENT[number])
+    if number in REFUSED and place is not None:
+        hint = "See that it is there and that you may use it, or choose another place with --home DIR."
+        return GuruError(f"{place}: {error.strerror}.", hint=hint)
+    return None
 
 
 def show_error(error: GuruError) -> None:

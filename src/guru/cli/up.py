@@ -64,7 +64,7 @@ class Preparation:
         self._task = asyncio.get_running_loop().create_task(self._run(url))
 
     async def _run(self, url: str) -> None:
-        from guru.cli.client import connect_live
+        from guru.cli.client import connect_live, read_server_file
         from guru.cli.main import show_error
         from guru.errors import GuruError
 
@@ -73,8 +73,10 @@ class Preparation:
             for step in (self._fetch_model, self._ingest_samples, self._ingest_docs):
                 try:
                     await step(client)
-                except GuruError as error:  # the server is of use without it
-                    show_error(error)
+                except GuruError as error:
+                    if read_server_file(self._home) is None:
+                        return  # Ctrl-C came while this went on: the server has taken its address back
+                    show_error(error)  # the server is of use without it
             await announce(client, url, self._home)
 
     async def _fetch_model(self, client: Client) -> None:

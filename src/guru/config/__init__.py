@@ -2,14 +2,13 @@
 
 from guru.config.load import (
     Source,
-    check_keys,
     default_home,
     environment_values,
     find_file,
     load_settings,
+    misnamed_variables,
+    read_settings,
     read_toml,
-    resolve_references,
-    set_value,
 )
 from guru.config.sections import (
     AliasSettings,
@@ -64,12 +63,11 @@ __all__ = [
     "TeamSettings",
     "TelemetrySettings",
     "TraceSettings",
-    "check_keys",
     "default_home",
     "environment_values",
     "find_file",
     "load_settings",
+    "misnamed_variables",
+    "read_settings",
     "read_toml",
-    "resolve_references",
-    "set_value",
 ]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -42,6 +43,20 @@ def load_settings(
     `flags` maps dotted names (`"server.port"`) to values; None values are skipped.
     Raises `ConfigurationError`, which names the place and the nearest known key.
     """
+    settings, problems = read_settings(file, home=home, environ=environ, flags=flags)
+    if settings is None:
+        raise problems[0]
+    return settings
+
+
+def read_settings(
+    file: Path | None = None,
+    *,
+    home: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> tuple[Settings | None, list[ConfigurationError]]:
+    """The settings, or everything that keeps them from being read. Raises for a file that is not there, or no TOML."""
     environ = os.environ if environ is None else environ
     path = find_file(file, home)
     tree = read_toml(path) if path else {}
@@ -50,14 +65,16 @@ def load_settings(
     for name, value in (flags or {}).items():
         if value is not None:
             set_value(tree, tuple(name.split(".")), value)
-    resolved = resolve_references(tree, environ)
-    check_keys(resolved, Settings, str(path or "the configuration"))
+    problems: list[ConfigurationError] = []
+    resolved = resolve_references(tree, environ, problems)
+    problems += unknown_keys(resolved, Settings, str(path or "the configuration"))
     try:
-        return msgspec.convert(resolved, Settings, strict=False)
+        settings = msgspec.convert(resolved, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(
-            f"{path or 'The configuration'} is not valid: {error}.", hint="Correct it; `guru config show` prints all."
-        ) from error
+        if "unknown field" not in str(error):  # said already, with the nearest name
+            problems.append(invalid(error, path))
+        return None, problems
+    return (None if problems else settings), problems
 
 
 class Source:
@@ -124,35 +141,88 @@ def set_value(tree: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
     tree[place[-1]] = [item.strip() for item in value.split(",") if item.strip()] if is_list else value
 
 
-def resolve_references(value: Any, environ: Mapping[str, str]) -> Any:
+def misnamed_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    """`GURU_SECTION_...` variables that name no setting, with the nearest that does."""
+    for section in msgspec.structs.fields(Settings):
+        if not (isinstance(section.type, type) and issubclass(section.type, Section)):
+            continue
+        prefix = f"GURU_{section.name}_".upper()
+        known = [f"{prefix}{key.name.upper()}" for key in msgspec.structs.fields(section.type)]
+        for name in environ:
+            if name.startswith(prefix) and name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                yield name, near[0] if near else None
+
+
+def resolve_references(
+    value: Any, environ: Mapping[str, str], problems: list[ConfigurationError], place: str = ""
+) -> Any:
+    """`value` with what its `env:NAME`s stand for; those that stand for nothing join `problems`."""
     if isinstance(value, dict):
-        return {key: resolve_references(item, environ) for key, item in value.items()}
+        return {
+            key: resolve_references(item, environ, problems, f"{place}.{key}" if place else key)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [resolve_references(item, environ) for item in value]
+        return [resolve_references(item, environ, problems, f"{place}[{number}]") for number, item in enumerate(value)]
     if isinstance(value, str) and value.startswith("env:"):
         name = value.removeprefix("env:")
         if name not in environ:
-            raise ConfigurationError(f"The configuration refers to the variable {name}, which is not set.")
-        return environ[name]
+            message = f"{place} refers to the variable {name}, which is not set."
+            hint = f"Set it first: export {name}=... Or take it out of the configuration."
+            problems.append(ConfigurationError(message, hint=hint, param=place))
+        return environ.get(name, value)
     return value
 
 
-def check_keys(tree: Any, kind: Any, place: str) -> None:
-    """Raise for the first key that no setting has, with the nearest one that exists."""
+def unknown_keys(tree: Any, kind: Any, place: str) -> Iterator[ConfigurationError]:
+    """An error for every key that no setting has, with the nearest one that exists."""
     if isinstance(kind, UnionType):  # an optional table
         kind = next(option for option in get_args(kind) if option is not type(None))
     if isinstance(kind, type) and issubclass(kind, Struct) and isinstance(tree, dict):
         known = {item.name: item.type for item in msgspec.structs.fields(kind)}
         for key, value in tree.items():
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(known))}."
-                raise ConfigurationError(f"{place} has an unknown key `{key}`.", hint=hint)
-            check_keys(value, known[key], f"{place}: [{key}]" if isinstance(value, dict) else place)
+            if key in known:
+                yield from unknown_keys(value, known[key], f"{place}: [{key}]" if isinstance(value, dict) else place)
+                continue
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(known))}."
+            yield ConfigurationError(f"{place} has an unknown key `{key}`.", hint=hint)
     elif isinstance(tree, dict) and get_args(kind):
         for key, value in tree.items():
-            check_keys(value, get_args(kind)[-1], f"{place}.{key}")
+            yield from unknown_keys(value, get_args(kind)[-1], f"{place}.{key}")
     elif isinstance(tree, list) and hasattr(kind, "__origin__"):
         inner = get_args(get_args(kind)[0]) or get_args(kind)
         for value in tree:
-            check_keys(value, inner[0], place)
+            yield from unknown_keys(value, inner[0], place)
+
+
+def invalid(error: msgspec.ValidationError, path: Path | None) -> ConfigurationError:
+    """A value of the wrong kind: where it stands, and what may stand there."""
+    message, _, place = str(error).partition(" - at `$.")
+    place = place.rstrip("`")
+    hint = "Correct it; `guru config show` prints all."
+    if words := choices(place):
+        hint = f"Known here: {', '.join(words)}."
+        if near := difflib.get_close_matches(message.partition("'")[2].rstrip("'"), words, n=1):
+            hint = f"Did you mean {near[0]!r}? {hint}"
+    where = f"{path or 'The configuration'} is not valid"
+    return ConfigurationError(f"{where}: {f'{place}: ' if place else ''}{message}.", hint=hint, param=place or None)
+
+
+def choices(place: str) -> list[str]:
+    """The words that may stand at a place such as `models[...].strategy`; none where any value may."""
+    kind: Any = Settings
+    for name in re.sub(r"\[[^]]*\]", ".*", place).split("."):
+        if isinstance(kind, UnionType):
+            kind = next(option for option in get_args(kind) if option is not type(None))
+        if isinstance(kind, type) and issubclass(kind, Struct):
+            kind = {item.name: item.type for item in msgspec.structs.fields(kind)}.get(name)
+        else:  # into a table of tables, or a list
+            inner = get_args(kind)
+            kind = inner[-1] if get_origin(kind) is dict else inner[0] if inner else None
+        if get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+    return [
+        str(word) for option in (kind, *get_args(kind)) if get_origin(option) is Literal for word in get_args(option)
+    ]

@@ -104,7 +104,7 @@ def create_app(
             )
             try:
                 app.state.services = await stack.enter_async_context(services)
-            except GuruError as error:
+            except Exception as error:
                 app.state.failure = error  # for `Server`, as uvicorn would only log it
                 raise
             yield

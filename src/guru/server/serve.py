@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import gc
 import json
@@ -110,7 +111,7 @@ class Server(uvicorn.Server):
         )  # fmt: skip
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Raises the `GuruError` for which the application could not start."""
+        """Raises that for which the application could not start."""
         try:
             await super().startup(sockets)
         except SystemExit:
@@ -179,7 +180,7 @@ async def has_keys(home: Path, settings: Settings) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises `ConfigurationError` when the port is taken."""
+    """A bound socket. Raises `ConfigurationError` when the port is taken, or the address is none of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -187,10 +188,13 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host.strip("[]"), port))
     except OSError as error:
         listener.close()
-        raise ConfigurationError(
-            f"Port {port} on {host} cannot be used: {error.strerror}.",
-            hint="Choose another one with --port, or stop the program that uses it.",
-        ) from error
+        hints = {
+            errno.EADDRINUSE: "Choose another one with --port, or stop the program that uses it.",
+            errno.EACCES: "Ports under 1024 are for root: choose another one with --port.",
+        }
+        hint = hints.get(error.errno or 0, "Choose an address of this machine with --host, such as 127.0.0.1.")
+        message = f"Port {port} on {host} cannot be used: {error.strerror}."
+        raise ConfigurationError(message, hint=hint) from error
     return listener
 
 

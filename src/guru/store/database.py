@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from guru.errors import StoreError
+from guru.store import sqlite
 from guru.store.migrations import migrate
-from guru.store.sqlite import create_sqlite_engine
 
 Result = TypeVar("Result")
 
@@ -33,7 +33,7 @@ class Database:
                 f"The store {self.url.get_backend_name()!r} is not supported by this version.",
                 hint="Leave [store] url empty to use SQLite in the home.",
             )
-        self.engine: Engine = create_sqlite_engine(self.url)
+        self.engine: Engine = sqlite.create_sqlite_engine(self.url)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="database-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="database-write")
 
@@ -51,9 +51,9 @@ class Database:
         """Connect and bring the schema up to date. Raises `StoreError`."""
         try:
             await self.write(migrate)
-        except (DatabaseError, OperationalError) as error:
+        except DatabaseError as error:
             raise StoreError(
-                f"The database {self.url.database} cannot be opened: {error.orig}.",
+                f"The database {self.url.database} cannot be used: {error.orig}.",
                 hint="Is it a Guru database, on a disk with free space that you may write to?",
             ) from error
 
@@ -66,12 +66,26 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._run_write, change)
 
     def _run_read(self, query: Callable[[Connection], Result]) -> Result:
-        with self.engine.connect() as connection:
+        with self._explained(), self.engine.connect() as connection:
             return query(connection)
 
     def _run_write(self, change: Callable[[Connection], Result]) -> Result:
-        with self.engine.connect().execution_options(guru_writes=True) as connection, connection.begin():
+        with (
+            self._explained(),
+            self.engine.connect().execution_options(guru_writes=True) as connection,
+            connection.begin(),
+        ):
             return change(connection)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raises `StoreError` for what is wrong with the disk or the file, and is no mistake of the caller's."""
+        try:
+            yield
+        except DatabaseError as error:
+            if (hint := sqlite.advice(error.orig)) is None:
+                raise
+            raise StoreError(f"The database {self.url.database} cannot be used: {error.orig}.", hint=hint) from error
 
     async def close(self) -> None:
         """Wait for what is running, then disconnect."""

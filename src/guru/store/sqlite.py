@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -34,3 +35,20 @@ def configure(connection: Any, _: Any) -> None:
 def begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("guru_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+ADVICE = {
+    sqlite3.SQLITE_FULL: "Free some of the disk that it is on.",
+    sqlite3.SQLITE_IOERR: "See that its disk is sound and has free space; `guru doctor` looks at the file.",
+    sqlite3.SQLITE_READONLY: "See that you may write it and its folder.",
+    sqlite3.SQLITE_CANTOPEN: "See that it is a file that you may write, in a folder that you may write to.",
+    sqlite3.SQLITE_CORRUPT: "`guru doctor` looks at it. Move it away, or restore a copy of it.",
+    sqlite3.SQLITE_NOTADB: "Move it away, or restore a copy of it.",
+    sqlite3.SQLITE_BUSY: "Another program holds it: see that none keeps a transaction open.",
+}
+
+
+def advice(error: object) -> str | None:
+    """What to do about an error of the disk or the file; None for others."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else ADVICE.get(code & 0xFF)  # the bits above tell more of the same
