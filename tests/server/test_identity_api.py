@@ -155,7 +155,7 @@ async def test_teams_and_users_come_and_go(closed):
     assert (changed["team"], changed["disabled"]) == (None, True)
     assert (await closed.request("DELETE", "/api/v1/users/ada", headers=ADMIN))[0] == 204
     assert (await closed.request("DELETE", "/api/v1/teams/web", headers=ADMIN))[0] == 204
-    assert (await closed.get("/api/v1/teams", headers=ADMIN))[1] == {"teams": []}
+    assert (await closed.get("/api/v1/teams", headers=ADMIN))[1] == {"teams": [], "total": 0, "next": None}
 
 
 async def test_a_team_without_money_is_told_so(closed):
@@ -172,7 +172,7 @@ async def test_only_the_owner_reaches_another_organisation(server, closed):
     assert (await server.get("/api/v1/me", headers=boss))[1]["organisation"] == "acme"
     assert (await server.post("/api/v1/keys", {"name": "x", "organisation": "local"}, headers=boss))[0] == 403
     assert (await server.get("/api/v1/keys?organisation=local", headers=boss))[0] == 403
-    assert (await server.get("/api/v1/keys"))[1] == {"keys": []}
+    assert (await server.get("/api/v1/keys"))[1] == {"keys": [], "total": 0, "next": None}
     assert [k["name"] for k in (await server.get("/api/v1/keys?organisation=acme"))[1]["keys"]] == ["boss"]
     await server.post("/api/v1/collections", {"name": "ours"})
     assert (await server.get("/api/v1/collections", headers=boss))[1] == {"collections": []}
@@ -207,3 +207,46 @@ async def test_a_server_that_needs_keys_is_called_by_any_name(closed):
 async def test_a_placeholder_of_a_client_is_no_obstacle_on_this_machine(server):
     assert (await server.get("/api/v1/me", headers=bearer("none")))[1]["owner"] is True
     assert (await server.get("/api/v1/me", headers=bearer("sk-guru-wrong")))[0] == 401
+
+
+async def test_lists_are_read_a_page_at_a_time(closed):
+    await closed.post("/api/v1/teams", {"name": "web"}, headers=ADMIN)
+    await closed.post("/api/v1/users", {"name": "ada", "team": "web"}, headers=ADMIN)
+    for number in range(5):
+        await closed.post("/api/v1/keys", {"name": f"Web{number}", "team": "web", "user": "ada"}, headers=ADMIN)
+    seen, offset = [], 0
+    while offset is not None:
+        _, page = await closed.get(f"/api/v1/keys?search=web&limit=2&offset={offset}", headers=ADMIN)
+        assert page["total"] == 5
+        seen += [key["name"] for key in page["keys"]]
+        offset = page["next"]
+    assert sorted(seen) == [f"Web{number}" for number in range(5)]
+    _, past = await closed.get("/api/v1/keys?search=web&limit=2&offset=99", headers=ADMIN)
+    assert (past["keys"], past["total"], past["next"]) == ([], 5, None)
+    for query in ("team=web", "user=ada"):
+        assert (await closed.get(f"/api/v1/keys?{query}", headers=ADMIN))[1]["total"] == 5
+    assert (await closed.get("/api/v1/keys?team=none", headers=ADMIN))[1]["total"] == 0
+    assert (await closed.get("/api/v1/users?team=web", headers=ADMIN))[1]["total"] == 1
+    assert (await closed.get("/api/v1/teams?search=WE", headers=ADMIN))[1]["total"] == 1
+    assert (await closed.get("/api/v1/teams?limit=0", headers=ADMIN))[0] == 400
+
+
+async def test_the_audit_log_is_narrowed_and_names_keys(closed):
+    _, key = await closed.post("/api/v1/keys", {"name": "web", "role": "admin"}, headers=ADMIN)
+    await closed.post("/api/v1/teams", {"name": "blue"}, headers=bearer(key["key"]))
+    await closed.request("DELETE", "/api/v1/teams/blue", headers=ADMIN)
+
+    async def actions(query):
+        _, page = await closed.get(f"/api/v1/audit?{query}", headers=ADMIN)
+        return [entry["action"] for entry in page["entries"]]
+
+    assert await actions("action=teams") == ["teams.delete", "teams.create"]
+    assert await actions("action=teams.create") == ["teams.create"]
+    assert await actions("action=team") == await actions("action=%25") == []
+    assert await actions("actor=web") == await actions(f"actor={key['id']}") == ["teams.create"]
+    assert await actions("from=2000-01-01T00:00:00Z&to=2001-01-01T00:00:00Z") == []
+    assert len(await actions("from=2001-01-01T00:00:00")) == 3
+    _, page = await closed.get("/api/v1/audit", headers=ADMIN)
+    assert [(entry["actor_name"], entry["subject_name"]) for entry in page["entries"]][1:] == [
+        ("key web", "blue"), ("key admin", "web")
+    ]  # fmt: skip

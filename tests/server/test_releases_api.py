@@ -2,7 +2,7 @@
 
 import pytest
 
-from guru.config import AliasSettings, Deployment, Settings
+from guru.config import AliasSettings, Deployment, PriceSettings, Settings
 from guru.errors import ModelUnavailable
 from scripted import ScriptedModel, TestModels, run_server
 
@@ -45,6 +45,7 @@ async def test_routes_show_every_alias_and_what_its_deployments_do(server):
     assert all(one["available"] and one["breaker"] == "closed" for one in route["deployments"])
     status, same = await server.get("/api/v1/routes/smart")
     assert (status, same["name"]) == (200, "smart")
+    assert [one["price"] for one in same["deployments"]] == [None, None]
     assert (await server.get("/api/v1/routes/test/new"))[0] == 200
 
 
@@ -138,3 +139,14 @@ async def test_mistakes_are_answered_with_what_is_wrong(server, path, body, stat
     found, answer = await server.post(path, body)
     assert found == status
     assert answer["error"]["message"]
+
+
+async def test_routes_tell_what_a_million_tokens_cost(tmp_path):
+    settings = Settings(
+        models={"smart": AliasSettings(deployments=[Deployment(model="test/scripted"), Deployment(model="local/x")])},
+        prices={"test/scripted": PriceSettings(input=2.5, output=10.0)},
+    )
+    async with run_server(tmp_path / "home", settings) as server:
+        _, route = await server.get("/api/v1/routes/smart")
+        prices = [one["price"] for one in route["deployments"]]
+        assert prices == [{"input": pytest.approx(2.5), "output": 10.0}, {"input": 0.0, "output": 0.0}]

@@ -19,16 +19,24 @@ from guru.cli.options import asynchronous, home_option, json_option
 def command(context: click.Context, home: Path, as_json: bool) -> None:
     """See who changed what, and check that nobody has bent the log."""
     if context.invoked_subcommand is None:
-        context.invoke(list_entries, limit=50, organisation=None, home=home, as_json=as_json)
+        nothing = dict.fromkeys(("actor", "action", "start", "end", "organisation"))
+        context.invoke(list_entries, limit=50, home=home, as_json=as_json, **nothing)
 
 
 @command.command("list")
 @click.option("-n", "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
+@click.option("--actor", metavar="NAME", help="Only what this person or key did; a part of the name will do.")
+@click.option("--action", metavar="NAME", help="Only this, such as keys.create, or keys for everything done to keys.")
+@click.option("--from", "start", metavar="TIME", help="The beginning, as 2026-01-31T12:00 (UTC).")
+@click.option("--to", "end", metavar="TIME", help="The end.")
 @organisation_option
 @home_option
 @json_option
 @asynchronous
-async def list_entries(limit: int, organisation: str | None, home: Path, as_json: bool) -> None:
+async def list_entries(
+    limit: int, actor: str | None, action: str | None, start: str | None, end: str | None,
+    organisation: str | None, home: Path, as_json: bool,
+) -> None:  # fmt: skip
     """List the latest changes."""
     from guru.cli.client import connect
     from guru.cli.holders import show_time
@@ -36,7 +44,8 @@ async def list_entries(limit: int, organisation: str | None, home: Path, as_json
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
-        found = await client.get("/api/v1/audit", limit=limit, organisation=organisation)
+        wanted = {"actor": actor, "action": action, "from": start, "to": end, "organisation": organisation}
+        found = await client.get("/api/v1/audit", limit=limit, **wanted)
     if as_json:
         print_json(found)
         return
@@ -46,8 +55,9 @@ async def list_entries(limit: int, organisation: str | None, home: Path, as_json
         changed = {name: after.get(name) for name in {*before, *after} if before.get(name) != after.get(name)}
         change = one_line(json.dumps(changed, sort_keys=True, ensure_ascii=False), 80) if before and after else ""
         table.add_row(
-            str(entry["number"]), show_time(entry["at"]), entry["actor"], entry["action"], entry["subject"], change
-        )
+            str(entry["number"]), show_time(entry["at"]), entry["actor_name"], entry["action"], entry["subject_name"],
+            change,
+        )  # fmt: skip
     print_table(console(), table)
 
 

@@ -15,7 +15,7 @@ from guru.cli.options import asynchronous, home_option, json_option
 @json_option
 @asynchronous
 async def command(home: Path, as_json: bool) -> None:
-    """List aliases with their deployments: health, requests in flight, latency, errors."""
+    """List aliases with their deployments: health, requests in flight, latency, errors, price of a million tokens."""
     from guru.cli.client import connect
     from guru.cli.output import console, one_line, print_json, print_table
     from guru.cli.tables import make_table
@@ -29,7 +29,7 @@ async def command(home: Path, as_json: bool) -> None:
         click.echo("There are no aliases, and nothing was asked yet. See docs/routing.md for [models.NAME].")
         return
     columns = {"weight": ">", "state": "<", "in_flight": ">", "requests": ">", "failures": ">", "first_token": ">"}
-    table = make_table("route", deployment="<", **columns, last_error="<")
+    table = make_table("route", deployment="<", **columns, price=">", last_error="<")
     for route in found["routes"]:
         for number, deployment in enumerate(route["deployments"]):
             table.add_row(
@@ -41,9 +41,17 @@ async def command(home: Path, as_json: bool) -> None:
                 f"{deployment['requests']:,}",
                 f"{deployment['failures']:,}",
                 "" if deployment["first_token"] is None else f"{deployment['first_token']:.3f} s",
+                price(deployment["price"]),
                 one_line(deployment["last_error"] or "", 60),
             )
     print_table(console(), table)
+
+
+def price(rates: dict[str, float] | None) -> str:
+    """US dollars for a million tokens of prompt and of answer."""
+    if rates is None:
+        return "unknown"
+    return "free" if not any(rates.values()) else f"${rates['input']:g} / ${rates['output']:g}"
 
 
 def state(deployment: dict[str, Any]) -> str:
@@ -54,4 +62,6 @@ def state(deployment: dict[str, Any]) -> str:
         return f"out {deployment['opens_in']:.0f} s"
     if deployment["breaker"] == "half-open":
         return "on trial"
+    if deployment["alive"] is False:
+        return "check failed"
     return "ready" if deployment["available"] else "busy"

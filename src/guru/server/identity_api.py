@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from guru.config import BudgetSettings, LimitSettings, Role
 from guru.errors import Forbidden, InvalidParameter
 from guru.gateway.identity import Caller
-from guru.gateway.identity.audit import Verified
+from guru.gateway.identity.audit import AuditFilter, Verified
 from guru.gateway.identity.records import Key, Team, User
 from guru.gateway.messages import moment
 from guru.server.endpoint import Call, delete, get, patch, post
@@ -21,6 +22,7 @@ from guru.server.endpoint import Call, delete, get, patch, post
 Grace = Annotated[float, Meta(ge=0, le=90 * 86400)]
 Days = Annotated[float, Meta(gt=0, le=36500)]
 View = TypeVar("View", bound=Struct)
+Item = TypeVar("Item", bound=Struct)
 DAY = 86400.0
 
 
@@ -61,8 +63,24 @@ class NewKeyView(KeyView, kw_only=True):
     """The key itself. It is kept as a hash only: this is the one time that it is shown."""
 
 
+class ListQuery(Organisation, kw_only=True, forbid_unknown_fields=True):
+    search: str | None = None
+    """A part of the name, whatever its case."""
+    team: str | None = None
+    """Only those that belong to this team."""
+    user: str | None = None
+    """Only keys of this user."""
+    limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    """All of them when it is left out."""
+    offset: Annotated[int, Meta(ge=0)] = 0
+
+
 class KeyList(Struct):
     keys: list[KeyView]
+    total: int
+    """How many there are of what was asked for, as in the other lists."""
+    next: int | None
+    """Give it as `offset` to see more; null at the end."""
 
 
 class NewKey(Organisation, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +126,8 @@ class TeamView(Struct, kw_only=True):
 
 class TeamList(Struct):
     teams: list[TeamView]
+    total: int
+    next: int | None
 
 
 class NewTeam(Organisation, kw_only=True, forbid_unknown_fields=True):
@@ -136,6 +156,8 @@ class UserView(Struct, kw_only=True):
 
 class UserList(Struct):
     users: list[UserView]
+    total: int
+    next: int | None
 
 
 class NewUser(Organisation, kw_only=True, forbid_unknown_fields=True):
@@ -158,14 +180,25 @@ class AuditQuery(Organisation, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
     before: int | None = None
     """Number of the last entry seen."""
+    actor: str | None = None
+    """A part of who did it: a user's name, a key's name or id, `owner`."""
+    action: str | None = None
+    """`keys.create`, or `keys` for everything done to keys."""
+    start: datetime | None = field(default=None, name="from")
+    """The first moment, with its time zone, as in 2026-01-31T12:00:00Z."""
+    end: datetime | None = field(default=None, name="to")
+    """The first moment that does not count any more."""
 
 
 class AuditView(Struct, kw_only=True):
     number: int
     at: datetime
     actor: str
+    actor_name: str
+    """The same, with the names of keys in place of their ids."""
     action: str
     subject: str
+    subject_name: str
     before: Any
     after: Any
     hash: str
@@ -196,10 +229,11 @@ class Me(Struct, kw_only=True):
 
 
 @get("/api/v1/keys")
-async def list_keys(call: Call, query: Organisation) -> KeyList:
+async def list_keys(call: Call, query: ListQuery) -> KeyList:
     """The API keys, without the keys themselves."""
     caller = administrator(call, query)
-    return KeyList([to_key(call, key) for key in call.services.directory.keys(caller.tenant)])
+    page, total, following = part(call.services.directory.keys(caller.tenant), query)
+    return KeyList([to_key(call, key) for key in page], total, following)
 
 
 @post("/api/v1/keys", status=201)
@@ -248,10 +282,11 @@ async def revoke_key(call: Call, key_id: str, query: Organisation) -> KeyView:
 
 
 @get("/api/v1/teams")
-async def list_teams(call: Call, query: Organisation) -> TeamList:
+async def list_teams(call: Call, query: ListQuery) -> TeamList:
     """The teams, by name."""
     caller = administrator(call, query)
-    return TeamList([to_view(team, TeamView) for team in call.services.directory.teams(caller.tenant)])
+    page, total, following = part(call.services.directory.teams(caller.tenant), query)
+    return TeamList([to_view(team, TeamView) for team in page], total, following)
 
 
 @post("/api/v1/teams", status=201)
@@ -287,10 +322,11 @@ async def delete_team(call: Call, name: str, query: Organisation) -> None:
 
 
 @get("/api/v1/users")
-async def list_users(call: Call, query: Organisation) -> UserList:
+async def list_users(call: Call, query: ListQuery) -> UserList:
     """The users, by name."""
     caller = administrator(call, query)
-    return UserList([to_view(user, UserView) for user in call.services.directory.users(caller.tenant)])
+    page, total, following = part(call.services.directory.users(caller.tenant), query)
+    return UserList([to_view(user, UserView) for user in page], total, following)
 
 
 @post("/api/v1/users", status=201)
@@ -331,8 +367,20 @@ async def delete_user(call: Call, name: str, query: Organisation) -> None:
 async def list_audit(call: Call, query: AuditQuery) -> AuditPage:
     """Who changed what, the newest first."""
     caller = administrator(call, query)
-    found = await call.services.audit.list(caller.tenant, limit=query.limit + 1, before=query.before)
-    shown = [to_view(entry, AuditView, at=moment(entry.at)) for entry in found[: query.limit]]
+    names = {key.id: key.name for key in call.services.directory.keys(caller.tenant)}
+    ids = {name: id_ for id_, name in names.items()}
+    wanted = AuditFilter(
+        actor=ids.get(query.actor or "", query.actor), action=query.action,
+        start=seconds(query.start), end=seconds(query.end),
+    )  # fmt: skip
+    found = await call.services.audit.list(caller.tenant, limit=query.limit + 1, before=query.before, wanted=wanted)
+    shown = [
+        to_view(
+            entry, AuditView, at=moment(entry.at), subject_name=names.get(entry.subject, entry.subject),
+            actor_name=KEY_ID.sub(lambda found: f"key {names.get(found[1], found[1])}", entry.actor),
+        )
+        for entry in found[: query.limit]
+    ]  # fmt: skip
     return AuditPage(shown, shown[-1].number if len(found) > query.limit else None)
 
 
@@ -355,6 +403,8 @@ async def show_me(call: Call) -> Me:
 
 # --------------------------------------------------------------------------- shared
 
+KEY_ID = re.compile(r"\bkey ([^,]+)$")
+"""The key in an entry's actor, after its user."""
 KEY_FIELDS = ("role", "team", "user", "models", "routes", "tags", "limits", "budget")
 
 
@@ -373,9 +423,30 @@ def administrator(call: Call, about: Organisation) -> Caller:
     return msgspec.structs.replace(caller, tenant=about.organisation)
 
 
+def part(items: Sequence[Item], query: ListQuery) -> tuple[Sequence[Item], int, int | None]:
+    """The page that is asked for, how many there are in all, and where the next page begins."""
+    text = (query.search or "").casefold()
+    found = [
+        item
+        for item in items
+        if text in getattr(item, "name", "").casefold()
+        and (query.team is None or getattr(item, "team", None) == query.team)
+        and (query.user is None or getattr(item, "user", None) == query.user)
+    ]
+    end = len(found) if query.limit is None else query.offset + query.limit
+    return found[query.offset : end], len(found), end if end < len(found) else None
+
+
 def given(body: Struct, names: Sequence[str]) -> dict[str, Any]:
     """What a change says."""
     return {name: value for name in names if not isinstance(value := getattr(body, name), UnsetType)}
+
+
+def seconds(time: datetime | None) -> float | None:
+    """Since 1970; UTC where the time does not say."""
+    if time is None:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def end(days: float | None) -> float | None:

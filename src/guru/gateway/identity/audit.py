@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from guru.gateway.identity.caller import Caller
 from guru.store.database import Database
@@ -36,6 +36,31 @@ class AuditEntry(Struct, kw_only=True):
     previous: str
     hash: str
     """SHA-256 over all the others, as canonical JSON."""
+
+
+class AuditFilter(Struct, kw_only=True):
+    """Which entries to list; what is None does not matter."""
+
+    actor: str | None = None
+    """A part of it, such as a user's name or a key's id."""
+    action: str | None = None
+    """`keys.create`, or `keys` for everything done to keys."""
+    start: float | None = None
+    """Seconds since 1970, as is `end`, which does not count any more."""
+    end: float | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        table, found = audit_entries.c, []
+        if self.actor is not None:
+            found.append(table.actor.contains(self.actor, autoescape=True))
+        if self.action is not None:
+            within = table.action.startswith(f"{self.action}.", autoescape=True)
+            found.append(or_(table.action == self.action, within))
+        if self.start is not None:
+            found.append(table.at >= self.start)
+        if self.end is not None:
+            found.append(table.at < self.end)
+        return found
 
 
 class Verified(Struct, kw_only=True):
@@ -62,12 +87,16 @@ class Audit:
             lambda connection: record(connection, caller, action, subject, before=before, after=after)
         )
 
-    async def list(self, tenant: str, *, limit: int = 100, before: int | None = None) -> list[AuditEntry]:
+    async def list(
+        self, tenant: str, *, limit: int = 100, before: int | None = None, wanted: AuditFilter | None = None
+    ) -> list[AuditEntry]:
         """The newest first; `before` is the number of the last one seen."""
         table = audit_entries.c
         query = select(audit_entries).where(table.tenant == tenant).order_by(table.number.desc()).limit(limit)
         if before is not None:
             query = query.where(table.number < before)
+        if wanted is not None:
+            query = query.where(*wanted.conditions())
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [to_entry({str(name): value for name, value in row.items()}) for row in rows]
 
