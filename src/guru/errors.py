@@ -30,7 +30,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 UNSENT = "It had not been sent."
-"""Noted on the cancellation of a call that waited for a connection: the provider knows nothing of it, and bills nothing."""
+"""Noted on the cancellation of a call that waited for a connection: the provider has not seen it, and bills nothing."""
 
 
 class GuruError(Exception):
