@@ -93,7 +93,7 @@ def test_everything_that_is_wrong_is_found_at_once(tmp_path):
     settings, problems = read_settings(write(tmp_path, text), environ={})
     assert settings is None
     shown = " ".join(map(str, problems))
-    for name in ("`prot`", "`wieght`", "NOT_SET", "providers.openai.api_key"):
+    for name in ("`prot`", "`wieght`", "NOT_SET", "providers.openai.api_key", "'weighted'"):
         assert name in shown
 
 

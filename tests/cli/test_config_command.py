@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from guru.cli.config import mask
@@ -43,7 +45,23 @@ def test_check_names_the_nearest_key(tmp_path):
     (tmp_path / "guru.toml").write_text("[server]\nprot = 1\n")
     result = run(tmp_path, "config", "check", cwd=tmp_path, check=False)
     assert result.returncode == 1
-    assert "Did you mean `port`?" in result.stderr
+    assert "Did you mean `port`?" in result.stdout
+
+
+def test_check_has_json_also_for_what_cannot_be_read(tmp_path):
+    for text in ("[server]\nprot = 1\n", "[server\n", '[server]\nport = "many"\n'):
+        (tmp_path / "guru.toml").write_text(text)
+        result = run(tmp_path, "config", "check", "--json", cwd=tmp_path, check=False)
+        found = json.loads(result.stdout)
+        assert (result.returncode, found["valid"]) == (1, False)
+        assert [finding["level"] for finding in found["findings"]] == ["error"]
+
+
+def test_a_model_that_is_not_here_yet_is_no_error(tmp_path):
+    (tmp_path / "guru.toml").write_text('[models.smart]\ndeployments = [{ model = "local/qwen3-4b" }]\n')
+    result = run(tmp_path, "config", "check", "--offline", cwd=tmp_path)
+    assert "guru models pull local/qwen3-4b" in result.stdout
+    assert "is valid" in result.stdout
 
 
 def test_check_says_that_all_is_well(tmp_path):

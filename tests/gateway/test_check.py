@@ -97,3 +97,78 @@ release = { candidate = "new" }
 async def test_a_key_that_is_easy_to_guess_is_a_warning(tmp_path):
     found = await findings(tmp_path, '[keys.web]\nkey = "abc"\nteam = "web"\n')
     assert (found["keys.web.key"].level, found["keys.web.team"].level) == ("warning", "warning")
+
+
+async def found_by_level(tmp_path, text, **options):
+    """Every finding that is not ok, as (place, level, message)."""
+    file = tmp_path / "guru.toml"
+    file.write_text(text)
+    settings = load_settings(file, home=tmp_path, environ={})
+    found = [finding async for finding in check(settings, tmp_path, connect=False, **options)]
+    return [(each.place, each.level, f"{each.message} {each.hint}") for each in found if each.level != "ok"]
+
+
+ALIAS = 'deployments = [{ model = "mine/big" }]\n'
+OPEN = "[providers.mine]\nkind = 'vllm'\nbase_url = 'http://127.0.0.1:9/v1'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "level", "words"),
+    [
+        ("[models.a]\n" + ALIAS + 'fallbacks = ["b"]\n[models.b]\n' + ALIAS + 'fallbacks = ["a"]', "models.a.fallbacks",
+         "warning", "a → b → a"),
+        ("[models.a]\n" + ALIAS + 'fallbacks = ["c"]', "models.a.fallbacks", "error", "'c'"),
+        ('[models.a]\ndeployments = [{ model = "mine/big" }, { model = "mine/big" }]', "models.a.deployments",
+         "warning", "more than once"),
+        ('[models.a]\ndeployments = [{ model = "mine/big", weight = 0 }]', "models", "error", "weight 0"),
+        ("[models.a]\n" + ALIAS + '[models.b]\ndeployments = [{ model = "a" }]', "models.b.deployments[0]", "warning",
+         "an alias itself"),
+        ('[models."mine/small"]\n' + ALIAS, "models.mine/small", "warning", "hides"),
+        ("[models.embedding]\n" + ALIAS, "models.embedding", "error", "does not run on this machine"),
+        ('[prices."mien/big"]\ninput = 1\noutput = 1', 'prices."mien/big"', "warning", "Did you mean mine?"),
+        ('[prices.smart]\ninput = 1\noutput = 1', 'prices."smart"', "warning", "provider/model"),
+        ('[prices."mine/big"]\ninput = 1\noutput = 1\nsince = "soon"', "prices", "error", "YYYY-MM-DD"),
+        ("[teams.red]\nlimits = { rpm = 1 }", "teams.red", "hint", "--team red"),
+        ('[keys.a]\nkey = "0123456789abcdef"\n[keys.b]\nkey = "0123456789abcdef"', "keys.b.key", "error", "keys.a"),
+        ('[keys.a]\nkey = " "', "keys.a.key", "error", "empty"),
+        ('[keys.a]\nkey = "0123456789abcdef"\nroutes = ["chat.completion"]', "keys.a.routes", "warning",
+         "Did you mean chat.completions?"),
+        ('[keys.a]\nkey = "0123456789abcdef"\nmodels = ["mien/*"]', "keys.a.models", "warning", "Did you mean mine?"),
+        ('[server]\nhost = "0.0.0.0"\nrequire_key = false', "server", "error", "require_key"),
+        ('[store]\nurl = "mysql://x"', "store.url", "error", "mysql"),
+    ],
+)  # fmt: skip
+async def test_what_refers_to_nothing_or_contradicts_itself_is_found(tmp_path, text, place, level, words):
+    found = await found_by_level(tmp_path, OPEN + text, doors=("chat.completions", "embeddings"))
+    assert [(place, level)] == [each[:2] for each in found]
+    assert words in found[0][2]
+
+
+async def test_nothing_is_found_where_nothing_is_wrong(tmp_path):
+    text = (
+        OPEN
+        + """
+    [models.a]
+    deployments = [{ model = "mine/big", label = "old" }, { model = "mine/big", label = "new" }]
+    fallbacks = ["b", "local/moderation"]
+    [models.b]
+    deployments = [{ model = "mine/small" }]
+    [keys.web]
+    key = "0123456789abcdef"
+    models = ["*", "a*", "mine/*", "default"]
+    routes = ["chat.*"]
+    team = "web"
+    [teams.web]
+    limits = { rpm = 10 }
+    [prices."mine/big"]
+    input = 1
+    output = 1
+    """
+    )
+    assert await found_by_level(tmp_path, text, doors=("chat.completions",)) == []
+
+
+@pytest.mark.parametrize("url", ["nonsense", "redis://", "redis://host:99999999", "ftp://host"])
+async def test_an_address_that_is_none_is_an_error(tmp_path, url):
+    found = await findings(tmp_path, f'[redis]\nurl = "{url}"\n')
+    assert (found["redis.url"].level, found["redis.url"].message) == ("error", "That is not an address.")

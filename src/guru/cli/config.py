@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from guru.cli.options import home_option, json_option
-
-if TYPE_CHECKING:
-    from guru.config import Settings
 
 JSON = dict[str, Any]
 SECRETS = ("token", "api_key", "key", "password", "secret")
@@ -39,17 +36,17 @@ def command(context: click.Context, file: Path | None, home: Path, as_json: bool
 def check(file: Path | None, home: Path, offline: bool, as_json: bool) -> None:
     """Say whether the configuration is right: keys and values, models behind aliases, providers that answer.
 
-    A wrong key is answered with the nearest known one. The exit status is 1 when something is wrong.
+    A wrong name is answered with the nearest known one. Addresses are asked at once and have 5 seconds. The exit
+    status is 1 when there is an error; hints and warnings leave it at 0.
     """
     import asyncio
 
     from guru.cli.output import print_json
-    from guru.config import find_file, load_settings
+    from guru.config import find_file
 
-    settings = load_settings(file, home=home)
-    findings = asyncio.run(look(settings, home, connect=not offline))
-    failed = any(finding["level"] == "error" for finding in findings)
     where = str(find_file(file, home) or "The configuration (there is no guru.toml)")
+    findings = asyncio.run(look(file, home, connect=not offline))
+    failed = any(finding["level"] == "error" for finding in findings)
     if as_json:
         print_json({"file": where, "valid": not failed, "findings": findings})
     else:
@@ -60,19 +57,37 @@ def check(file: Path | None, home: Path, offline: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-async def look(settings: Settings, home: Path, *, connect: bool) -> list[JSON]:
+async def look(file: Path | None, home: Path, *, connect: bool) -> list[JSON]:
+    """Everything that was looked at, by its place; only what keeps it from being read, where something does."""
     import msgspec
 
+    from guru.config import misnamed_variables, read_settings
+    from guru.errors import ConfigurationError
     from guru.gateway.check import check as check_settings
+    from guru.server.app import DOORS
 
-    found = [msgspec.to_builtins(finding) async for finding in check_settings(settings, home, connect=connect)]
+    try:
+        settings, problems = read_settings(file, home=home)
+    except ConfigurationError as error:
+        settings, problems = None, [error]
+    found = [to_finding(error.param or "file", "error", error.message, error.hint) for error in problems]
+    for name, near in misnamed_variables(os.environ):
+        hint = f"Did you mean {near}?" if near else None
+        found.append(to_finding(name, "warning", "No setting is called like this variable.", hint))
+    if settings is not None:
+        doors = {door.name for door in DOORS if not door.public} | {"chat.socket"}
+        findings = check_settings(settings, home, connect=connect, doors=doors)
+        found += [msgspec.to_builtins(finding) async for finding in findings]
     return sorted(found, key=lambda finding: (str(finding["place"]), str(finding["message"])))
 
 
+def to_finding(place: str, level: str, message: str, hint: str | None) -> JSON:
+    return {"place": place, "level": level, "message": message} | ({"hint": hint} if hint else {})
+
+
 def show_finding(finding: JSON) -> None:
-    marks = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("error", "red")}
-    mark, colour = marks[finding["level"]]
-    click.secho(f"{mark:>7}", fg=colour, nl=False)
+    colours = {"ok": "green", "hint": "cyan", "warning": "yellow", "error": "red"}
+    click.secho(f"{finding['level']:>7}", fg=colours[finding["level"]], nl=False)
     click.echo(f"  {finding['place']}: {finding['message']}")
     if finding.get("hint"):
         click.echo(f"         {finding['hint']}")

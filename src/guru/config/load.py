@@ -67,13 +67,11 @@ def read_settings(
             set_value(tree, tuple(name.split(".")), value)
     problems: list[ConfigurationError] = []
     resolved = resolve_references(tree, environ, problems)
-    problems += unknown_keys(resolved, Settings, str(path or "the configuration"))
+    problems += drop_unknown(resolved, Settings, str(path or "the configuration"))
     try:
         settings = msgspec.convert(resolved, Settings, strict=False)
     except msgspec.ValidationError as error:
-        if "unknown field" not in str(error):  # said already, with the nearest name
-            problems.append(invalid(error, path))
-        return None, problems
+        return None, [*problems, invalid(error, path)]
     return (None if problems else settings), problems
 
 
@@ -175,26 +173,27 @@ def resolve_references(
     return value
 
 
-def unknown_keys(tree: Any, kind: Any, place: str) -> Iterator[ConfigurationError]:
-    """An error for every key that no setting has, with the nearest one that exists."""
+def drop_unknown(tree: Any, kind: Any, place: str) -> Iterator[ConfigurationError]:
+    """Take every key out that no setting has; an error for each, with the nearest one that exists."""
     if isinstance(kind, UnionType):  # an optional table
         kind = next(option for option in get_args(kind) if option is not type(None))
     if isinstance(kind, type) and issubclass(kind, Struct) and isinstance(tree, dict):
         known = {item.name: item.type for item in msgspec.structs.fields(kind)}
-        for key, value in tree.items():
+        for key, value in list(tree.items()):
             if key in known:
-                yield from unknown_keys(value, known[key], f"{place}: [{key}]" if isinstance(value, dict) else place)
+                yield from drop_unknown(value, known[key], f"{place}: [{key}]" if isinstance(value, dict) else place)
                 continue
+            del tree[key]
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(known))}."
             yield ConfigurationError(f"{place} has an unknown key `{key}`.", hint=hint)
     elif isinstance(tree, dict) and get_args(kind):
         for key, value in tree.items():
-            yield from unknown_keys(value, get_args(kind)[-1], f"{place}.{key}")
+            yield from drop_unknown(value, get_args(kind)[-1], f"{place}.{key}")
     elif isinstance(tree, list) and hasattr(kind, "__origin__"):
         inner = get_args(get_args(kind)[0]) or get_args(kind)
         for value in tree:
-            yield from unknown_keys(value, inner[0], place)
+            yield from drop_unknown(value, inner[0], place)
 
 
 def invalid(error: msgspec.ValidationError, path: Path | None) -> ConfigurationError:

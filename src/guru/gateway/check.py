@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
-from guru.config import AliasSettings, Settings
+from guru.config import Settings
 from guru.errors import GuruError
+from guru.gateway.check_names import Finding, check_alias, check_cycles, check_keys, check_patterns
+from guru.gateway.cost import Prices
+from guru.gateway.identity.address import needs_key
+from guru.gateway.routing import Router
 from guru.models.registry import ModelRegistry
+from guru.store.database import Database
 
-PATIENCE = 10.0
-"""Seconds that an address has to answer."""
-
-
-class Finding(Struct, kw_only=True, omit_defaults=True):
-    """One thing that was looked at."""
-
-    place: str
-    """Where it stands in the configuration."""
-    level: Literal["ok", "warning", "error"]
-    message: str
-    hint: str | None = None
+PATIENCE = 5.0
+"""Seconds that an address has to answer; all are asked at once."""
+PORTS = {"redis": 6379, "rediss": 6379, "https": 443, "http": 80}
 
 
-async def check(settings: Settings, home: Path, *, connect: bool = True) -> AsyncIterator[Finding]:
-    """Look at everything, problems and what is fine; without `connect`, at nothing outside this machine."""
+async def check(
+    settings: Settings, home: Path, *, connect: bool = True, doors: Collection[str] = ()
+) -> AsyncIterator[Finding]:
+    """Look at everything, problems and what is fine; without `connect`, at nothing outside this machine.
+
+    `doors` are the names that a key's `routes` may have.
+    """
     registry = ModelRegistry(home, settings)
     try:
+        for finding in check_parts(settings, registry):
+            yield finding
         for name, alias in settings.models.items():
             for finding in check_alias(name, alias, registry, settings):
                 yield finding
-        for finding in check_names(settings):
+        for finding in (*check_cycles(settings), *check_keys(settings, doors), *check_patterns(settings)):
             yield finding
         checks = [check_provider(name, registry, connect=connect) for name in settings.providers]
         if connect:
@@ -46,50 +47,20 @@ async def check(settings: Settings, home: Path, *, connect: bool = True) -> Asyn
         await registry.aclose()
 
 
-def check_alias(name: str, alias: AliasSettings, registry: ModelRegistry, settings: Settings) -> Iterator[Finding]:
-    """Whether every model behind an alias can be asked."""
-    place = f"models.{name}"
-    for number, deployment in enumerate(alias.deployments):
-        yield check_model(f"{place}.deployments[{number}]", deployment.model, registry)
-    for fallback in alias.fallbacks:
-        if fallback == name:
-            message = f"{name} falls back to itself."
-            yield Finding(place=f"{place}.fallbacks", level="warning", message=message, hint="Remove it.")
-        elif fallback not in settings.models:
-            yield check_model(f"{place}.fallbacks", fallback, registry)
-    if (larger := alias.context.larger) and larger not in settings.models:
-        yield check_model(f"{place}.context.larger", larger, registry)
-    labels = [deployment.label for deployment in alias.deployments if deployment.label]
-    release = alias.release
-    for label in (release.candidate, release.baseline) if release else ():
-        if label is not None and label not in labels:
-            known = ", ".join(labels) or "none"
-            message = f"No deployment has the label {label!r}."
-            yield Finding(place=f"{place}.release", level="error", message=message, hint=f"Labels here: {known}.")
-
-
-def check_model(place: str, model: str, registry: ModelRegistry) -> Finding:
-    """Whether a model is known, and on this disk if it belongs there."""
-    try:
-        full = registry.resolve(model)
-    except GuruError as error:
-        return Finding(place=place, level="error", message=error.message, hint=error.hint)
-    if not registry.remote.knows(full) and not registry.store.show(full).installed:
-        hint = f"Fetch it: guru models pull {full}"
-        return Finding(place=place, level="error", message=f"{full} is not installed.", hint=hint)
-    return Finding(place=place, level="ok", message=f"{full} is known.")
-
-
-def check_names(settings: Settings) -> Iterator[Finding]:
-    """Whether what refers to something else refers to something."""
-    for name, key in settings.keys.items():
-        if key.team is not None and key.team not in settings.teams:
-            message = f"The team {key.team!r} is not in the configuration."
-            hint = f"Add [teams.{key.team}], or see that `guru teams list` has it."
-            yield Finding(place=f"keys.{name}.team", level="warning", message=message, hint=hint)
-        if len(key.key) < 16:
-            hint = "Use a long random one, such as `guru keys create` makes."
-            yield Finding(place=f"keys.{name}.key", level="warning", message="The key is easy to guess.", hint=hint)
+def check_parts(settings: Settings, registry: ModelRegistry) -> Iterator[Finding]:
+    """What would keep the server from starting, said by the parts of it that refuse."""
+    parts: dict[str, Callable[[], Any]] = {
+        "server": lambda: needs_key(settings.server),
+        "store.url": lambda: settings.store.url and Database(settings.store.url),
+        "prices": lambda: Prices(settings),
+        "models": lambda: Router(registry, settings),
+        "models.embedding": lambda: registry.embedder("embedding"),
+    }
+    for place, make in parts.items():
+        try:
+            make()
+        except GuruError as error:
+            yield Finding(place=place, level="error", message=error.message, hint=error.hint)
 
 
 async def check_provider(name: str, registry: ModelRegistry, *, connect: bool) -> Finding:
@@ -116,8 +87,14 @@ def addresses(settings: Settings) -> Iterator[tuple[str, str | None]]:
 
 async def check_address(place: str, url: str) -> Finding:
     """Whether somebody listens at an address."""
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "redis": 6379, "rediss": 6379}.get(parts.scheme, 80)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS[parts.scheme]
+        if not parts.hostname:
+            raise ValueError
+    except (ValueError, KeyError):
+        kind = "redis://HOST:6379/0" if place.startswith("redis") else "http://HOST:4318"
+        return Finding(place=place, level="error", message="That is not an address.", hint=f"Write {kind}.")
     where = f"{parts.hostname}:{port}"
     try:
         async with asyncio.timeout(PATIENCE):
