@@ -4,10 +4,12 @@ import asyncio
 import time
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from guru.config import BudgetSettings, KeySettings, LimitSettings, ServerSettings, Settings, TeamSettings
 from guru.errors import ConfigurationError, Conflict, Forbidden, InvalidParameter, NotFound, Unauthorized
+from guru.gateway.identity import Audit
 from guru.gateway.identity.records import Key, Team, User, matches
 from guru.store.tables import api_keys
 
@@ -166,8 +168,48 @@ async def test_what_another_process_changes_is_seen_within_a_second(open_place):
     await eventually(lambda: not opens(one, secret))
 
 
+async def test_of_two_changes_at_once_neither_undoes_the_other(open_place):
+    one, two = await open_place(), await open_place()
+    for place in (one, two):  # neither sees what the other does, as within the half second between two looks
+        place.directory._poller.cancel()
+    key, secret = await make(one)
+    await two.directory.reload()
+    await one.changes.revoke_key(one.owner, key.id)
+    with pytest.raises(Conflict, match="revoked"):
+        await two.changes.change_key(two.owner, key.id, tags=["late"])
+    await two.directory.reload()
+    assert not opens(two, secret)
+
+    other, _ = await make(one, "other")
+    changes = ({"tags": ["x"]}, {"models": ["smart"]}, {"limits": LimitSettings(rpm=5)}, {"role": "viewer"})
+    await asyncio.gather(
+        *(
+            place.changes.change_key(place.owner, other.id, **change)
+            for place, change in zip([one, two] * 2, changes, strict=True)
+        )
+    )
+    await one.directory.reload()
+    found = one.changes.find_key("local", other.id)
+    assert (found.tags, found.models, found.limits, found.role) == (["x"], ["smart"], LimitSettings(rpm=5), "viewer")
+    verified = await Audit(one.database).verify("local")
+    assert (verified.ok, verified.entries) == (True, 7)
+
+
+async def test_two_servers_cannot_make_the_same_thing_nor_use_what_the_other_deletes(open_place):
+    places = [await open_place(), await open_place()]
+    for place in places:
+        place.directory._poller.cancel()
+    both = await asyncio.gather(*(make(place, "same") for place in places), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in both) == ["Conflict", "tuple"]
+    one, two = places
+    await one.changes.create_team(one.owner, Team(tenant="", name="web"))
+    await make(two, "theirs", team="web")  # `two` has not looked since
+    with pytest.raises(Conflict, match="in use by theirs"):
+        await one.changes.delete_team(one.owner, "web")
+
+
 async def eventually(true):
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             if true():
@@ -216,6 +258,47 @@ async def test_a_session_opens_until_its_key_does_not(place):
     await place.changes.revoke_key(place.owner, key.id)
     with pytest.raises(Unauthorized):
         place.call(cookie=f"guru_session={cookie}")
+
+
+async def test_a_replaced_key_makes_no_session_that_outlives_it(place):
+    _, secret = await make(place)
+    _, second = await place.changes.rotate_key(place.owner, "web", 60)
+    assert place.call(secret)
+    with pytest.raises(Unauthorized, match="replaced"):
+        place.directory.log_in(secret)
+    assert place.directory.log_in(f" {second}\n")
+
+
+async def test_a_key_that_may_do_little_hands_out_no_more(place):
+    mine, _ = await make(place, "mine", role="admin", routes=["keys", "chat.*"], models=["*"])
+    wide, _ = await make(place, "wide", role="admin")
+    narrow = replace(place.owner, owner=False, key=mine.id)
+    for attempt in (
+        place.changes.create_key(narrow, wanted("new")),
+        place.changes.create_key(narrow, wanted("new", routes=["chat.completions", "traces"])),
+        place.changes.change_key(narrow, "mine", routes=["*"]),
+        place.changes.change_key(narrow, "wide", role="viewer"),
+        place.changes.rotate_key(narrow, "wide", 0),
+    ):
+        with pytest.raises(Forbidden, match="Your key may use few routes"):
+            await attempt
+    assert (await place.changes.create_key(narrow, wanted("new", routes=["chat.*"], models=["smart"])))[0].role
+    assert (await place.changes.revoke_key(narrow, wide.id)).revoked_at
+
+
+async def test_work_that_was_handed_in_ends_when_its_key_may_do_less(place):
+    await place.changes.create_user(place.owner, User(tenant="", name="ada"))
+    key, secret = await make(place, user="ada")
+    caller = place.call(secret)
+    place.directory.check(caller, "chat.completions")
+    await place.changes.change_user(place.owner, "ada", role="viewer")
+    with pytest.raises(Forbidden, match="may do less"):
+        place.directory.check(caller, "chat.completions")
+    await place.changes.change_user(place.owner, "ada", role="admin")
+    place.directory.check(caller, "chat.completions")
+    await place.changes.revoke_key(place.owner, key.id)
+    with pytest.raises(Unauthorized):
+        place.directory.check(caller, "chat.completions")
 
 
 @pytest.mark.parametrize("cookie", ["guru_session=", "guru_session=a.b", "guru_session", 'guru_session="', "x"])

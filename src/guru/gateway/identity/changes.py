@@ -1,32 +1,45 @@
-"""Changes to keys, teams and users: each one transaction with its entry in the audit log."""
+"""Changes to keys, teams and users: each one transaction with its entry in the audit log.
+
+What a change rests on is read in its own transaction, and only the columns that it names are written: of two changes
+at once, in one process or in two, neither undoes the other. A key that is revoked stays revoked.
+"""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Table, delete, insert, update
-from sqlalchemy.exc import IntegrityError
 
-from guru.errors import Conflict, InvalidParameter, NotFound
+from guru.errors import Conflict, Forbidden, InvalidParameter
 from guru.gateway.identity.audit import record
 from guru.gateway.identity.caller import Caller
 from guru.gateway.identity.directory import Directory
 from guru.gateway.identity.records import Key, Team, User
+from guru.gateway.identity.registry import Registry
 from guru.gateway.identity.secrets import hash_key, new_key, shown
-from guru.gateway.identity.store import raise_generation, to_row
+from guru.gateway.identity.store import load, raise_generation, to_row
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.tables import api_keys, teams, users
 
 Record = TypeVar("Record", Team, User)
-Write = Callable[[Connection], Any]
+Changed = TypeVar("Changed", bound=Struct)
 NAME = re.compile(r"[\w][\w .@+-]{0,62}[\w]|[\w]")
 SECRET = ("hash", "previous_hash", "last_used_at", "configured")
+
+
+class Change(NamedTuple, Generic[Changed]):
+    """What is to be written, and what the log says about it."""
+
+    subject: str
+    before: Struct | None
+    after: Changed
+    statement: Any
 
 
 class Changes:
@@ -41,175 +54,191 @@ class Changes:
     async def create_key(self, caller: Caller, key: Key) -> tuple[Key, str]:
         """A new key, and the secret that is never shown again. `key` brings everything but id, hash and times."""
         check_name(key.name)
-        self._check_references(caller.tenant, key.team, key.user)
-        if any(other.name == key.name and other.revoked_at is None for other in self._directory.keys(caller.tenant)):
-            raise Conflict(f"There is a key {key.name!r} already.", hint="Choose another name, or rotate that one.")
         secret = new_key()
         made = structs.replace(
             key, id=new_id("key"), tenant=caller.tenant, hash=hash_key(secret), prefix=shown(secret),
             created_at=time.time(),
         )  # fmt: skip
-        await self._write(
-            caller,
-            "keys.create",
-            made.id,
-            before=None,
-            after=made,
-            statement=insert(api_keys).values(to_row(api_keys, made)),
-        )
-        return made, secret
+
+        def create(there: Registry) -> Change[Key]:
+            check_references(there, caller.tenant, key.team, key.user)
+            check_scope(there, caller, made)
+            if any(other.name == key.name and other.revoked_at is None for other in there.keys(caller.tenant)):
+                raise Conflict(f"There is a key {key.name!r} already.", hint="Choose another name, or rotate that one.")
+            return Change(made.id, None, made, insert(api_keys).values(to_row(api_keys, made)))
+
+        return await self._write(caller, "keys.create", create), secret
 
     async def change_key(self, caller: Caller, name: str, **values: Any) -> Key:
         """Give a key other limits, scopes, or a date on which it expires."""
-        key = self._changeable(caller.tenant, name)
-        self._check_references(caller.tenant, values.get("team"), values.get("user"))
-        return await self._replace_key(caller, "keys.change", key, **values)
+        return await self._change_key(caller, "keys.change", name, lambda key: values)
 
     async def revoke_key(self, caller: Caller, name: str) -> Key:
         """Let a key open nothing any more. It stays in the list, because usage is booked on it."""
-        key = self._changeable(caller.tenant, name)
-        return await self._replace_key(caller, "keys.revoke", key, revoked_at=time.time(), previous_hash=None)
+        end = {"revoked_at": time.time(), "previous_hash": None}
+        return await self._change_key(caller, "keys.revoke", name, lambda key: end)
 
     async def rotate_key(self, caller: Caller, name: str, grace: float) -> tuple[Key, str]:
         """A new secret for the same key; the old one opens for `grace` more seconds. Sessions end."""
-        key = self._changeable(caller.tenant, name)
         secret = new_key()
-        changed = await self._replace_key(
-            caller, "keys.rotate", key, hash=hash_key(secret), prefix=shown(secret), previous_hash=key.hash,
-            previous_expires_at=time.time() + grace,
-        )  # fmt: skip
-        return changed, secret
+
+        def rotated(key: Key) -> dict[str, Any]:
+            return {
+                "hash": hash_key(secret), "prefix": shown(secret), "previous_hash": key.hash,
+                "previous_expires_at": time.time() + grace,
+            }  # fmt: skip
+
+        return await self._change_key(caller, "keys.rotate", name, rotated), secret
 
     def find_key(self, tenant: str, name: str) -> Key:
         """By id, or by name: the one that opens, where several had the name. Raises `NotFound`."""
-        named = [key for key in self._directory.keys(tenant) if name in (key.id, key.name)]
-        if not named:
-            raise NotFound(f"There is no key {name!r}.", hint="`guru keys list` shows those there are.")
-        return min(named, key=lambda key: (key.id != name, key.revoked_at is not None))
+        return self._directory.there.key(tenant, name)
 
-    def _changeable(self, tenant: str, name: str) -> Key:
-        key = self.find_key(tenant, name)
-        if key.configured:
-            raise Conflict(
-                f"The key {key.name!r} comes from the configuration.", hint=f"Change [keys.{key.name}] in guru.toml."
-            )
-        if key.revoked_at is not None:
-            raise Conflict(f"The key {key.name!r} is revoked.", hint="Make a new one.")
-        return key
+    async def _change_key(self, caller: Caller, action: str, name: str, wanted: Callable[[Key], dict[str, Any]]) -> Key:
+        def change(there: Registry) -> Change[Key]:
+            key = there.key(caller.tenant, name)
+            if key.configured:
+                raise Conflict(
+                    f"The key {key.name!r} comes from the configuration.",
+                    hint=f"Change [keys.{key.name}] in guru.toml.",
+                )
+            if key.revoked_at is not None:
+                raise Conflict(f"The key {key.name!r} is revoked.", hint="Make a new one.")
+            values = wanted(key)
+            check_references(there, caller.tenant, values.get("team"), values.get("user"))
+            changed = structs.replace(key, **values)
+            if action != "keys.revoke":  # whoever sees a key leak may end it
+                check_scope(there, caller, key, changed)
+            where = (api_keys.c.tenant == caller.tenant, api_keys.c.id == key.id)
+            return Change(key.id, key, changed, update_of(api_keys, changed, values).where(*where))
 
-    async def _replace_key(self, caller: Caller, action: str, key: Key, **values: Any) -> Key:
-        changed = structs.replace(key, **values)
-        statement = update(api_keys).where(api_keys.c.tenant == caller.tenant, api_keys.c.id == key.id)
-        row = to_row(api_keys, changed)
-        row.pop("last_used_at")  # written behind, by whoever saw it used
-        await self._write(caller, action, key.id, before=key, after=changed, statement=statement.values(row))
-        return changed
+        return await self._write(caller, action, change)
 
     # ------------------------------------------------------------------ teams and users
 
     async def create_team(self, caller: Caller, team: Team) -> Team:
-        return await self._create(caller, "teams", teams, self._directory.teams(caller.tenant), team)
+        return await self._create(caller, "teams", teams, Registry.teams, team)
 
     async def change_team(self, caller: Caller, name: str, **values: Any) -> Team:
-        return await self._change(caller, "teams", teams, self.find_team(caller.tenant, name), **values)
+        return await self._change(caller, "teams", teams, name, find=Registry.team, values=values)
 
     async def delete_team(self, caller: Caller, name: str) -> None:
         """Raises `Conflict` while keys or users belong to it."""
-        team = self.find_team(caller.tenant, name)
-        owned = [key.name for key in self._directory.keys(caller.tenant) if key.team == name and not key.revoked_at]
-        owned += [user.name for user in self._directory.users(caller.tenant) if user.team == name]
-        await self._delete(caller, "teams", teams, team, owned)
+
+        def owned(there: Registry) -> list[str]:
+            owners = [key.name for key in there.keys(caller.tenant) if key.team == name and not key.revoked_at]
+            return owners + [user.name for user in there.users(caller.tenant) if user.team == name]
+
+        await self._delete(caller, "teams", teams, name, find=Registry.team, owned=owned)
 
     async def create_user(self, caller: Caller, user: User) -> User:
-        self._check_references(caller.tenant, user.team, None)
-        return await self._create(caller, "users", users, self._directory.users(caller.tenant), user)
+        return await self._create(caller, "users", users, Registry.users, user)
 
     async def change_user(self, caller: Caller, name: str, **values: Any) -> User:
-        self._check_references(caller.tenant, values.get("team"), None)
-        return await self._change(caller, "users", users, self.find_user(caller.tenant, name), **values)
+        return await self._change(caller, "users", users, name, find=Registry.user, values=values)
 
     async def delete_user(self, caller: Caller, name: str) -> None:
         """Raises `Conflict` while keys belong to the user."""
-        user = self.find_user(caller.tenant, name)
-        owned = [key.name for key in self._directory.keys(caller.tenant) if key.user == name and not key.revoked_at]
-        await self._delete(caller, "users", users, user, owned)
+
+        def owned(there: Registry) -> list[str]:
+            return [key.name for key in there.keys(caller.tenant) if key.user == name and not key.revoked_at]
+
+        await self._delete(caller, "users", users, name, find=Registry.user, owned=owned)
 
     def find_team(self, tenant: str, name: str) -> Team:
-        return find(self._directory.teams(tenant), name, "team")
+        return self._directory.there.team(tenant, name)
 
     def find_user(self, tenant: str, name: str) -> User:
-        return find(self._directory.users(tenant), name, "user")
+        return self._directory.there.user(tenant, name)
 
-    async def _create(self, caller: Caller, kind: str, table: Table, there: list[Record], new: Record) -> Record:
+    async def _create(
+        self, caller: Caller, kind: str, table: Table, all_of: Callable[[Registry, str], list[Record]], new: Record
+    ) -> Record:
         check_name(new.name)
-        if any(other.name == new.name for other in there):
-            raise Conflict(f"There is a {kind[:-1]} {new.name!r} already.", hint="Choose another name, or change it.")
         made = structs.replace(new, tenant=caller.tenant, created_at=time.time())
-        await self._write(
-            caller,
-            f"{kind}.create",
-            made.name,
-            before=None,
-            after=made,
-            statement=insert(table).values(to_row(table, made)),
-        )
-        return made
 
-    async def _change(self, caller: Caller, kind: str, table: Table, record: Record, **values: Any) -> Record:
-        refuse_configured(record)
-        changed = structs.replace(record, **values)
-        statement = update(table).where(table.c.tenant == caller.tenant, table.c.name == record.name)
-        await self._write(
-            caller,
-            f"{kind}.change",
-            record.name,
-            before=record,
-            after=changed,
-            statement=statement.values(to_row(table, changed)),
-        )
-        return changed
+        def create(there: Registry) -> Change[Record]:
+            check_references(there, caller.tenant, getattr(new, "team", None))
+            if any(other.name == new.name for other in all_of(there, caller.tenant)):
+                raise Conflict(
+                    f"There is a {kind[:-1]} {new.name!r} already.", hint="Choose another name, or change it."
+                )
+            return Change(made.name, None, made, insert(table).values(to_row(table, made)))
 
-    async def _delete(self, caller: Caller, kind: str, table: Table, record: Record, owned: list[str]) -> None:
-        refuse_configured(record)
-        if owned:
-            raise Conflict(
-                f"The {kind[:-1]} {record.name!r} is in use by {', '.join(owned)}.",
-                hint="Change or revoke those first.",
-            )
-        statement = delete(table).where(table.c.tenant == caller.tenant, table.c.name == record.name)
-        await self._write(caller, f"{kind}.delete", record.name, before=record, after=None, statement=statement)
+        return await self._write(caller, f"{kind}.create", create)
+
+    async def _change(
+        self, caller: Caller, kind: str, table: Table, name: str, *, find: Callable[[Registry, str, str], Record],
+        values: dict[str, Any],
+    ) -> Record:  # fmt: skip
+        def change(there: Registry) -> Change[Record]:
+            item = find(there, caller.tenant, name)
+            refuse_configured(item)
+            check_references(there, caller.tenant, values.get("team"))
+            changed = structs.replace(item, **values)
+            where = (table.c.tenant == caller.tenant, table.c.name == name)
+            return Change(name, item, changed, update_of(table, changed, values).where(*where))
+
+        return await self._write(caller, f"{kind}.change", change)
+
+    async def _delete(
+        self, caller: Caller, kind: str, table: Table, name: str, *, find: Callable[[Registry, str, str], Record],
+        owned: Callable[[Registry], list[str]],
+    ) -> None:  # fmt: skip
+        def remove(there: Registry) -> Change[Any]:
+            item = find(there, caller.tenant, name)
+            refuse_configured(item)
+            if owners := owned(there):
+                raise Conflict(
+                    f"The {kind[:-1]} {name!r} is in use by {', '.join(owners)}.",
+                    hint="Change or revoke those first.",
+                )
+            return Change(name, item, None, delete(table).where(table.c.tenant == caller.tenant, table.c.name == name))
+
+        await self._write(caller, f"{kind}.delete", remove)
 
     # ------------------------------------------------------------------ shared
 
-    def _check_references(self, tenant: str, team: str | None, user: str | None) -> None:
-        if team is not None:
-            self.find_team(tenant, team)
-        if user is not None:
-            self.find_user(tenant, user)
-
-    async def _write(
-        self, caller: Caller, action: str, subject: str, *, before: Struct | None, after: Struct | None, statement: Any
-    ) -> None:
-        def change(connection: Connection) -> None:
+    async def _write(self, caller: Caller, action: str, change: Callable[[Registry], Change[Changed]]) -> Changed:
+        def write(connection: Connection) -> Changed:
+            subject, before, after, statement = change(self._directory.registry(load(connection)))
             connection.execute(statement)
             record(connection, caller, action, subject, before=without_secrets(before), after=without_secrets(after))
             raise_generation(connection)
+            return after
 
-        try:
-            await self._database.write(change)
-        except IntegrityError:
-            raise Conflict(f"{subject} was made by somebody else meanwhile.", hint="Look again.") from None
+        changed = await self._database.write(write)
         await self._directory.reload()
+        return changed
 
 
-def find(there: list[Record], name: str, kind: str) -> Record:
-    for item in there:
-        if item.name == name:
-            return item
-    known = ", ".join(item.name for item in there) or "none yet"
-    raise NotFound(
-        f"There is no {kind} {name!r}.", hint=f"Those there are: {known}. Make one: guru {kind}s create NAME"
-    )
+def update_of(table: Table, changed: Struct, values: dict[str, Any]) -> Any:
+    """Writes nothing but what the change names."""
+    row = to_row(table, changed)
+    # SQL wants at least one column: an empty change writes one of them as it is.
+    return update(table).values({name: row[name] for name in values or ("created_at",)})
+
+
+def check_references(there: Registry, tenant: str, team: str | None, user: str | None = None) -> None:
+    """Raises `NotFound` for a team or a user that is not there."""
+    if team is not None:
+        there.team(tenant, team)
+    if user is not None:
+        there.user(tenant, user)
+
+
+def check_scope(there: Registry, caller: Caller, *keys: Key) -> None:
+    """A key that may use few models or doors hands out, and gets at, no more than it has. Raises `Forbidden`."""
+    own = there.by_id.get(caller.key) if caller.key is not None else None
+    if own is None:
+        return
+    for key in keys:
+        for what, mine, theirs in (("models", own.models, key.models), ("routes", own.routes, key.routes)):
+            if "*" not in mine and not set(theirs) <= set(mine):
+                raise Forbidden(
+                    f"Your key may use few {what}, and this one more.",
+                    hint=f"Name only {what} that your key names: {', '.join(mine)}.", param=what,
+                )  # fmt: skip
 
 
 def refuse_configured(record: Struct) -> None:

@@ -19,6 +19,7 @@ from guru.errors import ConfigurationError, Forbidden, Unauthorized
 from guru.gateway.identity.address import needs_key
 from guru.gateway.identity.caller import Caller, local_owner
 from guru.gateway.identity.records import RANKS, Key, Team, User, configured_key, configured_team, matches
+from guru.gateway.identity.registry import Registry
 from guru.gateway.identity.secrets import PREFIX, hash_key
 from guru.gateway.identity.sessions import COOKIE, Sessions
 from guru.gateway.identity.store import Loaded, generation, load, write_last_used
@@ -54,10 +55,7 @@ class Directory:
         self._now = now
         self._owner_secret = (owner_secret or "").encode()
         self._loaded = Loaded()
-        self._by_hash: dict[bytes, Key] = {}
-        self._keys: dict[str, Key] = {}
-        self._teams: dict[tuple[str, str], Team] = {}
-        self._users: dict[tuple[str, str], User] = {}
+        self._reading = asyncio.Lock()
         self._used: dict[str, float] = {}
         self._poller: asyncio.Task[None] | None = None
         self.on_change: list[Callable[[], None]] = []
@@ -90,31 +88,30 @@ class Directory:
         await self._write_uses()
 
     async def reload(self) -> None:
-        """Read what the database has."""
-        self._loaded = await self._database.read(load)
-        self._arrange()
+        """Read what the database has. One after the other: what was read before never replaces what was read later."""
+        async with self._reading:
+            self._loaded = await self._database.read(load)
+            self._arrange()
+
+    def registry(self, loaded: Loaded) -> Registry:
+        """What the database has, with what the configuration says."""
+        return Registry(loaded, self._configured_keys, self._configured_teams)
 
     def _arrange(self) -> None:
-        keys = [*self._loaded.keys, *self._configured_keys]
-        self._keys = {key.id: key for key in keys}
-        self._by_hash = {key.previous_hash: key for key in keys if key.previous_hash is not None}
-        self._by_hash |= {key.hash: key for key in keys}
-        # What the configuration says is not overruled at run time.
-        self._teams = {(team.tenant, team.name): team for team in (*self._loaded.teams, *self._configured_teams)}
-        self._users = {(user.tenant, user.name): user for user in self._loaded.users}
+        self.there = there = self.registry(self._loaded)
+        self._keys, self._by_hash, self._teams, self._users = there.by_id, there.by_hash, there.by_team, there.by_user
         for changed in self.on_change:
             changed()
 
     def keys(self, tenant: str) -> list[Key]:
         """Every key of an organisation, the configured ones first, the newest before the older."""
-        own = [key for key in self._keys.values() if key.tenant == tenant]
-        return sorted(own, key=lambda key: (not key.configured, -key.created_at, key.name))
+        return self.there.keys(tenant)
 
     def teams(self, tenant: str) -> list[Team]:
-        return sorted((team for team in self._teams.values() if team.tenant == tenant), key=lambda team: team.name)
+        return self.there.teams(tenant)
 
     def users(self, tenant: str) -> list[User]:
-        return sorted((user for user in self._users.values() if user.tenant == tenant), key=lambda user: user.name)
+        return self.there.users(tenant)
 
     def last_used(self, key: Key) -> float | None:
         """Seconds since 1970."""
@@ -195,6 +192,13 @@ class Directory:
         if (reason := self._closed(key)) is not None:
             raise reason
         check_route(key, route)
+        if RANKS[self._role(key)] < RANKS[caller.role]:
+            raise Forbidden("This API key may do less by now than when it handed the work in.", hint=HINT)
+
+    def _role(self, key: Key) -> Role:
+        """What a key may do: no more than its user."""
+        user = self._users.get((key.tenant, key.user)) if key.user is not None else None
+        return key.role if user is None else lesser(key.role, user.role)
 
     def allow(self, caller: Caller, model: str, route: str = "") -> None:
         """Raises `Forbidden` when the caller's key or team may not use the model, `Unauthorized` when the key ended."""
@@ -227,7 +231,10 @@ class Directory:
         """The value of a cookie that stands for a key. Raises `Unauthorized`."""
         caller = self.authenticate([(b"x-api-key", token.encode())], "pages", "", trusted_local=False)
         assert caller.key is not None
-        return self._sessions.issue(caller.key, self._keys[caller.key].hash)
+        key = self._keys[caller.key]
+        if hash_key(token.strip()) != key.hash:  # the session would outlive the hours that it still opens
+            raise Unauthorized("This API key was replaced by a new one.", hint="Log in with that.")
+        return self._sessions.issue(key.id, key.hash)
 
     def _of_session(self, cookie: str) -> Key | None:
         key = self._keys.get(self._sessions.key_id(cookie) or "")
