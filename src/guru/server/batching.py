@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guru.config import BatchSettings
-from guru.gateway.batches.account import account
+from guru.gateway.batches.account import Accounts, Limits
 from guru.gateway.batches.batches import Batches
+from guru.gateway.batches.choice import FindProvider
 from guru.gateway.batches.files import Files
-from guru.gateway.batches.provider import FindProvider
 from guru.gateway.batches.run import BatchRunner
 from guru.gateway.identity import Caller, Directory
 from guru.gateway.pipeline import Road
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def open_batches(
     files: Files, jobs: Jobs, road: Road, library: Library, directory: Directory, *, doors: InnerDoors,
-    settings: BatchSettings,
+    settings: BatchSettings, limits: Limits,
 ) -> Batches:  # fmt: skip
     """The batches of a server; their lines are answered by `doors`."""
 
@@ -33,9 +33,9 @@ def open_batches(
 
     runner = BatchRunner(
         files, doors.ask, settings, provider=batch_endpoints(library),
-        account=lambda caller, model, answer: account(road, caller, model, answer), allow=allow,
+        accounts=Accounts(road, limits), allow=allow,
     )  # fmt: skip
-    return Batches(files, jobs, runner, at_once=settings.at_once)
+    return Batches(files, jobs, runner)
 
 
 def batch_endpoints(library: Library) -> FindProvider | None:

@@ -88,9 +88,12 @@ async def open_services(
         await conversations.open()
         inner = InnerDoors()
         batches = open_batches(
-            Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches
-        )
-        reloadable: list[Reloadable] = [*([library] if isinstance(library, LocalLibrary) else []), limits, *steps]
+            Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches,
+            limits=limits,
+        )  # fmt: skip
+        reloadable: list[Reloadable] = [
+            *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps,
+        ]  # fmt: skip
         services = Services(
             reloader=Reloader(settings, source, reloadable),
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,

@@ -8,6 +8,7 @@ from guru.config import Settings
 from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Caller, Directory
 from guru.gateway.limits import Limiter, Reservation, Rule, Scope
+from guru.gateway.limits.hold import hold
 from guru.observe.metrics import Gauge, Metrics
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Limits:
         """Raises `Forbidden`, `RateLimited` and `TooLarge`."""
         self._directory.allow(caller, model)
         return await self.limiter.admit(caller, model, tokens, cost)
+
+    async def hold(self, caller: Caller, model: str, cost: float) -> Reservation:
+        """Money alone, for a batch at a provider. Raises `Forbidden` and `BudgetExceeded`."""
+        self._directory.allow(caller, model)
+        return await hold(self.limiter, caller, model, cost)
 
     def reload(self, settings: Settings) -> None:
         """Take the keys, teams and models of a changed configuration."""

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from guru.config import Settings
 from guru.errors import Conflict, InvalidParameter, NotFound
 from guru.gateway.batches.ending import end_batch
 from guru.gateway.batches.files import Files, Page, find_file, page
@@ -28,6 +29,8 @@ from guru.store.tables import batch_lines, batches
 JSON = dict[str, Any]
 WINDOW: Final = re.compile(r"(\d{1,3})([hd])")
 LONGEST: Final = 14 * 86400
+MOST: Final = 1000
+"""Batches that are under way at a time. Most wait for a provider; `[batches] at_once` is for those that ask here."""
 TIMES: Final = (
     "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "cancelling_at", "cancelled_at",
     "expires_at", "expired_at",
@@ -70,12 +73,16 @@ class Batch(Struct, kw_only=True):
 class Batches:
     """The batches of everybody."""
 
-    def __init__(self, files: Files, jobs: Jobs, runner: BatchRunner, *, at_once: int = 2) -> None:
+    def __init__(self, files: Files, jobs: Jobs, runner: BatchRunner) -> None:
         self._database = files.database
         self.files = files
         self._jobs = jobs
         self.runner = runner
-        jobs.handle(KIND, runner.run, at_once=at_once)
+        jobs.handle(KIND, runner.run, at_once=MOST)
+
+    def reload(self, settings: Settings) -> None:
+        """Follow `[batches]` of a new configuration."""
+        self.runner.reload(settings.batches)
 
     async def create(
         self, caller: Caller, endpoint: str, file_id: str, *, window: str = "24h",
@@ -137,7 +144,12 @@ class Batches:
         )
         await self._database.write(lambda connection: connection.execute(change))
         row = await self._database.read(lambda connection: find_batch(connection, scope, batch_id))
-        if row.job_id is not None and not (await self._jobs.get(scope.tenant, row.job_id)).ended:
+        # One that is at a provider sees it by itself: what was answered there is fetched yet.
+        if (
+            row.provider is None
+            and row.job_id is not None
+            and not (await self._jobs.get(scope.tenant, row.job_id)).ended
+        ):
             await self._jobs.cancel(scope.tenant, row.job_id)
         return await self.get(scope, batch_id)
 
@@ -146,11 +158,21 @@ class Batches:
         if row.job_id is None:
             return False
         job = await self._jobs.get(row.tenant, row.job_id)
+        if job.status == "cancelled" and row.provider is not None:
+            await self._stop_at_provider(row)
+            return False
         if job.status == "cancelled":
             await end_batch(self.files, row, "cancelled")
         elif job.status == "failed":
             await end_batch(self.files, row, "failed", [{"code": "failed", "message": job.error or "", "line": None}])
         return job.status in ("cancelled", "failed")
+
+    async def _stop_at_provider(self, row: Row[Any]) -> None:
+        """Somebody cancelled the job and not the batch: another one cancels that, and fetches what is there."""
+        job = await self._jobs.submit(row.tenant, KIND, {"batch": row.id}, person=row.owner)
+        mine = (batches.c.id == row.id, batches.c.job_id == row.job_id)
+        change = update(batches).where(*mine).values(status="cancelling", cancelling_at=time.time(), job_id=job.id)
+        await self._database.write(lambda connection: connection.execute(change))
 
 
 def window_seconds(window: str) -> int:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from guru.store.ids import new_id
+from guru.types import Usage
 
 JSON = dict[str, Any]
 ENDPOINTS: Final = (
@@ -42,6 +43,8 @@ class Answered(Struct):
     trace_id: str
     retry_after: float | None = None
     """Seconds after which asking again makes sense; None: it does not."""
+    usage: Usage | None = None
+    """What a provider's own batch says of it; None: `body` says it, or the road has counted it."""
 
 
 def read_lines(path: Path, endpoint: str) -> Iterator[Line]:

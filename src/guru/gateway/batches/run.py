@@ -7,36 +7,29 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, insert, select, update
 
 from guru.config import BatchSettings
-from guru.errors import GuruError
+from guru.errors import BudgetExceeded
+from guru.gateway.batches.choice import Accounting, Allow, FindProvider
 from guru.gateway.batches.ending import ENDED, end_batch
 from guru.gateway.batches.files import Files
 from guru.gateway.batches.lines import Answered, Line, answered_line, encode, problem, read_lines, unasked_line
-from guru.gateway.batches.provider import FindProvider, ProviderRun, provider_of_lines
+from guru.gateway.batches.provider import ProviderRun
+from guru.gateway.batches.turns import Turns
 from guru.gateway.identity import Caller
 from guru.store.ids import new_id
 from guru.store.jobs import JobRun
 from guru.store.scope import Scope
 from guru.store.tables import batch_lines, batches
 
-if TYPE_CHECKING:
-    from guru.models.providers.base import BatchApi
-
 JSON = dict[str, Any]
 Ask = Callable[[str, bytes, Caller], Awaitable[Answered]]
 """Ask one request: endpoint, body, who asks. Never raises what is the request's own fault: that is an answer too."""
-
-Account = Callable[[Caller, str, Answered], None]
-"""Write down what a line cost that a provider answered in a batch of its own: who asked, `provider/model`, answer."""
-
-Allow = Callable[[Caller, str, str], None]
-"""Raises a `GuruError` where somebody may not ask a model by an endpoint now: who asks, endpoint, `provider/model`."""
 
 KIND: Final = "batch"
 SHOWN_ERRORS: Final = 100
@@ -59,18 +52,27 @@ class BatchRunner:
 
     def __init__(
         self, files: Files, ask: Ask, settings: BatchSettings, *, provider: FindProvider | None = None,
-        account: Account | None = None, allow: Allow | None = None, pause: float = 1.0, poll: float = 30.0,
+        accounts: Accounting | None = None, allow: Allow | None = None, pause: float = 1.0, poll: float = 30.0,
     ) -> None:  # fmt: skip
-        """`pause` is the first wait before a line is asked again, `poll` between looks at a provider: seconds."""
+        """`pause` is the first wait before a line is asked again, `poll` between looks at a provider: seconds.
+
+        `provider`, `accounts` and `allow` together let providers run batches.
+        """
         self._files = files
         self._database = files.database
         self._ask = ask
         self._settings = settings
         self._provider = provider
-        self._account = account
+        self._accounts = accounts
         self._allow = allow
         self._pause = pause
         self._poll = poll
+        self._turns = Turns(settings.at_once)
+
+    def reload(self, settings: BatchSettings) -> None:
+        """Batches that begin from now on, and lines that are asked again, follow the new settings."""
+        self._settings = settings
+        self._turns.change(settings.at_once)
 
     async def run(self, run: JobRun) -> JSON:
         """The handler of the job. It may be called again after a kill, and goes on where the rows say."""
@@ -81,7 +83,7 @@ class BatchRunner:
                 await self._work(row, run)
         except asyncio.CancelledError:
             row = await self._read(batch_id)
-            if row.status == "cancelling":  # else the server stops, and the next one goes on
+            if row.status == "cancelling" and not row.provider:  # else the server stops, and the next one goes on
                 await asyncio.shield(end_batch(self._files, row, "cancelled"))
             raise
         row = await self._read(batch_id)
@@ -89,6 +91,7 @@ class BatchRunner:
 
     async def _work(self, row: Row[Any], run: JobRun) -> None:
         if row.status == "cancelling":
+            await self._stop(row, run)
             await end_batch(self._files, row, "cancelled")
             return
         path = await self._files.path(Scope(row.tenant), row.input_file_id)
@@ -102,48 +105,67 @@ class BatchRunner:
             row = await self._read(row.id)
         try:
             async with asyncio.timeout(row.expires_at - time.time()):
-                if not await self._at_provider(row, path, run):
-                    await self._ask_lines(row, path, run)
+                await self._at_provider(row, path, run)
+                if (await self._read(row.id)).status != "cancelling":
+                    async with self._turns:
+                        await self._ask_lines(row, path, run)
+        except BudgetExceeded as error:
+            said = {**problem("insufficient_quota", str(error)), "line": None}
+            await end_batch(self._files, row, "failed", [said])
+            return
         except TimeoutError:
+            row = await self._read(row.id)
+            await self._stop(row, run)
             await end_batch(self._files, row, "expired")
+            return
+        if (await self._read(row.id)).status == "cancelling":
+            await end_batch(self._files, row, "cancelled")
             return
         await self._change(row.id, status="finalizing", finalizing_at=time.time())
         await end_batch(self._files, row, "completed")
 
-    async def _at_provider(self, row: Row[Any], path: Path, run: JobRun) -> bool:
-        """Let the provider run the batch, where that is wanted and one provider has all its models."""
+    async def _at_provider(self, row: Row[Any], path: Path, run: JobRun) -> None:
+        """Let the provider run what it takes of the batch, where that is wanted. Raises `BudgetExceeded`."""
         wanted = (row.metadata or {}).get("provider_batch", str(self._settings.provider)).lower() == "true"
-        if self._provider is None or not (wanted or row.provider):
-            return False
-        caller = msgspec.convert(row.caller | {"route": KIND, "trace_id": ""}, Caller)
-
-        def find(model: str) -> tuple[str, BatchApi] | None:
-            if self._allow is not None:
-                self._allow(caller, row.endpoint, model)
-            return self._provider(model) if self._provider is not None else None
-
+        provider = self._provider_run(row, path) if wanted or row.provider else None
+        if provider is None:
+            return
         try:
-            found = row.provider or await asyncio.to_thread(provider_of_lines, path, row.endpoint, find)
-        except GuruError:
-            return False  # the lines are asked here: each of them learns why it is refused
-        if found is None:
-            return False
-        api = self._provider(found["name"] + "/")
-        if api is None:
-            return False
-        provider = ProviderRun(self._database, row, api[1], found, poll=self._poll)
-        async for line, answer in provider.answers(path):
+            if await provider.hand_in():
+                await self._collect(row, provider, await provider.wait(), run)
+        finally:
+            provider.settle()
+
+    async def _collect(self, row: Row[Any], provider: ProviderRun, ended: str, run: JobRun) -> None:
+        """Keep what the provider has answered. A result is kept before it is paid for: it is never paid for twice."""
+        async for line, answer in provider.answers(ended):
             await self._keep(row, line, answer)
-            if self._account is not None and answer is not None and answer.status < 400:
-                self._account(msgspec.structs.replace(caller, trace_id=new_id("tr")), str(line.body["model"]), answer)
+            if answer is not None:
+                provider.write(line, answer)
             run.progress(total=row.total)
-        return True
+
+    async def _stop(self, row: Row[Any], run: JobRun) -> None:
+        """Stop the batch at its provider, where one runs it, and keep what it has answered: that is paid for."""
+        path = await self._files.path(Scope(row.tenant), row.input_file_id)
+        provider = self._provider_run(row, path) if row.provider else None
+        if provider is not None and (ended := await provider.stop()) is not None:
+            await self._collect(row, provider, ended, run)
+
+    def _provider_run(self, row: Row[Any], path: Path) -> ProviderRun | None:
+        if self._provider is None or self._accounts is None or self._allow is None:
+            return None
+        caller = msgspec.convert(row.caller | {"route": KIND, "trace_id": ""}, Caller)
+        return ProviderRun(
+            self._database, row, path, caller, find=self._provider, allow=self._allow, accounts=self._accounts,
+            poll=self._poll, retries=self._settings.retries, pause=self._pause,
+        )  # fmt: skip
 
     async def _ask_lines(self, row: Row[Any], path: Path, run: JobRun) -> None:
         """Ask every line that has no result yet, `concurrency` at a time."""
         done = await self._database.read(lambda connection: finished_numbers(connection, row.id))
         caller = msgspec.convert(row.caller | {"route": KIND, "trace_id": ""}, Caller)
-        waiting: asyncio.Queue[Line | None] = asyncio.Queue(self._settings.concurrency)
+        workers = self._settings.concurrency
+        waiting: asyncio.Queue[Line | None] = asyncio.Queue(workers)
         counts = {"done": len(done)}
 
         async def work() -> None:
@@ -154,12 +176,12 @@ class BatchRunner:
                 run.progress(done=counts["done"], total=row.total)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._settings.concurrency):
+            for _ in range(workers):
                 group.create_task(work())
             async for line in portions(read_lines(path, row.endpoint)):
                 if line.number not in done:
                     await waiting.put(line)
-            for _ in range(self._settings.concurrency):
+            for _ in range(workers):
                 await waiting.put(None)
 
     async def _ask_line(self, row: Row[Any], line: Line, caller: Caller) -> Answered:

@@ -11,7 +11,7 @@ import msgspec
 
 from guru.config import ProviderSettings
 from guru.errors import GuruError, ModelError
-from guru.models.providers.base import Ability, Provider, Support, mapped, refused, table
+from guru.models.providers.base import Ability, BatchApi, Provider, Support, mapped, refused, table
 from guru.models.providers.streamed import events_of
 from guru.models.wire.anthropic_answer import AnswerDecoder, error_of
 from guru.models.wire.anthropic_request import encode_request
@@ -63,7 +63,7 @@ MESSAGES: Final[dict[str, Support]] = {
 
 class Anthropic(Provider):
     BASE_URL: ClassVar[str | None] = "https://api.anthropic.com/v1"
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset({"chat", "stream", "tools", "images", "json_schema"})
+    ABILITIES: ClassVar[frozenset[Ability]] = frozenset({"chat", "stream", "tools", "images", "json_schema", "batch"})
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(MESSAGES)
 
     def __init__(self, name: str, settings: ProviderSettings, http: HttpClient) -> None:
@@ -86,6 +86,11 @@ class Anthropic(Provider):
 
     def chat_model(self, model: str) -> ChatModel:
         return AnthropicChat(self, model)
+
+    def batches(self) -> BatchApi | None:
+        from guru.models.providers.anthropic_batches import AnthropicBatches
+
+        return AnthropicBatches(self)
 
     async def list_models(self) -> list[str]:
         response = await self.send("GET", f"{self.base_url}/models?limit=1000")

@@ -32,6 +32,7 @@ class Azure(Compatible):
             "images_out",
             "speech",
             "transcription",
+            "batch",
         }
     )
     PARAMETERS: ClassVar[Mapping[str, Support]] = table({**OPENAI, "max_tokens": mapped("`max_completion_tokens`")})
@@ -63,8 +64,16 @@ class Azure(Compatible):
             return self._v1() + "/models"
         return f"{self.base_url.removesuffix('/openai')}/openai/models?api-version={self.settings.api_version}"
 
+    def account_url(self, path: str) -> str:
+        if self.settings.api_version is None:
+            return self._v1() + path
+        sign = "&" if "?" in path else "?"
+        return f"{self.base_url.removesuffix('/openai')}/openai{path}{sign}api-version={self.settings.api_version}"
+
     def batches(self) -> BatchApi | None:
-        return None
+        from guru.models.providers.openai_batches import AzureBatches
+
+        return AzureBatches(self)
 
     def _v1(self) -> str:
         return self.base_url if self.base_url.endswith(V1) else self.base_url.removesuffix("/openai") + V1

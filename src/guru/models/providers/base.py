@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
-from msgspec import Struct
 
 from guru.config import ProviderSettings
 from guru.errors import ConfigurationError, GuruError, InvalidParameter, ModelError
+from guru.models.providers.batch_api import BatchApi
 from guru.models.providers.errors import error_of_body, retry_after
 from guru.models.providers.parameters import CARRIED, Filter, Support, mapped, refused, table
 from guru.models.wire.fields import NOT_JSON
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from guru.types import ChatModel
 
 __all__ = [
-    "CARRIED", "Ability", "BatchApi", "BatchStatus", "Filter", "Provider", "Support", "mapped", "refused", "table",
+    "CARRIED", "Ability", "BatchApi", "Filter", "Provider", "Support", "mapped", "refused", "table",
 ]  # fmt: skip
 
 JSON = dict[str, Any]
@@ -34,32 +34,6 @@ Ability = Literal[
 WRONG_ADDRESS = "Check base_url: is that the address of its API?"
 MAX_ERROR = 1 << 20
 """Bytes of an answer that is an error."""
-
-
-class BatchStatus(Struct, kw_only=True):
-    """How far a provider's own batch is."""
-
-    state: Literal["running", "completed", "failed", "expired", "cancelled"]
-    total: int = 0
-    completed: int = 0
-    failed: int = 0
-    error: str | None = None
-
-
-class BatchApi(Protocol):
-    """A provider's own batch endpoint: cheaper, and slower."""
-
-    async def submit(self, lines: bytes, endpoint: str) -> str:
-        """Hand in the lines of an OpenAI batch file (JSONL; models without `provider/`); the provider's id for it."""
-        ...
-
-    async def status(self, id: str) -> BatchStatus: ...
-
-    def results(self, id: str) -> AsyncIterator[JSON]:
-        """Each finished line: `custom_id`, and `response` (`status_code`, `body`) or `error`, as OpenAI has them."""
-        ...
-
-    async def cancel(self, id: str) -> None: ...
 
 
 class Provider:

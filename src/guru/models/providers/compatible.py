@@ -66,6 +66,10 @@ class Compatible(Provider):
         """The address of an endpoint, such as `/chat/completions`."""
         return self.base_url + path
 
+    def account_url(self, path: str) -> str:
+        """The address of what belongs to no model, such as `/files`."""
+        return self.base_url + path
+
     def chat_body(self, request: ChatRequest, model: str) -> JSON:
         """The body of a chat; the request has passed the filter."""
         return encode_chat(request, model, self.DIALECT)

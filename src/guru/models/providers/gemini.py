@@ -15,7 +15,7 @@ import msgspec
 
 from guru.errors import ConfigurationError, GuruError, InvalidParameter, StreamCut
 from guru.models import context
-from guru.models.providers.base import Provider, mapped, refused, table
+from guru.models.providers.base import BatchApi, Provider, mapped, refused, table
 from guru.models.providers.errors import error_of_body
 from guru.models.providers.streamed import encode, events_of, failing
 from guru.models.wire.answers import count
@@ -34,7 +34,7 @@ MOST_TEXTS: Final = 100
 class Gemini(Provider):
     BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
     NEEDS_KEY = False  # or an authorization of one's own: see make_headers
-    ABILITIES = frozenset({"chat", "stream", "tools", "images", "json_schema", "embeddings"})
+    ABILITIES = frozenset({"chat", "stream", "tools", "images", "json_schema", "embeddings", "batch"})
     PARAMETERS = table(
         {
             "max_tokens": mapped("`generationConfig.maxOutputTokens`; the others of its kind likewise"),
@@ -88,6 +88,12 @@ class Gemini(Provider):
 
     def embedding_model(self, model: str) -> GeminiEmbedding:
         return GeminiEmbedding(self, model)
+
+    def batches(self) -> BatchApi | None:
+        """Vertex AI has batches over tables and buckets alone."""
+        from guru.models.providers.gemini_batches import GeminiBatches
+
+        return None if "/projects/" in self.base_url else GeminiBatches(self)
 
     async def list_models(self) -> list[str]:
         names: list[str] = []

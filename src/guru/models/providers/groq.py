@@ -41,6 +41,6 @@ class Groq(Compatible):
     DIALECT: ClassVar[Dialect] = Dialect(who="Groq", reasoning="reasoning")
 
     def batches(self) -> BatchApi | None:
-        from guru.models.providers.openai_batches import OpenAIBatches
+        from guru.models.providers.openai_batches import GroqBatches
 
-        return OpenAIBatches(self)
+        return GroqBatches(self)

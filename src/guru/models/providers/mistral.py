@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guru.models.providers.base import Ability, Support, mapped, refused, table
+from guru.models.providers.base import Ability, BatchApi, Support, mapped, refused, table
 from guru.models.providers.compatible import FOLLOWS, UNSENT, Compatible
 from guru.models.wire.openai_upstream import Dialect
 from guru.tasks import EmbeddingRequest
@@ -30,6 +30,7 @@ class Mistral(Compatible):
             "embeddings",
             "moderations",
             "transcription",
+            "batch",
         }
     )
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
@@ -58,6 +59,11 @@ class Mistral(Compatible):
         if body.get("tool_choice") == "required":
             body["tool_choice"] = "any"
         return body
+
+    def batches(self) -> BatchApi | None:
+        from guru.models.providers.mistral_batches import MistralBatches
+
+        return MistralBatches(self)
 
     def embedding_body(self, request: EmbeddingRequest, model: str) -> JSON:
         body = super().embedding_body(request, model)

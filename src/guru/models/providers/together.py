@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guru.errors import InvalidParameter
-from guru.models.providers.base import Ability, Support, mapped, refused, table
+from guru.models.providers.base import Ability, BatchApi, Support, mapped, refused, table
 from guru.models.providers.compatible import FOLLOWS, UNSENT, Compatible
 from guru.models.providers.parameters import refusal
 from guru.models.wire.openai_upstream import Dialect
@@ -33,6 +33,7 @@ class Together(Compatible):
             "images_out",
             "speech",
             "transcription",
+            "batch",
         }
     )
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
@@ -61,6 +62,11 @@ class Together(Compatible):
         if body.pop("logprobs", False):
             body["logprobs"] = body.pop("top_logprobs", None) or 1
         return body
+
+    def batches(self) -> BatchApi | None:
+        from guru.models.providers.openai_batches import TogetherBatches
+
+        return TogetherBatches(self)
 
     def image_body(self, request: ImageRequest, model: str) -> JSON:
         """A size is two numbers here, and `b64_json` is called base64."""
