@@ -220,6 +220,7 @@ async def give_feedback(call: Call, body: FeedbackBody) -> None:
         comment=body.comment,
         alias=trace["requested"],
         variant=trace["variant"],
+        answered_at=trace["started_at"],
     )
 
 

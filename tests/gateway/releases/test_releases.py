@@ -1,6 +1,7 @@
 """A release from its start to its end, by rules and by hand, over a real router and a real database."""
 
 import asyncio
+import contextlib
 from collections import Counter
 
 import pytest
@@ -50,14 +51,14 @@ class Model:
         self.calls = 0
         self.error = None
         self.seconds = 0.001
-        self.wait = 0
+        self.gate = None
         self.cost = 0.001
 
     async def chat(self, request):
         self.calls += 1
         CLOCK.now += self.seconds
-        if self.wait:
-            await asyncio.sleep(self.wait)
+        if self.gate is not None:
+            await self.gate.wait()
         if self.error:
             raise self.error
         yield Delta(text=f"{self.name} says hello")
@@ -297,12 +298,17 @@ async def test_flags_give_the_candidate_to_those_they_name(enter):
         assert await world.ask(caller("ann")) == "old"
 
 
+async def no_shadows(world):
+    while world.releases.show("smart").shadows_in_flight:
+        await asyncio.sleep(0.005)
+
+
 async def test_a_shadow_is_asked_and_recorded_but_never_shown_nor_waited_for(enter):
     async with enter(replace(CANARY, kind="shadow", share=1.0)) as world:
-        world.models["b/new"].wait = 0.05
-        async with asyncio.timeout(0.5):
-            assert Counter([await world.ask() for _ in range(20)]) == {"old": 20}
-        await asyncio.sleep(0.1)
+        gate = world.models["b/new"].gate = asyncio.Event()
+        assert Counter([await world.ask() for _ in range(20)]) == {"old": 20}
+        gate.set()
+        await no_shadows(world)
         view = world.releases.show("smart")
         assert view.candidate.requests == 8  # so many at once; the others were skipped, not queued
         assert (view.shadows_skipped, view.shadows_in_flight) == (12, 0)
@@ -311,7 +317,7 @@ async def test_a_shadow_is_asked_and_recorded_but_never_shown_nor_waited_for(ent
         assert "shadow-of:tr_1" in who.tags
         world.models["b/new"].error = DOWN
         await world.ask()
-        await asyncio.sleep(0.1)
+        await no_shadows(world)
         answers = await world.releases.shadows("smart")
         assert Counter(answer.status for answer in answers) == {"ok": 8, "error": 1}
         assert answers[-1].text == "b/new says hello"
@@ -328,6 +334,174 @@ async def test_what_users_think_counts_once_each(enter):
         view = world.releases.show("smart")
         assert (view.candidate.scores, view.candidate.score) == (2, 1.5)
         assert (view.baseline.scores, view.baseline.score) == (1, 1.0)
+
+
+async def test_an_answer_from_before_the_release_says_nothing_about_it(enter):
+    async with enter(replace(CANARY, share=0.5)) as world:
+        feedback = Feedback(world.database, world.releases.judge)
+        began = world.release.started_at
+        for trace, at in (("tr_1", began - 1), ("tr_2", began + 1)):
+            await feedback.give(ANN, trace, score=1.0, comment=None, alias="smart", variant="new", answered_at=at)
+        assert world.releases.show("smart").candidate.scores == 1
+
+
+# --------------------------------------------------------------------------- several servers on one database
+
+
+@pytest.fixture
+async def pair(enter, monkeypatch):
+    """Two servers on one database that look at it when the test says so."""
+    monkeypatch.setattr("guru.gateway.releases.releases.CHECK", 1e9)
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def pair(release=CANARY, **deployment):
+            return [await stack.enter_async_context(enter(release, **deployment)) for _ in range(2)]
+
+        yield pair
+
+
+async def test_two_servers_that_start_at_once_begin_one_release(enter, monkeypatch):
+    monkeypatch.setattr("guru.gateway.releases.releases.CHECK", 1e9)
+    for start in range(3):
+        worlds = [enter(replace(CANARY, share=0.1 * (start + 1))) for _ in range(3)]
+        await asyncio.gather(*(world.__aenter__() for world in worlds))
+        assert len({world.release.id for world in worlds}) == 1
+        history = await worlds[0].releases.history("smart")
+        assert [change.action for _, change in history].count("start") == start + 1
+        await asyncio.gather(*(world.__aexit__() for world in worlds))
+
+
+async def test_everyone_gets_the_same_version_on_every_server(pair):
+    one, two = await pair(replace(CANARY, share=0.5))
+    for n in range(60):
+        assert await one.ask(caller(f"user{n}")) == await two.ask(caller(f"user{n}"))
+
+
+async def test_what_servers_count_adds_up(pair):
+    one, two = await pair(replace(CANARY, share=0.5))
+    for turn in range(1, 4):
+        for world in (one, two):
+            world.models["b/new"].error = DOWN if turn == 3 and world is two else None
+            await world.many(50)
+        await asyncio.gather(one.releases.check(), two.releases.check())
+        await one.releases.check()
+        views = [one.releases.show("smart")]
+        await two.releases.check()
+        views.append(two.releases.show("smart"))
+        assert views[0].candidate == views[1].candidate
+        assert sum(side.requests for side in (views[0].candidate, views[0].baseline)) == 100 * turn
+    assert views[0].candidate.errors * 6 == views[0].candidate.requests
+
+
+async def test_counts_that_could_not_be_written_are_written_later(pair):
+    one, two = await pair(replace(CANARY, share=0.5))
+    await one.many(50)
+    write, one.database.write = one.database.write, fail
+    with pytest.raises(OSError, match="disk"):
+        await one.releases.check()
+    await one.many(50)
+    one.database.write = write
+    await one.releases.check()
+    await two.releases.check()
+    view = two.releases.show("smart")
+    assert view.candidate.requests + view.baseline.requests == 100
+
+
+async def fail(_):
+    raise OSError("The disk is full.")
+
+
+async def test_what_is_decided_on_one_server_holds_on_the_other_and_is_decided_once(pair):
+    one, two = await pair(replace(CANARY, share=0.5))
+    for world in (one, two):
+        world.models["b/new"].error = DOWN
+        await world.many(100)
+        await world.releases._flush()
+    await asyncio.gather(one.releases.check(), two.releases.check())
+    await two.releases.check()
+    assert [world.release.status for world in (one, two)] == ["rolled-back"] * 2
+    assert await two.many(20) == {"old": 20}
+    actions = [change.action for _, change in await one.releases.history("smart")]
+    assert actions == ["rollback", "start"]
+    audited = one.audited + two.audited
+    assert audited.count(("guru", "releases.rollback", "smart")) == 1
+
+
+async def test_what_people_do_on_one_server_holds_on_the_other(pair):
+    one, two = await pair(None)
+    await one.releases.start("smart", CANARY, ANN)
+    await two.releases.share("smart", 1.0, ANN)  # it looks before it acts
+    await one.releases.check()
+    assert await one.many(10) == await two.many(10) == {"new": 10}
+    await one.releases.rollback("smart", ANN, "No.")
+    await two.releases.check()
+    assert await two.many(10) == {"old": 10}
+    await two.releases.promote("smart", ANN)
+    await one.releases.stop("smart", ANN)
+    await two.releases.check()
+    assert Counter([await two.ask() for _ in range(10)]) == {"old": 5, "new": 5}
+    assert [change.action for _, change in await two.releases.history("smart")] == [
+        "stop", "promote", "rollback", "share", "start",
+    ]  # fmt: skip
+
+
+async def test_of_two_changes_at_once_one_is_made_and_the_other_told(pair):
+    one, two = await pair()
+    results = await asyncio.gather(
+        *(world.releases.share("smart", share, ANN) for share in (0.3, 0.6, 0.9) for world in (one, two)),
+        return_exceptions=True,
+    )
+    made = [result for result in results if not isinstance(result, Exception)]
+    assert {type(result) for result in results if isinstance(result, Exception)} <= {Conflict}
+    shares = [change for _, change in await one.releases.history("smart") if change.action == "share"]
+    assert made
+    assert len(shares) == len(made)
+    assert max(change.after["epoch"] for change in shares) == 1 + len(
+        {change.at for change in shares if change.before["share"] != change.after["share"]}
+    )
+
+
+async def test_a_server_with_the_old_configuration_leaves_the_new_version_to_the_others(enter, monkeypatch):
+    monkeypatch.setattr("guru.gateway.releases.releases.CHECK", 1e9)
+    async with enter(CANARY) as old, enter(CANARY, region="eu") as new:
+        await old.releases.check()
+        assert (old.release.version, old.releases.show("smart").active) == (2, False)
+        assert Counter([await old.ask() for _ in range(10)]) == {"old": 5, "new": 5}  # by the weights
+        await new.many(50)
+        await asyncio.gather(old.releases.check(), new.releases.check())
+        view = new.releases.show("smart")
+        assert view.candidate.requests + view.baseline.requests == 50
+        await old.releases.apply(new.settings)  # its turn has come
+        assert old.releases.show("smart").active
+        assert old.release.id == new.release.id
+
+
+async def test_a_clock_that_is_set_back_makes_no_older_release_the_newest(enter, monkeypatch):
+    async with enter() as world:
+        await world.releases.start("smart", CANARY, ANN)
+        monkeypatch.setattr("guru.gateway.releases.releases.time.time", lambda: 1000.0)
+        await world.releases.start("smart", replace(CANARY, share=0.5), ANN)
+        await world.releases.share("smart", 0.7, ANN)
+    async with enter() as world:
+        assert (world.release.status, world.release.share) == ("running", 0.7)
+        actions = [change.action for _, change in await world.releases.history("smart")]
+        assert actions == ["share", "start", "stop", "start"]
+
+
+async def test_a_flag_names_nobody_who_has_no_name(enter):
+    async with enter(replace(CANARY, share=0.0)) as world:
+        await world.releases.flag("smart", ["user:None", "team:None"], ANN)
+        assert await world.ask(caller(None)) == "old"
+
+
+@pytest.mark.parametrize("baseline", ["new", "nobody"])
+async def test_a_baseline_that_nobody_could_be_given_is_refused(enter, baseline, caplog):
+    async with enter() as world:
+        with pytest.raises(InvalidParameter, match="no other deployment"):
+            await world.releases.start("smart", replace(CANARY, baseline=baseline), ANN)
+        await world.releases.apply(settings_of(replace(CANARY, baseline=baseline)))
+        assert "was not started" in caplog.text
+        assert await world.many(10)
 
 
 async def test_mistakes_are_told(enter):

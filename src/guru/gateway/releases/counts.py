@@ -52,6 +52,9 @@ class Counts(Struct):
         self.cost2 += logarithm * logarithm
         self.dollars += dollars
 
+    def plus(self, other: Counts) -> Counts:
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
     def judged(self, change: float, *, first: bool) -> None:
         """Add a score from 0 to 1, or the difference to the one that its author gave before."""
         self.scores += first

@@ -14,8 +14,8 @@ from guru.store.tables.releases import feedback
 
 
 class Judge(Protocol):
-    def __call__(self, alias: str, label: str | None, change: float, *, first: bool) -> None:
-        """Count the change of a score; `first` where its author had given none."""
+    def __call__(self, alias: str, label: str | None, change: float, *, first: bool, at: float | None = None) -> None:
+        """Count the change of a score of an answer of the time `at`; `first` where its author had given none."""
         ...
 
 
@@ -35,8 +35,9 @@ class Feedback:
         comment: str | None,
         alias: str | None,
         variant: str | None,
+        answered_at: float | None = None,
     ) -> None:
-        """Note a score. `alias` and `variant` are what the trace was asked for and answered by."""
+        """Note a score. `alias`, `variant` and `answered_at` are what the trace was asked for, by what, and when."""
         author = caller.person
         table = feedback.c
         mine = (table.tenant == caller.tenant, table.trace_id == trace_id, table.author == author)
@@ -53,4 +54,4 @@ class Feedback:
 
         before = await self._database.write(write)
         if self._judge is not None and alias is not None:
-            self._judge(alias, variant, score - (before or 0.0), first=before is None)
+            self._judge(alias, variant, score - (before or 0.0), first=before is None, at=answered_at)

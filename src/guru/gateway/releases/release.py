@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +11,9 @@ from guru.config import AliasSettings, Deployment, ReleaseSettings
 from guru.gateway.identity import Caller
 from guru.gateway.releases.counts import Arm, Counts
 from guru.gateway.releases.sticky import flagged, is_candidate
+
+if TYPE_CHECKING:
+    from guru.gateway.releases.tally import Tally
 
 Status = Literal["running", "promoted", "rolled-back", "stopped"]
 Labels = frozenset[str | None]
@@ -39,11 +42,13 @@ class Release(Struct, kw_only=True):
 class Live:
     """A release at work: which labels stand on which side, and what is counted."""
 
-    def __init__(self, release: Release, alias: AliasSettings) -> None:
+    def __init__(self, release: Release, alias: AliasSettings, tally: Tally) -> None:
         self.release = release
-        self.counts: dict[Arm, Counts] = {"candidate": Counts(), "baseline": Counts()}
+        self.known: dict[Arm, Counts] = {"candidate": Counts(), "baseline": Counts()}
+        """What the database has, of all servers, as it was last seen."""
         self.before: dict[Arm, Counts] = {"candidate": Counts(), "baseline": Counts()}
         """What the epoch before had counted."""
+        self._tally = tally
         settings = release.settings
         self.candidate: Labels = frozenset({settings.candidate})
         others = {deployment.label for deployment in alias.deployments} - self.candidate
@@ -66,12 +71,27 @@ class Live:
             return "candidate"
         return "baseline" if label in self.baseline else None
 
+    def count(self, arm: Arm) -> Counts:
+        """To add to, now."""
+        return self._tally.of(self.release, arm)
+
+    def counted(self, arm: Arm) -> Counts:
+        """By all servers, as far as this one knows."""
+        return self.known[arm].plus(self._tally.pending(self.release, arm))
+
     def compared(self) -> tuple[Counts, Counts]:
         """Candidate and baseline. After a switch all at once (blue-green) the baseline is what went before."""
-        theirs = self.counts["baseline"]
+        theirs = self.counted("baseline")
         if self.release.settings.kind == "blue-green" and not theirs.requests:
             theirs = self.before["baseline"]
-        return self.counts["candidate"], theirs
+        return self.counted("candidate"), theirs
+
+    def follow(self, release: Release) -> None:
+        """Take a change. A changed share begins an epoch, and a new count."""
+        if release.epoch != self.release.epoch:
+            self.before = {"candidate": self.counted("candidate"), "baseline": self.counted("baseline")}
+            self.known = {"candidate": Counts(), "baseline": Counts()}
+        self.release = release
 
 
 def definition(deployment: Deployment) -> dict[str, Any]:

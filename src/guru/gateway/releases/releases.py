@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any, Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from guru.gateway.releases.counts import Arm, Comparison, Counts, compare
 from guru.gateway.releases.release import Live, Release, Status, candidate_of, definition
 from guru.gateway.releases.shadow import Ask, Request, Shadows
 from guru.gateway.releases.store import Change, ShadowAnswer
+from guru.gateway.releases.tally import Tally
 from guru.gateway.routing import Outcome
 from guru.store.database import Database
 from guru.store.ids import new_id
@@ -29,7 +30,7 @@ from guru.store.ids import new_id
 log = logging.getLogger(__name__)
 
 CHECK = 2.0
-"""Seconds between two looks at the counts. A kill loses what was counted since the last."""
+"""Seconds between two looks at what all servers have counted and decided. A kill loses what was counted since."""
 
 
 class Audit(Protocol):
@@ -82,7 +83,11 @@ class Releases:
         self._audit = audit
         self._tenant = tenant
         self._live: dict[str, Live] = {}
-        self._all: dict[str, Release] = {}
+        self._latest: dict[str, Release] = {}
+        """The newest release of each alias."""
+        self._numbers: dict[tuple[str, str], int] = {}
+        """By alias and label: the versions that this server's configuration has."""
+        self._tally = Tally()
         self._shadows = Shadows(ask)
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -108,19 +113,23 @@ class Releases:
             return
         if outcome.instead_of is not None and live.arm(outcome.instead_of) == "candidate":
             # A candidate that failed until its breaker opened goes on failing for those who should have got it.
-            live.counts["candidate"].add(failed=True, seconds=None, dollars=0.0)
+            live.count("candidate").add(failed=True, seconds=None, dollars=0.0)
             return
         arm = live.arm(outcome.label)
         if arm is None or (outcome.status == "error" and not outcome.failed):
             return
-        live.counts[arm].add(failed=outcome.failed, seconds=outcome.first_token, dollars=outcome.cost)
+        live.count(arm).add(failed=outcome.failed, seconds=outcome.first_token, dollars=outcome.cost)
 
-    def judge(self, alias: str, label: str | None, change: float, *, first: bool) -> None:
-        """Count a score (0 to 1) that a user gave an answer, or the difference to his earlier one."""
+    def judge(self, alias: str, label: str | None, change: float, *, first: bool, at: float | None = None) -> None:
+        """Count a score (0 to 1) that a user gave an answer, or the difference to his earlier one.
+
+        `at` is when the answer was asked for: what came before the release was another version, by the same label.
+        """
         live = self._live.get(alias)
-        arm = live.arm(label) if live is not None and live.release.status == "running" else None
-        if live is not None and arm is not None:
-            live.counts[arm].judged(change, first=first)
+        if live is None or live.release.status != "running" or (at is not None and at < live.release.started_at):
+            return
+        if (arm := live.arm(label)) is not None:
+            live.count(arm).judged(change, first=first)
 
     # ----------------------------------------------------------------------- life
 
@@ -133,8 +142,6 @@ class Releases:
 
     async def open(self) -> None:
         """Take up what was going on when the server stopped, start what the configuration says, and keep watch."""
-        found = await self._database.read(lambda connection: store.load_all(connection, self._tenant))
-        self._all = {release.id: release for release in reversed(found)}
         await self.apply(self._settings)
         self._task = asyncio.create_task(self._watch())
 
@@ -158,27 +165,37 @@ class Releases:
         async with self._lock:
             await self._flush()
             self._settings = settings
+            self._numbers = {
+                (name, deployment.label): await self._version(name, deployment.label, definition(deployment))
+                for name, alias in settings.models.items()
+                for deployment in alias.deployments
+                if deployment.label
+            }
             self._live = {}
+            await self._look()
             for name, alias in settings.models.items():
-                labelled = {deployment.label: deployment for deployment in alias.deployments if deployment.label}
-                numbers = {
-                    label: await self._version(name, label, definition(deployment))
-                    for label, deployment in labelled.items()
-                }
-                last = self._latest(name)
-                if last is not None and last.status in ("running", "promoted"):
-                    label = last.settings.candidate
-                    if numbers.get(label) != last.version:
-                        reason = f"The configuration of `{label}` changed."
-                        last = await self._change(last, GURU, "stop", status="stopped", reason=reason)
-                wanted = alias.release
-                if wanted is not None and wanted.candidate in labelled:
-                    number = numbers[wanted.candidate]
-                    if last is None or (last.version, last.settings) != (number, wanted):
-                        await self._start(name, alias, wanted, number, GURU)
-                        continue
-                if last is not None and last.settings.candidate in labelled:
-                    await self._enliven(last, alias)
+                try:
+                    await self._follow(name, alias)
+                except store.Outdated:  # another server that has the same new settings was first
+                    await self._look()
+
+    async def _follow(self, name: str, alias: AliasSettings) -> None:
+        """Stop the release of an alias that tries what is not there any more, start what the configuration brings."""
+        last, wanted = self._latest.get(name), alias.release
+        if last is not None and last.status in ("running", "promoted") and not self._has(last):
+            reason = f"The configuration of `{last.settings.candidate}` changed."
+            last = await self._change(last, GURU, "stop", status="stopped", reason=reason)
+        if wanted is None:
+            return
+        number = self._numbers.get((name, wanted.candidate))
+        if number is None or (last is not None and (last.version, last.settings) == (number, wanted)):
+            return
+        try:
+            check_baseline(alias, wanted)
+        except InvalidParameter as error:
+            log.error("the release of %s in the configuration was not started: %s", name, error)
+            return
+        await self._start(alias, wanted, number, GURU, last=last, name=name)
 
     async def _watch(self) -> None:
         while True:
@@ -189,17 +206,34 @@ class Releases:
                 log.exception("releases could not be checked")
 
     async def check(self) -> None:
-        """Look at the counts, do what the rules say, and write the counts down."""
-        async with self._lock:
+        """Write the counts down, look at what all servers have counted and decided, and do what the rules say."""
+        async with self._current():
             for live in list(self._live.values()):
-                await self._decide(live)
+                try:
+                    await self._decide(live)
+                except store.Outdated:
+                    log.info("release of %s: another server has decided already", live.release.alias)
+
+    @contextlib.asynccontextmanager
+    async def _current(self) -> AsyncIterator[None]:
+        """For a change: nobody else here makes one, and what other servers have done is known."""
+        async with self._lock:
             await self._flush()
+            await self._look()
+            try:
+                yield
+            except store.Outdated as error:
+                await self._look()
+                raise Conflict(
+                    f"The release of `{error}` was changed by somebody else meanwhile.",
+                    hint=f"Look again: guru releases show {error}",
+                ) from None
 
     # ----------------------------------------------------------------------- what people do
 
     async def start(self, alias: str, settings: ReleaseSettings, caller: Caller) -> ReleaseView:
         """Begin a release; the alias's earlier one ends. Raises `NotFound` and `InvalidParameter`."""
-        async with self._lock:
+        async with self._current():
             configured = self._alias(alias)
             deployment = candidate_of(configured, settings.candidate)
             if deployment is None:
@@ -211,28 +245,28 @@ class Releases:
                 )
             if len({deployment.label for deployment in configured.deployments}) < 2:
                 raise InvalidParameter(f"`{alias}` has nothing to compare {settings.candidate!r} with.", param="alias")
-            last = self._latest(alias)
+            check_baseline(configured, settings)
+            last = self._latest.get(alias)
             if last is not None and last.status == "running":
-                await self._change(last, caller, "stop", status="stopped", reason="Another release began.")
-            number = await self._version(alias, settings.candidate, definition(deployment))
-            await self._start(alias, configured, settings, number, caller)
-            return self._view(self._live[alias].release)
+                last = await self._change(last, caller, "stop", status="stopped", reason="Another release began.")
+            number = self._numbers[alias, settings.candidate]
+            return self._view(await self._start(configured, settings, number, caller, last=last, name=alias))
 
     async def share(self, alias: str, share: float, caller: Caller) -> ReleaseView:
         """Give the candidate another share. Raises `Conflict` when nothing is running."""
-        async with self._lock:
+        async with self._current():
             release = self._running(alias)
             return self._view(await self._change(release, caller, "share", share=share))
 
     async def flag(self, alias: str, flags: list[str], caller: Caller) -> ReleaseView:
         """Say who gets the candidate whatever the share."""
-        async with self._lock:
+        async with self._current():
             release = self._running(alias)
             return self._view(await self._change(release, caller, "flag", flags=sorted(set(flags))))
 
     async def promote(self, alias: str, caller: Caller) -> ReleaseView:
         """Give the candidate everything. Of a blue-green release, the watched switch; else the end of the release."""
-        async with self._lock:
+        async with self._current():
             release = self._decided(alias)
             if release.settings.kind == "blue-green" and release.status == "running" and release.share < 1:
                 return self._view(await self._change(release, caller, "promote", share=1.0))
@@ -240,25 +274,24 @@ class Releases:
 
     async def rollback(self, alias: str, caller: Caller, reason: str | None = None) -> ReleaseView:
         """Give the candidate nothing, now."""
-        async with self._lock:
+        async with self._current():
             release = self._decided(alias)
             change = await self._change(release, caller, "rollback", status="rolled-back", share=0.0, reason=reason)
             return self._view(change)
 
     async def stop(self, alias: str, caller: Caller) -> ReleaseView:
         """End the release undecided: the weights of the configuration hold again."""
-        async with self._lock:
+        async with self._current():
             release = self._decided(alias)
             return self._view(await self._change(release, caller, "stop", status="stopped", reason=None))
 
     def views(self) -> list[ReleaseView]:
         """The newest release of every alias."""
-        latest = {release.alias: release for release in self._all.values()}
-        return [self._view(release) for release in latest.values()]
+        return [self._view(release) for release in self._latest.values()]
 
     def show(self, alias: str) -> ReleaseView:
         """Raises `NotFound`."""
-        release = self._latest(alias)
+        release = self._latest.get(alias)
         if release is None:
             raise NotFound(f"There was no release of `{alias}`.", hint="Start one: guru releases start")
         return self._view(release)
@@ -305,29 +338,32 @@ class Releases:
     # ----------------------------------------------------------------------- keeping it
 
     async def _start(
-        self, name: str, alias: AliasSettings, settings: ReleaseSettings, version: int, caller: Caller
-    ) -> None:
-        now = time.time()
+        self, alias: AliasSettings, settings: ReleaseSettings, version: int, caller: Caller, *, last: Release | None,
+        name: str,
+    ) -> Release:  # fmt: skip
+        """Begin a release after `last`. Raises `store.Outdated`."""
+        now = after(last.changed_at if last is not None else 0.0)
         share = 0.0 if settings.kind == "blue-green" else settings.steps[0] if settings.steps else settings.share
         release = Release(
             id=new_id("release"), alias=name, version=version, settings=settings, status="running", share=share,
             epoch=1, started_at=now, changed_at=now,
         )  # fmt: skip
-        await self._keep(release, None, caller, "start", new=True)
-        await self._enliven(release, alias)
+        await self._keep(release, last, caller, "start", new=True)
+        self._live[name] = Live(release, alias, self._tally)
+        return release
 
     async def _change(self, release: Release, caller: Caller, action: str, **values: Any) -> Release:
-        """Change a release and write down who did it, in one transaction. A changed share begins an epoch."""
-        changed = msgspec.structs.replace(release, **values, changed_at=time.time())
+        """Change a release and write down who did it, in one transaction. A changed share begins an epoch.
+
+        Raises `store.Outdated` when another server has changed it.
+        """
+        changed = msgspec.structs.replace(release, **values, changed_at=after(release.changed_at))
         if changed.share != release.share:
             changed.epoch += 1
-        await self._flush()
         await self._keep(changed, release, caller, action)
         live = self._live.get(release.alias)
         if live is not None:
-            live.release = changed
-            if changed.epoch != release.epoch:
-                live.before, live.counts = live.counts, {"candidate": Counts(), "baseline": Counts()}
+            live.follow(changed)
             if changed.status == "stopped":
                 del self._live[release.alias]
         return changed
@@ -335,51 +371,72 @@ class Releases:
     async def _keep(
         self, release: Release, before: Release | None, caller: Caller, action: str, *, new: bool = False
     ) -> None:
-        old = msgspec.to_builtins(before) if before is not None else None
+        old = msgspec.to_builtins(before) if before is not None and not new else None
         now = msgspec.to_builtins(release)
         actor = caller.user or caller.key or "local owner"
         change = Change(release_id=release.id, at=release.changed_at, actor=actor, action=action, before=old, after=now)
 
         def write(connection: Connection) -> None:
-            store.save(connection, self._tenant, release, new=new)
+            store.save(connection, self._tenant, release, before, new=new)
             store.add_change(connection, self._tenant, change)
             if self._audit is not None:
                 self._audit(connection, caller, f"releases.{action}", release.alias, before=old, after=now)
 
         await self._database.write(write)
-        self._all[release.id] = release
+        self._latest[release.alias] = release
 
-    async def _enliven(self, release: Release, alias: AliasSettings) -> None:
-        """Let a release decide about requests, with what was counted before."""
-        if release.status == "stopped":
-            return
-        live = Live(release, alias)
+    async def _look(self) -> None:
+        """See the newest releases and what all servers have counted of them."""
 
-        def load(connection: Connection) -> tuple[dict[Arm, Counts], dict[Arm, Counts]]:
-            now = store.load_counts(connection, release, release.epoch)
-            return now, store.load_counts(connection, release, release.epoch - 1)
+        def load(connection: Connection) -> list[tuple[Release, dict[Arm, Counts], dict[Arm, Counts]]]:
+            return [
+                (
+                    release,
+                    store.load_counts(connection, release, release.epoch),
+                    store.load_counts(connection, release, release.epoch - 1),
+                )
+                for release in store.load_latest(connection, self._tenant).values()
+            ]
 
-        live.counts, live.before = await self._database.read(load)
-        self._live[release.alias] = live
+        for release, counts, before in await self._database.read(load):
+            self._latest[release.alias] = release
+            alias = self._settings.models.get(release.alias)
+            if alias is None or release.status == "stopped" or not self._has(release):
+                self._live.pop(release.alias, None)
+                continue
+            live = self._live.get(release.alias)
+            if live is None or live.release.id != release.id:
+                live = self._live[release.alias] = Live(release, alias, self._tally)
+            live.release, live.known, live.before = release, counts, before
+
+    def _has(self, release: Release) -> bool:
+        """Whether this server's configuration has what a release tries. One that is rolled back tries nothing."""
+        number = self._numbers.get((release.alias, release.settings.candidate))
+        return number == release.version or (number is not None and release.status == "rolled-back")
 
     async def _flush(self) -> None:
-        """Write the counts and the shadows' answers down."""
-        # Copied here: the thread that writes must not see a sum half changed.
-        counted = [
-            (live.release, {arm: msgspec.structs.replace(counts) for arm, counts in live.counts.items()})
-            for live in self._live.values()
-            if live.release.status == "running" and any(counts.requests for counts in live.counts.values())
-        ]
+        """Add the counts to those of all servers, and write the shadows' answers down."""
+        counted = self._tally.take()
         answers, self._shadows.answers = self._shadows.answers, []
         if not counted and not answers:
             return
 
         def write(connection: Connection) -> None:
-            for release, counts in counted:
-                store.save_counts(connection, self._tenant, release, counts)
+            for place, counts in counted.items():
+                store.add_counts(connection, self._tenant, place, counts)
             store.save_shadows(connection, self._tenant, answers)
 
-        await self._database.write(write)
+        try:
+            await self._database.write(write)
+        except Exception:
+            self._tally.put_back()
+            self._shadows.answers = answers + self._shadows.answers
+            raise
+        for (release_id, epoch, arm), counts in counted.items():
+            for live in self._live.values():
+                if (live.release.id, live.release.epoch) == (release_id, epoch):
+                    live.known[arm] = live.known[arm].plus(counts)
+        self._tally.written()
 
     async def _version(self, alias: str, label: str, what: dict[str, Any]) -> int:
         return await self._database.write(
@@ -395,9 +452,6 @@ class Releases:
                 f"There is no alias {name!r}.", hint=f"There are: {', '.join(self._settings.models) or 'none'}."
             )
         return alias
-
-    def _latest(self, alias: str) -> Release | None:
-        return next((release for release in reversed(self._all.values()) if release.alias == alias), None)
 
     def _running(self, alias: str) -> Release:
         release = self.show(alias).release
@@ -433,3 +487,18 @@ def explain(found: Comparison) -> str:
         f"{found.metric}: {found.candidate:.4g} against {found.baseline:.4g}, "
         f"worse by {found.at_least:.2g} at least, where {found.allowed:g} is allowed"
     )
+
+
+def after(moment: float) -> float:
+    """Now, and in any case later than `moment`: clocks of servers differ, and are set back."""
+    return max(time.time(), moment + 1e-3)
+
+
+def check_baseline(alias: AliasSettings, settings: ReleaseSettings) -> None:
+    """Raises `InvalidParameter` for a baseline that nobody could be given."""
+    labels = sorted({deployment.label for deployment in alias.deployments if deployment.label} - {settings.candidate})
+    if settings.baseline is not None and settings.baseline not in labels:
+        raise InvalidParameter(
+            f"There is no other deployment with the label {settings.baseline!r}.", param="baseline",
+            hint=f"The labels besides the candidate's are: {', '.join(labels) or 'none'}.",
+        )  # fmt: skip

@@ -80,7 +80,7 @@ class Shadows:
             error = caught
         failed = error is not None and bool(is_failure(error))
         if error is None or failed:
-            live.counts["candidate"].add(failed=failed, seconds=first, dollars=cost)
+            live.count("candidate").add(failed=failed, seconds=first, dollars=cost)
         answer = ShadowAnswer(
             trace_id=caller.trace_id, shadow_trace_id=trace_id, at=time.time(),
             status="ok" if error is None else "error", error=shown(error), text="".join(texts)[:MOST_TEXT],

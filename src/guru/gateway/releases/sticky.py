@@ -41,5 +41,6 @@ def flagged(flags: list[str], caller: Caller) -> bool:
     """Whether a feature flag names the caller: `user:ann`, `key:…`, `team:web`, `tag:beta`."""
     if not flags:
         return False
-    names = {f"user:{caller.user}", f"key:{caller.key}", f"team:{caller.team}", *(f"tag:{tag}" for tag in caller.tags)}
+    named = {"user": caller.user, "key": caller.key, "team": caller.team}
+    names = {f"{kind}:{name}" for kind, name in named.items() if name} | {f"tag:{tag}" for tag in caller.tags}
     return not names.isdisjoint(flags)

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from guru.config import ReleaseSettings
 from guru.gateway.releases.counts import Arm, Counts
 from guru.gateway.releases.release import Release
+from guru.gateway.releases.tally import Place
 from guru.store.ids import new_id
 from guru.store.tables.releases import model_versions, release_changes, release_counts, releases, shadow_answers
 
@@ -72,10 +73,18 @@ def versions(connection: Connection, tenant: str, alias: str) -> list[dict[str, 
     return [plain(row) for row in connection.execute(query).mappings()]
 
 
-def load_all(connection: Connection, tenant: str) -> list[Release]:
-    """Every release, the newest first."""
-    query = select(releases).where(releases.c.tenant == tenant).order_by(releases.c.started_at.desc())
-    return [to_release(plain(row)) for row in connection.execute(query).mappings()]
+class Outdated(Exception):
+    """A change rests on a release that is not as it was any more."""
+
+
+def load_latest(connection: Connection, tenant: str, alias: str | None = None) -> dict[str, Release]:
+    """The newest release of every alias, or of one."""
+    table = releases.c
+    mine = (table.tenant == tenant, *((table.alias == alias,) if alias is not None else ()))
+    newest = select(table.alias, func.max(table.started_at).label("at")).where(*mine).group_by(table.alias).subquery()
+    query = select(releases).join(newest, (table.alias == newest.c.alias) & (table.started_at == newest.c.at))
+    rows = connection.execute(query.where(*mine).order_by(table.id)).mappings()
+    return {row["alias"]: to_release(plain(row)) for row in rows}
 
 
 def to_release(row: dict[str, Any]) -> Release:
@@ -83,7 +92,10 @@ def to_release(row: dict[str, Any]) -> Release:
     return msgspec.convert(row, Release)
 
 
-def save(connection: Connection, tenant: str, release: Release, *, new: bool) -> None:
+def save(connection: Connection, tenant: str, release: Release, before: Release | None, *, new: bool) -> None:
+    """Raises `Outdated` where the alias's newest release is not `before`, to the last detail."""
+    if load_latest(connection, tenant, release.alias).get(release.alias) != before:
+        raise Outdated(release.alias)
     values = msgspec.to_builtins(release)
     if new:
         connection.execute(insert(releases).values(tenant=tenant, **values))
@@ -110,14 +122,17 @@ def load_changes(connection: Connection, tenant: str, alias: str | None, limit: 
     return [(row["alias"], msgspec.convert(plain(row), Change)) for row in rows]
 
 
-def save_counts(connection: Connection, tenant: str, release: Release, counts: dict[Arm, Counts]) -> None:
-    key = release_counts.c
-    for arm, counted in counts.items():
-        values = {"counts": msgspec.to_builtins(counted)}
-        where = (key.release_id == release.id, key.epoch == release.epoch, key.arm == arm)
-        if not connection.execute(update(release_counts).where(*where).values(values)).rowcount:
-            row = {"release_id": release.id, "epoch": release.epoch, "arm": arm, "tenant": tenant, **values}
-            connection.execute(insert(release_counts).values(row))
+def add_counts(connection: Connection, tenant: str, place: Place, counts: Counts) -> None:
+    """Add what one server has counted to what all have."""
+    key, (release_id, epoch, arm) = release_counts.c, place
+    where = (key.release_id == release_id, key.epoch == epoch, key.arm == arm)
+    there = connection.scalar(select(key.counts).where(*where).with_for_update())
+    if there is None:
+        row = {"release_id": release_id, "epoch": epoch, "arm": arm, "tenant": tenant}
+        connection.execute(insert(release_counts).values(row | {"counts": msgspec.to_builtins(counts)}))
+    else:
+        total = msgspec.convert(there, Counts).plus(counts)
+        connection.execute(update(release_counts).where(*where).values(counts=msgspec.to_builtins(total)))
 
 
 def load_counts(connection: Connection, release: Release, epoch: int) -> dict[Arm, Counts]:
