@@ -160,3 +160,23 @@ async def test_a_job_whose_process_was_killed_is_resumed_at_once(tmp_path, jobs)
     await jobs.start()
     [job] = await jobs.list("t")
     assert (await ended(jobs, job)).result == {"resumed_by": os.getpid()}
+
+
+async def test_a_runner_that_is_closed_as_it_is_woken_stops(jobs):
+    await jobs.start()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    while jobs._wake.is_set():
+        await asyncio.sleep(0)
+    await asyncio.to_thread(lambda: None)  # the look for work is over: it waits to be woken
+    async with asyncio.timeout(60):
+        for turns in range(12):
+            jobs._wake.set()
+            for _ in range(turns):  # in whatever step of waking it is
+                await asyncio.sleep(0)
+            await jobs.close()
+            assert jobs._loop_task is None
+            await jobs.start()
+            while jobs._wake.is_set():
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.01)

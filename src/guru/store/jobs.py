@@ -138,7 +138,8 @@ class Jobs:
             # The time-out is for jobs that another process runs: their rows are looked at again.
             async with self._changed:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), timeout=0.5)
+                    async with asyncio.timeout(0.5):
+                        await self._changed.wait()
 
     async def cancel(self, tenant: str, job_id: str) -> Job:
         """Ask a job to stop; a queued one stops at once. What it has finished stays. Raises `Conflict` if ended."""
@@ -194,7 +195,9 @@ class Jobs:
                 self._keep(self._run(run, task))
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout=2.0)
+                # Not `wait_for`: before Python 3.12 it forgets a cancellation that comes together with the event.
+                async with asyncio.timeout(2.0):
+                    await self._wake.wait()
 
     def _claim(self, connection: Connection) -> Job | None:
         """Take the oldest job that nobody has, or whose owner is gone, of a kind that may run one more."""
