@@ -21,7 +21,7 @@ from msgspec import Struct
 from guru.config.sections import Section, Settings
 from guru.errors import ConfigurationError
 
-LISTS = {"allowed_hosts"}
+LISTS = {"allowed_hosts", "cors_origins"}
 """Settings of fixed sections that a variable gives as `a,b,c`."""
 
 

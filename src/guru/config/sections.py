@@ -35,6 +35,8 @@ class ServerSettings(Section):
     """0 takes a free one; the address is printed."""
     allowed_hosts: list[str] = []
     """Host names, besides loopback ones, that a request's Host header may carry (DNS rebinding is refused)."""
+    cors_origins: list[str] = []
+    """Origins of web pages, such as `https://app.example`, whose scripts may call the API; `*`, any, needs keys."""
     max_body_mb: Positive = 512
     """The largest request, uploads included, in megabytes."""
     require_key: bool | None = None

@@ -12,7 +12,7 @@ from guru.config import Settings
 from guru.errors import GuruError
 from guru.gateway.check_names import Finding, check_alias, check_cycles, check_keys, check_patterns
 from guru.gateway.cost import Prices
-from guru.gateway.identity.address import needs_key
+from guru.gateway.identity.address import cors_origins, needs_key
 from guru.gateway.routing import Router
 from guru.models.registry import ModelRegistry
 from guru.store.database import Database
@@ -51,6 +51,7 @@ def check_parts(settings: Settings, registry: ModelRegistry) -> Iterator[Finding
     """What would keep the server from starting, said by the parts of it that refuse."""
     parts: dict[str, Callable[[], Any]] = {
         "server": lambda: needs_key(settings.server),
+        "server.cors_origins": lambda: cors_origins(settings.server),
         "store.url": lambda: settings.store.url and Database(settings.store.url),
         "prices": lambda: Prices(settings),
         "models": lambda: Router(registry, settings),

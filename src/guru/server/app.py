@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from guru.config import Settings, Source
 from guru.errors import GuruError
-from guru.gateway.identity.address import needs_key
+from guru.gateway.identity.address import cors_origins, needs_key
 from guru.knowledge.parse.document import MIB
 from guru.server import (
     anthropic_api,
@@ -45,10 +45,12 @@ from guru.server import (
     usage_api,
 )
 from guru.server.compose import open_services
+from guru.server.cors import Cors
 from guru.server.endpoint import Endpoint
 from guru.server.errors import CatchAll, on_guru_error, on_http_exception
 from guru.server.library import Library
 from guru.server.security import Gate
+from guru.server.tidy import Tidy
 
 # The ones that are called most come first: routes are tried in order.
 DOORS: list[Endpoint] = [
@@ -115,13 +117,17 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: on_http_exception, GuruError: on_guru_error},
     )
+    origins = cors_origins(settings.server)
+    app.router.redirect_slashes = False  # `Tidy` needs no redirect
     gate = Gate(
-        app.build_middleware_stack(),
+        Tidy(app.build_middleware_stack()),
         allowed_hosts=settings.server.allowed_hosts,
         max_body=settings.server.max_body_mb * MIB,
         any_host=needs_key(settings.server),
+        origins=origins,
         doors={(door.method, door.path): door for door in reversed(DOORS) if not door.path_parameters},
     )
-    app.middleware_stack = CatchAll(gate)  # before Starlette's own, so that most requests need not pass that
+    # Before Starlette's own, so that most requests need not pass that.
+    app.middleware_stack = CatchAll(Cors(gate, origins) if origins else gate)
     app.state.doors = DOORS
     return app

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from guru.errors import BadRequest, InvalidParameter, TooLarge
-from guru.models.wire.fields import NOT_JSON
+from guru.errors import InvalidParameter, TooLarge
+from guru.models.wire.fields import NOT_JSON, not_json
 from guru.server.sse import ClientGone
 
 Shape = TypeVar("Shape")
@@ -50,7 +50,7 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
     except msgspec.ValidationError as error:
         raise explain(error, shape) from None
     except NOT_JSON as error:
-        raise BadRequest(f"The body is not valid JSON: {error}.", hint="Send a JSON object.") from None
+        raise not_json(body, error) from None
 
 
 def decode_known(body: bytes, shape: type[Shape]) -> tuple[Shape, dict[str, Any]]:

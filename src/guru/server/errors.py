@@ -11,9 +11,11 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guru.errors import BadRequest, GuruError, NotFound, RateLimited
+from guru.server.absent import absent
 from guru.server.protocol import exchange_of
 
 log = logging.getLogger(__name__)
@@ -67,24 +69,26 @@ def ollama_error(error: GuruError) -> dict[str, Any]:
     return {"error": str(error)}
 
 
-OLLAMA_PATHS = {
-    f"/api/{name}"
-    for name in ("chat", "generate", "embed", "embeddings", "tags", "show", "pull", "delete", "ps", "version")
-}
-
-
-def error_body(path: str, error: GuruError, trace_id: str) -> dict[str, Any]:
-    if path.startswith("/v1/messages"):
+def error_body(scope: Scope, error: GuruError, trace_id: str) -> dict[str, Any]:
+    path: str = scope["path"]
+    if path.startswith("/v1/messages") or speaks_anthropic(scope):
         return anthropic_error(error, trace_id, getattr(error, "http_status", None))
-    if path.startswith("/v1/"):
+    if path.startswith("/v1"):
         return openai_error(error)
-    return ollama_error(error) if path in OLLAMA_PATHS else guru_error(error, trace_id)
+    if path.startswith("/api/") and not path.startswith("/api/v1"):
+        return ollama_error(error)
+    return guru_error(error, trace_id)
+
+
+def speaks_anthropic(scope: Scope) -> bool:
+    """Whether the client is one of Anthropic's: they say so with every request."""
+    return any(name == b"anthropic-version" for name, _ in scope["headers"])
 
 
 def error_response(scope: Scope, error: GuruError, status: int | None = None) -> Response:
     """The answer to a request that failed before anything was sent."""
     trace_id = trace_id_of(scope)
-    body = msgspec.json.encode(error_body(scope["path"], error, trace_id))
+    body = msgspec.json.encode(error_body(scope, error, trace_id))
     headers = {"x-guru-trace-id": trace_id}
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
@@ -107,24 +111,40 @@ def as_guru_error(error: Exception, trace_id: str) -> GuruError:
 class HTTPError(GuruError):
     """An error of the protocol itself: no such route, method not allowed."""
 
-    def __init__(self, error: HTTPException, path: str) -> None:
-        messages = {404: f"There is nothing at {path}.", 405: f"{path} does not take this method."}
-        super().__init__(
-            messages.get(error.status_code, error.detail),
-            hint="/docs lists every route." if error.status_code in messages else None,
-        )
+    def __init__(self, error: HTTPException, path: str, allowed: list[str]) -> None:
+        message, hint = error.detail, None
+        if error.status_code == 404:
+            message, hint = absent(path) or (f"There is nothing at {path}.", "/docs lists every route.")
+        elif error.status_code == 405:
+            plain = [method for method in allowed if method not in ("HEAD", "OPTIONS")]
+            message, hint = f"{path} does not take this method.", f"Use {' or '.join(plain)}."
+        super().__init__(message, hint=hint)
         self.http_status = error.status_code
 
 
 def on_http_exception(request: Request, error: Exception) -> Response:
     """For Starlette, which raises `HTTPException` for unknown routes and methods."""
     assert isinstance(error, HTTPException)
-    shown = HTTPError(error, request.url.path)
-    body = error_body(request.url.path, shown, trace_id_of(request.scope))
+    allowed = methods_of(request) if error.status_code == 405 else []
+    if allowed and request.method == "OPTIONS":
+        return Response(status_code=204, headers={"allow": ", ".join(allowed)})
+    shown = HTTPError(error, request.url.path, allowed)
+    body = error_body(request.scope, shown, trace_id_of(request.scope))
     if isinstance(body["error"], dict) and "code" in body["error"]:
         body["error"]["type"] = TYPES.get(error.status_code, BadRequest.type if error.status_code < 500 else shown.type)
         body["error"]["code"] = HTTPStatus(error.status_code).name.lower()
-    return Response(msgspec.json.encode(body), error.status_code, error.headers, "application/json")
+    headers = {"allow": ", ".join(allowed)} if allowed else error.headers
+    return Response(msgspec.json.encode(body), error.status_code, headers, "application/json")
+
+
+def methods_of(request: Request) -> list[str]:
+    """What may be done at the path of a request. Several routes may share it, of which Starlette names the first."""
+    routes = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.path_regex.match(request.scope["path"])
+    ]
+    return sorted({method for route in routes for method in route.methods or ()} | {"OPTIONS"})
 
 
 def on_guru_error(request: Request, error: Exception) -> Response:

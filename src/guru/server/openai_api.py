@@ -18,9 +18,10 @@ from guru.models.wire.fields import NonEmpty, decode_object, require, rest, take
 from guru.models.wire.openai_chat import decode_chat_request
 from guru.models.wire.openai_encoder import ChatEncoder
 from guru.models.wire.openai_text import TextEncoder, decode_text_request, shift
+from guru.server.anthropic_models import model_info, model_page
 from guru.server.bodies import read_body
 from guru.server.endpoint import Call, get, post
-from guru.server.errors import openai_error
+from guru.server.errors import openai_error, speaks_anthropic
 from guru.server.models_api import find_model, usable_models
 from guru.server.road import answer, road_headers
 from guru.server.sse import while_connected
@@ -197,20 +198,22 @@ def is_tokens(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(type(token) is int for token in value)
 
 
-@get("/v1/models")
-async def openai_models(call: Call) -> OpenAIModels:
-    """The models that the caller can use now, and the aliases that name them."""
+@get("/v1/models", answer=OpenAIModels)
+async def openai_models(call: Call) -> Any:
+    """The models that the caller can use now, and the aliases that name them. Anthropic's clients get its shape."""
     ready = [model for model in await usable_models(call) if model.status != "not installed"]
     names = [name for model in ready for name in (model.name, *model.aliases) if call.may_use(name)]
+    if speaks_anthropic(call.request.scope):
+        return model_page(names, call.request.query_params)
     return OpenAIModels([openai_model(name) for name in names])
 
 
-@get("/v1/models/{name:path}")
-async def openai_show_model(call: Call, name: str) -> OpenAIModel:
+@get("/v1/models/{name:path}", answer=OpenAIModel)
+async def openai_show_model(call: Call, name: str) -> Any:
     """One model."""
     call.services.directory.allow(call.caller("models"), name)
     await find_model(call.services, name)
-    return openai_model(name)
+    return model_info(name) if speaks_anthropic(call.request.scope) else openai_model(name)
 
 
 def openai_model(name: str) -> OpenAIModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 from guru.config import ServerSettings
 from guru.errors import ConfigurationError
@@ -26,3 +27,21 @@ def needs_key(server: ServerSettings) -> bool:
             hint="Leave require_key out, or listen on 127.0.0.1.",
         )
     return True
+
+
+def cors_origins(server: ServerSettings) -> list[str]:
+    """The origins whose pages may call, as browsers write them. Raises `ConfigurationError` for those that may not."""
+    origins = [origin.lower().rstrip("/") for origin in server.cors_origins]
+    for origin in origins:
+        if origin == "*" and not needs_key(server):
+            raise ConfigurationError(
+                '[server] cors_origins is "*", and requests need no key: every web page could read everything.',
+                hint="Name the origins, or set require_key = true.",
+            )
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query):
+            raise ConfigurationError(
+                f"[server] cors_origins: {origin!r} is not an origin.",
+                hint="Write https://app.example, without a path.",
+            )
+    return origins

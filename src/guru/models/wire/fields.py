@@ -40,6 +40,8 @@ SAMPLING: Final[dict[str, Any]] = {
 }
 """Type and range of the sampling fields that chat and text completion share."""
 
+COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+"""How gzip and zstd begin."""
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for what is no JSON, or is nested beyond what can be read."""
 
@@ -59,10 +61,21 @@ def decode_object(body: bytes) -> JSON:
     try:
         value = msgspec.json.decode(body)
     except NOT_JSON as error:
-        raise BadRequest(f"The body is not valid JSON: {error}.", hint="Send a JSON object.") from None
+        raise not_json(body, error) from None
     if not isinstance(value, dict):
         raise BadRequest("The body is not a JSON object.", hint="Send a JSON object.")
     return value
+
+
+def not_json(body: bytes, error: Exception) -> BadRequest:
+    """What is wrong with a body that cannot be decoded."""
+    if not body.strip():
+        return BadRequest("The body is empty.", hint="Send a JSON object.")
+    if body.startswith(COMPRESSED):
+        return BadRequest("The body is compressed.", hint="Send it as plain JSON, without `content-encoding`.")
+    if isinstance(error, RecursionError):
+        return BadRequest("The body is nested too deeply.", hint="Send fewer lists and objects in each other.")
+    return BadRequest(f"The body is not valid JSON: {error}.", hint="Send a JSON object.")
 
 
 def take(raw: JSON, name: str, kind: Any, default: Any = None) -> Any:
