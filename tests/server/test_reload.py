@@ -97,6 +97,83 @@ async def test_a_change_is_noticed(file, monkeypatch, caplog):
         await one.aclose()
 
 
+async def test_half_a_file_is_not_read(file, monkeypatch):
+    """Whoever writes in place empties the file first, which is valid, and has no deployments at all."""
+    monkeypatch.setattr(reload, "INTERVAL", 0.01)
+    part, looks = Part(), 0
+    one = reloader(file, part)
+    source = one._source
+    stamp = source.stamp
+
+    def writing():
+        nonlocal looks
+        looks += 1
+        return ("guru.toml", looks, 0) if looks < 20 else stamp()
+
+    source.stamp = writing
+    file.write_text("")
+    one.open()
+    try:
+        await until(lambda: looks >= 19)
+        assert part.seen == []
+        file.write_text(alias("new"))
+        await until(lambda: part.seen)
+        assert set(part.seen[0].models) == {"new"}
+    finally:
+        await one.aclose()
+
+
+async def test_a_file_that_is_gone_is_no_wish_for_the_defaults(tmp_path, monkeypatch):
+    monkeypatch.setattr(reload, "INTERVAL", 0.01)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "guru.toml").write_text(alias("smart"))
+    part = Part()
+    source = Source(None, tmp_path / "home")
+    one = Reloader(source.load(), source, (part,))
+    one.open()
+    try:
+        (tmp_path / "guru.toml").unlink()
+        await until(lambda: one.error)
+        assert "is gone" in one.error
+        with pytest.raises(ConfigurationError, match="is gone"):
+            await one.reload()
+        (tmp_path / "guru.toml").write_text(alias("other"))
+        await until(lambda: part.seen)
+        assert (set(one.settings.models), one.error) == ({"other"}, None)
+    finally:
+        await one.aclose()
+
+
+async def test_a_file_that_cannot_be_read_is_an_error(file, monkeypatch):
+    one = reloader(file, part := Part())
+
+    def refuse():
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(one._source, "load", refuse)
+    with pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
+        await one.reload()
+    assert "cannot be read" in one.error
+    assert part.seen == []
+
+
+async def test_a_part_that_breaks_leaves_the_others_with_the_old_settings(file):
+    class Broken(Part):
+        def reload(self, settings):
+            super().reload(settings)
+            if "bad" in settings.models:
+                raise RuntimeError("secret")
+
+    first, second = Part(), Broken()
+    one = reloader(file, first, second)
+    file.write_text(alias("smart") + alias("bad"))
+    with pytest.raises(RuntimeError):
+        await one.reload()
+    assert set(first.seen[-1].models) == set(second.seen[-1].models) == {"smart"}
+    assert "RuntimeError" in one.error
+    assert "secret" not in one.error
+
+
 async def test_without_a_file_there_is_nothing_to_take_over():
     found = await Reloader(Settings(), None, ()).reload()
     assert (found.changed, found.restart) == ([], [])

@@ -14,12 +14,13 @@ from typing import Protocol
 from msgspec import Struct
 
 from guru.config import Settings, Source
-from guru.errors import GuruError
+from guru.errors import ConfigurationError, GuruError
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 1.0
-"""Seconds between looks at the file."""
+INTERVAL = 0.5
+"""Seconds between looks at the file. It is read when two of them have found it the same: while it is being written,
+half of it may well be valid, with half of the deployments."""
 LIVE = ("providers", "models", "keys", "teams", "prices", "cache", "traces")
 """Sections that change while the server runs; the others need a restart."""
 
@@ -49,6 +50,7 @@ class Reloader:
         """Why the file as it is now cannot be used."""
         self.restart: list[str] = []
         self._source = source
+        self._path = source.path if source else None
         self._parts = parts
         self._stamp = source.stamp() if source else None
         self._task: asyncio.Task[None] | None = None
@@ -75,11 +77,31 @@ class Reloader:
             if self._source is None:
                 return Changes([], [])
             try:
-                new = await asyncio.to_thread(self._source.load)
+                new = await asyncio.to_thread(self._load, self._source)
                 return self._apply(new)
             except GuruError as error:
                 self.error = str(error)
                 raise
+            except Exception as error:
+                self.error = f"It could not be taken over ({type(error).__name__}); the server's log has the rest."
+                raise
+
+    def _load(self, source: Source) -> Settings:
+        """The file as it is now. One that is gone is no wish for the defaults."""
+        path = source.path
+        if self._path is not None and path != self._path:
+            raise ConfigurationError(
+                f"The configuration file {self._path} is gone.", hint="Put it back, or restart to do without it."
+            )
+        try:
+            settings = source.load()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The configuration file {path} cannot be read: {error.strerror or type(error).__name__}.",
+                hint="Check its permissions.",
+            ) from error
+        self._path = path
+        return settings
 
     def _apply(self, new: Settings) -> Changes:
         old = self.settings
@@ -100,7 +122,7 @@ class Reloader:
             for part in self._parts:
                 done.append(part)
                 part.reload(settings)
-        except GuruError:
+        except Exception:
             for part in done:
                 part.reload(self.settings)
             raise
@@ -108,12 +130,13 @@ class Reloader:
 
     async def _watch(self) -> None:
         assert self._source is not None
+        seen = self._stamp
         while True:
             await asyncio.sleep(INTERVAL)
-            stamp = await asyncio.to_thread(self._source.stamp)
-            if stamp == self._stamp:
+            before, seen = seen, await asyncio.to_thread(self._source.stamp)
+            if seen == self._stamp or seen != before:
                 continue
-            self._stamp = stamp
+            self._stamp = seen
             try:
                 found = await self.reload()
             except GuruError as error:

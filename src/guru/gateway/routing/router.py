@@ -96,7 +96,11 @@ class Router:
         return group if group is not None else self._plain_group(name, chat)
 
     def chain(self, group: Group) -> Iterator[Group]:
-        """`group`, then its fallbacks and theirs, each once however they refer to each other."""
+        """`group`, then its fallbacks and theirs, each once however they refer to each other.
+
+        After them, where a reload has changed the alias meanwhile, what its name means now: the deployments that a
+        request began with may be gone.
+        """
         seen = {group.name}
         yield group
         todo = list(group.settings.fallbacks)
@@ -111,6 +115,9 @@ class Router:
                 continue  # `guru config check` says so
             yield fallback
             todo = [*fallback.settings.fallbacks, *todo]
+        now = self._groups.get(group.name)
+        if now is not None and now.settings != group.settings:
+            yield from self.chain(now)
 
     def has_fallback(self, group: Group) -> bool:
         """Whether somebody else could be asked when a group fails."""
