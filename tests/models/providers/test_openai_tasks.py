@@ -155,26 +155,3 @@ async def test_what_is_missing_garbage_or_an_error(server, provider, http):
             server.say(reply)
             with pytest.raises(wanted):
                 await call(request)
-
-
-async def test_batches(server, provider):
-    batches = provider.batches()
-    server.say(answer({"id": "file-1"}), answer({"id": "batch_1", "status": "validating"}))
-    assert await batches.submit(b'{"custom_id": "1"}\n', "/v1/chat/completions") == "batch_1"
-    files, created = server.requests
-    assert (files.path, b'filename="batch.jsonl"' in files.body) == ("/v1/files", True)
-    assert created.json == {
-        "input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h",
-    }  # fmt: skip
-    state = {"id": "batch_1", "status": "completed", "request_counts": {"total": 2, "completed": 1, "failed": 1},
-             "output_file_id": "file-2", "error_file_id": "file-3"}  # fmt: skip
-    server.say(answer(state))
-    status = await batches.status("batch_1")
-    assert (status.state, status.total, status.completed, status.failed) == ("completed", 2, 1, 1)
-    lines = b'{"custom_id": "1", "response": {"status_code": 200, "body": {}}}\n\n'
-    server.say(answer(state), Reply(lines, split=7), Reply(b'{"custom_id": "2", "error": {"message": "x"}}'))
-    found = [line async for line in batches.results("batch_1")]
-    assert [line["custom_id"] for line in found] == ["1", "2"]
-    server.say(answer({"id": "batch_1", "status": "cancelling"}))
-    await batches.cancel("batch_1")
-    assert (server.last.method, server.last.path) == ("POST", "/v1/batches/batch_1/cancel")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guru.errors import ModelUnavailable
 from guru.models.providers.batch_api import BatchAnswer, BatchStatus, HandIn, encode
-from guru.models.providers.batch_lines import CHATS, Lines, ask, garbage, json_lines, members, text
+from guru.models.providers.batch_lines import CHATS, Lines, ask, json_lines, members, text
 from guru.models.providers.openai_batches import EARLIER, PAGES, created
 from guru.models.wire.answers import count
 from guru.models.wire.anthropic_answer import AnswerDecoder
@@ -76,7 +76,7 @@ class AnthropicBatches:
                     if line.startswith(f"{handed.mark}-"):
                         return text(batch, "id", self.provider)
                     break
-            if not raw.get("has_more") or not found or created(found[-1]) < handed.since - EARLIER:
+            if not found or not raw.get("has_more") or created(found[-1]) < handed.since - EARLIER:
                 break
             after = f"&after_id={raw.get('last_id')}"
         if waiting:
@@ -120,6 +120,5 @@ class AnthropicBatches:
 
     async def _batch(self, id: str) -> JSON:
         raw = await ask(self.provider, "GET", f"{self._url}/{id}")
-        if not isinstance(raw, dict) or "processing_status" not in raw:
-            raise garbage(self.provider)
-        return raw
+        text(raw, "processing_status", self.provider)
+        return dict(raw)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guru.errors import ModelError
 from guru.models.providers.batch_api import BatchAnswer, BatchStatus, HandIn, State, encode
-from guru.models.providers.batch_lines import CHATS, Lines, ask, garbage, json_lines, members, text
+from guru.models.providers.batch_lines import CHATS, Lines, ask, json_lines, members, text
 from guru.models.providers.openai_batches import PAGES
 from guru.models.wire.gemini_answer import AnswerDecoder
 from guru.models.wire.gemini_request import encode_request
@@ -120,9 +120,8 @@ class GeminiBatches:
 
     async def _batch(self, id: str) -> JSON:
         raw = await ask(self.provider, "GET", f"{self.provider.base_url}/{id}")
-        if not isinstance(raw, dict) or "name" not in raw:
-            raise garbage(self.provider)
-        return raw
+        text(raw, "name", self.provider)
+        return dict(raw)
 
 
 def inner(raw: JSON, name: str) -> JSON:

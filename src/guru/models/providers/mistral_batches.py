@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from guru.models.providers.batch_api import BatchStatus, HandIn, State, encode
-from guru.models.providers.batch_lines import CHATS, ask, garbage, json_lines, members, text
+from guru.models.providers.batch_lines import CHATS, ask, json_lines, members, text
 from guru.models.providers.openai_batches import PAGES, OpenAIBatches
 
 if TYPE_CHECKING:
@@ -66,6 +66,5 @@ class MistralBatches(OpenAIBatches):
 
     async def _batch(self, id: str) -> JSON:
         raw = await ask(self.provider, "GET", self.url(f"/batch/jobs/{id}"))
-        if not isinstance(raw, dict) or "status" not in raw:
-            raise garbage(self.provider)
-        return raw
+        text(raw, "status", self.provider)
+        return dict(raw)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guru.errors import ModelError
 from guru.models.providers.batch_api import BatchAnswer, BatchStatus, HandIn, State, encode
-from guru.models.providers.batch_lines import CHATS, Lines, ask, garbage, json_lines, members, text
+from guru.models.providers.batch_lines import CHATS, Lines, ask, json_lines, members, text
 from guru.models.wire.openai_answer import AnswerDecoder
 from guru.models.wire.openai_tasks import multipart
 from guru.types import Event
@@ -125,9 +125,8 @@ class OpenAIBatches:
 
     async def _batch(self, id: str) -> JSON:
         raw = await ask(self.provider, "GET", self.url(f"/batches/{id}"))
-        if not isinstance(raw, dict) or "id" not in raw:
-            raise garbage(self.provider)
-        return raw
+        text(raw, "status", self.provider)
+        return dict(raw)
 
 
 class GroqBatches(OpenAIBatches):
