@@ -95,6 +95,11 @@ class Breaker:
         if self.state == "closed":
             self._open(PAUSE)
 
+    def retry_soon(self) -> None:
+        """End the pause: an active check has found the deployment back. The next request is the probe."""
+        if self.state == "open":
+            self._until = min(self._until, self._clock())
+
     def _count(self, succeeded: bool) -> None:
         number = self._clock() // (WINDOW / SLICES)
         slices = self._slices

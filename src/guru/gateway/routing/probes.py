@@ -17,7 +17,8 @@ Check = Callable[[str], Awaitable[None]]
 
 
 class Probes:
-    """Checks every deployment of every alias. Two failures in a row open its breaker; traffic closes it again."""
+    """Checks every deployment of every alias. Two failures in a row open its breaker; when it is found back, the next
+    request may close it."""
 
     def __init__(self, router: Router, check: Check) -> None:
         self._router = router
@@ -40,3 +41,5 @@ class Probes:
                 health.breaker.trip()
         else:
             health.alive = True
+            if was is False:
+                health.breaker.retry_soon()
