@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from guru.errors import Forbidden, Unauthorized
+from guru.gateway.identity.secrets import shown
 from guru.gateway.identity.sessions import COOKIE, LIFETIME
 from guru.server.endpoint import Call, post
 
@@ -25,8 +26,15 @@ class Login(Struct, forbid_unknown_fields=True):
 
 @post("/api/v1/login", status=204, public=True)
 async def log_in(call: Call, body: Login) -> Any:
-    """Trade a key for a cookie, for twelve hours or until the key ends."""
-    cookie = call.services.directory.log_in(body.key)
+    """Trade a key for a cookie, for twelve hours or until the key ends. 429 after too many wrong ones."""
+    client, account = call.request.client, shown(body.key.strip())
+    address = client.host if client is not None else ""
+    call.services.logins.check(address, account)
+    try:
+        cookie = call.services.directory.log_in(body.key)
+    except Unauthorized:
+        call.services.logins.failed(address, account)
+        raise
     response = Response(status_code=204)
     response.set_cookie(
         COOKIE, cookie, max_age=LIFETIME, httponly=True, samesite="strict", secure=call.request.url.scheme == "https"
@@ -52,6 +60,14 @@ def to_login(request: Request) -> Response | None:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(path, safe='')}", status_code=303)
     return None
+
+
+def manages(request: Request) -> bool:
+    """Whether a page shows the way to what only administrators may see."""
+    try:
+        return Call(request).identify("pages").role == "admin"
+    except (Forbidden, Unauthorized):
+        return False
 
 
 DOORS = [log_in, log_out]

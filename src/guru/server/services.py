@@ -22,6 +22,7 @@ from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server.library import Library
 from guru.server.reload import Reloader
+from guru.server.throttle import Throttle
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -59,5 +60,6 @@ class Services:
     changes: Changes
     audit: Audit
     limiter: Limiter
+    logins: Throttle = field(default_factory=Throttle)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams that only watch end then."""
