@@ -56,6 +56,7 @@ class Segment:
         """Write a line; it is in the kernel's hands when this returns, and survives the process. Raises `OSError`."""
         line = encoder.encode(record)
         if os.write(self.file, line + b"\n") <= len(line):
+            os.ftruncate(self.file, self.size)  # half a line would take the next one with it
             raise OSError("the line was cut off")
         self.size += len(line) + 1
         return line
