@@ -178,6 +178,9 @@ async def test_an_alias_is_what_it_stands_for(model):
         [Delta(text="a"), Finished("content_filter"), Completed(model="m", usage=Usage())],
         [Delta(text="a"), Completed(model="m", usage=Usage())],
         [Started(model="m", cache="stale"), Delta(text="a"), Finished("stop"), Completed(model="m", usage=Usage())],
+        [Delta(refusal="I cannot do that."), Finished("stop"), Completed(model="m", usage=Usage())],
+        [Finished("stop"), Completed(model="m", usage=Usage())],  # nothing was said
+        [Delta(text="a"), Delta(index=1, text="b"), Finished("stop"), Completed(model="m", usage=Usage())],
     ],
 )
 async def test_what_is_not_whole_is_not_kept(model, script):

@@ -71,6 +71,11 @@ def test_what_depends_on_the_moment_the_person_or_the_conversation_may_not(quest
         ("Who wrote Romeo and Juliet?", "Who is the author of Romeo and Juliet?"),
         ("What is the GDP of Japan?", "What's Japan's GDP?"),
         ("Who was the third king?", "Who was the 3rd king?"),
+        ("What does it feel like to be a detective?", "What is it like to be a detective?"),
+        ("How do I earn money online?", "How can one make money online?"),
+        ("How do I sort a list in Python?", "What is the way to sort a Python list?"),
+        ("Can you explain what photosynthesis is?", "What is photosynthesis?"),
+        ("What is it like to live in the US?", "What is it like living in the US?"),
     ],
 )
 def test_the_same_question(one, other):
@@ -99,6 +104,15 @@ def test_the_same_question(one, other):
         ("Can dogs eat grapes?", "Can cats eat grapes?"),
         ("What is the steam event of the exhaust steam?", "What is the exhaust event of the exhaust steam?"),
         ("法国的首都是哪里", "德国的首都是哪里"),
+        # What is asked for: whether, how, to what degree, what, somebody's own story.
+        ("What is cement made of?", "How is cement made?"),
+        ("What is the Great Firewall of China?", "How effective is the Great Firewall of China?"),
+        ("Can constipation cause dizziness?", "How can constipation cause dizziness?"),
+        ("How do I start trading?", "How did you start trading?"),
+        ("How do I cope with major depression?", "How do I cope with depression?"),
+        ("How do I get to the US?", "How do I get to the island?"),
+        ("How do I move to the US?", "How do I move?"),
+        ("What did World War One cost?", "What did World War Two cost?"),
     ],
 )
 def test_another_question(one, other):

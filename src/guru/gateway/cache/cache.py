@@ -114,9 +114,10 @@ class Cache:
     async def get(self, key: bytes) -> bytes | None:
         answer = self._store.get(key)
         if answer is None and self._shared is not None:
-            answer = await self._shared.get(key)
-            if answer is not None:
-                self._store.put(key, answer, self._settings.cache.ttl_seconds)
+            found = await self._shared.get(key)
+            if found is not None:
+                answer, left = found
+                self._store.put(key, answer, left)
         return answer
 
     def put(self, key: bytes, answer: bytes, found: Found | None = None) -> None:

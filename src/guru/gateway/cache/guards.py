@@ -77,6 +77,41 @@ PERSON: Final = re.compile(
 )
 """What depends on who asks."""
 
+QUESTIONS: Final = re.compile(
+    r"\b(?:do|does|can|could|would|will) (?:you|anyone|anybody|someone|somebody) (?:please |kindly )?"
+    r"(?:know|tell|explain|describe|help|give|show|list|define|recommend|suggest|summari[sz]e)\b"
+    r"|\bdiffer\w*|\blike\b|\bfeel\b",
+    re.IGNORECASE,
+)
+"""Where the first word does not say what is asked for."""
+MEANS: Final = re.compile(
+    r"\bhow\b|\b(?:way|step|method|process|procedure|approach|technique|tip|strateg|trick)(?:s|es|y|ies)?\b"
+    r"|\bwhat (?:can|could|do|must|shall|should|would) (?:i|one|we|you) do (?:to|for|about|if|when)\b",
+    re.IGNORECASE,
+)
+"""What asks how to do something."""
+MEASURE: Final = re.compile(
+    r"\bhow (?:many|much|long|far|old|tall|big|deep|often|fast|high|heavy|wide|large|hot|cold|late|early|soon)\b",
+    re.IGNORECASE,
+)
+"""What asks for a number: its words say of what."""
+WHETHER: Final = re.compile(
+    r"\W*(?:am|are|is|was|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had)\b",
+    re.IGNORECASE,
+)
+DEGREE: Final = re.compile(
+    r"\bhow (?!to|come|about|am|are|is|was|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have"
+    r"|had|i|one|we|you|people)\w+",
+    re.IGNORECASE,
+)
+TOLD: Final = re.compile(r"\b(?:did|have|had|were|was) you\b|\byou(?:['’]ve| have| had| did| were)\b", re.IGNORECASE)
+"""What asks for somebody's own story, where `How do you` asks for a way."""
+IMPERSONAL: Final = re.compile(
+    r"\b(?:can|could|should|does|do|would|did|how|if|when) one\b|\bone (?:of|can|could|should|would|has|must)\b",
+    re.IGNORECASE,
+)
+"""A `one` that counts nothing."""
+
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?:[.,:/-][^\W_]+)*[+#%°]*", re.UNICODE)
 QUOTED: Final = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|`([^`]+)`|(?<!\w)'([^']+)'(?!\w)|「([^」]+)」")
 NUMBERS: Final = {
@@ -133,7 +168,7 @@ def same_question(one: str, other: str) -> bool:
         return False
     if any((a.words & pair) != (b.words & pair) and (a.words | b.words) >= pair for pair in OPPOSED):
         return False
-    if a.deciding != b.deciding:
+    if a.deciding != b.deciding or (a.kind != b.kind and a.kind and b.kind):
         return False
     # The same words in another order, around a word for which order counts, or names that changed places.
     if a.order != b.order and (ORDERED.search(one) or ORDERED.search(other)):
@@ -147,23 +182,43 @@ def same_question(one: str, other: str) -> bool:
 class Facts:
     """What decides in a question."""
 
-    __slots__ = ("deciding", "names", "negations", "numbers", "order", "passive", "possessive", "quoted", "words")
+    __slots__ = (
+        "deciding",
+        "kind",
+        "names",
+        "negations",
+        "numbers",
+        "order",
+        "passive",
+        "possessive",
+        "quoted",
+        "words",
+    )
 
     def __init__(self, question: str) -> None:
         spelled = [word.replace("’", "'") for word in WORD.findall(question)]
         found = [word.casefold() for word in spelled]
         self.words = frozenset(found)
+        self.kind = kind_of(question)
         self.negations = sum(word in NEGATION for word in found)
         self.possessive = any(word[:1].isupper() and word.endswith("'s") for word in spelled[1:])
         self.passive = "by" in self.words and "by whom" not in question.casefold()
         self.quoted = frozenset("".join(groups).casefold() for groups in QUOTED.findall(question))
+        impersonal = IMPERSONAL.search(question) is not None
         self.numbers = tuple(
-            NUMBERS.get(word, word) for word in found if word in NUMBERS or any(map(str.isdigit, word))
+            NUMBERS.get(word, word)
+            for word in found
+            if word in NUMBERS or any(map(str.isdigit, word))
+            if not (impersonal and word == "one")
         )
+        shouted = question.isupper()
         kept = [
             (word, low)
             for word, low in zip(spelled, found, strict=True)
-            if low not in ASKING and low not in NEGATION and low not in NUMBERS and not any(map(str.isdigit, low))
+            if (low not in ASKING or (is_acronym(word) and not shouted))
+            and low not in NEGATION
+            and low not in NUMBERS
+            and not any(map(str.isdigit, low))
         ]
         self.order = tuple(low if is_acronym(word) else stem(low) for word, low in kept)
         self.deciding = tuple(sorted(self.order))
@@ -173,6 +228,24 @@ class Facts:
 @lru_cache(4096)
 def facts(question: str) -> Facts:
     return Facts(question)
+
+
+def kind_of(question: str) -> str:
+    """What an English question asks for: whether, how, to what degree, what, or a story.
+
+    Empty where that is not plain, as in other languages.
+    """
+    if QUESTIONS.search(question) or MEASURE.search(question):
+        return ""
+    if TOLD.search(question):
+        return "told"
+    if DEGREE.search(question):
+        return "degree"
+    if MEANS.search(question):
+        return "how"
+    if WHETHER.match(question):
+        return "whether"
+    return "what" if re.search(r"\b(?:what|which)\b", question, re.IGNORECASE) else ""
 
 
 def is_acronym(word: str) -> bool:

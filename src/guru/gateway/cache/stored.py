@@ -10,7 +10,7 @@ from msgspec import Struct
 from guru.types import CacheStatus, Completed, Delta, Event, Finished, Started
 
 KEPT: Final = frozenset({"stop", "length", "tool_calls"})
-"""Reasons to end that are worth keeping. A filter's refusal may be another's answer."""
+"""Reasons to end that are worth keeping. A filter's refusal may be another's answer, and so may the model's own."""
 LARGEST: Final = 4 << 20
 """Bytes of text; a longer answer is not kept."""
 
@@ -33,6 +33,8 @@ class Recorder:
         self._events: list[Delta | Finished | Completed] = []
         self._texts: list[str] = []
         self._index = 0
+        self._begun: set[int] = set()
+        self._ended: set[int] = set()
         self._size = 0
         self._complete = False
         self._kept = True
@@ -53,11 +55,14 @@ class Recorder:
                 self._join()
                 self._events.append(event)
                 self._size += 100
+                self._kept = self._kept and not event.refusal
                 self.plain = self.plain and not event.tool_calls
+            self._begun.add(event.index)
         elif kind is Finished:
             assert isinstance(event, Finished)
             self._join()
             self._events.append(event)
+            self._ended.add(event.index)
             self._kept = self._kept and event.reason in KEPT
             self.plain = self.plain and event.reason == "stop"
         elif kind is Completed:
@@ -76,9 +81,9 @@ class Recorder:
             self._kept = False  # citations are of a grounded answer, whose passages may change
 
     def answer(self) -> bytes | None:
-        """The answer, if it is whole and worth keeping."""
-        finished = any(type(event) is Finished for event in self._events)
-        if not (self._complete and self._kept and finished) or self._size > LARGEST:
+        """The answer, if it is whole and worth keeping: all of its choices have ended, and they say something."""
+        whole = self._complete and self._begun and self._begun == self._ended
+        if not (whole and self._kept) or self._size > LARGEST:
             return None
         return _encode(Stored(self._model, self._events))
 
