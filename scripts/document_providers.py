@@ -15,7 +15,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "providers.md"
 ABILITIES = {
     "chat": "chat", "stream": "stream", "tools": "tools", "images": "images", "json_schema": "JSON schema",
     "text": "text completion", "embeddings": "embeddings", "rerank": "rerank", "moderations": "moderations",
-    "images_out": "makes images", "speech": "speech", "transcription": "transcription", "batch": "own batches",
+    "images_out": "makes images",
+    "image_edits": "edits images", "speech": "speech", "transcription": "transcription", "batch": "own batches",
 }  # fmt: skip
 REGIONAL = ("bedrock", "sagemaker")
 SIGNS = {"carried": "yes", "mapped": "mapped", "refused": "no"}
@@ -75,8 +76,9 @@ def abilities(kinds: dict[str, type[Provider]]) -> Iterator[str]:
         if kind in REGIONAL:
             address = "by `region`"
         yield row(f"`{kind}`", address, *("yes" if able in provider.ABILITIES else "" for able in ABILITIES))
-    yield "\n`images` are read; `makes images` is `/v1/images/generations`. Batches run over every chat model; `own"
-    yield "batches` are the provider's, cheaper and slower: see [Batches](batches.md).\n"
+    yield "\n`images` are read; `makes images` is `/v1/images/generations`, `edits images` `/v1/images/edits`. Batches"
+    yield "run over every chat model; `own batches` are the provider's, cheaper and slower: see"
+    yield "[Batches](batches.md).\n"
 
 
 def parameters(kinds: dict[str, type[Provider]]) -> Iterator[str]:

@@ -105,6 +105,22 @@ class ImageRequest(Struct, kw_only=True, omit_defaults=True):
     extra: JSON = {}
 
 
+class FormFile(Struct):
+    """A file of a form, under the name of its field."""
+
+    field: str
+    """`image`, `image[]`, `mask` ..."""
+    filename: str
+    media_type: str
+    content: bytes
+
+
+class ImageEdit(ImageRequest, kw_only=True, omit_defaults=True):
+    """Pictures to change as the prompt says; an `ImageModel` makes new ones of them."""
+
+    files: list[FormFile]
+
+
 class Images(Struct, kw_only=True):
     model: str
     created: int
@@ -183,7 +199,9 @@ class Moderator(Protocol):
 class ImageModel(Protocol):
     name: str
 
-    async def generate(self, request: ImageRequest) -> Images: ...
+    async def generate(self, request: ImageRequest) -> Images:
+        """New pictures; of an `ImageEdit`, changed ones, or `InvalidParameter` where the model cannot."""
+        ...
 
 
 class SpeechModel(Protocol):

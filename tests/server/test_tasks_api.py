@@ -125,11 +125,51 @@ async def test_images_are_made(tasks):
     assert (request.prompt, request.size, request.extra) == ("A fox", "512x512", {"background": "transparent"})
 
 
-async def test_edits_and_variations_are_refused_clearly(tasks):
-    with pytest.raises(openai.BadRequestError, match="images/generations"):
-        await tasks.openai.images.edit(image=b"x", prompt="a")
+async def test_images_are_edited(tasks):
+    fox, mask = ("fox.png", b"\x89PNG fox", "image/png"), ("mask.png", b"\x89PNG mask", "image/png")
+    answer = await tasks.openai.images.edit(
+        model="m", image=fox, mask=mask, prompt="A füchsin", n=2, size="512x512", background="transparent"
+    )
+    assert (answer.created, answer.data[0].b64_json, answer.usage.total_tokens) == (7, "AA==", 7)
+    (request,) = tasks.models.asked
+    assert (request.prompt, request.n, request.size) == ("A füchsin", 2, "512x512")
+    assert request.extra == {"background": ["transparent"]}
+    files = [(file.field, file.filename, file.media_type, file.content) for file in request.files]
+    assert sorted(files) == [
+        ("image", "fox.png", "image/png", b"\x89PNG fox"), ("mask", "mask.png", "image/png", b"\x89PNG mask"),
+    ]  # fmt: skip
+
+
+async def test_several_images_are_edited_together(tasks):
+    await tasks.openai.images.edit(image=[b"one", b"two"], prompt="Both")
+    (request,) = tasks.models.asked
+    assert [(file.field, file.content) for file in request.files] == [("image[]", b"one"), ("image[]", b"two")]
+    assert request.model == "image"
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [({"n": 11}, "n"), ({"stream": True}, "stream"), ({"prompt": ""}, "prompt"), ({"extra_body": {"n": "²"}}, "n")],
+)
+async def test_a_wrong_edit_names_the_field(tasks, more, param):
+    with pytest.raises(openai.BadRequestError) as failure:
+        await tasks.openai.images.edit(**{"image": b"x", "prompt": "a", **more})
+    assert failure.value.param == param
+    assert tasks.models.asked == []
+
+
+async def test_an_edit_without_an_image_is_refused(tasks):
+    form = aiohttp.FormData({"prompt": "a"})
+    form.add_field("mask", b"x", filename="m.png")
+    async with aiohttp.ClientSession() as session, session.post(f"{tasks.url}/v1/images/edits", data=form) as answer:
+        assert (answer.status, (await answer.json())["error"]["param"]) == (400, "image")
+    status, answer = await tasks.post("/v1/images/edits", {"prompt": "a"})
+    assert (status, "multipart" in answer["error"]["message"]) == (400, True)
+
+
+async def test_variations_are_refused_clearly(tasks):
     status, answer = await tasks.post("/v1/images/variations", {})
-    assert (status, "images/generations" in answer["error"]["message"]) == (400, True)
+    assert (status, "images/edits" in answer["error"]["message"]) == (400, True)
 
 
 async def test_speech_comes_as_bytes(tasks):

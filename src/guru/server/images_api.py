@@ -1,4 +1,4 @@
-"""OpenAI's images: made from a text. Edits and variations have no provider here and are refused."""
+"""OpenAI's images: made from a text, or of other images. Variations, which OpenAI has retired, are refused."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from guru.errors import BadRequest, InvalidParameter
-from guru.server.bodies import decode_known, read_body
+from guru.server.bodies import decode_known, read_body, too_large
 from guru.server.endpoint import Call, post
 from guru.server.road import road_headers
-from guru.server.sse import while_connected
-from guru.tasks import ImageRequest, Images
+from guru.server.sse import ClientGone, while_connected
+from guru.tasks import FormFile, ImageEdit, ImageRequest, Images
+
+MAX_FORM = 64 << 20
+"""Bytes of all files together."""
+MAX_FILES = 20
+"""OpenAI takes 16 images, and a mask."""
+MAX_FIELD = 1 << 20
+MOST = 10
+"""Images of one request."""
+TEXTS = ("model", "prompt", "size", "quality", "style", "response_format", "user")
 
 
 class ImageBody(Struct, kw_only=True):
@@ -31,6 +42,21 @@ class ImageBody(Struct, kw_only=True):
     stream: bool = False
 
 
+class EditBody(Struct, kw_only=True):
+    """A multipart form. Fields that are not listed here, such as `mask` and `background`, go to the model."""
+
+    image: bytes
+    """One image, or several as `image[]`."""
+    prompt: str
+    model: str = "image"
+    n: Annotated[int, Meta(ge=1, le=10)] = 1
+    size: str | None = None
+    quality: str | None = None
+    response_format: str | None = None
+    """`url` or `b64_json`."""
+    user: str | None = None
+
+
 class ImageAnswer(Struct):
     created: int
     data: list[dict[str, Any]]
@@ -44,7 +70,10 @@ async def generate_images(call: Call) -> Any:
         message = "Images are not streamed here."
         raise InvalidParameter(message, param="stream", hint="Leave `stream` out and wait for the image.")
     fields = {name: value for name, value in msgspec.structs.asdict(body).items() if name != "stream"}
-    request = ImageRequest(**fields, extra=extra)
+    return await answer(call, ImageRequest(**fields, extra=extra))
+
+
+async def answer(call: Call, request: ImageRequest) -> Response:
     work = call.services.road.perform("images", request, call.caller("images"))
     images: Images = await while_connected(call.request.receive, work)
     usage = images.usage
@@ -52,29 +81,73 @@ async def generate_images(call: Call) -> Any:
         "input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
     }  # fmt: skip
-    answer = {"created": images.created, "data": images.data, **images.extra}
+    found = {"created": images.created, "data": images.data, **images.extra}
     if usage.total_tokens:
-        answer.setdefault("usage", counts)
+        found.setdefault("usage", counts)
     headers = road_headers(call.trace_id, images.model, images.cost)
-    return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
+    return Response(msgspec.json.encode(found), headers=headers, media_type="application/json")
 
 
-@post("/v1/images/edits")
+@post("/v1/images/edits", body=EditBody, answer=ImageAnswer)
 async def edit_image(call: Call) -> Any:
-    """Refused: no provider carries it."""
-    raise refusal("edits")
+    """Images, changed as a text says, by a provider's model."""
+    headers = call.request.headers
+    if not headers.get("content-type", "").startswith("multipart/form-data"):
+        raise BadRequest("The body is not multipart/form-data.", hint="Send the image as the field `image`.")
+    if int(headers.get("content-length") or 0) > MAX_FORM:
+        raise too_large(MAX_FORM)
+    try:
+        async with call.request.form(max_files=MAX_FILES, max_fields=100, max_part_size=MAX_FIELD) as form:
+            request = await to_edit(form)
+    except ClientDisconnect:
+        raise ClientGone from None
+    return await answer(call, request)
+
+
+async def to_edit(form: FormData) -> ImageEdit:
+    """The form as a request. Fields that Guru does not know go to the model as they are."""
+    files: list[FormFile] = []
+    fields: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    size = 0
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            size += value.size or 0
+            if size > MAX_FORM:
+                raise too_large(MAX_FORM)
+            kind = value.content_type or "application/octet-stream"
+            files.append(FormFile(name, value.filename or name, kind, await value.read()))
+        elif name in TEXTS:
+            fields[name] = value
+        elif name == "n":
+            fields[name] = to_number(value)
+        elif name == "stream":
+            if value.lower() in ("true", "1"):
+                message = "Images are not streamed here."
+                raise InvalidParameter(message, param="stream", hint="Leave `stream` out and wait for the image.")
+        elif value != "":
+            extra[name] = [*extra[name], value] if name in extra else [value]
+    if not any(file.field.removesuffix("[]") == "image" for file in files):
+        message = "The file `image` is missing."
+        raise InvalidParameter(message, param="image", hint="Send the image as the field `image`.")
+    fields = {name: value for name, value in fields.items() if value != ""}
+    if "prompt" not in fields:
+        raise InvalidParameter("`prompt` is missing.", param="prompt", hint="Say what is to be changed.")
+    return ImageEdit(**{"model": "image", **fields}, files=files, extra=extra)
+
+
+def to_number(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= len(value) <= 2 or not 1 <= int(value) <= MOST:
+        raise InvalidParameter(f"`n` must be a number from 1 to {MOST}.", param="n")
+    return int(value)
 
 
 @post("/v1/images/variations")
 async def vary_image(call: Call) -> Any:
-    """Refused: no provider carries it."""
-    raise refusal("variations")
-
-
-def refusal(what: str) -> BadRequest:
-    return BadRequest(
-        f"Image {what} cannot be asked for through this server.",
-        hint="Describe the image you want to POST /v1/images/generations.",
+    """Refused: OpenAI has retired it, and nobody else has it."""
+    raise BadRequest(
+        "Image variations cannot be asked for through this server: OpenAI has retired them.",
+        hint="Send the image to POST /v1/images/edits, and say in `prompt` what should vary.",
     )
 
 

@@ -12,6 +12,8 @@ from guru.models import providers
 from guru.models.http import HttpClient
 from guru.tasks import (
     EmbeddingRequest,
+    FormFile,
+    ImageEdit,
     ImageRequest,
     ModerationRequest,
     RerankRequest,
@@ -155,3 +157,29 @@ async def test_what_is_missing_garbage_or_an_error(server, provider, http):
             server.say(reply)
             with pytest.raises(wanted):
                 await call(request)
+
+
+async def test_images_are_edited(server, provider):
+    server.say(answer({"created": 1, "data": [{"b64_json": "AA=="}], "usage": {"input_tokens": 3, "output_tokens": 4}}))
+    files = [FormFile("image[]", 'a".png', "image/png", b"\x89PNG\r\n1"), FormFile("mask", "m.png", "image/png", b"2")]
+    extra = {"background": ["opaque"], "svg[a]": ["1", "2"]}
+    request = ImageEdit(model="m", prompt="A füchsin", n=2, size="512x512", files=files, extra=extra)
+    found = await provider.image_model("gpt-image").generate(request)
+    assert (found.data, found.usage) == ([{"b64_json": "AA=="}], Usage(3, 4))
+    sent = server.last
+    assert (sent.method, sent.path) == ("POST", "/v1/images/edits")
+    boundary = sent.headers["content-type"].partition("boundary=")[2].encode()
+    head, *parts, end = sent.body.split(b"--" + boundary)
+    assert (head, end) == (b"", b"--\r\n")
+    assert [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts] == [
+        b"gpt-image", "A füchsin".encode(), b"2", b"512x512", b"opaque", b"1", b"2", b"\x89PNG\r\n1", b"2",
+    ]  # fmt: skip
+    assert b'name="image[]"; filename="a%22.png"' in parts[-2]
+
+
+async def test_who_edits_no_images_says_so(server, http):
+    other = providers.create("acme", ProviderSettings(kind="xai", api_key="k", base_url=server.url), http)
+    request = ImageEdit(model="m", prompt="p", files=[FormFile("image", "a.png", "image/png", b"1")])
+    with pytest.raises(InvalidParameter, match="image editing"):
+        await other.image_model("grok-image").generate(request)
+    assert server.requests == []

@@ -30,6 +30,7 @@ class Azure(Compatible):
             "text",
             "embeddings",
             "images_out",
+            "image_edits",
             "speech",
             "transcription",
             "batch",

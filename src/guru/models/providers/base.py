@@ -27,9 +27,9 @@ JSON = dict[str, Any]
 
 Ability = Literal[
     "chat", "stream", "tools", "images", "json_schema", "text", "embeddings", "rerank", "moderations", "images_out",
-    "speech", "transcription", "batch",
+    "image_edits", "speech", "transcription", "batch",
 ]  # fmt: skip
-"""`images` are read, `images_out` are made; `text` is the older completion of a prompt."""
+"""`images` are read, `images_out` made and `image_edits` changed; `text` is the older completion of a prompt."""
 
 WRONG_ADDRESS = "Check base_url: is that the address of its API?"
 MAX_ERROR = 1 << 20

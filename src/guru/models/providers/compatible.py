@@ -45,7 +45,7 @@ FOLLOWS: Final[Mapping[str, Support]] = {"thinking": EFFORT, "native_tools": NAT
 
 ALL: Final[frozenset[Ability]] = frozenset({
     "chat", "stream", "tools", "images", "json_schema", "text", "embeddings", "rerank", "moderations", "images_out",
-    "speech", "transcription",
+    "image_edits", "speech", "transcription",
 })  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from guru.models.wire import openai_tasks as wire
 from guru.tasks import (
     EmbeddingRequest,
     Embeddings,
+    ImageEdit,
     ImageRequest,
     Images,
     ModerationRequest,
@@ -62,8 +63,19 @@ class CompatibleModerator(Task):
 
 class CompatibleImages(Task):
     async def generate(self, request: ImageRequest) -> Images:
+        if isinstance(request, ImageEdit):
+            return await self._edit(request)
         body = self.provider.image_body(request, self.model)
         return wire.decode_images(self.name, await self.ask("/images/generations", body))
+
+    async def _edit(self, request: ImageEdit) -> Images:
+        provider = self.provider
+        if "image_edits" not in provider.ABILITIES:
+            raise provider.has_no("image editing", self.model)
+        body, content_type = wire.encode_image_edit(request, self.model)
+        headers = provider.headers | {"content-type": content_type}
+        response = await provider.send("POST", provider.url("/images/edits", self.model), body, headers)
+        return wire.decode_images(self.name, await response.read())
 
 
 class CompatibleSpeech(Task):

@@ -31,7 +31,7 @@ class OpenAI(Compatible):
     NEEDS_KEY: ClassVar[bool] = True
     ABILITIES: ClassVar[frozenset[Ability]] = frozenset({
         "chat", "stream", "tools", "images", "json_schema", "text", "embeddings", "moderations", "images_out",
-        "speech", "transcription", "batch",
+        "image_edits", "speech", "transcription", "batch",
     })  # fmt: skip
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(OPENAI)
     INPUT_TYPE: ClassVar[bool] = False

@@ -16,6 +16,7 @@ from guru.models.providers.batch_api import BatchAnswer, BatchStatus, HandIn, St
 from guru.models.providers.batch_lines import CHATS, Lines, ask, json_lines, members, text
 from guru.models.wire.openai_answer import AnswerDecoder
 from guru.models.wire.openai_tasks import multipart
+from guru.tasks import FormFile
 from guru.types import Event
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class OpenAIBatches:
 
     async def upload(self, handed: HandIn, lines: bytes) -> str:
         name = f"{handed.mark}.jsonl"
-        form, content_type = multipart(self.upload_fields(name), ("file", name, "application/jsonl", lines))
+        form, content_type = multipart(self.upload_fields(name), FormFile("file", name, "application/jsonl", lines))
         headers = self.provider.headers | {"content-type": content_type}
         return text(await ask(self.provider, "POST", self.url(self.UPLOAD), form, headers), "id", self.provider)
 

@@ -22,6 +22,8 @@ from guru.models.wire.openai_usage import read_usage
 from guru.tasks import (
     EmbeddingRequest,
     Embeddings,
+    FormFile,
+    ImageEdit,
     ImageRequest,
     Images,
     Moderation,
@@ -36,7 +38,7 @@ from guru.tasks import (
 )
 from guru.types import JSON, Usage
 
-OURS: Final = frozenset({"model", "extra", "translate", "file", "filename", "media_type"})
+OURS: Final = frozenset({"model", "extra", "translate", "file", "files", "filename", "media_type"})
 """Fields of our requests that have no place in a body of JSON."""
 
 
@@ -166,22 +168,33 @@ def encode_transcription(request: TranscriptionRequest, model: str) -> tuple[byt
         values = value if isinstance(value, list) else [value]
         key = f"{name}[]" if isinstance(value, list) else name
         fields += [(key, each if isinstance(each, str) else msgspec.json.encode(each).decode()) for each in values]
-    return multipart(fields, ("file", request.filename, request.media_type, request.file))
+    return multipart(fields, FormFile("file", request.filename, request.media_type, request.file))
 
 
-def multipart(fields: Iterable[tuple[str, str]], file: tuple[str, str, str, bytes]) -> tuple[bytes, str]:
-    """A form with one file, given as name, file name, media type and bytes."""
+def encode_image_edit(request: ImageEdit, model: str) -> tuple[bytes, str]:
+    """The form and its content type: fields and files as they came."""
+    fields: list[tuple[str, str]] = []
+    for name, value in encode_task(request, model).items():
+        values = value if isinstance(value, list) else [value]
+        fields += [(name, each if isinstance(each, str) else msgspec.json.encode(each).decode()) for each in values]
+    return multipart(fields, *request.files)
+
+
+def multipart(fields: Iterable[tuple[str, str]], *files: FormFile) -> tuple[bytes, str]:
+    """A form and its content type."""
     boundary = f"guru-{secrets.token_hex(16)}"
     parts: list[bytes] = []
     for name, value in fields:
         head = f'--{boundary}\r\ncontent-disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'
         parts.append(head.encode())
-    name, filename, media_type, content = file
-    head = (
-        f'--{boundary}\r\ncontent-disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(filename)}"\r\n'
-        f"content-type: {_plain(media_type)}\r\n\r\n"
-    )
-    parts += [head.encode(), content, f"\r\n--{boundary}--\r\n".encode()]
+    for file in files:
+        name, filename = _quoted(file.field), _quoted(file.filename)
+        head = (
+            f'--{boundary}\r\ncontent-disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+            f"content-type: {_plain(file.media_type)}\r\n\r\n"
+        )
+        parts += [head.encode(), file.content, b"\r\n"]
+    parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), f"multipart/form-data; boundary={boundary}"
 
 
