@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from e2e.gateway import ADMIN, Gateway
+
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -47,30 +49,67 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def open_page(browser, sample_server):
-    """Open a path in a new window; nothing may be logged as an error and nothing may fail in it."""
-    contexts, problems = [], []
+class Windows:
+    """Windows on a server. Nothing may be logged as an error in them and nothing may fail."""
 
-    def open_page(path="/", *, expected=(), **options):
-        context = browser.new_context(base_url=sample_server.url, **{"locale": "en-GB", **options})
-        contexts.append(context)
+    def __init__(self, browser, url):
+        self.browser = browser
+        self.url = url
+        self.contexts = []
+        self.problems = []
+
+    def __call__(self, path="/", *, expected=(), **options):
+        """Open a path in a new window; `expected` are parts of the errors that belong to what is tried."""
+        context = self.browser.new_context(base_url=self.url, **{"locale": "en-GB", **options})
+        self.contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
 
         def note(text):
             if not any(part in text for part in expected):
-                problems.append(text)
+                self.problems.append(text)
 
         page.on("pageerror", lambda error: note(f"error: {error}"))
         page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
         page.goto(path)
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
+    def close(self):
+        for context in self.contexts:
+            context.close()
+        assert self.problems == []
+
+
+@pytest.fixture
+def open_page(browser, sample_server):
+    """Open a path of the server with the sample documents in a new window."""
+    windows = Windows(browser, sample_server.url)
+    yield windows
+    windows.close()
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """A server that asks for keys, with models that say what they are told, and a release."""
+    with Gateway(tmp_path / "home") as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser, gateway):
+    """Open a path of `gateway` in a new window, logged in with a key."""
+    windows = Windows(browser, gateway.url)
+
+    def visit(path, key=ADMIN, **options):
+        page = windows("/login", **options)
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"{gateway.url}/")
+        page.goto(path)
+        return page
+
+    yield visit
+    windows.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 import guru
 from guru import samples, web
 from guru.gateway.identity.sessions import COOKIE
-from guru.server.login import to_login
+from guru.server.login import manages, to_login
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,7 +52,11 @@ def routes() -> list[BaseRoute]:
         Route("/documents/{id}", page("document.html", title="Document", section="collections")),
         Route("/traces", page("traces.html", title="Traces", section="traces")),
         Route("/traces/{id}", page("trace.html", title="Trace", section="traces")),
-        Route("/keys", page("keys.html", title="Keys", section="keys")),
+        Route("/routes", page("managed.html", title="Routes", section="routes", element="routes", styles=["routes"])),
+        *[
+            Route(f"/{name}", page("managed.html", title=title, section="keys", element=name, styles=["keys", "audit"]))
+            for name, title in (("keys", "Keys"), ("teams", "Teams"), ("users", "Users"), ("audit", "Audit log"))
+        ],
         Route("/login", page("login.html", public=True, title="Log in", section="login")),
         Route("/usage", page("usage.html", title="Usage", section="usage")),
         Route("/favicon.ico", favicon),
@@ -69,7 +73,9 @@ def page(template: str, *, public: bool = False, **context: object) -> Callable[
         html = (
             templates()
             .get_template(template)
-            .render(params=request.path_params, logged_in=COOKIE in request.cookies, **context)
+            .render(
+                params=request.path_params, logged_in=COOKIE in request.cookies, manages=manages(request), **context
+            )
         )
         return HTMLResponse(html, headers=SECURITY_HEADERS)
 
@@ -138,5 +144,6 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     shared: dict[str, Any] = {"static": static_url, "version": guru.__version__, "sample_collection": SAMPLE_COLLECTION}
+    shared |= {"logged_in": False, "manages": False}  # where a page does not say otherwise
     environment.globals.update(shared)
     return environment

@@ -15,7 +15,7 @@ export class ApiError extends Error {
 
 /** @param {unknown} error @returns {ApiErrorBody} */
 export function describe(error) {
-  if (error instanceof ApiError) return { message: error.message, hint: error.hint, trace_id: error.traceId };
+  if (error instanceof ApiError) return { message: error.message, hint: error.hint, trace_id: error.traceId, status: error.status };
   return { message: error instanceof Error ? error.message : String(error) };
 }
 

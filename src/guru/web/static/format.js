@@ -32,10 +32,12 @@ export function duration(seconds) {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
-/** @param {number | null | undefined} dollars */
-export function cost(dollars) {
-  if (!dollars) return "free";
-  return dollars < 0.01 ? `$${dollars.toPrecision(2)}` : `$${dollars.toFixed(2)}`;
+/** What is not known is not free. @param {number | null | undefined} dollars @param {number} [unpriced] calls without a known price */
+export function cost(dollars, unpriced = 0) {
+  if (dollars == null) return "unknown";
+  if (!dollars) return unpriced ? "unknown" : "free";
+  const text = dollars < 0.01 ? `$${dollars.toPrecision(2)}` : `$${dollars.toFixed(2)}`;
+  return unpriced ? `${text} + unknown` : text;
 }
 
 /** @param {string | null | undefined} iso */

@@ -31,6 +31,8 @@ export interface ApiErrorBody {
   message: string;
   hint?: string | null;
   trace_id?: string | null;
+  /** Of the answer; 0 when there was none. */
+  status?: number;
 }
 
 export interface Usage {
@@ -165,6 +167,7 @@ export interface TraceRow {
   completion_tokens: number | null;
   cost: number | null;
   preview: string | null;
+  unpriced_calls: number;
 }
 
 export interface Span {
@@ -221,14 +224,133 @@ export interface ApiKey {
   status: string;
   role: string;
   team: string | null;
+  user: string | null;
   models: string[];
-  limits: { rpm?: number | null; tpm?: number | null; concurrency?: number | null } | null;
-  budget: { usd: number; per: string } | null;
+  limits: Limits | null;
+  budget: Budget | null;
   configured: boolean;
   expires_at: string | null;
   last_used_at: string | null;
 }
 
-export interface Team {
+export interface Limits {
+  rpm?: number | null;
+  tpm?: number | null;
+  concurrency?: number | null;
+}
+
+export interface Budget {
+  usd: number;
+  per: string;
+}
+
+/** Whoever may use something: a key, a team or a user. */
+export interface Holder {
   name: string;
+  models?: string[];
+  limits: Limits | null;
+  budget: Budget | null;
+  configured?: boolean;
+  [field: string]: any;
+}
+
+export interface Team extends Holder {
+  models: string[];
+  configured: boolean;
+}
+
+export interface User extends Holder {
+  role: string;
+  team: string | null;
+  disabled: boolean;
+}
+
+export interface AuditEntry {
+  number: number;
+  at: string;
+  actor: string;
+  actor_name: string;
+  action: string;
+  subject: string;
+  subject_name: string;
+  before: any;
+  after: any;
+  hash: string;
+}
+
+export interface Verified {
+  ok: boolean;
+  entries: number;
+  head: string;
+  problem: string | null;
+  number: number | null;
+}
+
+export interface Deployment {
+  model: string;
+  label: string | null;
+  weight: number;
+  available: boolean;
+  why_not: string | null;
+  breaker: "closed" | "open" | "half-open";
+  opened: number;
+  /** Seconds until the breaker lets a request pass, and that the provider asked for. */
+  opens_in: number;
+  rests_for: number;
+  alive: boolean | null;
+  in_flight: number;
+  concurrency: number | null;
+  requests: number;
+  failures: number;
+  cancelled: number;
+  errors: Record<string, number>;
+  last_error: string | null;
+  first_token: number | null;
+  /** US dollars for a million tokens; null where it is not known. */
+  price: { input: number; output: number } | null;
+}
+
+export interface Route {
+  name: string;
+  strategy: string;
+  fallbacks: string[];
+  deployments: Deployment[];
+}
+
+export interface Comparison {
+  metric: "errors" | "latency" | "cost" | "quality";
+  candidate: number | null;
+  baseline: number | null;
+  allowed: number;
+  difference: number | null;
+  at_least: number | null;
+  at_most: number | null;
+  verdict: "worse" | "better" | "within" | "unclear";
+}
+
+export interface ReleaseSide {
+  requests: number;
+  errors: number;
+  cost: number;
+  scores: number;
+}
+
+export interface Release {
+  id: string;
+  alias: string;
+  candidate: string;
+  version: number;
+  baseline: string | null;
+  kind: "ab" | "canary" | "blue-green" | "shadow";
+  status: "running" | "promoted" | "rolled-back" | "stopped";
+  active: boolean;
+  share: number;
+  steps: number[];
+  sticky: string;
+  flags: string[];
+  reason: string | null;
+  started_at: string;
+  changed_at: string;
+  sides: { candidate: ReleaseSide; baseline: ReleaseSide };
+  comparisons: Comparison[];
 }

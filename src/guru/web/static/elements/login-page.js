@@ -36,6 +36,7 @@ class LoginPage extends GuruElement {
   render() {
     return html`
       <h1>Log in</h1>
+      ${new URLSearchParams(location.search).has("ended") ? html`<p class="note warning" role="status">Your session has ended. Log in, and you go on where you were.</p>` : nothing}
       <p class="faint">This server asks for an API key. Whoever runs it makes one with <code>guru keys create NAME</code>.</p>
       <form class="card login-form" @submit=${this.submit}>
         <label class="label" for="key">API key</label>

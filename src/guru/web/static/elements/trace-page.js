@@ -75,7 +75,7 @@ class TracePage extends GuruElement {
       ["First token", duration(trace.first_token)],
       ["Prompt", `${count(trace.prompt_tokens)} tokens`],
       ["Answer", `${count(trace.completion_tokens)} tokens`],
-      ["Cost", cost(trace.cost)],
+      ["Cost", cost(trace.cost, trace.unpriced_calls)],
     ];
     return html`<dl class="card figures">${figures.map(([label, value]) => html`<div><dt>${label}</dt><dd class="number">${value}</dd></div>`)}</dl>`;
   }

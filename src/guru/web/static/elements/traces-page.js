@@ -23,6 +23,7 @@ class TracesPage extends GuruElement {
     /** @type {string | null} */
     this.next = null;
     this.route = "";
+    this.turn = 0;
     /** Every route seen so far, to filter by. @type {Set<string>} */
     this.routes = new Set();
     /** @type {ApiErrorBody | null} */
@@ -36,11 +37,13 @@ class TracesPage extends GuruElement {
 
   async load(before = "") {
     this.error = null;
+    const turn = ++this.turn; // an answer that comes late must not stand for what was asked after it
     const query = new URLSearchParams({ limit: String(PAGE) });
     if (before) query.set("before", before);
     if (this.route) query.set("route", this.route);
     try {
       const { traces, next } = await get(`/traces?${query}`);
+      if (turn !== this.turn) return;
       for (const { route } of traces) this.routes.add(route);
       this.traces = before ? [...(this.traces ?? []), ...traces] : traces;
       this.next = next ?? null;
@@ -102,7 +105,7 @@ class TracesPage extends GuruElement {
       <td class="end number nowrap">${duration(trace.first_token)}</td>
       <td class="end number nowrap">${duration(trace.duration)}</td>
       <td class="end number nowrap">${tokens ?? "–"}</td>
-      <td class="end number">${cost(trace.cost)}</td>
+      <td class="end number">${trace.status === "ok" || trace.cost || trace.unpriced_calls ? cost(trace.cost, trace.unpriced_calls) : "–"}</td>
     </tr>`;
   }
 }

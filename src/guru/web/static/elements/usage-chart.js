@@ -64,7 +64,7 @@ class UsageChart extends GuruElement {
   columns(report) {
     const totals = new Map();
     for (const row of report.rows) {
-      const name = row[this.group] ?? "none";
+      const name = row.label;
       totals.set(name, (totals.get(name) ?? 0) + measure(row, this.metric));
     }
     const ranked = [...totals].filter(([, value]) => value > 0).sort(([, a], [, b]) => b - a).map(([name]) => name);
@@ -78,7 +78,7 @@ class UsageChart extends GuruElement {
     }
     for (const row of report.rows) {
       const found = days[places.get(Date.parse(row.day ?? ""))];
-      const series = names.indexOf(row[this.group] ?? "none");
+      const series = names.indexOf(row.label);
       const place = series >= 0 ? series : names.length - 1;
       if (found && place >= 0) found.values[place] += measure(row, this.metric);
     }

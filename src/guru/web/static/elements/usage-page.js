@@ -33,6 +33,7 @@ class UsagePage extends GuruElement {
     this.group = "model";
     this.days = 30;
     this.metric = "cost";
+    this.turn = 0;
     /** @type {ApiErrorBody | null} */
     this.error = null;
   }
@@ -50,11 +51,13 @@ class UsagePage extends GuruElement {
 
   async load() {
     this.error = null;
+    const turn = ++this.turn; // an answer that comes late must not stand for what was asked after it
     try {
       const [report, daily] = await Promise.all([get(`/usage?${this.query(this.group)}`), get(`/usage?${this.query(`day,${this.group}`)}`)]);
+      if (turn !== this.turn) return;
       if (this.report === null && !report.total?.cost) this.metric = "requests"; // nothing here costs money
-      this.report = report;
-      this.daily = daily;
+      this.report = { ...report, rows: labelled(report.rows, this.group) };
+      this.daily = { ...daily, rows: labelled(daily.rows, this.group) };
     } catch (error) {
       this.error = describe(error);
     }
@@ -62,9 +65,11 @@ class UsagePage extends GuruElement {
 
   async more() {
     if (!this.report?.next) return;
+    const turn = ++this.turn;
     try {
       const page = await get(`/usage?${this.query(this.group, this.report.next)}`);
-      this.report = { ...page, rows: [...this.report.rows, ...page.rows] };
+      if (turn !== this.turn) return;
+      this.report = { ...page, rows: labelled([...this.report.rows, ...page.rows], this.group) };
     } catch (error) {
       this.error = describe(error);
     }
@@ -145,7 +150,7 @@ class UsagePage extends GuruElement {
   /** @param {UsageRow} row */
   renderRow(row) {
     return html`<tr>
-      <th scope="row" class="usage-name">${row[this.group] ?? "none"}</th>
+      <th scope="row" class="usage-name">${row.label}${row.key && row.key_name ? html`<code class="faint">${row.key}</code>` : nothing}</th>
       <td class="end number">${count(row.requests)}</td>
       <td class="end number">${count(row.errors)}</td>
       <td class="end number">${count(row.cached_exact + row.cached_semantic + row.cached_stale)}</td>
@@ -156,3 +161,15 @@ class UsagePage extends GuruElement {
   }
 }
 customElements.define("guru-usage", UsagePage);
+
+/** Rows with what to call them: a key by its name, and by its id besides where a name was given again. @param {UsageRow[]} rows @param {string} group */
+function labelled(rows, group) {
+  /** @type {Map<string, Set<string>>} */
+  const bearers = new Map();
+  for (const { key, key_name: name } of rows) if (name) bearers.set(name, (bearers.get(name) ?? new Set()).add(key));
+  return rows.map((row) => {
+    const name = group === "key" ? row.key_name : null;
+    const label = name ? ((bearers.get(name)?.size ?? 0) > 1 ? `${name} (${row.key})` : name) : (row[group] ?? "none");
+    return { ...row, label };
+  });
+}

@@ -17,7 +17,11 @@ document.getElementById("toggle-theme")?.addEventListener("click", () => {
 });
 
 document.getElementById("log-out")?.addEventListener("click", async () => {
-  await post("/logout");
+  try {
+    await post("/logout");
+  } catch {
+    // Whether it was heard or not: the page of the login says what is the matter.
+  }
   location.assign("/login");
 });
 

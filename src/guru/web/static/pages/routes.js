@@ -1,0 +1,1 @@
+import "../elements/routes-page.js";
