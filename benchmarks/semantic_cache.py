@@ -46,7 +46,8 @@ for number, (threshold, asks) in enumerate(task["runs"]):
     folder = sys.argv[3] + f"/{number}"
     cache = Cache()
     manager = get_data_manager(CacheBase("sqlite", sql_url=f"sqlite:///{folder}.db"),
-                               VectorBase("faiss", dimension=384, index_path=f"{folder}.index"))
+                               VectorBase("faiss", dimension=384, index_path=f"{folder}.index"),
+                               max_size=1_000_000)
     cache.init(embedding_func=lambda text, **_: vectors[text], data_manager=manager,
                similarity_evaluation=SearchDistanceEvaluation(), config=Config(similarity_threshold=threshold),
                pre_embedding_func=lambda data, **_: data["prompt"])

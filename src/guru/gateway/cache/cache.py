@@ -14,7 +14,7 @@ from guru.config import Settings
 from guru.gateway.cache.guards import question_of, same_question
 from guru.gateway.cache.key import digest, scope
 from guru.gateway.cache.memory import MemoryStore
-from guru.gateway.cache.semantic import SemanticIndex
+from guru.gateway.cache.semantic import SemanticIndex, size_of
 from guru.gateway.cache.shared import SharedStore
 from guru.gateway.cache.stored import Recorder, replay
 from guru.gateway.identity import Caller
@@ -123,7 +123,7 @@ class Cache:
     def put(self, key: bytes, answer: bytes, found: Found | None = None) -> None:
         """Keep an answer, without waiting for the other servers to have it."""
         ttl = self._settings.cache.ttl_seconds
-        extra = found.vector.nbytes + len(found.question) * 2 if found else 0
+        extra = size_of(found.question, found.vector) if found else 0
         if self._store.put(key, answer, ttl, extra) and found is not None:
             self._index.add(found.scope, key, found.question, found.vector)
         if self._shared is not None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
 
+OVERHEAD: Final = 1200
+"""Bytes that a question takes besides its text and its vector, where it is the only one of its scope."""
 MOST: Final = 5
 """Near questions that are looked at before it is said that none is the same."""
 
@@ -18,13 +20,15 @@ MOST: Final = 5
 class Scope:
     """The questions of one tenant, model, system prompt and set of parameters."""
 
+    __slots__ = ("keys", "places", "questions", "vectors")
+
     def __init__(self, dimension: int) -> None:
         import numpy as np
 
         self.keys: list[bytes] = []
         self.questions: list[str] = []
         self.places: dict[bytes, int] = {}
-        self.vectors = np.zeros((8, dimension), np.float32)
+        self.vectors = np.empty((1, dimension), np.float32)  # most scopes have one question
 
     def add(self, key: bytes, question: str, vector: Vector) -> None:
         import numpy as np
@@ -32,7 +36,8 @@ class Scope:
         self.remove(key)
         place = len(self.keys)
         if place == len(self.vectors):
-            self.vectors = np.concatenate((self.vectors, np.zeros_like(self.vectors)))
+            room = np.empty((max(1, place // 4), self.vectors.shape[1]), np.float32)
+            self.vectors = np.concatenate((self.vectors, room))
         self.vectors[place] = vector
         self.keys.append(key)
         self.questions.append(question)
@@ -58,6 +63,11 @@ class Scope:
             if scores[place] < threshold:
                 return
             yield float(scores[place]), self.keys[place], self.questions[place]
+
+
+def size_of(question: str, vector: Vector) -> int:
+    """Bytes of memory that a question takes in the index, at most."""
+    return len(question.encode()) + vector.nbytes * 5 // 4 + OVERHEAD
 
 
 class SemanticIndex:

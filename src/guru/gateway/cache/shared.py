@@ -47,9 +47,7 @@ class SharedStore:
 
     async def get(self, key: bytes) -> tuple[bytes, float] | None:
         """An answer, and how many seconds it has left."""
-        found = await self._try(
-            lambda: self._redis.pipeline(transaction=False).get(PREFIX + key).pttl(PREFIX + key).execute()
-        )
+        found = await self._try(lambda: self._both(PREFIX + key))
         if not isinstance(found, list) or not isinstance(found[0], bytes) or found[1] <= 0:
             return None
         answer = found[0][len(VERSION) + CHECK :]
@@ -60,6 +58,12 @@ class SharedStore:
 
     async def aclose(self) -> None:
         await self._redis.aclose()
+
+    async def _both(self, name: bytes) -> Any:
+        asked = self._redis.pipeline(transaction=False)
+        asked.get(name)
+        asked.pttl(name)
+        return await asked.execute()
 
     async def _try(self, work: Callable[[], Awaitable[Any]]) -> Any:
         from redis.exceptions import RedisError, ResponseError
