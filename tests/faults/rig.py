@@ -246,22 +246,22 @@ class Provider:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         watching = asyncio.ensure_future(reader.read(1))
-        watching.add_done_callback(
-            lambda done: done.cancelled() or done.exception() or done.result() or call.gone.set()
-        )
+
+        def told(done):
+            if not done.cancelled() and (done.exception() is not None or not done.result()):
+                call.gone.set()
+
+        watching.add_done_callback(told)
         try:
             with contextlib.suppress(ConnectionError):
                 await act(call)
-            if call.close:
-                watching.cancel()
-                return None
-            return await watching or None
-        except ConnectionError:
-            call.gone.set()
-            return None
         finally:
             self.open -= 1
-            watching.cancel()
+            if call.close:
+                watching.cancel()
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            return await watching or None
+        return None
 
 
 # ------------------------------------------------------------------------------ the gateway

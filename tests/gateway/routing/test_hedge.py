@@ -70,6 +70,32 @@ async def test_the_callers_mistake_ends_the_race(pair):
     assert pair.upstreams["b/y"].calls == 0
 
 
+async def test_a_client_that_leaves_while_the_loser_ends_leaves_no_winner_behind(pair):
+    leaving = asyncio.Event()
+
+    async def ends_slowly():
+        try:
+            await asyncio.sleep(60)
+            yield Delta(text="never")
+        finally:
+            leaving.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    async def waits():
+        yield Delta(text="I win.")
+        await asyncio.sleep(60)
+
+    pair.upstreams["a/x"].run = ends_slowly
+    pair.upstreams["b/y"].run = waits
+    asked = asyncio.create_task(pair.ask())
+    await leaving.wait()
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert [pair.health(name).in_flight for name in pair.upstreams] == [0, 0]
+    assert len(asyncio.all_tasks()) == 1
+
+
 async def test_a_model_may_hold_what_belongs_to_its_task(pair):
     """`asyncio.timeout` over the whole answer breaks when one task enters it and another leaves it."""
 

@@ -18,10 +18,30 @@ async def race(
 ) -> tuple[Attempt, list[Event]]:
     """The attempt that began first, and its first events. `second` is made after `after` seconds.
 
-    `lost` is told of an attempt that failed while the other goes on. Raises the error of the last one to fail;
-    its attempt is closed, as are all but the winner.
+    `lost` is told of an attempt that failed while the other goes on. Raises `Lost` with the error of the last one to
+    fail. All but the winner are closed; all of them when it raises anything.
     """
-    running: dict[asyncio.Task[list[Event]], Attempt] = {asyncio.create_task(first.begin()): first}
+    attempts = [first]
+    try:
+        won = await begin(attempts, second, after, lost)
+        for attempt in attempts:
+            if attempt is not won[0]:
+                await attempt.close()
+        return won
+    except BaseException:
+        for attempt in attempts:
+            await attempt.close()
+        raise
+
+
+async def begin(
+    attempts: list[Attempt],
+    second: Callable[[], Attempt | None],
+    after: float,
+    lost: Callable[[Attempt, BaseException], None],
+) -> tuple[Attempt, list[Event]]:
+    """The winner. `attempts` gets the second; none of their tasks is left, and those that failed are closed."""
+    running: dict[asyncio.Task[list[Event]], Attempt] = {asyncio.create_task(attempts[0].begin()): attempts[0]}
     timeout: float | None = after
     try:
         while True:
@@ -30,25 +50,26 @@ async def race(
                 timeout = None
                 other = second()
                 if other is not None:
+                    attempts.append(other)
                     running[asyncio.create_task(other.begin())] = other
             for task in done:
                 attempt = running.pop(task)
                 error = task.exception()
                 if error is None:
                     return attempt, task.result()
-                if running:
-                    lost(attempt, error)
-                    await attempt.close(error)
-                else:
+                await attempt.close(error)
+                if not running:
                     raise Lost(attempt, error)
+                lost(attempt, error)
     finally:
         for task, attempt in running.items():
             task.cancel()
             attempt.target.health.at_least(attempt.waited)
         if running:
             await asyncio.wait(running)
-            for attempt in running.values():
-                await attempt.close()
+            for task, attempt in running.items():
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    await attempt.close(error)  # it failed in the moment in which the other began
 
 
 class Lost(Exception):
