@@ -52,6 +52,7 @@ DOORS = {
     ("GET", "/api/ps"): OPEN,
     ("GET", "/api/version"): OPEN,
     ("POST", "/v1/responses"): (CALL, {"model": "default", "input": "Hello"}),
+    ("POST", "/v1/responses/input_tokens"): (CALL, {"model": "default", "input": "Hello"}),
     ("GET", "/v1/responses/{response_id}"): PRIVATE,
     ("DELETE", "/v1/responses/{response_id}"): PRIVATE,
     ("GET", "/v1/responses/{response_id}/input_items"): PRIVATE,
@@ -395,6 +396,7 @@ async def test_a_key_sees_and_uses_its_models_alone(world):
         ("POST", "/v1/messages/count_tokens", ASKED | {"model": other}), ("POST", "/api/show", {"model": other}),
         ("POST", "/api/generate", {"model": other}), ("POST", "/v1/embeddings", {"model": "embedding", "input": "x"}),
         ("POST", "/v1/responses", {"model": other, "input": "x"}),
+        ("POST", "/v1/responses/input_tokens", {"model": other, "input": "x"}),
         ("POST", "/api/v1/chat", {"message": "x", "model": other}),
     ]  # fmt: skip
     for method, path, body in refused:

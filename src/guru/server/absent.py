@@ -18,6 +18,10 @@ ABSENT: Final = {
     "/api/blobs": ("Guru takes no files of models over this API.", "Fetch a file or an address: guru models pull."),
     "/v1/assistants": ("Guru has no assistants.", "Use /v1/responses, with `previous_response_id` for its threads."),
     "/v1/threads": ("Guru has no threads.", "Use /v1/responses with `previous_response_id`."),
+    "/v1/responses/compact": (
+        "Guru compacts no conversations.",
+        "Set a `context.policy` for the model.",
+    ),
     "/v1/conversations": ("Guru has no conversations here.", "Use /v1/responses with `previous_response_id`."),
     "/v1/vector_stores": ("Guru has no vector stores here.", "Its collections are at /api/v1/collections."),
     "/v1/uploads": ("Guru takes no files in parts.", "Send the whole file to /v1/files."),

@@ -5,23 +5,22 @@ Spec: https://platform.claude.com/docs/en/api/messages.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from guru.errors import GuruError
-from guru.gateway.cost.tokens import count_prompt, load, vocabulary
 from guru.models.wire.anthropic_door_answer import MessageEncoder
 from guru.models.wire.anthropic_door_request import decode_messages_request
 from guru.server.bodies import read_body
+from guru.server.counting import count
 from guru.server.endpoint import Call, post
 from guru.server.errors import anthropic_error
 from guru.server.road import answer
-from guru.server.sse import sse, while_connected
+from guru.server.sse import sse
 from guru.store.ids import new_id
-from guru.types import ChatRequest, Delta, Event, Grounding, Started
+from guru.types import Delta, Event, Grounding, Started
 
 encode = msgspec.json.Encoder().encode
 STOP = sse("message_stop", {"type": "message_stop"})
@@ -75,29 +74,7 @@ async def messages(call: Call) -> Any:
 async def count_tokens(call: Call) -> TokenCount:
     """The tokens of a prompt: the provider's own count for Anthropic's models, and a count here for others."""
     request = decode_messages_request(await read_body(call.request), betas(call), counting=True)
-    return TokenCount(await while_connected(call.request.receive, count(call, request)))
-
-
-async def count(call: Call, request: ChatRequest) -> int:
-    """Raises `Forbidden`, `ModelNotFound`, and the errors of the provider that is asked."""
-    services, caller = call.services, call.caller("messages.count_tokens")
-    services.directory.allow(caller, request.model, caller.route)
-
-    async def ask(name: str) -> int:
-        model = services.models.chat_model(name)
-        # Only providers with an endpoint for it have this method.
-        provider = getattr(model, "count_tokens", None)
-        if provider is not None:
-            return int(await provider(request))
-        return await asyncio.to_thread(count_here, model.name, request)
-
-    return await services.router.call(request.model, caller, ask)
-
-
-def count_here(model: str, request: ChatRequest) -> int:
-    """With the model's own vocabulary where it is published, else an estimate."""
-    load(vocabulary(model)[0])
-    return count_prompt(model, request)
+    return TokenCount(await count(call, request, call.caller("messages.count_tokens")))
 
 
 def betas(call: Call) -> list[str]:

@@ -113,7 +113,7 @@ class HTTPError(GuruError):
 
     def __init__(self, error: HTTPException, path: str, allowed: list[str]) -> None:
         message, hint = error.detail, None
-        if error.status_code == 404:
+        if error.status_code == 404 or (error.status_code == 405 and absent(path)):
             message, hint = absent(path) or (f"There is nothing at {path}.", "/docs lists every route.")
         elif error.status_code == 405:
             plain = [method for method in allowed if method not in ("HEAD", "OPTIONS")]

@@ -11,9 +11,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 
-from guru.errors import BadRequest, InvalidParameter
+from guru.errors import BadRequest, InvalidParameter, NotFound
 from guru.gateway.batches.files import File, Order
+from guru.gateway.identity import Caller
 from guru.server.endpoint import Call, delete, get, post
+from guru.server.errors import speaks_anthropic
 from guru.server.sse import ClientGone
 
 PURPOSES = ("batch", "assistants", "fine-tune", "vision", "user_data", "evals")
@@ -62,10 +64,17 @@ class FileDeleted(Struct):
     deleted: bool = True
 
 
+def owner(call: Call) -> Caller:
+    """Who asks. Raises `NotFound` for Anthropic's clients, which would read these files as something else."""
+    if speaks_anthropic(call.request.scope):
+        raise NotFound("These are OpenAI's files; Guru has none of Anthropic's.", hint="Put files into the messages.")
+    return call.caller("files")
+
+
 @post("/v1/files", body=FileBody)
 async def upload_file(call: Call) -> FileObject:
     """Keep a file: multipart, with `file`, `purpose`, and `expires_after[seconds]` if it should go by itself."""
-    caller = call.caller("files")
+    caller = owner(call)
     if not call.request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise BadRequest("The body is not multipart/form-data.", hint="Send the fields `file` and `purpose`.")
     try:
@@ -82,7 +91,7 @@ async def upload_file(call: Call) -> FileObject:
 async def list_files(call: Call, query: FileQuery) -> FileList:
     """The files, the newest first."""
     page = await call.services.files.list(
-        call.caller("files").visible, purpose=query.purpose, limit=query.limit, order=query.order, after=query.after
+        owner(call).visible, purpose=query.purpose, limit=query.limit, order=query.order, after=query.after
     )
     data = [to_object(file) for file in page.items]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
@@ -92,14 +101,14 @@ async def list_files(call: Call, query: FileQuery) -> FileList:
 @get("/v1/files/{file_id}")
 async def show_file(call: Call, file_id: str) -> FileObject:
     """What is known of a file."""
-    return to_object(await call.services.files.get(call.caller("files").visible, file_id))
+    return to_object(await call.services.files.get(owner(call).visible, file_id))
 
 
 @get("/v1/files/{file_id}/content", media_type="application/octet-stream")
 async def file_content(call: Call, file_id: str) -> Any:
     """The content of a file, or a part of it (`Range`)."""
-    file = await call.services.files.get(call.caller("files").visible, file_id)
-    path = await call.services.files.path(call.caller("files").visible, file_id)
+    file = await call.services.files.get(owner(call).visible, file_id)
+    path = await call.services.files.path(owner(call).visible, file_id)
     # Never shown by a browser as a page of this server.
     headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(file.filename)}"}
     return FileResponse(path, media_type="application/octet-stream", headers=headers)
@@ -108,7 +117,7 @@ async def file_content(call: Call, file_id: str) -> Any:
 @delete("/v1/files/{file_id}")
 async def delete_file(call: Call, file_id: str) -> FileDeleted:
     """Forget a file."""
-    await call.services.files.delete(call.caller("files").visible, file_id)
+    await call.services.files.delete(owner(call).visible, file_id)
     return FileDeleted(file_id)
 
 

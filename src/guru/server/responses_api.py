@@ -16,6 +16,7 @@ from guru.gateway.responses import history
 from guru.models.wire.openai_responses import ResponsesRequest, decode_responses_request, with_history
 from guru.models.wire.openai_responses_answer import ResponseWriter, without_seal
 from guru.server.bodies import read_body
+from guru.server.counting import count
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.errors import as_guru_error
 from guru.server.road import answer
@@ -70,6 +71,11 @@ class ItemList(Struct):
     object: str = "list"
 
 
+class InputTokens(Struct):
+    input_tokens: int
+    object: str = "response.input_tokens"
+
+
 class Deleted(Struct):
     id: str
     object: str
@@ -81,13 +87,27 @@ async def create_response(call: Call) -> Any:
     """Answer, and keep the answer unless `store` is false."""
     request = decode_responses_request(await read_body(call.request))
     caller = call.caller("responses")
-    if request.previous_response_id is not None:
-        turns = await call.services.responses.turns(caller, request.previous_response_id)
-        request.chat.messages = with_history(request, history(turns))
+    await go_on(call, request, caller)
     writer = ResponseWriter(new_id("resp"), time.time(), request, new_id, trace_id=caller.trace_id)
     encoder = ResponseEncoder(writer)
     events = kept(call, request, encoder, call.services.road.run(request.chat, caller), caller)
     return await answer(call, events, lambda _: encoder, stream=request.chat.stream)
+
+
+@post("/v1/responses/input_tokens", body=ResponseBody, answer=InputTokens)
+async def count_input(call: Call) -> InputTokens:
+    """The tokens that a request would have the model read, with the conversation that it goes on from."""
+    request = decode_responses_request(await read_body(call.request))
+    caller = call.caller("responses.input_tokens")
+    await go_on(call, request, caller)
+    return InputTokens(await count(call, request.chat, caller))
+
+
+async def go_on(call: Call, request: ResponsesRequest, caller: Caller) -> None:
+    """Put the conversation before a request that goes on from one. Raises `NotFound`."""
+    if request.previous_response_id is not None:
+        turns = await call.services.responses.turns(caller, request.previous_response_id)
+        request.chat.messages = with_history(request, history(turns))
 
 
 class ResponseEncoder:
@@ -201,4 +221,4 @@ async def cancel_response(call: Call, response_id: str) -> Any:
     )
 
 
-DOORS = [create_response, show_response, delete_response, list_input_items, cancel_response]
+DOORS = [count_input, create_response, show_response, delete_response, list_input_items, cancel_response]
