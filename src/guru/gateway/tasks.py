@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Protocol
 
+from guru.gateway.cost.tokens import IMAGE_TOKENS, estimate_text
 from guru.gateway.identity import Caller
 from guru.gateway.steps import PREVIEW, Cache, Limiter, Prices, Router, admit, settle
 from guru.observe import names
@@ -23,7 +24,6 @@ METHODS: Final[dict[Task, tuple[str, str]]] = {
     "transcriptions": ("transcription_model", "transcribe"),
 }
 """How a task's model is found, and what it is asked."""
-CHARACTERS_PER_TOKEN = 4
 
 
 class Host(Protocol):
@@ -48,7 +48,7 @@ async def perform(road: Host, task: Task, request: Any, caller: Caller) -> Any:
     reservation = None
     try:
         with trace.span(caller.route):
-            tokens = sum(map(len, texts)) // CHARACTERS_PER_TOKEN + 1
+            tokens = max(1, estimate(request))
             cost = road.prices.estimate(request.model, tokens, 0)
             reservation = await admit(road.limiter, caller, request.model, tokens, cost)
             result = await answer(road, task, request, caller, trace)
@@ -118,10 +118,30 @@ async def ask(road: Host, task: Task, name: str, request: Any, trace: Trace) -> 
 
 def texts_of(request: Any) -> Sequence[str]:
     """The texts of a request of any task."""
+    return [item for item in inputs_of(request) if isinstance(item, str)]
+
+
+def estimate(request: Any) -> int:
+    """The tokens of a request of any task, before it is made: what a limit reserves."""
+    return sum(map(estimate_input, inputs_of(request)))
+
+
+def estimate_input(item: Any) -> int:
+    """The tokens of a text, of a list of token numbers, or of a part as OpenAI's moderation takes them."""
+    if isinstance(item, str):
+        return estimate_text(item)
+    if isinstance(item, list):
+        return len(item)
+    text = item.get("text") if isinstance(item, dict) else None
+    return estimate_text(text) if isinstance(text, str) else IMAGE_TOKENS
+
+
+def inputs_of(request: Any) -> list[Any]:
+    """What a request of any task is about."""
     for name in ("input", "query", "prompt"):
         value = getattr(request, name, None)
         if isinstance(value, str):
             return [value, *getattr(request, "documents", [])]
         if isinstance(value, list):
-            return [item for item in value if isinstance(item, str)]
+            return value
     return []

@@ -41,15 +41,15 @@ def test_it_finds_what_a_plain_search_finds(steps):
             assert found[0][0] == bytes([number, scope])
 
 
-@pytest.mark.parametrize("scopes", [1, 40, 100_000])
+@pytest.mark.parametrize("scopes", [1, 40, 1000])
 def test_it_takes_no_more_memory_than_is_counted(scopes):
     """With a scope for each question too: callers choose their instructions."""
-    index, store = SemanticIndex(), MemoryStore(4 << 20)
+    index, store = SemanticIndex(), MemoryStore(1 << 20)
     store.on_evict = index.remove
     tracemalloc.start()
     gc.collect()
     before, _ = tracemalloc.get_traced_memory()
-    for number in range(4000):
+    for number in range(1000):
         key, question = os.urandom(16), f"What is the meaning of the number {number}?"
         vector = np.full(384, number, np.float32)
         if store.put(key, b"x" * 300, 60, size_of(question, vector)):

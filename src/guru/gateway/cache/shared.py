@@ -5,6 +5,7 @@ An entry carries a version and a checksum: what another version of Guru wrote, o
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -35,12 +36,17 @@ class SharedStore:
         """Raises `ConfigurationError` without the package redis, or for an address that is none."""
         try:
             from redis.asyncio import Redis
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
         except ImportError:
             raise ConfigurationError(
                 "[redis] url is set, but the package `redis` is not installed.", hint='Run: pip install "guru[redis]"'
             ) from None
         try:
-            self._redis: Redis = Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
+            # Its own way to try again sleeps for seconds, in the middle of a request.
+            self._redis: Redis = Redis.from_url(
+                url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=Retry(NoBackoff(), 0)
+            )
         except ValueError as error:
             raise ConfigurationError(f"[redis] url is not valid: {error}.", hint="Write redis://HOST:6379/0.") from None
         self._pause = 0.0
@@ -71,7 +77,8 @@ class SharedStore:
         if time.monotonic() < self._pause:
             return None
         try:
-            return await work()
+            async with asyncio.timeout(PATIENCE):
+                return await work()
         except ResponseError as error:  # it answers, but keeps something else under this name, or has no room
             log.warning("Redis does not take or give an answer: %s", error)
             return None

@@ -6,7 +6,6 @@ newest one, times a factor that errs to the high side. Before a request, for lim
 
 from __future__ import annotations
 
-import asyncio
 import re
 import threading
 from functools import cache
@@ -65,17 +64,6 @@ def count_tokens(model: str, text: str) -> int:
         sample = sum(encoding.count(text[start * step : start * step + part]) for start in range(SAMPLES))
         return round(sample * len(text) / LONG * factor)
     return round(encoding.count(text) * factor)
-
-
-async def count_exactly(model: str, *texts: str) -> int:
-    """The tokens of all `texts` together, to the last one, off the event loop."""
-    name, factor = vocabulary(model)
-
-    def count() -> int:
-        encoding = load(name)
-        return sum(map(encoding.count, texts))
-
-    return round(await asyncio.to_thread(count) * factor)
 
 
 def estimate_text(text: str) -> int:
