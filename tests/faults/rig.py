@@ -30,6 +30,7 @@ class Call:
         self.gone = asyncio.Event()
         """Set when the caller has closed the connection while it was being answered."""
         self.close = False
+        self.resets = False
         self.billed = None
         self._writer = writer
 
@@ -86,7 +87,7 @@ class Call:
         """End the connection at once, with RST."""
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
-        self.close = True
+        self.close = self.resets = True
 
     def cut(self):
         """End the connection where it is."""
