@@ -5,9 +5,10 @@ import asyncio
 import aiohttp
 import pytest
 
+from guru.config import KeySettings, ServerSettings, Settings
 from guru.errors import ModelError
 from guru.types import Delta
-from scripted import say
+from scripted import run_server, say
 
 PATH = "/api/v1/chat/ws"
 
@@ -147,3 +148,66 @@ async def test_guru_own_pages_can_connect(server):
     async with server.session.ws_connect(server.url + PATH, headers={"origin": server.url}) as connection:
         await connection.send_json({"type": "ping"})
         assert (await connection.receive_json(timeout=10))["type"] == "pong"
+
+
+async def test_a_huge_message_ends_the_connection_and_not_the_server(server, chat):
+    await chat.connection.send_str('{"type": "message", "message": "' + "a" * (17 << 20) + '"}')
+    message = await chat.connection.receive(timeout=10)
+    assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+    assert server.model.requests == []
+    async with server.session.ws_connect(server.url + PATH) as connection:
+        await connection.send_json({"type": "ping"})
+        assert (await connection.receive_json(timeout=10))["type"] == "pong"
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"type": "message", "message": "\\ud800"}', '{"type": {}}', "null", ""]
+)
+async def test_garbage_is_answered_and_the_connection_goes_on(chat, text):
+    await chat.connection.send_str(text)
+    assert (await chat.next())["type"] == "error"
+    await chat.say(message="Hi")
+    assert (await chat.until("done"))[-1]["text"] == "Hello there."
+
+
+KEY = "0123456789abcdefghij"
+
+
+@pytest.fixture
+async def guarded(tmp_path):
+    settings = Settings(
+        server=ServerSettings(require_key=True),
+        keys={"web": KeySettings(key=KEY), "look": KeySettings(key=KEY[::-1], role="viewer")},
+    )
+    async with run_server(tmp_path / "home", settings) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("options", "protocol"),
+    [
+        ({"headers": {"authorization": f"Bearer {KEY}"}}, None),
+        ({"protocols": ["guru", f"guru-key.{KEY}"]}, "guru"),
+    ],
+)
+async def test_a_key_opens_the_socket(guarded, options, protocol):
+    async with guarded.session.ws_connect(guarded.url + PATH, **options) as connection:
+        assert connection.protocol == protocol
+        chat = Socket(connection)
+        await chat.say(message="Hi")
+        assert (await chat.until("done"))[-1]["text"] == "Hello there."
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({}, 401),
+        ({"headers": {"authorization": "Bearer wrong"}}, 401),
+        ({"protocols": ["guru", "guru-key.wrong"]}, 401),
+        ({"protocols": ["guru", f"guru-key.{KEY[::-1]}"]}, 403),
+    ],
+)
+async def test_without_the_right_key_it_stays_shut(guarded, options, status):
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await guarded.session.ws_connect(guarded.url + PATH, **options)
+    assert caught.value.status == status

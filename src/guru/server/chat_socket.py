@@ -4,6 +4,8 @@ The client sends `{"type": "message", ...}` with the members of `POST /api/v1/ch
 `{"type": "reset"}` (forget the turns so far) and `{"type": "ping"}`. The server sends the events of an answer under
 their names, then `done` with the whole of it, or `cancelled` or `error`. An `id` of the client's comes back with all of
 them. A client that reads slowly slows the model down: nothing piles up here.
+
+A key comes in the header `Authorization`, or, from the script of a page, as the protocol `guru-key.KEY` beside `guru`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from guru.store.ids import new_id
 from guru.types import JSON, Delta, Event, Message
 
 PATH = "/api/v1/chat/ws"
+PROTOCOL = "guru"
+KEY_PROTOCOL = "guru-key."
+"""What comes before a key that is offered as a protocol."""
 MAX_HISTORY = 4 << 20
 """Characters that the turns of one connection may hold."""
 CLIENT_EVENTS = "message, cancel, reset and ping"
@@ -34,12 +39,13 @@ CLIENT_EVENTS = "message, cancel, reset and ping"
 
 async def chat_socket(socket: WebSocket) -> None:
     """One connection, from the handshake to its end."""
+    offered = take_key(socket)
     try:
         call_of(socket).caller("chat.socket").require_member()
     except GuruError as error:
         await socket.send_denial_response(error_response(socket.scope, error))
         return
-    await socket.accept()
+    await socket.accept(PROTOCOL if PROTOCOL in offered else None)
     conversation = SocketConversation(socket)
     try:
         while True:
@@ -48,6 +54,18 @@ async def chat_socket(socket: WebSocket) -> None:
         pass
     finally:
         await conversation.stop()
+
+
+def take_key(socket: WebSocket) -> list[str]:
+    """The protocols that the client offers. One of them may be its key: scripts of a page can set no headers.
+
+    A key never stands in the address, which servers and proxies write into their logs.
+    """
+    offered: list[str] = socket.scope["subprotocols"]
+    keys = [name.removeprefix(KEY_PROTOCOL) for name in offered if name.startswith(KEY_PROTOCOL)]
+    if keys:
+        socket.scope["headers"] = [*socket.scope["headers"], (b"authorization", f"Bearer {keys[0]}".encode("latin-1"))]
+    return offered
 
 
 def call_of(socket: WebSocket) -> Call:
