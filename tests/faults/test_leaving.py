@@ -83,3 +83,31 @@ async def test_a_socket_that_closes(tmp_path):
                 await socket.send_json({"type": "message", "model": "robust", "message": "Hi"})
                 await until(lambda number=number: len(a.calls) == number)
         await check(guru, a)
+
+
+DOORS = {
+    "/v1/completions": {"model": "robust", "prompt": "Hi"},
+    "/v1/responses": {"model": "robust", "input": "Hi"},
+    "/v1/messages": {"model": "robust", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]},
+    "/v1/embeddings": {"model": "robust", "input": "Hi"},
+    "/v1/moderations": {"model": "robust", "input": "Hi"},
+    "/v1/rerank": {"model": "robust", "query": "Hi", "documents": ["a", "b"]},
+    "/v1/images/generations": {"model": "robust", "prompt": "Hi"},
+    "/v1/audio/speech": {"model": "robust", "input": "Hi", "voice": "alloy"},
+    "/api/chat": {"model": "robust", "messages": [{"role": "user", "content": "Hi"}], "stream": False},
+    "/api/generate": {"model": "robust", "prompt": "Hi"},
+    "/api/embed": {"model": "robust", "input": "Hi"},
+    "/api/v1/chat": {"model": "robust", "message": "Hi"},
+}
+
+
+async def test_at_every_door(tmp_path):
+    async with providers(1) as (a,), gateway(tmp_path / "home", configuration(a)) as guru:
+        a.usual = silence
+        for number, (door, body) in enumerate(DOORS.items(), start=1):
+            client = asyncio.create_task(guru.post(door, body))
+            await until(lambda number=number, client=client: len(a.calls) == number or client.done(), door)
+            assert not client.done(), (door, client.result())
+            await leave(client)
+            await until(a.calls[-1].gone.is_set, f"{door}: the provider still works for nobody")
+        await check(guru, a)
