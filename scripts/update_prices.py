@@ -29,6 +29,12 @@ KINDS = {
     "cache_write_1h_mtok": "cache_write_1h", "input_audio_mtok": "audio_input", "output_audio_mtok": "audio_output",
     "output_reasoning_mtok": "reasoning", "web_searches_kcount": "search", "requests_kcount": "request",
 }  # fmt: skip
+# What the package lacks, from the provider's own pages; it goes when the package has it. (provider, model): rates
+ADDED: dict[tuple[str, str], dict[str, float]] = {
+    # https://developers.openai.com/api/docs/models/gpt-4o-audio-preview, and the same of the mini
+    ("openai", "gpt-4o-audio-preview"): {"audio_input": 40.0, "audio_output": 80.0},
+    ("openai", "gpt-4o-mini-audio-preview"): {"audio_input": 10.0, "audio_output": 20.0},
+}
 left_out: Counter[str] = Counter()
 
 
@@ -39,12 +45,23 @@ def main() -> int:
         for model in row.models:
             if (dated := published(model)) is not None:
                 check(row.id, model, dated)
+    for row in rows:
+        for model in row.models:
+            for price in model.prices:
+                add(price, ADDED.get((row.id, model.id), {}))
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_bytes(msgspec.json.encode(file).replace(b'{"id":', b'\n{"id":') + b"\n")
     PriceTable.load()
     print(f"{FILE}: {sum(len(row.models) for row in rows)} models, {FILE.stat().st_size:,} bytes", file=sys.stderr)
     print("left out:", dict(left_out), file=sys.stderr)
     return 0
+
+
+def add(price: PriceRow, rates: dict[str, float]) -> None:
+    """Put in what is missing. Fails where the package has it by now: then it is to be taken out here."""
+    for kind, dollars in rates.items():
+        assert getattr(price, kind) is None, f"{kind} is known now"
+        setattr(price, kind, dollars)
 
 
 def provider_row(provider: their.Provider) -> ProviderRow:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from guru.errors import UNSENT
+from guru.gateway.cost.prices import tier_of
 from guru.gateway.steps import Prices, Tokens
 from guru.observe import names
 from guru.observe.spans import CallRecord, Span, Trace, status_of
@@ -95,8 +96,7 @@ class TracedModel:
     def _complete(self, call: Call, event: Completed) -> None:
         call.completed = event
         call.usage = event.usage
-        tier = event.extra.get("service_tier")
-        call.cost = self._prices.cost(self.name, event.usage, tier=tier if isinstance(tier, str) else None)
+        call.cost = self._prices.cost(self.name, event.usage, tier=tier_of(event.extra) if event.extra else None)
         event.cost = call.cost
 
     def _interrupted(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:

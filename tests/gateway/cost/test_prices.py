@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from guru.config import AliasSettings, Deployment, PriceSettings, ProviderSettings, Settings
 from guru.errors import ConfigurationError
 from guru.gateway.cost import Prices, Rates
+from guru.gateway.cost.prices import tier_of
 from guru.gateway.cost.rates import day, overlaid, to_rates
 from guru.gateway.cost.table import ModelRow, PriceFile, PriceRow, PriceTable, ProviderRow, Tiered
 from guru.types import Usage
@@ -91,6 +92,41 @@ def test_batches_cost_half() -> None:
     full = prices().cost("openai/gpt-4o", usage)
     half = prices().cost("openai/gpt-4o", usage, tier="batch")
     assert full and half == pytest.approx(full / 2)
+
+
+@pytest.mark.parametrize(
+    ("extra", "tier"),
+    [
+        ({}, None),
+        ({"service_tier": "default"}, None),
+        ({"service_tier": "priority"}, "priority"),
+        ({"service_tier": "flex", "system_fingerprint": "fp"}, "flex"),
+        ({"service_tier": {"not": "a name"}}, None),
+        ({"anthropic": {"id": "msg_1", "usage": {"service_tier": "standard", "speed": "fast"}}}, "fast"),
+        ({"anthropic": {"usage": {"service_tier": "batch"}}}, "batch"),
+        ({"anthropic": {"usage": {"service_tier": "standard", "speed": "standard"}}}, None),
+    ],
+)
+def test_how_an_answer_was_served_is_read_where_its_provider_says_it(
+    extra: dict[str, object], tier: str | None
+) -> None:
+    assert tier_of(extra) == tier
+
+
+def test_faster_and_slower_service_have_their_own_prices() -> None:
+    usage, at = Usage(1_000_000, 0), day("2026-11-01")
+    for model, tier, dollars in [
+        ("openai/gpt-4o", "priority", 4.25), ("openai/o3", "flex", 1.0), ("openai/gpt-4o", None, 2.5),
+        ("anthropic/claude-opus-4-8", "fast", 10.0), ("anthropic/claude-opus-4-8", None, 5.0),
+    ]:  # fmt: skip
+        assert prices().cost(model, usage, at, tier) == pytest.approx(dollars), (model, tier)
+
+
+def test_sound_costs_what_the_provider_charges_for_it() -> None:
+    """The published table had no price for it, and it counted as text, a sixteenth of the truth."""
+    usage = Usage(1_000_000, 1_000_000, audio_prompt_tokens=1_000_000, audio_completion_tokens=1_000_000)
+    assert prices().cost("openai/gpt-4o-audio-preview", usage) == pytest.approx(40 + 80)
+    assert prices().cost("openai/gpt-4o-mini-audio-preview-2024-12-17", usage) == pytest.approx(10 + 20)
 
 
 def test_prices_change_with_the_day_and_the_hour() -> None:

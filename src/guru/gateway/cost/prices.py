@@ -15,7 +15,7 @@ from guru.config import PriceSettings, ProviderSettings, Settings
 from guru.errors import ConfigurationError
 from guru.gateway.cost.rates import Dated, Rates, configured, day, published
 from guru.gateway.cost.table import PriceTable
-from guru.types import Usage
+from guru.types import JSON, Usage
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +154,16 @@ class Prices:
         if kind == "bedrock":
             model = model.rpartition("/")[2]  # the end of an ARN
         return PUBLISHED.get(kind, kind), model
+
+
+def tier_of(extra: JSON) -> str | None:
+    """How the provider says that it has served an answer, from its `Completed.extra`: as OpenAI names it in
+    `service_tier`, as Anthropic does in its usage (`speed` is fast, or a `service_tier` of batch)."""
+    usage = extra.get("anthropic", {}).get("usage", {})
+    for said in (extra.get("service_tier"), usage.get("speed"), usage.get("service_tier")):
+        if isinstance(said, str) and said in TIERS:
+            return said
+    return None
 
 
 def override(name: str, price: PriceSettings) -> tuple[Rates, float]:
