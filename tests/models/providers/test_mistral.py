@@ -17,11 +17,11 @@ class TestMistral(OpenAISuite):
         server.say(whole({"content": "Hi"}))
         message = Message("assistant", "Sure,", extra={"prefix": True})
         await hear(chat, ask(
-            Message("developer", "Be brief."), message, seed=7, repeat_penalty=1.5, user="u",
+            Message("developer", "Be brief."), message, seed=7, user="u",
             extra={"safe_prompt": True},
         ))  # fmt: skip
         assert server.last.json == {
-            "model": "mistral-small-latest", "random_seed": 7, "repetition_penalty": 1.5, "safe_prompt": True,
+            "model": "mistral-small-latest", "random_seed": 7, "safe_prompt": True,
             "messages": [
                 {"role": "system", "content": "Be brief."}, {"role": "assistant", "content": "Sure,", "prefix": True},
             ],

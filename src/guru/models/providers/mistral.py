@@ -37,7 +37,10 @@ class Mistral(Compatible):
         {
             **FOLLOWS,
             "seed": mapped("`random_seed`"),
-            "repeat_penalty": mapped("`repetition_penalty`"),
+            "top_k": refused("Use top_p."),
+            "repeat_penalty": refused("Use frequency_penalty."),
+            "logprobs": refused(),
+            "top_logprobs": refused(),
             "tool_choice": mapped("`required` is called `any`"),
             "min_p": refused("Use top_p."),
             "typical_p": refused("Use top_p."),
@@ -48,7 +51,7 @@ class Mistral(Compatible):
     INPUT_TYPE: ClassVar[bool] = False
     DIALECT: ClassVar[Dialect] = Dialect(
         who="Mistral",
-        names={"seed": "random_seed", "repeat_penalty": "repetition_penalty"},
+        names={"seed": "random_seed"},
         unsent=frozenset({"user"}),
         developer=False,
         stream_usage=False,  # it is always there, and unknown fields are errors

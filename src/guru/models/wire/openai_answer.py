@@ -54,6 +54,7 @@ MESSAGE: Final = frozenset({
     "role", "content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning",
 })  # fmt: skip
 
+LOGPROBS: Final = frozenset({"content", "tokens", "token_logprobs", "top_logprobs"})
 CALL: Final = frozenset({"index", "id", "type", "function", "custom"})
 
 STATUS: Final = {
@@ -143,7 +144,7 @@ class AnswerDecoder:
         self._extra: JSON = {}
         self._upstream: JSON = {}
         self._open: dict[int, bool] = {}
-        self._begun_calls: dict[int, str] = {}
+        self._calls: dict[int, dict[int, tuple[str | None, int]]] = {}
         self._done = False
         self._misses = 0
 
@@ -185,7 +186,7 @@ class AnswerDecoder:
                 events.append(Delta(index=index, text=choice.delta.content))
             if choice.finish_reason == "error":
                 raise self.error({"error": "the answer broke off"})
-            if choice.finish_reason:
+            if choice.finish_reason and self._open[index]:
                 events.append(self._finished(choice.finish_reason, index))
         return events
 
@@ -257,22 +258,25 @@ class AnswerDecoder:
         return StreamCut(f"{self._provider} answered with something that cannot be read.", hint="Send it again.")
 
     def _head(self, raw: JSON) -> None:
-        if raw.get("error"):
+        if raw.get("error") or raw.get("object") == "error":  # vLLM's lies flat
             raise self.error(raw)
         if not self._upstream:
             self._keep_names(raw.get("id"), raw.get("model"))
         if isinstance(usage := raw.get("usage"), dict):
             self._usage = usage
-        elif isinstance(groq := raw.get("x_groq"), dict) and isinstance(groq.get("usage"), dict):
-            self._usage = groq["usage"]
+        elif isinstance(groq := raw.get("x_groq"), dict):
+            if groq.get("error"):  # "why a stream was stopped early"
+                raise self.error(groq)
+            if isinstance(groq.get("usage"), dict):
+                self._usage = groq["usage"]
         for name, value in raw.items():
             if name not in HEAD and value is not None:
                 self._extra[name] = value
 
     def error(self, raw: JSON) -> GuruError:
         """The error in the middle of a stream, or in an answer whose status said that all was well."""
-        error = raw["error"]
-        fields = error if isinstance(error, dict) else {}
+        error = raw.get("error")
+        fields = error if isinstance(error, dict) else {} if error else raw
         numbers = [fields.get(name) for name in ("status_code", "http_status_code", "status", "code")]
         status = next((int(str(n)) for n in numbers if re.fullmatch("[45]\\d\\d", str(n))), None)
         words = [str(fields.get(name)).lower() for name in ("code", "type")]
@@ -294,23 +298,28 @@ class AnswerDecoder:
         if of_choice:
             extra["choice"] = of_choice
         logprobs = choice.get("logprobs")
-        if isinstance(logprobs, dict) and logprobs.get("refusal"):
-            extra["choice"] = {**extra.get("choice", {}), "logprobs": {"refusal": logprobs["refusal"]}}
+        if isinstance(logprobs, dict):
+            more = {name: value for name, value in logprobs.items() if name not in LOGPROBS and value is not None}
+            if more:
+                extra["choice"] = {**extra.get("choice", {}), "logprobs": more}
+        elif type(logprobs) in (int, float):  # Together's chunks: of the token, as a number
+            logprobs = {"tokens": [text], "token_logprobs": [logprobs], "top_logprobs": [choice.get("top_logprobs")]}
         delta = Delta(
             index=index,
             text=text,
             reasoning=message.get("reasoning_content") or reasoning_text(message) or thought,
             refusal=message.get("refusal") or "",
             tool_calls=self._tool_calls(index, message, extra),
-            logprobs=decode_logprobs(logprobs),
+            logprobs=decode_logprobs(logprobs) if logprobs else None,
             extra=extra,
         )
         if delta.text or delta.reasoning or delta.refusal or delta.tool_calls or delta.logprobs or extra:
             events.append(delta)
         if (reason := choice.get("finish_reason")) == "error":
             raise self.error({"error": choice.get("error") or "the answer broke off"})
-        if reason:
-            events.append(self._finished(reason, index))
+        if reason and self._open[index]:  # some say it again
+            stopped = choice.get("stop_reason")  # vLLM's
+            events.append(self._finished(reason, index, stopped if isinstance(stopped, str) else None))
         return events
 
     def _tool_calls(self, index: int, message: JSON, extra: JSON) -> list[ToolCallDelta]:
@@ -321,7 +330,7 @@ class AnswerDecoder:
             arguments = function.get("arguments", function.get("input"))
             if arguments is not None and not isinstance(arguments, str):  # some write the object itself
                 arguments = msgspec.json.encode(arguments).decode()
-            number = call["index"] if type(call.get("index")) is int else place
+            number = self._number(index, call, function.get("name"), place)
             calls.append(ToolCallDelta(number, call.get("id"), function.get("name"), arguments or ""))
             others = {name: value for name, value in call.items() if name not in CALL and value is not None}
             if call.get("type", "function") not in ("function", None, ""):
@@ -336,10 +345,20 @@ class AnswerDecoder:
             calls.append(ToolCallDelta(0, f"call_{index}" if name else None, name, legacy.get("arguments") or ""))
         return calls
 
-    def _finished(self, reason: str, index: int) -> Finished:
+    def _number(self, index: int, call: JSON, name: str | None, place: int) -> int:
+        """Which call this is a part of. Some number all alike, or none: another id with a name is another call."""
+        given = call["index"] if type(call.get("index")) is int else place
+        begun, call_id = self._calls.setdefault(index, {}), call.get("id")
+        known = begun.get(given)
+        if known is None or (name and call_id and known[0] and call_id != known[0]):
+            used = {number for _, number in begun.values()}
+            begun[given] = (call_id, 1 + max(used) if given in used else given)
+        return begun[given][1]
+
+    def _finished(self, reason: str, index: int, stopped: str | None = None) -> Finished:
         self._open[index] = False
         known = FINISH_REASONS.get(reason, "stop")
-        return Finished(known, index, native=None if known == reason else reason)
+        return Finished(known, index, stopped, None if known == reason else reason)
 
     def _keep_names(self, id: str | None, model: str | None) -> None:
         """The provider's own names for the answer, once; some send a first chunk without any."""
@@ -395,6 +414,7 @@ def decode_logprobs(logprobs: JSON | None) -> list[TokenLogprob] | None:
     if isinstance(tokens := logprobs.get("tokens"), list):
         chosen = logprobs.get("token_logprobs") or []
         columns = logprobs.get("top_logprobs") or []
+        columns = columns if isinstance(columns, list) else []
         return [
             TokenLogprob(
                 token, chosen[place] if place < len(chosen) and chosen[place] is not None else 0.0, None,
