@@ -1,6 +1,7 @@
 """Keys, teams, users and roles over HTTP: who may do what, and what nobody may."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -163,6 +164,44 @@ async def test_a_team_without_money_is_told_so(closed):
     _, made = await closed.post("/api/v1/keys", {"name": "k", "team": "poor"}, headers=ADMIN)
     status, body = await closed.post("/v1/chat/completions", CHAT, headers=bearer(made["key"]))
     assert (status, body["error"]["code"]) == (429, "insufficient_quota")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "keys", {"limits": {"rpm": 10**30}}),
+        ("POST", "keys", {"limits": {"tpm": 0}}),
+        ("POST", "keys", {"budget": {"usd": 1e300}}),
+        ("POST", "keys", {"budget": {"usd": -1}}),
+        ("POST", "keys", {"expires_in_days": 1e300}),
+        ("POST", "teams", {"budget": {"usd": 1e10}}),
+        ("GET", f"audit?before={10**30}", None),
+        ("GET", "audit?before=-1", None),
+        ("GET", f"audit?limit={10**30}", None),
+    ],
+)
+async def test_numbers_that_nothing_can_count_are_refused(closed, method, path, body):
+    body = body and body | {"name": "big"}
+    status, answer = await closed.request(method, f"/api/v1/{path}", json=body, headers=ADMIN)
+    assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
+
+
+async def test_the_largest_limits_count(closed):
+    limits = {"rpm": 10**12, "tpm": 10**12, "concurrency": 10**12}
+    body = {"name": "big", "limits": limits, "budget": {"usd": 1e9}}
+    _, made = await closed.post("/api/v1/keys", body, headers=ADMIN)
+    assert (await closed.post("/v1/chat/completions", CHAT, headers=bearer(made["key"])))[0] == 200
+
+
+async def test_names_are_kept_as_they_are_in_any_script(closed):
+    for name in ("Zoë", "开发", "команда 1", "a" * 64):
+        status, made = await closed.post("/api/v1/teams", {"name": name}, headers=ADMIN)
+        assert (status, made["name"]) == (201, name)
+        assert (await closed.get(f"/api/v1/teams/{quote(name)}", headers=ADMIN))[1]["name"] == name
+    assert (await closed.get("/api/v1/audit/verify", headers=ADMIN))[1]["ok"]
+    for name in ("", "a" * 65, "a/b", "a\nb", "a\u0000b", "\u202eevil", "😀"):
+        status, _ = await closed.post("/api/v1/teams", {"name": name}, headers=ADMIN)
+        assert status == 400
 
 
 async def test_only_the_owner_reaches_another_organisation(server, closed):

@@ -11,7 +11,9 @@ Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(gt=0)]
-Dollars = Annotated[float, Meta(ge=0)]
+Dollars = Annotated[float, Meta(ge=0, le=1e9)]
+Allowed = Annotated[int, Meta(ge=1, le=10**12)]
+"""Of something a minute, or at once: whoever wants no limit leaves it out. Redis counts in doubles."""
 Role = Literal["admin", "member", "viewer"]
 
 SECRET = {"api_key", "key", "token", "headers", "url"}
@@ -195,11 +197,11 @@ class ReleaseSettings(Section):
 
 
 class LimitSettings(Section):
-    rpm: Positive | None = None
+    rpm: Allowed | None = None
     """Requests a minute."""
-    tpm: Positive | None = None
+    tpm: Allowed | None = None
     """Tokens a minute, prompt and answer."""
-    concurrency: Positive | None = None
+    concurrency: Allowed | None = None
     """Requests at the same time."""
 
 

@@ -178,7 +178,7 @@ class UserChange(Organisation, kw_only=True, forbid_unknown_fields=True):
 
 class AuditQuery(Organisation, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    before: int | None = None
+    before: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     """Number of the last entry seen."""
     actor: str | None = None
     """A part of who did it: a user's name, a key's name or id, `owner`."""

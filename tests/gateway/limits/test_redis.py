@@ -143,6 +143,19 @@ async def age(limiter, key):
     await client.zadd(key, dict.fromkeys(await client.zrange(key, 0, -1), 1))
 
 
+async def test_the_largest_limits_count(limiters):
+    large = LimitSettings(rpm=10**12, tpm=10**12, concurrency=10**12)
+    limiter = await limiters(Rule(scope="key", id="k", tenant="t", limits=large, budget=BudgetSettings(usd=1e9)))
+    (reservation,) = await admit(limiter, 1, tokens=10**9, cost=1e8)
+    reservation.settle(10**10, 9e8)
+    await limiter._shared._idle.wait()
+    headers = dict((await limiter.admit(WHO, "m", 0, 1e8)).headers)
+    assert headers[b"x-ratelimit-limit-tokens"] == b"1000000000000"
+    assert 0.98e12 < int(headers[b"x-ratelimit-remaining-tokens"]) <= 10**12
+    with pytest.raises(BudgetExceeded):
+        await limiter.admit(WHO, "m", 0, 1.0)
+
+
 async def test_a_long_request_keeps_its_place(limiters):
     rule = Rule(scope="key", id="k", tenant="t", limits=LimitSettings(concurrency=1))
     limiter = await limiters(rule, lease=3)
