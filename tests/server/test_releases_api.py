@@ -150,3 +150,23 @@ async def test_routes_tell_what_a_million_tokens_cost(tmp_path):
         _, route = await server.get("/api/v1/routes/smart")
         prices = [one["price"] for one in route["deployments"]]
         assert prices == [{"input": pytest.approx(2.5), "output": 10.0}, {"input": 0.0, "output": 0.0}]
+
+
+async def test_a_price_that_is_not_known_is_not_compared_as_nothing(tmp_path):
+    """A candidate with a price is not worse than a baseline of which none is known."""
+    deployments = [Deployment(model="test/scripted", label="old"), Deployment(model="test/new", label="new")]
+    settings = Settings(
+        models={"smart": AliasSettings(deployments=deployments, retries=0)},
+        prices={"test/new": PriceSettings(input=2.5, output=10.0)},
+    )
+    async with run_server(tmp_path / "home", settings, TwoModels()) as server:
+        start = {"alias": "smart", "candidate": "new", "share": 0.5, "kind": "ab", "sticky": "none"}
+        status, _ = await server.post("/api/v1/releases", start)
+        assert status == 201
+        for _ in range(100):
+            await ask(server)
+        await server.services.releases.check()
+        _, release = await server.get("/api/v1/releases/smart")
+        assert min(side["requests"] for side in release["sides"].values()) > 30
+        cost = next(one for one in release["comparisons"] if one["metric"] == "cost")
+        assert (release["status"], cost["verdict"], cost["baseline"]) == ("running", "unclear", None)

@@ -36,7 +36,8 @@ class Counts(Struct):
     scores: int = 0
     score: float = 0.0
 
-    def add(self, *, failed: bool, seconds: float | None, dollars: float) -> None:
+    def add(self, *, failed: bool, seconds: float | None, dollars: float | None) -> None:
+        """`dollars` is None where the price is not known: then there is nothing to compare."""
         self.requests += 1
         self.errors += failed
         if failed:
@@ -46,6 +47,8 @@ class Counts(Struct):
             self.timed += 1
             self.latency += logarithm
             self.latency2 += logarithm * logarithm
+        if dollars is None:
+            return
         logarithm = math.log(max(dollars, LEAST_COST))
         self.paid += 1
         self.cost += logarithm

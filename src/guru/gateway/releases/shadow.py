@@ -66,7 +66,8 @@ class Shadows:
             tenant=caller.tenant, route=ROUTE, trace_id=trace_id, role="admin",
             tags=("shadow", f"shadow-of:{caller.trace_id}"),
         )  # fmt: skip
-        started, first, cost, texts = monotonic(), None, 0.0, []
+        started, first, texts = monotonic(), None, []
+        cost: float | None = 0.0
         error: Exception | None = None
         try:
             async with asyncio.timeout(LONGEST), aclosing(self._ask(mirrored, shadow)) as events:  # type: ignore[type-var]
@@ -75,7 +76,7 @@ class Shadows:
                         first = first or monotonic() - started
                         texts.append(event.text)
                     elif isinstance(event, Completed):
-                        cost = event.cost or 0.0
+                        cost = event.cost
         except Exception as caught:
             error = caught
         failed = error is not None and bool(is_failure(error))
@@ -84,7 +85,7 @@ class Shadows:
         answer = ShadowAnswer(
             trace_id=caller.trace_id, shadow_trace_id=trace_id, at=time.time(),
             status="ok" if error is None else "error", error=shown(error), text="".join(texts)[:MOST_TEXT],
-            duration=monotonic() - started, cost=cost,
+            duration=monotonic() - started, cost=cost or 0.0,
         )  # fmt: skip
         self.answers.append((live.release.id, answer))
 

@@ -37,7 +37,7 @@ class Outcome(Struct, kw_only=True):
     """The label that a release had chosen, where its deployments are out after failures or pauses."""
     first_token: float | None = None
     duration: float = 0.0
-    cost: float = 0.0
+    cost: float | None = 0.0
     trace_id: str = ""
 
 
@@ -115,7 +115,7 @@ class Attempt:
             raise timeout
         if type(event) is Completed:
             self.completed = True
-            self._outcome.cost = event.cost or 0.0
+            self._outcome.cost = event.cost
         return event
 
     @property

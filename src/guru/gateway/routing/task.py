@@ -74,7 +74,7 @@ async def attempt(
                 f"{target.model} took longer than {allowed:.3g} seconds.", hint="Try again, or raise the time limit."
             ) from None
         failed = False
-        outcome.cost = getattr(result, "cost", 0.0) or 0.0
+        outcome.cost = getattr(result, "cost", 0.0)
         return result
     except Exception as caught:
         error, failed = caught, is_failure(caught)
