@@ -264,3 +264,38 @@ def test_the_pages_have_names_contrast_and_fit_every_window(visit, gateway, sche
         for width in (360, 768, 1600):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_a_key_that_was_shown_is_forgotten_when_the_page_is_left(visit):
+    page = visit("/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name", exact=True).fill("laptop")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.get_by_label("The new key")).to_be_focused()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    expect(page.get_by_label("The new key")).to_have_count(0)
+
+
+def test_a_chart_of_more_than_can_be_told_apart_shows_them_together(visit, gateway):
+    gateway.ask(times=2)
+
+    def cut_off(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"rows": [], "next": 1000})
+
+    page = visit("/")
+    page.route(re.compile(r"group_by=day%2Cmodel"), cut_off)
+    page.goto("/usage")
+    page.get_by_role("button", name="Requests").click()
+    expect(page.get_by_role("img", name="requests per day")).to_be_visible()
+    expect(page.locator("figcaption")).to_have_text("all together")
+
+
+def test_a_trace_shows_what_is_not_known_and_what_is_free(visit, gateway):
+    gateway.ask(HOSTILE)
+    page = visit("/traces")
+    expect(rows(page).first).to_contain_text("unknown")
+    rows(page).first.get_by_role("link").click()
+    expect(page.locator(".figures")).to_contain_text("unknown")
+    page.get_by_role("button", name="Open or close all").click()
+    expect(page.locator("main")).not_to_contain_text("null")

@@ -159,7 +159,7 @@ class AuditPage extends GuruElement {
     const way = wayBack(entry, this.releases);
     return html`<tr>
       <td class="end number"><span title="Hash ${entry.hash}">${entry.number}</span></td>
-      <td class="nowrap"><time datetime=${entry.at}>${when(entry.at)}</time></td>
+      <td><time datetime=${entry.at}>${when(entry.at)}</time></td>
       <td title=${entry.actor}>${entry.actor_name}</td>
       <td><span class="badge">${entry.action}</span><div class="subject" title=${entry.subject}>${entry.subject_name}</div></td>
       <td class="changes">${changes(entry).map(([name, from, to]) => html`<div><span class="faint">${name}</span> ${from === undefined ? nothing : html`<del>${from}</del> `}${to === undefined ? nothing : html`<ins>${to}</ins>`}</div>`)}</td>

@@ -26,6 +26,18 @@ class KeysPage extends ListPage {
     /** The key that was just made or rotated, with its secret. @type {ApiKey | null} */
     this.made = null;
     this.copied = false;
+    /** A page that is left is kept for the way back: not with a secret in it. */
+    this.forget = () => { this.made = null; };
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    addEventListener("pagehide", this.forget);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    removeEventListener("pagehide", this.forget);
   }
 
   /** @param {Holder} item */

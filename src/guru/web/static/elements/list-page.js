@@ -204,11 +204,11 @@ export class ListPage extends GuruElement {
     }
   }
 
-  /** A field for the name of a team or a user. @param {"teams" | "users"} kind @param {string} label @param {string | null | undefined} value */
-  nameField(kind, label, value) {
+  /** A field for the name of a team or a user. @param {"teams" | "users"} kind @param {string} label @param {string | null | undefined} value @param {string} [placeholder] */
+  nameField(kind, label, value, placeholder = "none") {
     const name = kind.slice(0, -1);
     return html`<div><label class="label" for="field-${name}">${label}</label>
-      <input class="field" id="field-${name}" name=${name} list="known-${kind}" placeholder="none" autocomplete="off" value=${value ?? ""}
+      <input class="field" id="field-${name}" name=${name} list="known-${kind}" placeholder=${placeholder} autocomplete="off" value=${value ?? ""}
         @focus=${(/** @type {Event} */ event) => this.suggest(kind, event)} @input=${(/** @type {Event} */ event) => this.suggest(kind, event)}>
       <datalist id="known-${kind}">${(this.suggestions[kind] ?? []).map((known) => html`<option value=${known}></option>`)}</datalist></div>`;
   }

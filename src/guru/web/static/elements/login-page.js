@@ -21,10 +21,12 @@ class LoginPage extends GuruElement {
   async submit(event) {
     event.preventDefault();
     const form = /** @type {HTMLFormElement} */ (event.target);
+    if (this.busy) return;
     this.busy = true;
     this.error = null;
     try {
       await post("/login", { key: String(new FormData(form).get("key") ?? "").trim() });
+      form.reset(); // the page that is left is kept for the way back: not with the key in it
       location.assign(destination());
     } catch (error) {
       this.error = describe(error);

@@ -11,7 +11,9 @@ import "./release-card.js";
 
 /** @import { ApiErrorBody, Deployment, Release, Route } from "../types.js" */
 
+/** Milliseconds between two looks, and that one may take. */
 const EVERY = 2000;
+const PATIENCE = 15_000;
 
 class RoutesPage extends GuruElement {
   static properties = { routes: { state: true }, releases: { state: true }, at: { state: true }, error: { state: true } };
@@ -47,8 +49,9 @@ class RoutesPage extends GuruElement {
   async load() {
     clearTimeout(this.timer);
     const turn = ++this.turn;
+    const signal = AbortSignal.timeout(PATIENCE);
     try {
-      const [{ routes }, { releases }] = await Promise.all([get("/routes"), get("/releases")]);
+      const [{ routes }, { releases }] = await Promise.all([get("/routes", signal), get("/releases", signal)]);
       if (turn !== this.turn) return;
       this.routes = routes;
       this.releases = releases;
@@ -123,7 +126,7 @@ class RoutesPage extends GuruElement {
       <td>${one.alive === null ? html`<span class="faint">none</span>` : one.alive ? "passed" : html`<span class="badge danger">failed</span>`}</td>
       <td class="end number">${count(one.in_flight)}${one.concurrency == null ? nothing : html`<span class="faint"> of ${count(one.concurrency)}</span>`}</td>
       <td class="end number">${count(one.requests)}</td>
-      <td class="end number" title=${kindsOf(one)}>${one.requests ? percent(one.failures / one.requests) : "–"}<div class="faint small">${one.failures ? count(one.failures) : nothing}</div></td>
+      <td class="end number nowrap" title=${kindsOf(one)}>${one.requests ? percent(one.failures / one.requests) : "–"}<div class="faint small">${one.failures ? count(one.failures) : nothing}</div></td>
       <td class="end number nowrap">${duration(one.first_token)}</td>
       <td class="end number nowrap">${priceOf(one.price)}</td>
     </tr>`;

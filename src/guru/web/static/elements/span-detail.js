@@ -14,7 +14,7 @@ export function spanDetail(span) {
   return html`<div class="span-detail">
     <dl class="attributes">
       <div><dt>starts</dt><dd class="number">${duration(span.start)}</dd></div>
-      ${plain.map(([name, value]) => (isLong(value) ? nothing : html`<div><dt>${label(name)}</dt><dd class="number">${String(value)}</dd></div>`))}
+      ${plain.map(([name, value]) => (isLong(value) ? nothing : html`<div><dt>${label(name)}</dt><dd class="number">${value === null ? (name === "guru.cost" ? "unknown" : "–") : String(value)}</dd></div>`))}
     </dl>
     ${plain.filter(([, value]) => isLong(value)).map(([name, value]) => html`<h3>${label(name)}</h3><pre tabindex="0">${value}</pre>`)}
     ${rich.map(([name, value]) => html`<h3>${label(name)}</h3>${renderValue(value)}`)}

@@ -115,7 +115,7 @@ class TeamsPage extends ListPage {
           <ul>${members.users.map((user) => html`<li>${user.name} <span class="badge">${user.role}</span>${this.action("Remove", user, icons.close, () => this.move(user.name, null))}</li>`)}</ul>
           ${members.users.length ? nothing : html`<p class="faint">None.</p>`}
           <form class="row" @submit=${(/** @type {SubmitEvent} */ event) => this.add(event, team.name)}>
-            ${this.nameField("users", "Add a user", "")}
+            ${this.nameField("users", "Add a user", "", "name of a user")}
             <button class="button" ?disabled=${this.busy}>Add</button>
           </form>
         </div>

@@ -54,10 +54,11 @@ class UsagePage extends GuruElement {
     const turn = ++this.turn; // an answer that comes late must not stand for what was asked after it
     try {
       const [report, daily] = await Promise.all([get(`/usage?${this.query(this.group)}`), get(`/usage?${this.query(`day,${this.group}`)}`)]);
+      const days = daily.next === null ? daily : await get(`/usage?${this.query("day")}`); // too many to tell apart
       if (turn !== this.turn) return;
       if (this.report === null && !report.total?.cost) this.metric = "requests"; // nothing here costs money
       this.report = { ...report, rows: labelled(report.rows, this.group) };
-      this.daily = { ...daily, rows: labelled(daily.rows, this.group) };
+      this.daily = { ...days, rows: labelled(days.rows, daily.next === null ? this.group : "") };
     } catch (error) {
       this.error = describe(error);
     }
@@ -169,7 +170,7 @@ function labelled(rows, group) {
   for (const { key, key_name: name } of rows) if (name) bearers.set(name, (bearers.get(name) ?? new Set()).add(key));
   return rows.map((row) => {
     const name = group === "key" ? row.key_name : null;
-    const label = name ? ((bearers.get(name)?.size ?? 0) > 1 ? `${name} (${row.key})` : name) : (row[group] ?? "none");
+    const label = name ? ((bearers.get(name)?.size ?? 0) > 1 ? `${name} (${row.key})` : name) : group ? (row[group] ?? "none") : "all together";
     return { ...row, label };
   });
 }
