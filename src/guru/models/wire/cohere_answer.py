@@ -38,6 +38,7 @@ class AnswerDecoder:
         self._model = model
         self._done = False
         self._calls: dict[int, int] = {}
+        self._said: set[int] = set()
         self._members: JSON = {}
 
     def feed(self, data: bytes) -> list[Event]:
@@ -78,7 +79,13 @@ class AnswerDecoder:
                 function = call.get("function") or {}
                 number = self._calls.setdefault(raw["index"], len(self._calls))
                 part = ToolCallDelta(number, call.get("id"), function.get("name"), function.get("arguments") or "")
+                if part.arguments:
+                    self._said.add(number)
                 return [Delta(tool_calls=[part])]
+            case "tool-call-end":
+                number = self._calls.get(raw["index"], -1)
+                if number >= 0 and number not in self._said:  # it has none: an object all the same
+                    return [Delta(tool_calls=[ToolCallDelta(number, arguments="{}")])]
             case "citation-start":
                 cited = message["citations"]
                 cited = cited if isinstance(cited, list) else [cited]
@@ -138,7 +145,7 @@ class AnswerDecoder:
             events += self._content(block)
         for number, call in enumerate(message.get("tool_calls") or ()):
             function = call["function"]
-            part = ToolCallDelta(number, call["id"], function["name"], function.get("arguments") or "")
+            part = ToolCallDelta(number, call["id"], function["name"], function.get("arguments") or "{}")
             events.append(Delta(tool_calls=[part]))
         if raw.get("logprobs"):
             events.append(Delta(logprobs=[_logprob(item) for item in raw["logprobs"]]))

@@ -124,7 +124,7 @@ class AnswerDecoder:
             events.append(Delta(index=index, logprobs=logprobs, extra={"gemini": extra} if extra else {}))
         queries = (raw.get("groundingMetadata") or {}).get("webSearchQueries") or ()
         self._searches[index] = max(self._searches.get(index, 0), len(queries))
-        if reason := raw.get("finishReason"):
+        if (reason := raw.get("finishReason")) and self._open[index]:
             events.append(self._finished(index, reason, raw.get("finishMessage")))
         return events
 
