@@ -6,6 +6,7 @@ import aiohttp
 import openai
 import pytest
 
+from guru.config import KeySettings, LimitSettings, ServerSettings, Settings
 from guru.errors import InvalidParameter, ModelUnavailable
 from guru.tasks import Images, Moderation, Moderations, Ranked, Ranking, Speech, Transcription
 from guru.types import Usage
@@ -102,6 +103,38 @@ async def test_cohere_clients_find_it_too(tasks):
 async def test_a_wrong_rerank_names_the_field(tasks, body, param):
     status, answer = await tasks.post("/v1/rerank", body)
     assert (status, answer["error"]["param"]) == (400, param)
+
+
+async def test_cohere_clients_get_errors_as_they_read_them(tasks):
+    for method, path, status in [("POST", "/v2/rerank", 400), ("GET", "/v2/rerank", 405), ("POST", "/v2/chat", 404)]:
+        answered, body = await tasks.request(method, path, json={"query": "q", "documents": []})
+        assert (answered, set(body)) == (status, {"id", "message"})
+        assert body["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/rerank", {"query": "q", "documents": ["a"]}),
+        ("/v1/moderations", {"input": "a"}),
+        ("/v1/embeddings", {"model": "embedding", "input": "a"}),
+        ("/v1/images/generations", {"model": "image", "prompt": "a"}),
+        ("/v1/audio/speech", {"model": "speech", "input": "a", "voice": "alloy"}),
+        ("/api/v1/chat", {"message": "a"}),
+    ],
+)
+async def test_every_door_tells_what_is_left_of_a_limit(tmp_path, path, body):
+    key = "0123456789abcdefghij"
+    settings = Settings(
+        server=ServerSettings(require_key=True), keys={"web": KeySettings(key=key, limits=LimitSettings(rpm=60))}
+    )
+    headers = {"authorization": f"Bearer {key}"}
+    async with (
+        run_server(tmp_path, settings, TaskModels()) as server,
+        server.session.post(server.url + path, json=body, headers=headers) as response,
+    ):
+        assert response.status == 200
+        assert response.headers["x-ratelimit-limit-requests"] == "60"
 
 
 async def test_texts_are_moderated(tasks):

@@ -76,7 +76,7 @@ async def ask(call: Call, body: Question) -> Any:
     if body.stream:
         return await streamed(call, events, partial(stream_events, trace_id=call.trace_id))
     answer = to_answer(await while_connected(call.request.receive, collect(events)))
-    headers = road_headers(call.trace_id, answer.model, answer.cost)
+    headers = road_headers(call.trace_id, answer.model, answer.cost) | call.headers
     return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
 
 

@@ -56,7 +56,8 @@ async def speak(call: Call) -> Any:
     request = SpeechRequest(**msgspec.structs.asdict(body), extra=extra)
     work = call.services.road.perform("speech", request, call.caller("audio.speech"))
     speech: Speech = await while_connected(call.request.receive, work)
-    return EventStream(speech.chunks, road_headers(call.trace_id, speech.model, speech.cost), speech.media_type)
+    headers = road_headers(call.trace_id, speech.model, speech.cost) | call.headers
+    return EventStream(speech.chunks, headers, speech.media_type)
 
 
 @post("/v1/audio/transcriptions", body=TranscriptionBody)
@@ -76,7 +77,7 @@ async def write_down(call: Call, *, translate: bool) -> Response:
     route = "audio.translations" if translate else "audio.transcriptions"
     work = call.services.road.perform("transcriptions", request, call.caller(route))
     found: Transcription = await while_connected(call.request.receive, work)
-    headers = road_headers(call.trace_id, found.model, found.cost)
+    headers = road_headers(call.trace_id, found.model, found.cost) | call.headers
     if isinstance(found.body, str):
         kind = TEXT_TYPES.get(request.response_format or "text", "text/plain")
         return Response(found.body, headers=headers, media_type=kind)

@@ -59,7 +59,7 @@ async def chat(call: Call, body: ChatMessage) -> Any:
         return await streamed(call, events, partial(stream_events, trace_id=call.trace_id))
     collected = await while_connected(call.request.receive, collect(events))
     answer = to_answer(collected)
-    headers = road_headers(call.trace_id, answer.model, answer.cost, last_started(collected).cache)
+    headers = road_headers(call.trace_id, answer.model, answer.cost, last_started(collected).cache) | call.headers
     return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
 
 

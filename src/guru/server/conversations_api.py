@@ -69,7 +69,8 @@ async def send_message(call: Call, conversation_id: str, body: Turn) -> Any:
     stored = await anext(events)
     assert isinstance(stored, Stored)
     model = stored.assistant.model or body.model or "default"
-    return EventStream(stream_events(stored, events, call.trace_id), road_headers(call.trace_id, model))
+    headers = road_headers(call.trace_id, model) | call.headers
+    return EventStream(stream_events(stored, events, call.trace_id), headers)
 
 
 @post("/api/v1/conversations/{conversation_id}/messages/{message_id}/stop", status=204)

@@ -1,4 +1,4 @@
-"""Errors as the API that was called shows them: OpenAI's, Anthropic's, Ollama's, and Guru's own shape."""
+"""Errors as the API that was called shows them: OpenAI's, Anthropic's, Ollama's, Cohere's, and Guru's own shape."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ def anthropic_error(error: GuruError, trace_id: str, status: int | None = None) 
     return {"type": "error", "error": {"type": kind, "message": str(error)}, "request_id": trace_id}
 
 
+def cohere_error(error: GuruError, trace_id: str) -> dict[str, Any]:
+    """What Cohere's clients expect."""
+    return {"id": trace_id, "message": str(error)}
+
+
 def ollama_error(error: GuruError) -> dict[str, Any]:
     return {"error": str(error)}
 
@@ -75,6 +80,8 @@ def error_body(scope: Scope, error: GuruError, trace_id: str) -> dict[str, Any]:
         return anthropic_error(error, trace_id, getattr(error, "http_status", None))
     if path.startswith("/v1"):
         return openai_error(error)
+    if path.startswith("/v2/"):
+        return cohere_error(error, trace_id)
     if path.startswith("/api/") and not path.startswith("/api/v1"):
         return ollama_error(error)
     return guru_error(error, trace_id)
@@ -130,7 +137,7 @@ def on_http_exception(request: Request, error: Exception) -> Response:
         return Response(status_code=204, headers={"allow": ", ".join(allowed)})
     shown = HTTPError(error, request.url.path, allowed)
     body = error_body(request.scope, shown, trace_id_of(request.scope))
-    if isinstance(body["error"], dict) and "code" in body["error"]:
+    if isinstance(body.get("error"), dict) and "code" in body["error"]:
         body["error"]["type"] = TYPES.get(error.status_code, BadRequest.type if error.status_code < 500 else shown.type)
         body["error"]["code"] = HTTPStatus(error.status_code).name.lower()
     headers = {"allow": ", ".join(allowed)} if allowed else error.headers

@@ -84,7 +84,7 @@ async def answer(call: Call, request: ImageRequest) -> Response:
     found = {"created": images.created, "data": images.data, **images.extra}
     if usage.total_tokens:
         found.setdefault("usage", counts)
-    headers = road_headers(call.trace_id, images.model, images.cost)
+    headers = road_headers(call.trace_id, images.model, images.cost) | call.headers
     return Response(msgspec.json.encode(found), headers=headers, media_type="application/json")
 
 

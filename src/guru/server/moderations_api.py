@@ -37,7 +37,7 @@ async def moderations(call: Call) -> Any:
     work = call.services.road.perform("moderations", request, call.caller("moderations"))
     found: Moderations = await while_connected(call.request.receive, work)
     answer = {"id": new_id("modr"), "model": found.model, "results": [shown(result) for result in found.results]}
-    headers = road_headers(call.trace_id, found.model, found.cost)
+    headers = road_headers(call.trace_id, found.model, found.cost) | call.headers
     return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
 
 

@@ -74,7 +74,7 @@ async def answer(call: Call, version: str) -> Response:
     tokens = ranking.usage.prompt_tokens
     usage = {"prompt_tokens": tokens, "total_tokens": ranking.usage.total_tokens}
     shape = RerankAnswer(new_id("rerank"), ranking.model, results, usage, meta)
-    headers = road_headers(call.trace_id, ranking.model, ranking.cost)
+    headers = road_headers(call.trace_id, ranking.model, ranking.cost) | call.headers
     return Response(msgspec.json.encode(shape), headers=headers, media_type="application/json")
 
 
