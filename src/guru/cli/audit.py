@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -44,7 +45,13 @@ async def list_entries(
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
-        wanted = {"actor": actor, "action": action, "from": start, "to": end, "organisation": organisation}
+        wanted = {
+            "actor": actor,
+            "action": action,
+            "from": moment(start),
+            "to": moment(end),
+            "organisation": organisation,
+        }
         found = await client.get("/api/v1/audit", limit=limit, **wanted)
     if as_json:
         print_json(found)
@@ -59,6 +66,17 @@ async def list_entries(
             change,
         )  # fmt: skip
     print_table(console(), table)
+
+
+def moment(text: str | None) -> str | None:
+    """A date or a time as the API takes it; UTC where it does not say."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a time; write 2026-01-31 or 2026-01-31T12:00.") from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).isoformat()
 
 
 @command.command
