@@ -339,7 +339,7 @@ async def gateway(home, text):
             await task
         url = address(listener)
         connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120)) as session:
             yield Gateway(home, file, url, app, session)
     finally:
         server.should_exit = True
@@ -377,7 +377,7 @@ def configuration(*providers, alias="", deployments=None, kinds=None, options=""
     return f"{text}\n[models.robust]\ndeployments = [{deployments}]\n{alias}\n{more}\n"
 
 
-async def until(condition, what="it did not come to be", seconds=20.0):
+async def until(condition, what="it did not come to be", seconds=60.0):
     """Wait for a condition, not for a time."""
     try:
         async with asyncio.timeout(seconds):

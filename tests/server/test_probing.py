@@ -40,7 +40,6 @@ class Remote:
 @pytest.fixture
 def health(monkeypatch):
     monkeypatch.setattr(probing, "ROUND", 0.001)
-    monkeypatch.setattr(probes, "LONGEST", 0.02)
     deployments = [Deployment(model=f"{name}/m{number}") for name in ("a", "b") for number in range(MODELS)]
     settings = Settings(
         providers={name: ProviderSettings(health_seconds=0.001) for name in ("a", "b")},
@@ -54,7 +53,8 @@ def alive(health, name):
     return {one.alive for one in health._router.deployments() if one.model.startswith(f"{name}/")}
 
 
-async def test_a_provider_that_says_nothing_stops_no_check_of_another(health):
+async def test_a_provider_that_says_nothing_stops_no_check_of_another(health, monkeypatch):
+    monkeypatch.setattr(probes, "LONGEST", 0.02)
     health._remote.states |= {"a": "silent", "b": "away"}
     health.open()
     try:
@@ -63,6 +63,7 @@ async def test_a_provider_that_says_nothing_stops_no_check_of_another(health):
                 assert not health._task.done()
                 await asyncio.sleep(0.001)
         assert alive(health, "a") == {False}
+        monkeypatch.setattr(probes, "LONGEST", 60)
         health._remote.states |= {"a": "there", "b": "there"}
         async with asyncio.timeout(20):
             while alive(health, "a") | alive(health, "b") != {True}:
