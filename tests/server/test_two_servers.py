@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import time
 from collections import Counter
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 CLIENTS = 64
 ANSWER_TOKENS = 10
-LONGEST = 60
+LONGEST = 180
 """Seconds that anything here may take; nothing is measured by it."""
 CONFIG = """
 [server]
@@ -238,8 +239,10 @@ def test_limits_are_limits_of_both_together(run):
             await pair.until(free_again)
 
         # Money: a hundred cents, a cent each.
+        days = {datetime.now(UTC).date()}
         answers = await hammer(pair, "money", lambda found: refused_by_both(found) and len(found) > 300)
-        assert pair.upstream.served["money"] == 100
+        days.add(datetime.now(UTC).date())
+        assert 100 <= pair.upstream.served["money"] <= 100 * len(days)
         codes = {body["error"]["code"] for _, status, *_, body in answers if status == 429}
         assert codes == {"insufficient_quota"}
 

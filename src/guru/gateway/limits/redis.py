@@ -248,6 +248,8 @@ class RedisLimits:
         async with self._telling:
             if check.keys[0] in self._told:
                 return  # by somebody else while we waited
+            if not self._there.is_set():
+                raise ConnectionError("Redis is away")
             rule = check.rule
             spent = await self._spent(rule.scope, rule.tenant, rule.id, check.starts) if self._spent else 0.0
             await self._ask("begin", "", [check], [(nanodollars(spent), int(check.ends * 1000))])
