@@ -32,7 +32,7 @@ from semantic_cache import Ask, Guru, embed, peer
 from guru.gateway.cache.guards import NEGATION, NUMBERS, may_be_shared
 
 THRESHOLDS = (0.75, 0.8, 0.85, 0.9, 0.95)
-PEER_THRESHOLDS = (0.8, 0.9, 0.95, 0.975)
+PEER_THRESHOLDS = (0.8, 0.975, 0.9, 0.95)
 UNITS = (("kilometers", "miles"), ("kg", "pounds"), ("meters", "feet"), ("hours", "days"), ("dollars", "euros"),
          ("weeks", "months"), ("days", "weeks"), ("months", "years"), ("inches", "centimeters"))  # fmt: skip
 

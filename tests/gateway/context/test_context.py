@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from guru.config import AliasSettings, ContextSettings, Deployment, Settings
 from guru.errors import ContextTooLong
-from guru.gateway.context import Context
-from guru.gateway.context.asking import pieces
+from guru.gateway.context import Context, summarize
+from guru.gateway.context.asking import Asker, pieces
 from guru.gateway.context.mapreduce import replaced, split_question
 from guru.gateway.context.turns import window
 from guru.gateway.cost import tokens
@@ -18,6 +18,8 @@ from guru.types import (
     Delta,
     Finished,
     FunctionCall,
+    ImagePart,
+    ImageUrl,
     Message,
     Started,
     TextPart,
@@ -137,7 +139,8 @@ async def test_a_question_that_is_too_long_itself_is_an_error():
 @pytest.mark.parametrize("policy", ["window", "summarize", "map-reduce"])
 async def test_a_model_whose_size_nobody_knows(policy):
     model = Model(2000, tells=False)
-    events = await chat(around(model, policy), ask(("system", "Be brief."), *TURNS, ("user", "So?")))
+    request = ask(("system", "Be brief."), *TURNS, ("user", "So?"), max_tokens=10)
+    events = await chat(around(model, policy), request)
     assert events[-1].extra["guru"]["context"]["policy"] in {policy, "window"}
 
 
@@ -153,7 +156,7 @@ async def test_older_turns_become_a_summary_once():
     events = await chat(around_it, request)
     *_, final = model.requests
     assert final.messages[0].content == "Be brief."
-    assert final.messages[1].role == "system"
+    assert final.messages[1].role == "user"  # what users said is no instruction
     assert "noted" in final.messages[1].text
     assert final.messages[-1].content == "So?"
     note = events[-1].extra["guru"]["context"]
@@ -165,6 +168,59 @@ async def test_older_turns_become_a_summary_once():
     assert asked > 1
     await chat(around_it, request)
     assert len(model.requests) == asked + 1
+
+
+async def test_a_summary_names_what_it_cannot_show():
+    model = Model(1400)
+    picture = [TextPart("What is this? " + LONG), ImagePart(ImageUrl("data:image/png;base64,AAAA"))]
+    shown = Message(role="user", content=picture)
+    await chat(around(model, "summarize"), ask(shown, ("assistant", "A mill."), *TURNS[:2], ("user", "So?")))
+    assert "(shows an image)" in "".join(message.text for sent in model.requests[:-1] for message in sent.messages)
+
+
+async def test_summaries_stay_small(monkeypatch):
+    summaries = summarize.Summaries()
+    monkeypatch.setattr(summarize, "LARGEST", 30)
+    for number in range(9):
+        asker = Asker(Model(5000), ask(("user", "Hi")))
+        found = await summaries.of([Message(role="user", content=str(number))], asker, 64, 1000)
+        assert "noted" in found.text
+    assert len(summaries._kept) == 4  # of 7 characters each
+
+
+class CountsMore(Model):
+    """Counts half as many tokens more than we do, as small models with vocabularies of their own may."""
+
+    async def chat(self, request):
+        if count_prompt(self.name, request) * 3 // 2 > self.holds:
+            self.requests.append(request)
+            raise ContextTooLong("more than it holds")
+        async for event in super().chat(request):
+            yield event
+
+
+@pytest.mark.parametrize("policy", ["window", "summarize"])
+async def test_what_was_counted_too_low_is_made_shorter_again(policy):
+    model = CountsMore(1400, name="local/small")
+    request = ask(("system", "Be brief."), *TURNS, ("user", "So?"), max_tokens=10)
+    events = await chat(around(model, policy), request)
+    assert events[-1].extra["guru"]["context"]["policy"] == policy
+    assert len(model.requests) > 1
+    assert model.requests[-1].messages[0].content == "Be brief."
+    assert model.requests[-1].messages[-1].content == "So?"
+
+
+async def test_a_model_that_refuses_everything_is_heard_in_the_end():
+    class Never(Model):
+        async def chat(self, request):
+            self.requests.append(request)
+            raise ContextTooLong("never")
+            yield
+
+    model = Never(1400)
+    with pytest.raises(ContextTooLong, match="never"):
+        await chat(around(model, "window"), ask(*TURNS, ("user", "So?")))
+    assert len(model.requests) <= 4
 
 
 async def test_a_long_text_is_read_in_parts():

@@ -30,6 +30,8 @@ SLACK: Final = 1.1
 """How far a count that is no exact one may be over the limit before it is said to be too long."""
 SHRINK: Final = 0.75
 """Of the prompt that a provider refused, where it is not known how much it holds."""
+TRIES: Final = 3
+"""Times that a prompt is made to fit, each time shorter, before the refusal is shown."""
 PLAIN: Final = ContextSettings()
 
 Larger = Callable[[str], ChatModel]
@@ -86,7 +88,6 @@ class FittingModel:
     async def _fit(self, request: ChatRequest, limit: int) -> AsyncGenerator[Event]:
         tokens = count_prompt(self.name, request) if limit else 0
         room = limit - self._reserved(request, limit)
-        change: Change | None = None
         if not limit or tokens <= room or (self._settings.policy == "error" and not self._settings.larger):
             slack = 1.0 if vocabulary(self.name)[1] == 1.0 else SLACK
             if limit and tokens > limit * slack:
@@ -104,17 +105,29 @@ class FittingModel:
                     raise
             tokens = tokens or count_prompt(self.name, request)
             room = min(room, int(tokens * SHRINK)) if limit else int(tokens * SHRINK)
-        if self._settings.larger and (other := self._larger_for(request)) is not None:
-            note = {"policy": "larger", "model": self._settings.larger}
-            change, model = Change(request, note, Usage()), other
-        else:
-            change, model = await self._change(request, tokens, room, limit), self._inner
-        async with aclosing(model.chat(change.request)) as events:  # type: ignore[type-var]
-            async for event in events:
-                if isinstance(event, Completed):
-                    add(event.usage, change.used)
-                    event.extra = event.extra | {"guru": {"context": change.note}}
-                yield event
+        model: ChatModel = self._inner
+        used = Usage()
+        for tries in range(TRIES):
+            begun = False
+            try:
+                if self._settings.larger and (other := self._larger_for(request)) is not None:
+                    note, model = {"policy": "larger", "model": self._settings.larger}, other
+                    change = Change(request, note, Usage())
+                else:
+                    change = await self._change(request, tokens, room, limit)
+                add(used, change.used)
+                async with aclosing(model.chat(change.request)) as events:  # type: ignore[type-var]
+                    async for event in events:
+                        begun = begun or isinstance(event, Delta)
+                        if isinstance(event, Completed):
+                            add(event.usage, used)
+                            event.extra = event.extra | {"guru": {"context": change.note}}
+                        yield event
+                return
+            except ContextTooLong:  # counted too low: not every model's tokens are known exactly
+                if begun or model is not self._inner or tries == TRIES - 1:
+                    raise
+                room = int(room * SHRINK)
 
     def _reserved(self, request: ChatRequest, limit: int) -> int:
         """Tokens kept free for the answer."""
