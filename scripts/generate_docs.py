@@ -18,6 +18,9 @@ HEAD = """\
 
 This page is written by `make format` from the commands' own help. Every command takes `--home DIR`, and `--json`
 where it prints data. Exit status: 0 done, 1 failed (the reason and what to do about it are on stderr), 2 used wrongly.
+That holds for `guru up` too: a port that is taken, a home that cannot be written, a full disk, a damaged database, a
+second server on the home or a wrong configuration is one message with status 1. A traceback is a mistake of Guru's:
+please report it.
 
 A command speaks to the server that runs on the home; when none runs, it does the work itself, with the same code.
 Without a terminal the output is plain text; `NO_COLOR` is honoured.

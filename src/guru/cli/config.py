@@ -71,6 +71,8 @@ async def look(file: Path | None, home: Path, *, connect: bool) -> list[JSON]:
     except ConfigurationError as error:
         settings, problems = None, [error]
     found = [to_finding(error.param or "file", "error", error.message, error.hint) for error in problems]
+    for finding in found:  # a message may begin with the place that is shown before it
+        finding["message"] = finding["message"].removeprefix(f"{finding['place']} ")
     for name, near in misnamed_variables(os.environ):
         hint = f"Did you mean {near}?" if near else None
         found.append(to_finding(name, "warning", "No setting is called like this variable.", hint))
