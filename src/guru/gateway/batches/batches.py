@@ -29,8 +29,9 @@ from guru.store.tables import batch_lines, batches
 JSON = dict[str, Any]
 WINDOW: Final = re.compile(r"(\d{1,3})([hd])")
 LONGEST: Final = 14 * 86400
-MOST: Final = 1000
-"""Batches that are under way at a time. Most wait for a provider; `[batches] at_once` is for those that ask here."""
+MOST: Final = 32
+"""Batches that are under way at a time, each with a heartbeat in the database. Most of them wait for a provider;
+`[batches] at_once` is for those that ask here."""
 TIMES: Final = (
     "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "cancelling_at", "cancelled_at",
     "expires_at", "expired_at",
