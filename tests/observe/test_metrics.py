@@ -43,5 +43,5 @@ def test_names_that_callers_make_up_do_not_fill_the_memory():
         trace = Trace(f"tr_{number}", "local", "chat")
         trace.model = f"up/{number}"
         metrics.count(trace.record())
-    assert len(metrics.requests.values) == MOST_MODELS + 1
-    assert metrics.requests.values["chat", "other", "ok"] == 100
+    assert len(metrics.requests.counted) == MOST_MODELS + 1
+    assert metrics.requests.counted["chat", "other", "ok"].number == 100

@@ -98,8 +98,8 @@ class Road:
         reservation = None
         try:
             with trace.span(caller.route):
-                model = self._model(request, caller, trace)
                 prompt, answer = self.tokens.estimate(request)
+                model = self._model(request, caller, trace, prompt)
                 cost = self.prices.estimate(model.name, prompt, answer)
                 reservation = await admit(self.limiter, caller, request.model, prompt + answer, cost)
                 yield Started(model=model.name, trace_id=trace.id)
@@ -139,7 +139,7 @@ class Road:
         self._metrics.count(record)
         return record
 
-    def _model(self, request: Request, caller: Caller, trace: Trace) -> ChatModel:
+    def _model(self, request: Request, caller: Caller, trace: Trace, tokens: int) -> ChatModel:
         """The model that answers: routed, with a context that fits, behind the cache."""
 
         def attempt(model: ChatModel, deployment: Deployment) -> ChatModel:
@@ -156,7 +156,7 @@ class Road:
         trace.model = model.name
         alias = self._settings.models.get(request.model)
         if self._context is not None and isinstance(request, ChatRequest):
-            model = self._context.model(model, request.model, route)
+            model = self._context.model(model, request.model, route, tokens if request.guru is None else None)
         if self.cache is not None:
             model = self.cache.model(model, caller, alias.cache if alias else None)
         return model

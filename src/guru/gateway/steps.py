@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from guru.config import Deployment
@@ -35,7 +35,7 @@ class Reservation(Protocol):
     """What a request may use, held until it is known what it used."""
 
     @property
-    def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    def headers(self) -> Mapping[str, str]: ...
 
     def settle(self, tokens: int, cost: float) -> None: ...
 
@@ -53,16 +53,18 @@ async def admit(
     if limiter is None:
         return None
     reservation = await limiter.admit(caller, model, tokens, cost or 0.0)
-    for name, value in reservation.headers:
-        caller.headers[name.decode()] = value.decode()
+    caller.headers.update(reservation.headers)
     return reservation
 
 
 def settle(reservation: Reservation | None, calls: Sequence[CallRecord]) -> None:
     """Give back what was reserved too much, or take the rest."""
     if reservation is not None:
-        tokens = sum(call.prompt_tokens + call.completion_tokens for call in calls)
-        reservation.settle(tokens, sum(call.cost or 0.0 for call in calls))
+        tokens, cost = 0, 0.0
+        for call in calls:
+            tokens += call.prompt_tokens + call.completion_tokens
+            cost += call.cost or 0.0
+        reservation.settle(tokens, cost)
 
 
 class Prices(Protocol):
@@ -90,8 +92,13 @@ class PromptMarks(Protocol):
 
 
 class Context(Protocol):
-    def model(self, inner: ChatModel, name: str, larger: Callable[[str], ChatModel]) -> ChatModel:
-        """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name."""
+    def model(
+        self, inner: ChatModel, name: str, larger: Callable[[str], ChatModel], tokens: int | None = None
+    ) -> ChatModel:
+        """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name.
+
+        `tokens` are the prompt's, estimated, where they are known and the prompt stays as it is.
+        """
         ...
 
 

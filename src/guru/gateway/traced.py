@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from operator import attrgetter
 from typing import Any
 
 from guru.errors import UNSENT
@@ -28,6 +29,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
     kind: tuple(field for field in kind.__struct_fields__ if field not in NOT_PARAMETERS)
     for kind in (ChatRequest, TextRequest)
 }
+VALUES = {kind: attrgetter(*fields) for kind, fields in FIELDS.items()}
 
 
 class TracedModel:
@@ -51,8 +53,14 @@ class TracedModel:
         self._variant = variant
         self._content = content
         self.name = model.name
-        self.context_length = model.context_length
-        self.small: bool = getattr(model, "small", False)
+
+    @property
+    def small(self) -> bool:
+        return getattr(self._model, "small", False)
+
+    @property
+    def context_length(self) -> int:
+        return self._model.context_length
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         return self._record("chat", request, self._model.chat(request))
@@ -194,5 +202,6 @@ def describe(request: ChatRequest | TextRequest, span: Span) -> None:
 
 def parameters(request: Sampling) -> dict[str, Any]:
     """What the caller asked for, apart from the prompt and what was left at its default."""
-    values = [(name, getattr(request, name)) for name in FIELDS.get(type(request), FIELDS[ChatRequest])]
+    kind = TextRequest if isinstance(request, TextRequest) else ChatRequest
+    values = zip(FIELDS[kind], VALUES[kind](request), strict=True)
     return {name: value for name, value in values if value or (value == 0 and value is not False)}

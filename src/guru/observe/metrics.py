@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from guru.observe.spans import TraceRecord
+from guru.observe.spans import CallRecord, TraceRecord
 
 Labels = tuple[str, ...]
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -26,6 +26,15 @@ class Metric(Protocol):
     def lines(self) -> Iterable[str]: ...
 
 
+class Count:
+    """A number that only grows."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0.0
+
+
 class Counter:
     """A number that only grows, per combination of label values."""
 
@@ -35,14 +44,36 @@ class Counter:
         self.name = name
         self.help = help
         self.labels = labels
-        self.values: dict[Labels, float] = {} if labels else {(): 0.0}
+        self.counted: dict[Labels, Count] = {} if labels else {(): Count()}
 
     def add(self, *values: str, amount: float = 1.0) -> None:
-        self.values[values] = self.values.get(values, 0.0) + amount
+        self.of(values).number += amount
+
+    def of(self, values: Labels) -> Count:
+        """The number with these label values."""
+        found = self.counted.get(values)
+        if found is None:
+            found = self.counted[values] = Count()
+        return found
 
     def lines(self) -> Iterable[str]:
-        for values, value in self.values.items():
-            yield f"{self.name}{label_set(self.labels, values)} {number(value)}"
+        for values, count in self.counted.items():
+            yield f"{self.name}{label_set(self.labels, values)} {number(count.number)}"
+
+
+class Observed:
+    """The observations of one combination of label values."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
 
 
 class Histogram:
@@ -55,25 +86,26 @@ class Histogram:
         self.help = help
         self.labels = labels
         self.bounds = bounds
-        self.counts: dict[Labels, list[int]] = {}
-        self.sums: dict[Labels, float] = {}
+        self.observed: dict[Labels, Observed] = {}
 
     def observe(self, *values: str, value: float) -> None:
-        counts = self.counts.get(values)
-        if counts is None:
-            counts = self.counts[values] = [0] * (len(self.bounds) + 1)
-            self.sums[values] = 0.0
-        counts[bisect_left(self.bounds, value)] += 1
-        self.sums[values] += value
+        self.of(values).observe(value)
+
+    def of(self, values: Labels) -> Observed:
+        """What was observed with these label values."""
+        found = self.observed.get(values)
+        if found is None:
+            found = self.observed[values] = Observed(self.bounds)
+        return found
 
     def lines(self) -> Iterable[str]:
         names = (*self.labels, "le")
-        for values, counts in self.counts.items():
+        for values, observed in self.observed.items():
             total = 0
-            for bound, count in zip((*map(number, self.bounds), "+Inf"), counts, strict=True):
+            for bound, count in zip((*map(number, self.bounds), "+Inf"), observed.counts, strict=True):
                 total += count
                 yield f"{self.name}_bucket{label_set(names, (*values, bound))} {total}"
-            yield f"{self.name}_sum{label_set(self.labels, values)} {number(self.sums[values])}"
+            yield f"{self.name}_sum{label_set(self.labels, values)} {number(observed.sum)}"
             yield f"{self.name}_count{label_set(self.labels, values)} {total}"
 
 
@@ -114,6 +146,8 @@ class Metrics:
         self.cost = Counter("guru_cost_usd_total", "US dollars, where the price is known.", ("model",))
         self.errors = Counter("guru_errors_total", "Answers that were errors.", ("type",))
         self._models: set[str] = set()
+        self._of_requests: dict[Labels, OfRequests] = {}
+        self._of_calls: dict[Labels, OfCalls] = {}
         self._metrics: list[Metric] = [
             self.requests, self.duration, self.first_token, self.cache, self.calls, self.call_duration, self.tokens,
             self.cost, self.errors,
@@ -121,21 +155,17 @@ class Metrics:
 
     def count(self, record: TraceRecord) -> None:
         """Count a request that has ended, and the calls of models that it took."""
-        self.requests.add(record.route, self._label(record.model or "none"), record.status)
-        self.duration.observe(record.route, value=record.duration)
-        if record.first_token is not None:
-            self.first_token.observe(record.route, value=record.first_token)
-        self.cache.add(record.cache)
+        request = (record.route, self._label(record.model or "none"), record.status, record.cache)
+        counters = self._of_requests.get(request)
+        if counters is None:
+            counters = self._of_requests[request] = OfRequests(self, *request)
+        counters.count(record)
         for call in record.calls:
-            model = self._label(call.model)
-            self.calls.add(model, call.status)
-            self.call_duration.observe(model, value=call.seconds)
-            self.tokens.add(model, "prompt", amount=call.prompt_tokens)
-            self.tokens.add(model, "completion", amount=call.completion_tokens)
-            if call.cached_tokens:
-                self.tokens.add(model, "cached", amount=call.cached_tokens)
-            if call.cost:
-                self.cost.add(model, amount=call.cost)
+            kind = (self._label(call.model), call.status)
+            counted = self._of_calls.get(kind)
+            if counted is None:
+                counted = self._of_calls[kind] = OfCalls(self, *kind)
+            counted.count(call)
 
     def _label(self, model: str) -> str:
         """The model's name, or `other` when there are too many."""
@@ -157,6 +187,44 @@ class Metrics:
             lines.append(f"# TYPE {metric.name} {metric.kind}")
             lines.extend(metric.lines())
         return "\n".join(lines) + "\n"
+
+
+class OfRequests:
+    """What counts the requests of one route, model, status and place in the cache, looked up once."""
+
+    def __init__(self, metrics: Metrics, route: str, model: str, status: str, cache: str) -> None:
+        self._requests = metrics.requests.of((route, model, status))
+        self._cache = metrics.cache.of((cache,))
+        self._duration = metrics.duration.of((route,))
+        self._metrics, self._route = metrics, route
+
+    def count(self, record: TraceRecord) -> None:
+        self._requests.number += 1
+        self._cache.number += 1
+        self._duration.observe(record.duration)
+        if record.first_token is not None:
+            self._metrics.first_token.of((self._route,)).observe(record.first_token)
+
+
+class OfCalls:
+    """What counts the calls of one model that ended in one way, looked up once."""
+
+    def __init__(self, metrics: Metrics, model: str, status: str) -> None:
+        self._calls = metrics.calls.of((model, status))
+        self._duration = metrics.call_duration.of((model,))
+        self._prompt = metrics.tokens.of((model, "prompt"))
+        self._completion = metrics.tokens.of((model, "completion"))
+        self._metrics, self._model = metrics, model
+
+    def count(self, call: CallRecord) -> None:
+        self._calls.number += 1
+        self._duration.observe(call.seconds)
+        self._prompt.number += call.prompt_tokens
+        self._completion.number += call.completion_tokens
+        if call.cached_tokens:
+            self._metrics.tokens.add(self._model, "cached", amount=call.cached_tokens)
+        if call.cost:
+            self._metrics.cost.add(self._model, amount=call.cost)
 
 
 def label_set(names: Labels, values: Labels) -> str:

@@ -66,6 +66,10 @@ class InnerExchange(Exchange):
         self.response_started = True
         self.status, self._answer_headers = status, dict(headers)
 
+    async def respond(self, lines: bytes, body: bytes) -> None:
+        self.start(200, [])
+        self.write(body, more=False)
+
     def write(self, data: bytes, *, more: bool) -> None:
         self._parts.append(data)
         if not more:

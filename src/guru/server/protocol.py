@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -39,7 +39,7 @@ class Exchange:
 
     __slots__ = (
         "_chunked", "_chunks", "_expect_continue", "_finished", "_flow", "_head", "_left", "_size", "_told",
-        "_transport", "_waiter", "disconnected", "extra", "keep_alive", "method", "more_body", "on_gone",
+        "_transport", "_waiter", "always", "disconnected", "extra", "keep_alive", "method", "more_body", "on_gone",
         "response_complete", "response_started", "scope",
     )  # fmt: skip
 
@@ -58,6 +58,8 @@ class Exchange:
         self.keep_alive = keep_alive
         self.extra: list[tuple[bytes, bytes]] = []
         """Headers that the answer carries too, unless it says something else itself."""
+        self.always = NOTHING
+        """More of them, which every answer of the server has."""
         self.on_gone: Callable[[], None] | None = None
         """Called when the client goes away before the answer is complete."""
         self.disconnected = False
@@ -167,6 +169,7 @@ class Exchange:
                 continue
             lines.append(line(name, value))
         lines += [line(name, value) for name, value in self.extra if name not in given]
+        lines += self.always.lines_without(given)
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
         if not framed and self.method != "HEAD" and status not in (204, 304):
@@ -178,6 +181,23 @@ class Exchange:
             self._head = b"".join(lines)  # its body follows at once: one packet, one system call
         else:
             self._transport.write(b"".join(lines))
+
+    async def respond(self, lines: bytes, body: bytes) -> None:
+        """Send a whole answer with the status 200 in one packet. `lines` are headers as `header_lines` makes them."""
+        if self._flow.write_paused and not self.disconnected:
+            await self._flow.drain()
+        if self.disconnected:
+            return
+        if self.response_started:
+            raise RuntimeError("The answer has begun already.")
+        self.response_started, self._expect_continue = True, False
+        extra = b"".join([b"%b: %b\r\n" % pair for pair in self.extra])
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\n%b%b%b%bcontent-length: %d\r\n\r\n%b"
+            % (lines, extra, self.always.lines, close, len(body), body)
+        )
+        self._complete()
 
     def write(self, data: bytes, *, more: bool) -> None:
         """Send some of the body, at once. Raises `RuntimeError` when it does not fit its announced length."""
@@ -244,6 +264,27 @@ def exchange_of(receive: Receive) -> Exchange:
     return found
 
 
+class Constant:
+    """Headers that never change, encoded once."""
+
+    def __init__(self, headers: Headers) -> None:
+        self._each = {name: line(name, value) for name, value in headers}
+        self.lines = b"".join(self._each.values())
+
+    def lines_without(self, names: set[bytes]) -> list[bytes]:
+        """Those whose names are others."""
+        if names.isdisjoint(self._each):
+            return [self.lines]
+        return [line for name, line in self._each.items() if name not in names]
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Headers as they are sent. Raises `RuntimeError` for what would be more than one."""
+    if not "".join(headers.values()).isprintable():
+        return b"".join([line(name.encode(), value.encode()) for name, value in headers.items()])
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
+
+
 def line(name: bytes, value: bytes) -> bytes:
     """One header. Raises `RuntimeError` for what would be more than one."""
     if name not in CHECKED:
@@ -254,6 +295,9 @@ def line(name: bytes, value: bytes) -> bytes:
     if BREAKS.search(value):
         raise RuntimeError(f"The value of the header {name.decode()} has control characters.")
     return b"%b: %b\r\n" % (name, value)
+
+
+NOTHING = Constant(())
 
 
 class Protocol(HttpToolsProtocol):

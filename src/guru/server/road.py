@@ -13,7 +13,7 @@ from guru.errors import GuruError
 from guru.server import sse
 from guru.server.endpoint import Call
 from guru.server.errors import as_guru_error
-from guru.server.protocol import exchange_of
+from guru.server.protocol import exchange_of, header_lines
 from guru.server.sse import ClientGone, EventStream, while_connected
 from guru.types import Completed, Event, Started
 
@@ -66,15 +66,10 @@ class Whole:
 
     def __init__(self, body: bytes, headers: dict[str, str]) -> None:
         self.body = body
-        self._headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            *[(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-        ]
+        self._lines = b"content-type: application/json\r\n" + header_lines(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
-        await send({"type": "http.response.body", "body": self.body})
+        await exchange_of(receive).respond(self._lines, self.body)
 
 
 def road_headers(trace_id: str, model: str, cost: float | None = 0.0, cache: str = "miss") -> dict[str, str]:

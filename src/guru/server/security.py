@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 from guru.errors import Forbidden, GuruError
 from guru.server.bodies import too_large
 from guru.server.errors import error_response
-from guru.server.protocol import Exchange, exchange_of
+from guru.server.protocol import Constant, Exchange, exchange_of
 from guru.store.ids import new_id
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -25,13 +25,15 @@ CONTENT_POLICY = (
     b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     b"form-action 'self'; frame-ancestors 'self'"
 )
-HEADERS = [
-    (b"content-security-policy", CONTENT_POLICY),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
+ALWAYS = Constant(
+    [
+        (b"content-security-policy", CONTENT_POLICY),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+    ]
+)
 
 
 class Gate:
@@ -69,33 +71,29 @@ class Gate:
             return
         exchange = exchange_of(receive)
         exchange.extra.append((b"x-request-id", trace_id.encode()))
-        exchange.extra += HEADERS
-        refusal = self._refuse(scope)
+        exchange.always = ALWAYS
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        refusal = self._refuse(scope, headers)
         if refusal is not None:
             await error_response(scope, refusal)(scope, receive, send)
             return
         app = self._doors.get((scope["method"], scope["path"]), self.app)
-        await app(scope, self._limited(scope, receive, exchange), send)
+        if b"content-length" not in headers and scope["method"] not in SAFE_METHODS:
+            receive = Counting(exchange, self._max_body)  # where the size was not announced
+        await app(scope, receive, send)
 
     async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A browser opens a socket to any site without asking: its page's origin is looked at as for a change."""
-        refusal = self._refuse(scope)
+        refusal = self._refuse(scope, dict(scope["headers"]))
         if refusal is not None:
             await WebSocket(scope, receive, send).send_denial_response(error_response(scope, refusal))
             return
         await self.app(scope, receive, send)
 
-    def _limited(self, scope: Scope, receive: Receive, exchange: Exchange) -> Receive:
-        """`receive`, counting where the size was not announced."""
-        if scope["method"] in SAFE_METHODS or any(name == b"content-length" for name, _ in scope["headers"]):
-            return receive
-        return Counting(exchange, self._max_body)
-
-    def _refuse(self, scope: Scope) -> GuruError | None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> GuruError | None:
         over_network = scope["server"] is None or scope["server"][1] is not None  # a unix socket has no port
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        if over_network and not self._any_host and host_name(host) not in self._hosts:
+        if not self._any_host and over_network and host_name(host) not in self._hosts:
             return Forbidden(
                 f"The Host header names {host!r}, which is not a name of this server.",
                 hint="Use http://localhost, or add the name to [server] allowed_hosts.",

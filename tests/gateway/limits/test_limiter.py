@@ -98,7 +98,7 @@ async def test_tokens_are_reserved_as_estimated_and_settled_as_used():
         await limiter.admit(caller("k"), "m", 200, 0)
     first.settle(100, 0)
     first.settle(0, 0)  # a second time is void
-    assert dict((await limiter.admit(caller("k"), "m", 200, 0)).headers)[b"x-ratelimit-remaining-tokens"] == b"700"
+    assert dict((await limiter.admit(caller("k"), "m", 200, 0)).headers)["x-ratelimit-remaining-tokens"] == "700"
     with pytest.raises(RateLimited):
         await limiter.admit(caller("k"), "m", 701, 0)
 
@@ -150,8 +150,8 @@ async def test_a_request_that_one_limit_refuses_takes_nothing_from_the_others():
     )
     assert len(await admitted(limiter, caller("k", team="w"), 20, tokens=10)) == 1
     headers = dict((await limiter.admit(caller("k"), "m", 10, 0)).headers)
-    assert headers[b"x-ratelimit-remaining-requests"] == b"98"
-    assert headers[b"x-ratelimit-remaining-tokens"] == b"80"
+    assert headers["x-ratelimit-remaining-requests"] == "98"
+    assert headers["x-ratelimit-remaining-tokens"] == "80"
 
 
 async def test_a_budget_is_reserved_and_settled_and_begins_anew_with_the_month():
@@ -232,5 +232,5 @@ async def test_rules_of_several_sources_hold_together():
 async def test_without_limits_nothing_is_counted():
     limiter, _ = make()
     reservation = await limiter.admit(caller("k"), "m", 10**9, 10**9)
-    assert reservation.headers == []
+    assert reservation.headers == {}
     reservation.settle(1, 1)

@@ -160,7 +160,10 @@ class CachedModel:
         self._caller = caller
         self._mode = mode
         self.name = inner.name
-        self.small: bool = getattr(inner, "small", False)
+
+    @property
+    def small(self) -> bool:
+        return getattr(self._inner, "small", False)
 
     @property
     def context_length(self) -> int:

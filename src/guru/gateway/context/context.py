@@ -56,21 +56,30 @@ class Context:
     def reload(self, settings: Settings) -> None:
         self._aliases = {name: alias.context for name, alias in settings.models.items()}
 
-    def model(self, inner: ChatModel, name: str, larger: Larger) -> ChatModel:
-        """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name."""
-        return FittingModel(inner, self._aliases.get(name, PLAIN), larger, self._summaries)
+    def model(self, inner: ChatModel, name: str, larger: Larger, tokens: int | None = None) -> ChatModel:
+        """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name.
+
+        `tokens` are those of the prompt, by `estimate_tokens`, where they are known and the prompt stays as it is.
+        """
+        return FittingModel(inner, self._aliases.get(name, PLAIN), larger, self._summaries, tokens)
 
 
 class FittingModel:
     """A `ChatModel` whose prompts fit, or which says why not."""
 
-    def __init__(self, inner: ChatModel, settings: ContextSettings, larger: Larger, summaries: Summaries) -> None:
+    def __init__(
+        self, inner: ChatModel, settings: ContextSettings, larger: Larger, summaries: Summaries, tokens: int | None
+    ) -> None:
         self._inner = inner
+        self._tokens = tokens
         self._settings = settings
         self._larger = larger
         self._summaries = summaries
         self.name = inner.name
-        self.small: bool = getattr(inner, "small", False)
+
+    @property
+    def small(self) -> bool:
+        return getattr(self._inner, "small", False)
 
     @property
     def context_length(self) -> int:
@@ -82,7 +91,8 @@ class FittingModel:
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         # What is far from the limit takes no detour.
         limit = self._inner.context_length
-        far = limit and estimate_tokens(request) * SAFE + self._reserved(request, limit) <= limit
+        tokens = estimate_tokens(request) if self._tokens is None else self._tokens
+        far = limit and tokens * SAFE + self._reserved(request, limit) <= limit
         return self._inner.chat(request) if far else self._fit(request, limit)
 
     async def _fit(self, request: ChatRequest, limit: int) -> AsyncGenerator[Event]:

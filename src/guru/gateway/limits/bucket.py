@@ -55,3 +55,7 @@ class Bucket:
     def until_full(self) -> int:
         """Microseconds."""
         return -((self.level - self.full) // self.per_minute)
+
+    def measure(self) -> tuple[int, int, int]:
+        """What remains, the limit, and microseconds until it is full again."""
+        return self.remaining, self.per_minute, self.until_full

@@ -5,24 +5,23 @@ Source: https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-heade
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 Measure = tuple[int, int, int]
-"""Of one bucket: its limit, what remains, microseconds until it is full again."""
+"""Of one bucket: what remains, its limit, microseconds until it is full again."""
 
 
-def rate_headers(requests: Iterable[Measure], tokens: Iterable[Measure]) -> list[tuple[bytes, bytes]]:
+def rate_headers(requests: list[Measure], tokens: list[Measure]) -> dict[str, str]:
     """The headers of the bucket with the least left, for requests and for tokens."""
-    headers: list[tuple[bytes, bytes]] = []
-    for kind, measures in ((b"requests", requests), (b"tokens", tokens)):
-        if (measure := min(measures, key=lambda measure: measure[1], default=None)) is None:
-            continue
-        limit, remaining, reset = measure
-        headers += [
-            (b"x-ratelimit-limit-" + kind, str(limit).encode()),
-            (b"x-ratelimit-remaining-" + kind, str(remaining).encode()),
-            (b"x-ratelimit-reset-" + kind, duration(reset).encode()),
-        ]
+    headers: dict[str, str] = {}
+    if requests:
+        remaining, limit, reset = min(requests)
+        headers["x-ratelimit-limit-requests"] = str(limit)
+        headers["x-ratelimit-remaining-requests"] = str(remaining)
+        headers["x-ratelimit-reset-requests"] = duration(reset)
+    if tokens:
+        remaining, limit, reset = min(tokens)
+        headers["x-ratelimit-limit-tokens"] = str(limit)
+        headers["x-ratelimit-remaining-tokens"] = str(remaining)
+        headers["x-ratelimit-reset-tokens"] = duration(reset)
     return headers
 
 

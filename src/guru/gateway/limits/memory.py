@@ -103,24 +103,26 @@ class MemoryLimits:
         for account in accounts:
             if account.concurrency is not None and account.running >= account.concurrency:
                 raise self._refused(accounts, account, "concurrency", 0)
-            if account.requests is not None and (wait := account.requests.wait(1, now)):
+            bucket = account.requests
+            if bucket is not None and (wait := bucket.wait(1, now)):
                 raise self._refused(accounts, account, "requests", wait)
-            if account.tokens is not None:
-                if tokens * MINUTE > account.tokens.full:
+            bucket = account.tokens
+            if bucket is not None:
+                if tokens * MINUTE > bucket.full:
                     raise never_fits(account.rule, tokens)
-                if wait := account.tokens.wait(tokens, now):
+                if wait := bucket.wait(tokens, now):
                     raise self._refused(accounts, account, "tokens", wait)
             period = account.period
             if period is not None and (period.used >= account.limit or period.used + cost > account.limit):
                 raise self._refused(accounts, account, "budget", int((period.ends - self._now()) * 1e6))
         for account in accounts:
             account.running += 1
-            if account.requests is not None:
-                account.requests.take(1)
-            if account.tokens is not None:
-                account.tokens.take(tokens)
-            if account.period is not None:
-                account.period.used += cost
+            if (bucket := account.requests) is not None:
+                bucket.level -= MINUTE
+            if (bucket := account.tokens) is not None:
+                bucket.level -= tokens * MINUTE
+            if (period := account.period) is not None:
+                period.used += cost
         return MemoryReservation(accounts, tokens, cost)
 
     def _refused(self, accounts: Sequence[Account], account: Account, kind: Kind, wait: int) -> Exception:
@@ -142,6 +144,6 @@ class MemoryLimits:
 
 def measured(accounts: Sequence[Account]) -> Headers:
     return rate_headers(
-        [(b.per_minute, b.remaining, b.until_full) for account in accounts if (b := account.requests) is not None],
-        [(b.per_minute, b.remaining, b.until_full) for account in accounts if (b := account.tokens) is not None],
+        [bucket.measure() for account in accounts if (bucket := account.requests) is not None],
+        [bucket.measure() for account in accounts if (bucket := account.tokens) is not None],
     )

@@ -375,7 +375,7 @@ class RedisLimits:
 def measured(checks: Sequence[Check], measures: Sequence[int]) -> Headers:
     buckets = [check for check in checks if check.script_kind == "bucket"]
     found = [
-        (c.kind, (c.limit, left, full)) for c, left, full in zip(buckets, measures[::2], measures[1::2], strict=True)
+        (c.kind, (left, c.limit, full)) for c, left, full in zip(buckets, measures[::2], measures[1::2], strict=True)
     ]
     return rate_headers(
         [measure for kind, measure in found if kind == "requests"],

@@ -40,7 +40,7 @@ def refusal(rule: Rule, kind: Kind, wait: int, headers: Headers, ends: float = 0
             hint=f"Try again in {duration(wait)}.",
             retry_after=wait / 1e6,
         )
-    error.headers = {name.decode(): value.decode() for name, value in headers}
+    error.headers = headers
     return error
 
 

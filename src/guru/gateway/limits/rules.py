@@ -12,7 +12,7 @@ from guru.config import BudgetSettings, LimitSettings
 Scope = Literal["key", "user", "team", "model"]
 Spent = Callable[[Scope, str, str, float], Awaitable[float]]
 """US dollars spent by `(scope, tenant, id)` since a moment (seconds since 1970), as the usage ledger has it."""
-Headers = list[tuple[bytes, bytes]]
+Headers = dict[str, str]
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class Unlimited:
     headers: Headers
 
     def __init__(self) -> None:
-        self.headers = []
+        self.headers = {}
 
     def settle(self, tokens: int, cost: float) -> None:
         pass

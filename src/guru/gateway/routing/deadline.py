@@ -1,7 +1,7 @@
 """Time limits: on a whole request, until the first token, and on silence in the middle of a stream.
 
-One timer per attempt, not one per event: it looks how long the task has been waiting for the upstream, and sets
-itself again. Time that the caller takes to read is not the upstream's.
+One timer for all attempts, not one per event: it looks how long each task has been waiting for its upstream, and
+sets itself again. Time that the caller takes to read is not the upstream's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,40 @@ from guru.errors import ModelTimeout
 INFINITE = float("inf")
 
 
+class Alarm:
+    """One timer of the event loop, which rings for every watch. It belongs to the loop that it first rings in."""
+
+    __slots__ = ("_at", "_timer", "_watches")
+
+    def __init__(self) -> None:
+        self._watches: set[Watch] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._at = INFINITE
+
+    def add(self, watch: Watch, due: float) -> None:
+        """Look at `watch` at that time, and as often as it wants from then on."""
+        self._watches.add(watch)
+        if due < self._at:
+            self._set(due)
+
+    def remove(self, watch: Watch) -> None:
+        """Let go of a watch. The timer is left as it is: it rings once more, and finds nothing."""
+        self._watches.discard(watch)
+
+    def _set(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._at = due
+        self._timer = asyncio.get_running_loop().call_later(max(due - monotonic(), 0.001), self._ring)
+
+    def _ring(self) -> None:
+        self._timer, self._at = None, INFINITE
+        now = monotonic()
+        soonest = min((watch.check(now) for watch in tuple(self._watches)), default=INFINITE)
+        if soonest < self._at:
+            self._set(soonest)
+
+
 class Watch:
     """Interrupts whoever waits for an upstream for too long. All times are of `time.monotonic`.
 
@@ -23,11 +57,13 @@ class Watch:
     """
 
     __slots__ = (
-        "_begun", "_cancelling", "_ends", "_first", "_idle", "_loop", "_model", "_since", "_started", "_task", "_timer",
+        "_alarm", "_begun", "_cancelling", "_ends", "_first", "_idle", "_model", "_since", "_started", "_task",
         "_total", "fired",
     )  # fmt: skip
 
-    def __init__(self, model: str, *, ends: float, total: float, first_token: float | None, idle: float) -> None:
+    def __init__(
+        self, model: str, alarm: Alarm, *, ends: float, total: float, first_token: float | None, idle: float
+    ) -> None:
         """`ends` is when everything is over, `total` (seconds) what it is called in the error."""
         self._model = model
         self._started = monotonic()
@@ -41,14 +77,13 @@ class Watch:
         self.fired: str | None = None
         """What took too long, once it has interrupted a wait."""
         self._cancelling = 0
-        self._loop = asyncio.get_running_loop()
-        soonest = min(ends, self._first, self._started + idle) - self._started
-        self._timer: asyncio.TimerHandle | None = self._loop.call_later(max(soonest, 0.0), self._check)
+        self._alarm = alarm
+        alarm.add(self, min(ends, self._first, self._started + idle))
 
     def wait(self) -> None:
         """A wait for the upstream begins, in the current task."""
         self._since = monotonic()
-        self._task = asyncio.current_task(self._loop)
+        self._task = asyncio.current_task()
 
     def done(self) -> None:
         """The wait is over, with an event."""
@@ -59,9 +94,7 @@ class Watch:
         self._begun = True
 
     def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.remove(self)
         self._task = None
 
     def expired(self) -> ModelTimeout | None:
@@ -69,26 +102,25 @@ class Watch:
         if self.fired is None:
             return None
         message, self.fired = self.fired, None
-        task = asyncio.current_task(self._loop)
+        task = asyncio.current_task()
         if task is not None and task.uncancel() > self._cancelling:
             return None  # cancelled from outside as well
         return ModelTimeout(message, hint="Try again, or raise the alias's time limit.")
 
-    def _check(self) -> None:
-        now = monotonic()
+    def check(self, now: float) -> float:
+        """Interrupt the wait if it has taken too long; otherwise, when to look again."""
         waiting = self._task is not None
         idle_ends = self._since + self._idle if self._begun else INFINITE
         first_ends = INFINITE if self._begun else self._first
         due = min(self._ends, idle_ends if waiting else INFINITE, first_ends)
         if now >= due and self._task is not None:
-            self._timer = None
+            self._alarm.remove(self)
             self.fired = self._reason(due == self._ends, due == first_ends)
             self._cancelling = self._task.cancelling()
             self._task.cancel()
-            return
+            return INFINITE
         # Not due yet, or the caller is reading: look again.
-        after = min(due, now + self._idle) - now if now < due else 0.05
-        self._timer = self._loop.call_later(max(after, 0.001), self._check)
+        return min(due, now + self._idle) if now < due else now + 0.05
 
     def _reason(self, total: bool, first: bool) -> str:
         if total:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ class Journey:
         self._caller = caller
         self._wrap = wrap
         self._ask = ask
-        self._groups = router.chain(group)
+        self._fallbacks: Iterator[Group] | None = None
         self._turns: Turns | None = None
         self._first = True
         self._wanted: Target | None = None
@@ -81,13 +81,9 @@ class Journey:
                 turn = await self._turns.next(self.ends, self._larger_than)
                 if turn is not None:
                     return turn
-            group = next(self._groups, None)
-            if group is None:
+            if self._turns is not None and not self._fall_back():
                 return None
-            if self._turns is not None:
-                log.info("falling back from %s to %s", self._group.name, group.name)
-            self._group = group
-            self._first = True
+            group = self._group
             order = await self._router.order(group, self._asked, self._caller)
             self._wanted = order[0] if order else None
             self._turns = Turns(
@@ -96,6 +92,18 @@ class Journey:
             )  # fmt: skip
         return None
 
+    def _fall_back(self) -> bool:
+        """Go on with the next alias, if there is one."""
+        if self._fallbacks is None:
+            self._fallbacks = self._router.fallbacks(self._group)
+        group = next(self._fallbacks, None)
+        if group is None:
+            return False
+        log.info("falling back from %s to %s", self._group.name, group.name)
+        self._group = group
+        self._first = True
+        return True
+
     def _start(self, target: Target, ticket: int, *, hedge: bool = False) -> Attempt:
         settings, deployment = self._group.settings, target.deployment
         total = settings.timeout
@@ -103,8 +111,9 @@ class Journey:
         if deployment.timeout is not None and monotonic() + deployment.timeout < ends:
             total, ends = deployment.timeout, monotonic() + deployment.timeout
         watch = Watch(
-            target.model, ends=ends, total=total, first_token=settings.first_token_timeout, idle=settings.idle_timeout
-        )
+            target.model, self._router.alarm, ends=ends, total=total,
+            first_token=settings.first_token_timeout, idle=settings.idle_timeout,
+        )  # fmt: skip
         outcome = Outcome(
             alias=self._group.name, model=target.model, label=target.label, status="ok", first=self._first,
             trace_id=self._caller.trace_id,

@@ -69,6 +69,8 @@ def backoff(retry: int, random: random.Random) -> float:
 class Failures:
     """What was tried for a request, and how it failed: the source of the error that the caller sees."""
 
+    __slots__ = ("_name", "_skipped", "_tried", "_waits", "last")
+
     def __init__(self, name: str) -> None:
         self._name = name
         self._tried: dict[str, list[GuruError]] = {}

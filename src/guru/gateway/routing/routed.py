@@ -38,6 +38,8 @@ class RoutedModel:
     @property
     def context_length(self) -> int:
         """Tokens of the largest deployment. 0: unknown."""
+        if len(self._group.targets) == 1:
+            return self._group.targets[0].learn_context(self._router.models)
         return max(target.learn_context(self._router.models) for target in self._group.targets)
 
     @property

@@ -12,6 +12,7 @@ from guru.config import AliasSettings, Deployment, Settings
 from guru.errors import ModelNotFound
 from guru.gateway.identity import Caller
 from guru.gateway.routing.attempt import Outcome
+from guru.gateway.routing.deadline import Alarm
 from guru.gateway.routing.health import Health
 from guru.gateway.routing.journey import Wrap
 from guru.gateway.routing.plan import Asked, Group, Target
@@ -66,6 +67,7 @@ class Router:
         self.variants = variants
         self.sleep = sleep
         self.random = random.Random(seed)
+        self.alarm = Alarm()
         self._cost = cost
         self._clock = clock
         self._health: dict[str, Health] = {}
@@ -96,13 +98,17 @@ class Router:
         return group if group is not None else self._plain_group(name, chat)
 
     def chain(self, group: Group) -> Iterator[Group]:
-        """`group`, then its fallbacks and theirs, each once however they refer to each other.
+        """`group`, then its fallbacks and theirs."""
+        yield group
+        yield from self.fallbacks(group)
+
+    def fallbacks(self, group: Group) -> Iterator[Group]:
+        """Those of `group` and theirs, each once however they refer to each other.
 
         After them, where a reload has changed the alias meanwhile, what its name means now: the deployments that a
         request began with may be gone.
         """
         seen = {group.name}
-        yield group
         todo = list(group.settings.fallbacks)
         while todo:
             name = todo.pop(0)
