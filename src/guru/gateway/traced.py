@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from operator import attrgetter
 from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from guru.errors import UNSENT
 from guru.gateway.cost.prices import tier_of
@@ -25,11 +28,20 @@ from guru.types import (
 )
 
 NOT_PARAMETERS = {"model", "messages", "prompt", "tools", "guru", "metadata", "user", "stream"}
-FIELDS: dict[type, tuple[str, ...]] = {
-    kind: tuple(field for field in kind.__struct_fields__ if field not in NOT_PARAMETERS)
-    for kind in (ChatRequest, TextRequest)
-}
-VALUES = {kind: attrgetter(*fields) for kind, fields in FIELDS.items()}
+
+
+def shape(kind: type[Sampling]) -> tuple[Callable[..., Struct], Callable[[Sampling], tuple[Any, ...]]]:
+    """The parameters of a kind of request as a struct, which is encoded without its defaults, and how to read them."""
+    fields = [field for field in msgspec.structs.fields(kind) if field.name not in NOT_PARAMETERS]
+    members = [
+        (field.name, Any, msgspec.field(default_factory=field.default_factory))
+        if field.default_factory is not msgspec.NODEFAULT else (field.name, Any, field.default)
+        for field in fields
+    ]  # fmt: skip
+    return msgspec.defstruct("Parameters", members, omit_defaults=True), attrgetter(*(field.name for field in fields))
+
+
+CHAT, TEXT = shape(ChatRequest), shape(TextRequest)
 
 
 class TracedModel:
@@ -200,8 +212,7 @@ def describe(request: ChatRequest | TextRequest, span: Span) -> None:
         span.attributes[names.METADATA] = request.metadata
 
 
-def parameters(request: Sampling) -> dict[str, Any]:
+def parameters(request: ChatRequest | TextRequest) -> Struct:
     """What the caller asked for, apart from the prompt and what was left at its default."""
-    kind = TextRequest if isinstance(request, TextRequest) else ChatRequest
-    values = zip(FIELDS[kind], VALUES[kind](request), strict=True)
-    return {name: value for name, value in values if value or (value == 0 and value is not False)}
+    make, read = TEXT if isinstance(request, TextRequest) else CHAT
+    return make(*read(request))

@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect, Request
 
 from guru.errors import InvalidParameter, TooLarge
 from guru.models.wire.fields import NOT_JSON, not_json
-from guru.server.protocol import Exchange
 from guru.server.sse import ClientGone
 
 Shape = TypeVar("Shape")
@@ -24,12 +23,6 @@ PLACE = re.compile(r"(.*?)(?: - at `(?:key in )?\$\.?(.*)`)?$", re.DOTALL)
 
 async def read_body(request: Request, limit: int = MAX_JSON) -> bytes:
     """The whole body. Raises `TooLarge` as soon as it is known to be, and `ClientGone`."""
-    exchange = getattr(request.receive, "__self__", None)  # the exchange's own: nobody counts what comes
-    body = exchange.take() if isinstance(exchange, Exchange) else None
-    if body is not None:  # nearly always: it came in the same packet as the head
-        if len(body) > limit:
-            raise too_large(limit)
-        return body
     size = int(request.headers.get("content-length") or 0)
     if size > limit:
         raise too_large(limit)

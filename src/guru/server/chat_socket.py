@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from starlette.requests import Request
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -70,7 +69,7 @@ def take_key(socket: WebSocket) -> list[str]:
 
 def call_of(socket: WebSocket) -> Call:
     """What the doors of HTTP have. Whoever reads it needs no more than headers and scope, which a socket has too."""
-    return Call(cast(Request, socket))
+    return Call(socket.scope, socket.receive)
 
 
 class SocketConversation:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, get_type_hints
 
 import msgspec
-from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,8 +24,9 @@ from starlette.types import Receive, Scope, Send
 
 from guru.errors import Forbidden
 from guru.gateway.identity import LOCAL_TENANT, Caller
-from guru.server.bodies import decode, decode_query, read_body
+from guru.server.bodies import MAX_JSON, decode, decode_query, read_body
 from guru.server.errors import as_guru_error, error_response, on_http_exception, trace_id_of
+from guru.server.protocol import Exchange
 from guru.server.services import Services
 from guru.server.sse import ClientGone
 
@@ -38,18 +38,32 @@ encode = msgspec.json.Encoder().encode
 class Call:
     """One request on its way through a door."""
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        state: State = request.app.state
-        self.services: Services = state.services
-        self.trace_id = trace_id_of(request.scope)
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.services: Services = scope["app"].state.services
+        self.trace_id = trace_id_of(scope)
         self.headers: dict[str, str] = {}
         """What the road adds to the answer's headers."""
+        self._request: Request | None = None
         self._caller: Caller | None = None
+
+    @property
+    def request(self) -> Request:
+        """Starlette's view of it, for who needs more than the body."""
+        if self._request is None:
+            self._request = Request(self.scope, self.receive)
+        return self._request
+
+    async def body(self) -> bytes:
+        """The whole body. Raises `TooLarge` and `ClientGone`."""
+        exchange = getattr(self.receive, "__self__", None)  # the exchange's own: nobody counts what comes
+        body = exchange.take(MAX_JSON) if isinstance(exchange, Exchange) else None
+        return await read_body(self.request) if body is None else body
 
     def identify(self, door: str) -> Caller:
         """Who asks, at the door of that name. Raises `Unauthorized` and `Forbidden`."""
-        scope, directory = self.request.scope, self.services.directory
+        scope, directory = self.scope, self.services.directory
         inside: Caller | None = scope.get("guru.caller")
         if inside is not None:  # a line of a batch: whoever handed it in was let in then, and may be no longer
             directory.check(inside, door)
@@ -58,10 +72,11 @@ class Call:
             return self._caller
         # A Unix socket has no port: it is private to the command that opened it.
         private = scope["server"] is not None and scope["server"][1] is None
+        headers: dict[bytes, bytes] = scope.get("guru.headers") or dict(scope["headers"])
         self._caller = directory.authenticate(
-            scope["headers"], door, self.trace_id, trusted_local=private or not directory.needs_key
+            headers, door, self.trace_id, trusted_local=private or not directory.needs_key
         )
-        if (cache := cache_mode(scope["headers"])) != "on":
+        if (cache := cache_mode(headers)) != "on":
             self._caller = msgspec.structs.replace(self._caller, cache=cache)
         self.headers = self._caller.headers
         return self._caller
@@ -96,18 +111,14 @@ class Call:
         return any(self.services.directory.allows(caller, name) for name in names)
 
 
-def cache_mode(headers: Iterable[tuple[bytes, bytes]]) -> Literal["on", "off", "refresh"]:
+def cache_mode(headers: Mapping[bytes, bytes]) -> Literal["on", "off", "refresh"]:
     """What a request says of cached answers: `x-guru-cache: off` or `refresh`, or HTTP's own `cache-control`."""
-    for name, value in headers:
-        if name == b"x-guru-cache":
-            said = value.strip().lower()
-            return "off" if said == b"off" else "refresh" if said == b"refresh" else "on"
-        if name == b"cache-control":
-            if b"no-store" in value:
-                return "off"
-            if b"no-cache" in value:
-                return "refresh"
-    return "on"
+    said = headers.get(b"x-guru-cache")
+    if said is not None:
+        said = said.strip().lower()
+        return "off" if said == b"off" else "refresh" if said == b"refresh" else "on"
+    said = headers.get(b"cache-control", b"")
+    return "off" if b"no-store" in said else "refresh" if b"no-cache" in said else "on"
 
 
 class Endpoint:
@@ -152,28 +163,26 @@ class Endpoint:
         return Route(self.path, self, methods=[self.method], name=self.handler.__name__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
         try:
-            response = await self._respond(request)
+            response = await self._respond(Call(scope, receive))
         except ClientGone:
             return
         except HTTPException as error:
-            response = on_http_exception(request, error)
+            response = on_http_exception(Request(scope, receive), error)
         except Exception as error:
             shown = as_guru_error(error, trace_id_of(scope))
-            request.app.state.services.metrics.errors.add(type(shown).__name__)
+            scope["app"].state.services.metrics.errors.add(type(shown).__name__)
             response = error_response(scope, shown)
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Any:
-        call = Call(request)
+    async def _respond(self, call: Call) -> Any:
         if not self.public:
             self._admit(call)
-        arguments: dict[str, Any] = dict(request.path_params)
+        arguments: dict[str, Any] = dict(call.scope.get("path_params") or ())
         if self.takes_body:
-            arguments["body"] = decode(await read_body(request), self.body)
+            arguments["body"] = decode(await call.body(), self.body)
         if self.query is not None:
-            arguments["query"] = decode_query(request.query_params, self.query)
+            arguments["query"] = decode_query(call.request.query_params, self.query)
         result = await self.handler(call, **arguments)
         if callable(result):
             return result  # an ASGI response of its own

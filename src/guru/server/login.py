@@ -53,7 +53,7 @@ async def log_out(call: Call) -> Any:
 def to_login(request: Request) -> Response | None:
     """Where a page sends somebody who has not said who they are; None for everybody else."""
     try:
-        Call(request).identify("pages")
+        Call(request.scope, request.receive).identify("pages")
     except Forbidden:
         return None  # known, but may use few doors: the page's own requests say so
     except Unauthorized:

@@ -79,7 +79,7 @@ class OpenAIModels(Struct):
 @post("/v1/chat/completions", body=ChatCompletionBody)
 async def chat_completions(call: Call) -> Any:
     """Answer a chat; with `"guru": {"collection": ...}` from the documents of a collection."""
-    request, options = decode_chat_request(await read_body(call.request))
+    request, options = decode_chat_request(await call.body())
     caller = call.caller("chat.completions")
 
     def encoder(started: Started) -> OpenAIEncoder:

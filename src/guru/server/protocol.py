@@ -81,9 +81,9 @@ class Exchange:
 
     # ------------------------------------------------------------------ the request
 
-    def take(self) -> bytes | None:
-        """The whole body, if it has come and nobody has read any of it."""
-        if self.more_body or self._told:
+    def take(self, limit: int) -> bytes | None:
+        """The whole body, if it has come, has no more bytes than `limit`, and nobody has read any of it."""
+        if self.more_body or self._told or self._size > limit:
             return None
         self._told = True
         return self._take()
@@ -191,7 +191,7 @@ class Exchange:
         if self.response_started:
             raise RuntimeError("The answer has begun already.")
         self.response_started, self._expect_continue = True, False
-        extra = b"".join([b"%b: %b\r\n" % pair for pair in self.extra])
+        extra = b"\r\n".join(map(b": ".join, self.extra)) + b"\r\n" if self.extra else b""
         close = b"" if self.keep_alive else b"connection: close\r\n"
         self._transport.write(
             b"HTTP/1.1 200 OK\r\n%b%b%b%bcontent-length: %d\r\n\r\n%b"
@@ -259,7 +259,7 @@ class Exchange:
 
 def exchange_of(receive: Receive) -> Exchange:
     """The exchange behind ASGI's `receive`."""
-    found = getattr(receive, "exchange", None) or getattr(receive, "__self__", None)
+    found = getattr(receive, "__self__", None) or getattr(receive, "exchange", None)
     assert isinstance(found, Exchange)  # the application is run by `guru.server.serve`, on `Protocol`
     return found
 
@@ -280,9 +280,11 @@ class Constant:
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
     """Headers as they are sent. Raises `RuntimeError` for what would be more than one."""
+    if not headers:
+        return b""
     if not "".join(headers.values()).isprintable():
         return b"".join([line(name.encode(), value.encode()) for name, value in headers.items()])
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
+    return ("\r\n".join(map(": ".join, headers.items())) + "\r\n").encode()
 
 
 def line(name: bytes, value: bytes) -> bytes:

@@ -53,9 +53,9 @@ async def answer(
             return encoded(rest, encoder(started), call.trace_id)
 
         return await streamed(call, events, chunks, media_type)
-    collected = await while_connected(call.request.receive, collect(events))
+    collected = await while_connected(call.receive, collect(events))
     started = last_started(collected)
-    costs = [event.cost for event in collected if isinstance(event, Completed)]
+    costs = [event.cost for event in collected if type(event) is Completed]
     cost = None if costs == [None] else sum(cost or 0.0 for cost in costs)
     headers = road_headers(call.trace_id, started.model, cost, started.cache) | call.headers
     return Whole(encoder(started).collect(collected), headers)
@@ -93,7 +93,7 @@ async def streamed(
     It waits for the first event, so that an error before it can still be a status, but not longer than `sse.PATIENCE`:
     then the head is sent, and comments while nothing else comes. Raises what comes before the head, and `ClientGone`.
     """
-    receive = call.request.receive
+    receive = call.receive
     exchange = exchange_of(receive)
     started = await while_connected(receive, anext(events))
     assert isinstance(started, Started)
@@ -139,7 +139,10 @@ async def collect(events: AsyncGenerator[Event]) -> list[Event]:
 
 def last_started(events: list[Event]) -> Started:
     """Who answered in the end."""
-    return next(event for event in reversed(events) if isinstance(event, Started))
+    for event in reversed(events):
+        if type(event) is Started:
+            return event
+    raise AssertionError("nobody has answered")
 
 
 async def encoded(events: AsyncGenerator[Event], encoder: AnswerEncoder, trace_id: str) -> AsyncGenerator[bytes]:

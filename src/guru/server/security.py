@@ -73,6 +73,7 @@ class Gate:
         exchange.extra.append((b"x-request-id", trace_id.encode()))
         exchange.always = ALWAYS
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        scope["guru.headers"] = headers
         refusal = self._refuse(scope, headers)
         if refusal is not None:
             await error_response(scope, refusal)(scope, receive, send)

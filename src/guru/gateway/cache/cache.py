@@ -16,7 +16,7 @@ from guru.gateway.cache.key import digest, scope
 from guru.gateway.cache.memory import MemoryStore
 from guru.gateway.cache.semantic import SemanticIndex, size_of
 from guru.gateway.cache.shared import SharedStore
-from guru.gateway.cache.stored import Recorder, replay
+from guru.gateway.cache.stored import keep, replay
 from guru.gateway.identity import Caller
 from guru.tasks import EmbeddingModel, EmbeddingRequest, Embeddings
 from guru.types import ChatModel, ChatRequest, Embedder, Event, TextRequest, Usage
@@ -199,15 +199,16 @@ class CachedModel:
                     yield event
                 return
             cache.misses += 1
-        recorder = Recorder(self.name)
+        noted: list[Event] = []
+        note = noted.append
         events = self._inner.chat(request) if isinstance(request, ChatRequest) else self._inner.complete(request)
         async with aclosing(events) as source:  # type: ignore[type-var]
             async for event in source:
-                recorder.note(event)
+                note(event)
                 yield event
-        kept = recorder.answer()
+        kept = keep(self.name, noted)
         if kept is not None:
-            cache.put(key, kept, found if recorder.plain else None)
+            cache.put(key, kept.answer, found if kept.plain else None)
 
 
 class CachedEmbeddings:

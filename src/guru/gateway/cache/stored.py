@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from guru.types import CacheStatus, Completed, Delta, Event, Finished, Started
 
 KEPT: Final = frozenset({"stop", "length", "tool_calls"})
 """Reasons to end that are worth keeping. A filter's refusal may be another's answer, and so may the model's own."""
+FRESH: Final = frozenset({"miss", "off"})
 LARGEST: Final = 4 << 20
 """Bytes of text; a longer answer is not kept."""
 
@@ -23,80 +25,76 @@ class Stored(Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Stored).decode
+_others = attrgetter("reasoning", "thinking_block", "refusal", "extra", "tool_calls", "logprobs")
+NO_OTHERS: Final[tuple[object, ...]] = ("", None, "", {}, [], None)
 
 
-class Recorder:
-    """Listens to an answer."""
+class Kept(Struct):
+    """An answer that is worth keeping."""
 
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._events: list[Delta | Finished | Completed] = []
-        self._texts: list[str] = []
-        self._index = 0
-        self._begun: set[int] = set()
-        self._ended: set[int] = set()
-        self._size = 0
-        self._complete = False
-        self._kept = True
-        self.plain = True
-        """Whether it is text alone: no call of a tool, whose arguments belong to one question."""
+    answer: bytes
+    plain: bool
+    """Whether it is text alone: no call of a tool, whose arguments belong to one question."""
 
-    def note(self, event: Event) -> None:
+
+def keep(model: str, events: list[Event]) -> Kept | None:
+    """The answer of `model` from all of its events; None when it is not whole, or not worth keeping.
+
+    It is whole when it is complete and all of its choices have ended, and they say something.
+    """
+    kept: list[Delta | Finished | Completed] = []
+    texts: list[str] = []
+    begun: set[int] = set()
+    ended: set[int] = set()
+    index = size = 0
+    plain = True
+    for event in events:
         kind = type(event)
-        if kind is Delta:
-            assert isinstance(event, Delta)
-            if event.text and is_text(event):
-                if event.index != self._index:
-                    self._join()
-                    self._index = event.index
-                self._texts.append(event.text)
-                self._size += len(event.text)
-            else:
-                self._join()
-                self._events.append(event)
-                self._size += 100
-                self._kept = self._kept and not event.refusal
-                self.plain = self.plain and not event.tool_calls
-            self._begun.add(event.index)
-        elif kind is Finished:
-            assert isinstance(event, Finished)
-            self._join()
-            self._events.append(event)
-            self._ended.add(event.index)
-            self._kept = self._kept and event.reason in KEPT
-            self.plain = self.plain and event.reason == "stop"
+        if kind is Delta and is_text(event):  # type: ignore[arg-type]
+            if event.index != index:  # type: ignore[union-attr]
+                join(kept, texts, index)
+                index = event.index  # type: ignore[union-attr]
+            texts.append(event.text)  # type: ignore[union-attr]
+            size += len(event.text)  # type: ignore[union-attr]
+            begun.add(index)
+            continue
+        if texts:
+            join(kept, texts, index)
+        if kind is Finished:
+            kept.append(event)  # type: ignore[arg-type]
+            ended.add(event.index)  # type: ignore[union-attr]
+            if event.reason != "stop":  # type: ignore[union-attr]
+                plain = False
+                if event.reason not in KEPT:  # type: ignore[union-attr]
+                    return None
         elif kind is Completed:
-            assert isinstance(event, Completed)
-            self._join()
             # The road writes times and costs into the event that the client gets; the kept one has none.
-            self._events.append(
-                msgspec.structs.replace(event, timings={}, cost=0.0, usage=msgspec.structs.replace(event.usage))
-            )
-            self._complete = True
+            kept.append(msgspec.structs.replace(event, timings={}, cost=0.0))  # type: ignore[arg-type]
         elif kind is Started:
-            assert isinstance(event, Started)
-            self._model = event.model
-            self._kept = self._kept and event.cache in {"miss", "off"}
+            model = event.model  # type: ignore[union-attr]
+            if event.cache not in FRESH:  # type: ignore[union-attr]
+                return None
+        elif kind is Delta and not event.refusal:  # type: ignore[union-attr]
+            kept.append(event)  # type: ignore[arg-type]
+            begun.add(event.index)  # type: ignore[union-attr]
+            size += 100
+            plain = plain and not event.tool_calls  # type: ignore[union-attr]
         else:
-            self._kept = False  # citations are of a grounded answer, whose passages may change
+            return None  # citations are of a grounded answer, whose passages may change
+    if not begun or begun != ended or type(events[-1]) is not Completed or size > LARGEST:
+        return None
+    return Kept(_encode(Stored(model, kept)), plain)
 
-    def answer(self) -> bytes | None:
-        """The answer, if it is whole and worth keeping: all of its choices have ended, and they say something."""
-        whole = self._complete and self._begun and self._begun == self._ended
-        if not (whole and self._kept) or self._size > LARGEST:
-            return None
-        return _encode(Stored(self._model, self._events))
 
-    def _join(self) -> None:
-        if self._texts:
-            self._events.append(Delta(index=self._index, text="".join(self._texts)))
-            self._texts.clear()
+def join(kept: list[Delta | Finished | Completed], texts: list[str], index: int) -> None:
+    """Put the pieces of a text together."""
+    if texts:
+        kept.append(Delta(index=index, text="".join(texts)))
+        texts.clear()
 
 
 def is_text(event: Delta) -> bool:
-    return not (
-        event.reasoning or event.thinking_block or event.refusal or event.extra or event.tool_calls or event.logprobs
-    )
+    return event.text != "" and _others(event) == NO_OTHERS
 
 
 def replay(answer: bytes, status: CacheStatus) -> list[Event]:

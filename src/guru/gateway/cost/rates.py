@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 
 from guru.config import PriceSettings
@@ -17,6 +18,13 @@ KINDS: Final = (
     "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output", "reasoning",
     "search", "request",
 )  # fmt: skip
+
+
+special = attrgetter(
+    "cached_tokens", "cache_write_tokens", "audio_prompt_tokens", "audio_completion_tokens", "reasoning_tokens",
+    "searches",
+)  # fmt: skip
+NOTHING_SPECIAL: Final = (0, 0, 0, 0, 0, 0)
 
 
 class Rates:
@@ -58,6 +66,8 @@ class Rates:
     def cost(self, usage: Usage) -> float:
         """US dollars."""
         prompt, written = usage.prompt_tokens, usage.cache_write_tokens
+        if special(usage) == NOTHING_SPECIAL and not self.tiers:
+            return self.request + prompt * self.input + usage.completion_tokens * self.output
         for start, rates in self.tiers:
             if prompt > start:
                 return rates.cost(usage)

@@ -205,7 +205,7 @@ class Directory:
         key = self._keys.get(caller.key) if caller.key is not None else None
         if key is not None and (reason := self._closed(key)) is not None:
             raise reason
-        if not self.allows(caller, model):
+        if not self._matches(caller, key, model):
             raise Forbidden(
                 f"This API key may not use the model {model!r}.", hint="/v1/models lists those that it may use.",
                 param="model",
@@ -213,10 +213,12 @@ class Directory:
 
     def allows(self, caller: Caller, model: str) -> bool:
         """Whether the caller may use the model now."""
-        if caller.key is not None:
-            key = self._keys.get(caller.key)
-            if key is None or self._closed(key) is not None or not matches(key.models, model):
-                return False
+        key = self._keys.get(caller.key) if caller.key is not None else None
+        return (key is None or self._closed(key) is None) and self._matches(caller, key, model)
+
+    def _matches(self, caller: Caller, key: Key | None, model: str) -> bool:
+        if caller.key is not None and (key is None or not matches(key.models, model)):
+            return False
         team = self._teams.get((caller.tenant, caller.team)) if caller.team else None
         return team is None or matches(team.models, model)
 
@@ -275,22 +277,20 @@ class Credentials:
     def __init__(self, headers: Headers) -> None:
         self.token: str | None = None
         self.cookie: str | None = None
-        self.owner: bytes | None = None
         self.tags: tuple[str, ...] = ()
-        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
-            if name == b"authorization":
-                scheme, _, token = value.decode("latin-1").partition(" ")
-                if scheme.lower() == "bearer" and token.strip():
-                    self.token = token.strip()
-            elif name in (b"x-api-key", b"api-key"):
-                self.token = self.token or value.decode("latin-1").strip() or None
-            elif name == b"cookie":
-                self.cookie = session_cookie(value) or self.cookie
-            elif name == b"x-guru-owner":
-                self.owner = value
-            elif name == b"x-guru-tags":
-                named = (tag.strip() for tag in value.decode("latin-1").split(","))
-                self.tags = tuple(tag[:64] for tag in named if tag)[:MAX_TAGS]
+        found = headers if isinstance(headers, Mapping) else dict(headers)
+        self.owner: bytes | None = found.get(b"x-guru-owner")
+        if (value := found.get(b"authorization")) is not None:
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            if scheme.lower() == "bearer":
+                self.token = token.strip() or None
+        if self.token is None and (value := found.get(b"x-api-key") or found.get(b"api-key")):
+            self.token = value.decode("latin-1").strip() or None
+        if (value := found.get(b"cookie")) is not None:
+            self.cookie = session_cookie(value)
+        if (value := found.get(b"x-guru-tags")) is not None:
+            named = (tag.strip() for tag in value.decode("latin-1").split(","))
+            self.tags = tuple(tag[:64] for tag in named if tag)[:MAX_TAGS]
 
 
 def check_route(key: Key, route: str) -> None:

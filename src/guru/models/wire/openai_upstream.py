@@ -6,6 +6,7 @@ Spec: https://platform.openai.com/docs/api-reference/chat/create.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +38,12 @@ SHARED: Final = (
 CHAT: Final = (
     "top_logprobs", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "metadata",
 )  # fmt: skip
+
+_shared = attrgetter(*SHARED)
+_chat = attrgetter(*CHAT)
+_rare = attrgetter("tool_calls", "reasoning_content", "thinking_blocks", "is_error", "extra")
+PLAIN: Final[tuple[Any, ...]] = (None, None, None, None, {})
+"""Of a message that goes over as it is."""
 
 LOW_UNDER: Final = 4_096
 MEDIUM_UNDER: Final = 16_384
@@ -73,8 +80,8 @@ def encode_chat(request: ChatRequest, model: str, dialect: Dialect) -> JSON:
     """
     body: JSON = {"model": model, "messages": encode_messages(request.messages, dialect)}
     _sampling(body, request, dialect)
-    for name in CHAT:
-        if (value := getattr(request, name)) is not None and name not in dialect.unsent:
+    for name, value in zip(CHAT, _chat(request), strict=True):
+        if value is not None and name not in dialect.unsent:
             body[dialect.names.get(name, name)] = value
     if request.logprobs:
         body["logprobs"] = True
@@ -110,8 +117,8 @@ def effort_of(thinking: JSON) -> str | None:
 
 def _sampling(body: JSON, request: Sampling, dialect: Dialect) -> None:
     names = dialect.names
-    for name in SHARED:
-        if (value := getattr(request, name)) is not None and name not in dialect.unsent:
+    for name, value in zip(SHARED, _shared(request), strict=True):
+        if value is not None and name not in dialect.unsent:
             body[names.get(name, name)] = value
     if request.max_tokens is not None:
         body[names.get("max_tokens", "max_tokens")] = request.max_tokens
@@ -151,12 +158,8 @@ def encode_messages(messages: list[Message], dialect: Dialect) -> list[Any]:
 
 def _is_plain(message: Message, dialect: Dialect) -> bool:
     return (
-        (message.content is None or type(message.content) is str)
-        and message.tool_calls is None
-        and message.reasoning_content is None
-        and message.thinking_blocks is None
-        and message.is_error is None
-        and not message.extra
+        (type(message.content) is str or message.content is None)
+        and _rare(message) == PLAIN
         and (message.role != "developer" or dialect.developer)
     )
 
