@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import Any
 
 from guru.config import Deployment, Settings
+from guru.gateway import whole
 from guru.gateway.identity import Caller
 from guru.gateway.steps import (
     PREVIEW,
@@ -23,6 +24,7 @@ from guru.gateway.steps import (
     Prices,
     PromptMarks,
     Request,
+    Reservation,
     Router,
     Tokens,
     admit,
@@ -98,29 +100,51 @@ class Road:
         reservation = None
         try:
             with trace.span(caller.route):
-                prompt, answer = self.tokens.estimate(request)
-                model = self._model(request, caller, trace, prompt)
-                cost = self.prices.estimate(model.name, prompt, answer)
-                reservation = await admit(self.limiter, caller, request.model, prompt + answer, cost)
+                model, reservation = await self._admit(request, caller, trace)
                 yield Started(model=model.name, trace_id=trace.id)
                 async with aclosing(self._events(request, model, caller, trace)) as events:
                     async for event in events:
-                        if type(event) is Delta:
-                            if trace.first_token is None:
-                                trace.first_token = trace.elapsed
-                        elif type(event) is Started:
-                            event.trace_id = trace.id
-                            trace.model, trace.cache, trace.variant = event.model, event.cache, event.variant
-                            if event.model == model.name and event.cache == "miss":
-                                continue  # as planned
-                        elif type(event) is Completed:
-                            complete(event, trace)
+                        note(event, trace)
+                        if type(event) is Started and event.model == model.name and event.cache == "miss":
+                            continue  # as planned
                         yield event
         except BaseException as error:
             trace.failed(error)
             raise
         finally:
             settle(reservation, self.end(trace).calls)
+
+    async def answer(self, request: Request, caller: Caller) -> list[Event]:
+        """All events of an answer that is not streamed: what `run` gives, with less work on the way.
+
+        Cancel it to cancel the work. Raises as `run` does.
+        """
+        if isinstance(request, ChatRequest) and request.guru is not None:
+            return await whole.collect(self.run(request, caller))
+        trace = self.begin(request.model, caller)
+        trace.preview = preview(request)
+        reservation = None
+        try:
+            with trace.span(caller.route):
+                model, reservation = await self._admit(request, caller, trace)
+                events = await whole.answer(model, request)
+                for event in events:
+                    note(event, trace)
+                if type(events[0]) is not Started:
+                    events.insert(0, Started(model=model.name, trace_id=trace.id))
+                return events
+        except BaseException as error:
+            trace.failed(error)
+            raise
+        finally:
+            settle(reservation, self.end(trace).calls)
+
+    async def _admit(self, request: Request, caller: Caller, trace: Trace) -> tuple[ChatModel, Reservation | None]:
+        """The model that answers, once the limits let the request pass."""
+        prompt, answer = self.tokens.estimate(request)
+        model = self._model(request, caller, trace, prompt)
+        cost = self.prices.estimate(model.name, prompt, answer)
+        return model, await admit(self.limiter, caller, request.model, prompt + answer, cost)
 
     async def perform(self, task: Task, request: Any, caller: Caller) -> Any:
         """The result for a request of `guru.tasks`. Raises as `run` does."""
@@ -207,6 +231,19 @@ class Road:
                     elif isinstance(event, Completed):
                         span.attributes |= {names.OUTCOME: event.outcome, names.CONFIDENCE: event.confidence}
                     yield event
+
+
+def note(event: Event, trace: Trace) -> None:
+    """Write down what an event says of the whole request, and into it what only the road knows."""
+    kind = type(event)
+    if kind is Delta:
+        if trace.first_token is None:
+            trace.first_token = trace.elapsed
+    elif kind is Started:
+        event.trace_id = trace.id  # type: ignore[union-attr]
+        trace.model, trace.cache, trace.variant = event.model, event.cache, event.variant  # type: ignore[union-attr]
+    elif kind is Completed:
+        complete(event, trace)  # type: ignore[arg-type]
 
 
 def complete(event: Completed, trace: Trace) -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from guru.errors import UNSENT
 from guru.gateway.cost.prices import tier_of
 from guru.gateway.steps import Prices, Tokens
+from guru.gateway.whole import Whole, answer, whole_of
 from guru.observe import names
 from guru.observe.spans import CallRecord, Span, Trace, status_of
 from guru.types import (
@@ -75,43 +76,74 @@ class TracedModel:
         return self._model.context_length
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
-        return self._record("chat", request, self._model.chat(request))
+        return self._record(request, self._model.chat(request))
 
     def complete(self, request: TextRequest) -> AsyncIterator[Event]:
-        return self._record("text_completion", request, self._model.complete(request))
+        return self._record(request, self._model.complete(request))
 
-    async def _record(
-        self, operation: str, request: ChatRequest | TextRequest, events: AsyncIterator[Event]
-    ) -> AsyncGenerator[Event]:
-        with self._trace.span(f"{operation} {self.name}") as span:
-            span.attributes[names.OPERATION] = operation
-            span.attributes[names.REQUEST_MODEL] = self.name
-            span.attributes[names.REQUEST_PARAMETERS] = parameters(request)
-            if self._content:
-                describe(request, span)
-            call = Call(span, self._trace)
+    @property
+    def whole(self) -> Whole | None:
+        """See `guru.gateway.whole`."""
+        return self._whole if whole_of(self._model) is not None else None
+
+    async def _whole(self, request: ChatRequest | TextRequest) -> list[Event]:
+        with self._span(request) as span:
+            call = self._begin(span, request)
+            error: BaseException | None = None
+            try:
+                events = await answer(self._model, request)
+                for event in events:
+                    self._note(call, event)
+                return events
+            except BaseException as failure:
+                error = failure
+                raise
+            finally:
+                self._end(call, request, error)
+
+    async def _record(self, request: ChatRequest | TextRequest, events: AsyncIterator[Event]) -> AsyncGenerator[Event]:
+        with self._span(request) as span:
+            call = self._begin(span, request)
             error: BaseException | None = None
             try:
                 async with aclosing(events) as stream:  # type: ignore[type-var]
                     async for event in stream:
-                        kind = type(event)
-                        if kind is Delta:
-                            call.piece(event)  # type: ignore[arg-type]
-                        elif kind is Finished:
-                            call.reasons.append(event.reason)  # type: ignore[union-attr]
-                        elif kind is Completed:
-                            self._complete(call, event)  # type: ignore[arg-type]
-                            # Before the event goes on: whoever reads it adds up what all calls have cost.
-                            self._trace.add(call.record(self.name, self._variant, None))
+                        self._note(call, event)
                         yield event
             except BaseException as failure:
                 error = failure
                 raise
             finally:
-                if call.completed is None:
-                    self._interrupted(call, request, error)
-                    self._trace.add(call.record(self.name, self._variant, error))
-                call.describe(content=self._content)
+                self._end(call, request, error)
+
+    def _span(self, request: ChatRequest | TextRequest) -> Span:
+        return self._trace.span(f"{'text_completion' if isinstance(request, TextRequest) else 'chat'} {self.name}")
+
+    def _begin(self, span: Span, request: ChatRequest | TextRequest) -> Call:
+        attributes = span.attributes
+        attributes[names.OPERATION] = "text_completion" if isinstance(request, TextRequest) else "chat"
+        attributes[names.REQUEST_MODEL] = self.name
+        attributes[names.REQUEST_PARAMETERS] = parameters(request)
+        if self._content:
+            describe(request, span)
+        return Call(span, self._trace)
+
+    def _note(self, call: Call, event: Event) -> None:
+        kind = type(event)
+        if kind is Delta:
+            call.piece(event)  # type: ignore[arg-type]
+        elif kind is Finished:
+            call.reasons.append(event.reason)  # type: ignore[union-attr]
+        elif kind is Completed:
+            self._complete(call, event)  # type: ignore[arg-type]
+            # Before the event goes on: whoever reads it adds up what all calls have cost.
+            self._trace.add(call.record(self.name, self._variant, None))
+
+    def _end(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:
+        if call.completed is None:
+            self._interrupted(call, request, error)
+            self._trace.add(call.record(self.name, self._variant, error))
+        call.describe(content=self._content)
 
     def _complete(self, call: Call, event: Completed) -> None:
         call.completed = event

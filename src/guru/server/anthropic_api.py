@@ -17,7 +17,7 @@ from guru.server.bodies import read_body
 from guru.server.counting import count
 from guru.server.endpoint import Call, post
 from guru.server.errors import anthropic_error
-from guru.server.road import answer
+from guru.server.road import answer, whole
 from guru.server.sse import sse
 from guru.store.ids import new_id
 from guru.types import Delta, Event, Grounding, Started
@@ -67,7 +67,10 @@ async def messages(call: Call) -> Any:
     def encoder(started: Started) -> AnthropicEncoder:
         return AnthropicEncoder(MessageEncoder(new_id("msg"), started.model, trace_id=caller.trace_id), caller.trace_id)
 
-    return await answer(call, call.services.road.run(request, caller), encoder, stream=request.stream)
+    road = call.services.road
+    if not request.stream:
+        return await whole(call, road.answer(request, caller), encoder)
+    return await answer(call, road.run(request, caller), encoder, stream=True)
 
 
 @post("/v1/messages/count_tokens", body=CountTokensBody)

@@ -23,7 +23,7 @@ from guru.server.bodies import read_body
 from guru.server.endpoint import Call, get, post
 from guru.server.errors import openai_error, speaks_anthropic
 from guru.server.models_api import find_model, usable_models
-from guru.server.road import answer, road_headers
+from guru.server.road import answer, road_headers, whole
 from guru.server.sse import while_connected
 from guru.store.ids import new_id
 from guru.tasks import EmbeddingRequest, Embeddings
@@ -89,7 +89,10 @@ async def chat_completions(call: Call) -> Any:
         )  # fmt: skip
         return OpenAIEncoder(codec)
 
-    return await answer(call, call.services.road.run(request, caller), encoder, stream=options.stream)
+    road = call.services.road
+    if not options.stream:
+        return await whole(call, road.answer(request, caller), encoder)
+    return await answer(call, road.run(request, caller), encoder, stream=True)
 
 
 @post("/v1/completions", body=CompletionBody)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -53,7 +53,14 @@ async def answer(
             return encoded(rest, encoder(started), call.trace_id)
 
         return await streamed(call, events, chunks, media_type)
-    collected = await while_connected(call.receive, collect(events))
+    return await whole(call, collect(events), encoder)
+
+
+async def whole(
+    call: Call, work: Coroutine[Any, Any, list[Event]], encoder: Callable[[Started], AnswerEncoder]
+) -> Whole:
+    """An answer in one piece, from all of its events. Raises what `work` raises, and `ClientGone`."""
+    collected = await while_connected(call.receive, work)
     started = last_started(collected)
     costs = [event.cost for event in collected if type(event) is Completed]
     cost = None if costs == [None] else sum(cost or 0.0 for cost in costs)

@@ -18,6 +18,7 @@ from guru.gateway.cache.semantic import SemanticIndex, size_of
 from guru.gateway.cache.shared import SharedStore
 from guru.gateway.cache.stored import keep, replay
 from guru.gateway.identity import Caller
+from guru.gateway.whole import answer
 from guru.tasks import EmbeddingModel, EmbeddingRequest, Embeddings
 from guru.types import ChatModel, ChatRequest, Embedder, Event, TextRequest, Usage
 
@@ -180,25 +181,23 @@ class CachedModel:
             return False
         return self._mode != "off" or self._cache.keeps_for_later(request.model)
 
+    async def whole(self, request: Request) -> list[Event]:
+        """See `guru.gateway.whole`."""
+        if not self._used(request):
+            return await answer(self._inner, request)
+        key, hit, found = await self._look(request)
+        if hit is not None:
+            return hit
+        events = await answer(self._inner, request)
+        self._keep(key, events, found)
+        return events
+
     async def _answer(self, request: Request) -> AsyncGenerator[Event]:
-        cache, tenant = self._cache, self._caller.tenant
-        key = digest(tenant, cache.resolve(request.model), request)
-        found: Found | None = None
-        if self._mode != "off":
-            answer: bytes | None = None
-            status = "exact"
-            looks = self._caller.cache != "refresh"
-            if looks:
-                answer = await cache.get(key)
-            if answer is None and self._mode == "semantic" and isinstance(request, ChatRequest):
-                near, found = await cache.look_near(tenant, request)
-                answer, status = (near, "semantic") if looks else (None, status)
-            if answer is not None:
-                cache.hits[status] += 1
-                for event in replay(answer, "semantic" if status == "semantic" else "exact"):
-                    yield event
-                return
-            cache.misses += 1
+        key, hit, found = await self._look(request)
+        if hit is not None:
+            for event in hit:
+                yield event
+            return
         noted: list[Event] = []
         note = noted.append
         events = self._inner.chat(request) if isinstance(request, ChatRequest) else self._inner.complete(request)
@@ -206,9 +205,30 @@ class CachedModel:
             async for event in source:
                 note(event)
                 yield event
-        kept = keep(self.name, noted)
+        self._keep(key, noted, found)
+
+    async def _look(self, request: Request) -> tuple[bytes, list[Event] | None, Found | None]:
+        """The request's key, its answer if there is one, and what is needed to keep a new one for similar questions."""
+        cache, tenant = self._cache, self._caller.tenant
+        key = digest(tenant, cache.resolve(request.model), request)
+        if self._mode == "off":
+            return key, None, None
+        looks = self._caller.cache != "refresh"
+        found: Found | None = None
+        kept, status = await cache.get(key) if looks else None, "exact"
+        if kept is None and self._mode == "semantic" and isinstance(request, ChatRequest):
+            near, found = await cache.look_near(tenant, request)
+            kept, status = (near, "semantic") if looks else (None, status)
         if kept is not None:
-            cache.put(key, kept.answer, found if kept.plain else None)
+            cache.hits[status] += 1
+            return key, replay(kept, "semantic" if status == "semantic" else "exact"), found
+        cache.misses += 1
+        return key, None, found
+
+    def _keep(self, key: bytes, events: list[Event], found: Found | None) -> None:
+        kept = keep(self.name, events)
+        if kept is not None:
+            self._cache.put(key, kept.answer, found if kept.plain else None)
 
 
 class CachedEmbeddings:

@@ -15,6 +15,7 @@ import msgspec
 
 from guru.config import Settings
 from guru.gateway.cost.tokens import estimate_text
+from guru.gateway.whole import Whole, answer, whole_of
 from guru.types import ChatModel, ChatRequest, Event, Message, Part, TextPart, TextRequest
 
 MARK: Final = {"type": "ephemeral"}
@@ -65,6 +66,14 @@ class MarkedModel:
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         return self._inner.chat(mark(request, self._minimum))
+
+    @property
+    def whole(self) -> Whole | None:
+        """See `guru.gateway.whole`."""
+        return self._whole if whole_of(self._inner) is not None else None
+
+    async def _whole(self, request: ChatRequest | TextRequest) -> list[Event]:
+        return await answer(self._inner, request if isinstance(request, TextRequest) else mark(request, self._minimum))
 
     def complete(self, request: TextRequest) -> AsyncIterator[Event]:
         return self._inner.complete(request)

@@ -20,6 +20,7 @@ from guru.gateway.context.asking import Asker, add
 from guru.gateway.context.summarize import Summaries
 from guru.gateway.context.turns import window
 from guru.gateway.cost.tokens import count_message, count_prompt, estimate_tokens, vocabulary
+from guru.gateway.whole import answer, collect
 from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Message, TextRequest, Usage
 
 RESERVE: Final = 1024
@@ -89,11 +90,19 @@ class FittingModel:
         return self._inner.complete(request)
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
-        # What is far from the limit takes no detour.
         limit = self._inner.context_length
+        return self._inner.chat(request) if self._far(request, limit) else self._fit(request, limit)
+
+    def _far(self, request: ChatRequest, limit: int) -> bool:
+        """Whether the prompt is far from the limit, and so takes no detour."""
         tokens = estimate_tokens(request) if self._tokens is None else self._tokens
-        far = limit and tokens * SAFE + self._reserved(request, limit) <= limit
-        return self._inner.chat(request) if far else self._fit(request, limit)
+        return limit > 0 and tokens * SAFE + self._reserved(request, limit) <= limit
+
+    async def whole(self, request: ChatRequest | TextRequest) -> list[Event]:
+        """See `guru.gateway.whole`."""
+        if isinstance(request, TextRequest) or self._far(request, self._inner.context_length):
+            return await answer(self._inner, request)
+        return await collect(self._fit(request, self._inner.context_length))
 
     async def _fit(self, request: ChatRequest, limit: int) -> AsyncGenerator[Event]:
         tokens = count_prompt(self.name, request) if limit else 0

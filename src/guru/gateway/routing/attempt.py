@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Literal
 
@@ -45,7 +45,7 @@ class Attempt:
     """`begin` until the first token, `next` for the rest, `close` in every case."""
 
     __slots__ = (
-        "_entered", "_events", "_next", "_observe", "_outcome", "_started", "_ticket", "_watch", "completed",
+        "_entered", "_events", "_next", "_observe", "_outcome", "_started", "_ticket", "_watch", "_whole", "completed",
         "model", "target",
     )  # fmt: skip
 
@@ -53,12 +53,14 @@ class Attempt:
         self,
         target: Target,
         ticket: int,
-        events: AsyncIterator[Event],
+        events: AsyncIterator[Event] | None,
         *,
+        whole: Callable[[], Awaitable[list[Event]]] | None = None,
         watch: Watch,
         outcome: Outcome,
         observe: Callable[[Outcome], None] | None,
     ) -> None:
+        """Either `events` or `whole`, which gives them all at once: then `begin` gives them all."""
         self.target = target
         self.model = target.model
         """What the answer says it comes from."""
@@ -66,7 +68,8 @@ class Attempt:
         self._ticket = ticket
         self._entered = True
         self._events = events
-        self._next = events.__anext__
+        self._next = events.__anext__ if events is not None else None
+        self._whole = whole
         self._watch = watch
         self._outcome = outcome
         self._observe = observe
@@ -75,6 +78,8 @@ class Attempt:
     async def begin(self) -> list[Event]:
         """What comes until there is something to show. Raises what the model raises, `ModelTimeout`, `StreamCut`."""
         held: list[Event] = []
+        if self._whole is not None:
+            return await self._all(self._whole)
         while True:
             event = await self.next()
             if event is None:
@@ -85,13 +90,40 @@ class Attempt:
             held.append(event)
             if type(event) is not Delta or event != NOTHING:
                 break
+        self._began()
+        return held
+
+    def _began(self) -> None:
         self._watch.began()
         self._outcome.first_token = seconds = monotonic() - self._started
         self.target.health.began(seconds)
-        return held
+
+    async def _all(self, whole: Callable[[], Awaitable[list[Event]]]) -> list[Event]:
+        """Everything, once it is complete."""
+        watch = self._watch
+        watch.wait()
+        try:
+            events = await whole()
+        except BaseException as error:
+            watch.done()
+            if (timeout := watch.expired()) is not None:
+                raise timeout from error
+            raise
+        watch.done()
+        if watch.fired and (timeout := watch.expired()) is not None:
+            raise timeout
+        last = events[-1] if events else None
+        if type(last) is not Completed:
+            raise cut(self.target.model)
+        self.completed = True
+        self._outcome.cost = last.cost or 0.0
+        self._began()
+        return events
 
     async def next(self) -> Event | None:
         """The next event; None after `Completed`. Raises as `begin` does; a stream that just ends was cut."""
+        if self._next is None:
+            return None  # `begin` gave everything
         watch = self._watch
         watch.wait()
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from guru.gateway.routing.deadline import Watch
 from guru.gateway.routing.hedge import Lost, race
 from guru.gateway.routing.plan import Asked, Group, Target, Turns
 from guru.gateway.routing.retry import Failures, Verdict, judge
+from guru.gateway.whole import whole_of
 from guru.types import ChatModel, Event
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ Ask = Callable[[ChatModel], AsyncIterator[Event]]
 class Journey:
     """One request's way through the deployments."""
 
-    def __init__(self, router: Router, group: Group, asked: Asked, caller: Caller, *, wrap: Wrap, ask: Ask) -> None:
+    def __init__(
+        self, router: Router, group: Group, asked: Asked, caller: Caller, *, wrap: Wrap, ask: Ask, whole: bool = False
+    ) -> None:
+        """`whole`: the answer is wanted as one piece, from models that give it so."""
         self.failures = Failures(group.name)
         self.ends = monotonic() + group.settings.timeout
         self._router = router
@@ -39,6 +44,7 @@ class Journey:
         self._caller = caller
         self._wrap = wrap
         self._ask = ask
+        self._whole = whole
         self._fallbacks: Iterator[Group] | None = None
         self._turns: Turns | None = None
         self._first = True
@@ -122,14 +128,20 @@ class Journey:
         if self._first and wanted is not None and wanted.label != target.label and not wanted.busy:
             outcome.instead_of = wanted.label
         self._first = False
-        events: AsyncIterator[Event]
+        events: AsyncIterator[Event] | None = None
+        whole: Callable[[], Awaitable[list[Event]]] | None = None
         try:
-            events = self._ask(self._wrap(self._router.models.chat_model(target.model), deployment))
+            model = self._wrap(self._router.models.chat_model(target.model), deployment)
+            if self._whole and (at_once := whole_of(model)) is not None:
+                whole = partial(at_once, self._asked.request)
+            else:
+                events = self._ask(model)
         except Exception as error:
             events = Failing(error)
-        if hedge or settings.hedge_after is not None:
+        if events is not None and (hedge or settings.hedge_after is not None):
             events = Pumped(events)
-        return Attempt(target, ticket, events, watch=watch, outcome=outcome, observe=self._router.observe)
+        observe = self._router.observe
+        return Attempt(target, ticket, events, whole=whole, watch=watch, outcome=outcome, observe=observe)
 
     def _second(self) -> Attempt | None:
         """Another deployment, for a hedged request."""

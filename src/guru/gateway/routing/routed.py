@@ -12,7 +12,8 @@ from guru.gateway.routing.attempt import Attempt
 from guru.gateway.routing.journey import Ask, Journey, Wrap
 from guru.gateway.routing.plan import Asked, Group
 from guru.gateway.routing.resume import Sent
-from guru.types import ChatRequest, Event, Started, TextRequest
+from guru.gateway.whole import collect
+from guru.types import ChatModel, ChatRequest, Event, Started, TextRequest
 
 if TYPE_CHECKING:
     from guru.gateway.routing.router import Router
@@ -59,10 +60,37 @@ class RoutedModel:
     def complete(self, request: TextRequest) -> AsyncIterator[Event]:
         return self._answer(request, lambda model: model.complete(request))
 
-    async def _answer(self, request: ChatRequest | TextRequest, ask: Ask) -> AsyncGenerator[Event]:
+    async def whole(self, request: ChatRequest | TextRequest) -> list[Event]:
+        """See `guru.gateway.whole`. Nobody has seen anything of an answer that is cut: the next deployment is asked."""
+        journey = self._journey(request, lambda model: stream_of(model, request), whole=True)
+        begun = await journey.begin()
+        if begun is None:
+            old = self._old_answer(request)
+            if old is None:
+                raise journey.failures.error()
+            return await collect(old)
+        attempt, events = begun
+        if not attempt.completed and self._group.settings.retry_after_first_token:
+            return await collect(resuming(journey, attempt, events))
+        error: Exception | None = None
+        try:
+            answer: list[Event] = [Started(model=attempt.model, variant=attempt.target.label), *events]
+            while (following := await attempt.next()) is not None:
+                answer.append(following)
+            return answer
+        except Exception as caught:
+            error = caught
+            raise
+        finally:
+            await attempt.close(error)
+
+    def _journey(self, request: ChatRequest | TextRequest, ask: Ask, *, whole: bool = False) -> Journey:
         if self._router.variants is not None:
             self._router.variants.mirror(self._group.name, request, self._caller)
-        journey = Journey(self._router, self._group, self._asked, self._caller, wrap=self._wrap, ask=ask)
+        return Journey(self._router, self._group, self._asked, self._caller, wrap=self._wrap, ask=ask, whole=whole)
+
+    async def _answer(self, request: ChatRequest | TextRequest, ask: Ask) -> AsyncGenerator[Event]:
+        journey = self._journey(request, ask)
         begun = await journey.begin()
         if begun is None:
             events = self._old_answer(request)
@@ -98,6 +126,10 @@ class RoutedModel:
         if not self._group.settings.degrade or self._router.stale is None:
             return None
         return self._router.stale(request, self._caller)
+
+
+def stream_of(model: ChatModel, request: ChatRequest | TextRequest) -> AsyncIterator[Event]:
+    return model.complete(request) if isinstance(request, TextRequest) else model.chat(request)
 
 
 async def resuming(journey: Journey, attempt: Attempt, events: list[Event]) -> AsyncGenerator[Event]:

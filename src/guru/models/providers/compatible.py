@@ -139,6 +139,18 @@ class CompatibleChat:
         """Stream the continuation of a prompt, as `chat` does."""
         return self._answer(request)
 
+    async def whole(self, request: ChatRequest | TextRequest) -> list[Event]:
+        """All events of an answer that is not streamed. Raises the errors of `errors.py`."""
+        provider = self._provider
+        url, body = self._prepare(request)
+        response = await provider.send("POST", url, body)
+        try:
+            return AnswerDecoder(provider.name, self._model, self.name).whole(await response.read())
+        except GuruError as error:
+            raise provider.without_secrets(error) from None
+        finally:
+            await response.aclose()
+
     def _prepare(self, request: ChatRequest | TextRequest) -> tuple[str, bytes]:
         """The address and the body. Raises `InvalidParameter` for what the provider does not take."""
         provider = self._provider
@@ -150,13 +162,17 @@ class CompatibleChat:
         return url, encode(provider.text_body(provider.filter.apply(request), self._model))
 
     async def _answer(self, request: ChatRequest | TextRequest) -> AsyncGenerator[Event]:
+        if not request.stream:
+            for event in await self.whole(request):
+                yield event
+            return
         provider = self._provider
         url, body = self._prepare(request)
         response = await provider.send("POST", url, body)
         decoder = AnswerDecoder(provider.name, self._model, self.name)
         try:
             # Some ignore `stream` for models that cannot.
-            if not request.stream or (response.headers.get("content-type") or "").startswith("application/json"):
+            if (response.headers.get("content-type") or "").startswith("application/json"):
                 for event in decoder.whole(await response.read()):
                     yield event
                 return
