@@ -65,7 +65,7 @@ def to_login(request: Request) -> Response | None:
 def manages(request: Request) -> bool:
     """Whether a page shows the way to what only administrators may see."""
     try:
-        return Call(request).identify("pages").role == "admin"
+        return Call(request.scope, request.receive).identify("pages").role == "admin"
     except (Forbidden, Unauthorized):
         return False
 
