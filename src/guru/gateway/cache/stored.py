@@ -12,6 +12,7 @@ from guru.types import CacheStatus, Completed, Delta, Event, Finished, Started
 
 KEPT: Final = frozenset({"stop", "length", "tool_calls"})
 """Reasons to end that are worth keeping. A filter's refusal may be another's answer, and so may the model's own."""
+KINDS: Final = frozenset({Started, Delta, Finished, Completed})
 FRESH: Final = frozenset({"miss", "off"})
 LARGEST: Final = 4 << 20
 """Bytes of text; a longer answer is not kept."""
@@ -38,16 +39,14 @@ class Kept(Struct):
 
 
 def keep(model: str, events: list[Event]) -> Kept | None:
-    """The answer of `model` from all of its events; None when it is not whole, or not worth keeping.
-
-    It is whole when it is complete and all of its choices have ended, and they say something.
-    """
+    """The answer of `model` from all of its events; None when it is not whole, or not worth keeping."""
+    reasons = reasons_to_end(events)
+    if not reasons or not KEPT.issuperset(reasons):
+        return None
     kept: list[Delta | Finished | Completed] = []
     texts: list[str] = []
-    begun: set[int] = set()
-    ended: set[int] = set()
     index = size = 0
-    plain = True
+    calls = False
     for event in events:
         kind = type(event)
         if kind is Delta and is_text(event):  # type: ignore[arg-type]
@@ -56,34 +55,33 @@ def keep(model: str, events: list[Event]) -> Kept | None:
                 index = event.index  # type: ignore[union-attr]
             texts.append(event.text)  # type: ignore[union-attr]
             size += len(event.text)  # type: ignore[union-attr]
-            begun.add(index)
-            continue
-        if texts:
-            join(kept, texts, index)
-        if kind is Finished:
-            kept.append(event)  # type: ignore[arg-type]
-            ended.add(event.index)  # type: ignore[union-attr]
-            if event.reason != "stop":  # type: ignore[union-attr]
-                plain = False
-                if event.reason not in KEPT:  # type: ignore[union-attr]
-                    return None
-        elif kind is Completed:
-            # The road writes times and costs into the event that the client gets; the kept one has none.
-            kept.append(msgspec.structs.replace(event, timings={}, cost=0.0))  # type: ignore[arg-type]
         elif kind is Started:
             model = event.model  # type: ignore[union-attr]
             if event.cache not in FRESH:  # type: ignore[union-attr]
                 return None
-        elif kind is Delta and not event.refusal:  # type: ignore[union-attr]
-            kept.append(event)  # type: ignore[arg-type]
-            begun.add(event.index)  # type: ignore[union-attr]
-            size += 100
-            plain = plain and not event.tool_calls  # type: ignore[union-attr]
+        elif kind is Delta and event.refusal:  # type: ignore[union-attr]
+            return None
         else:
-            return None  # citations are of a grounded answer, whose passages may change
-    if not begun or begun != ended or type(events[-1]) is not Completed or size > LARGEST:
+            join(kept, texts, index)
+            kept.append(event)  # type: ignore[arg-type]
+            size += 100
+            calls = calls or (kind is Delta and bool(event.tool_calls))  # type: ignore[union-attr]
+    # The road writes times and costs into the event that the client gets; the kept one has none.
+    kept[-1] = msgspec.structs.replace(kept[-1], timings={}, cost=0.0)
+    return Kept(_encode(Stored(model, kept)), reasons == {"stop"} and not calls) if size <= LARGEST else None
+
+
+def reasons_to_end(events: list[Event]) -> set[str] | None:
+    """Why the choices ended; None unless the answer is complete, all of them have ended, and they say something.
+
+    A grounded answer, whose passages may change, has events of other kinds.
+    """
+    if not KINDS.issuperset(map(type, events)) or type(events[-1]) is not Completed:
         return None
-    return Kept(_encode(Stored(model, kept)), plain)
+    ended = [event for event in events if type(event) is Finished]
+    if {event.index for event in events if type(event) is Delta} != {event.index for event in ended}:
+        return None
+    return {event.reason for event in ended}
 
 
 def join(kept: list[Delta | Finished | Completed], texts: list[str], index: int) -> None:
