@@ -129,7 +129,9 @@ class Road:
                 model, reservation = await self._admit(request, caller, trace)
                 events = await whole.answer(model, request)
                 for event in events:
-                    note(event, trace)
+                    kind = type(event)
+                    if kind is Started or kind is Delta or kind is Completed:
+                        note(event, trace)
                 if type(events[0]) is not Started:
                     events.insert(0, Started(model=model.name, trace_id=trace.id))
                 return events

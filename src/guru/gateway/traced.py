@@ -15,7 +15,7 @@ from guru.gateway.cost.prices import tier_of
 from guru.gateway.steps import Prices, Tokens
 from guru.gateway.whole import Whole, answer, whole_of
 from guru.observe import names
-from guru.observe.spans import CallRecord, Span, Trace, status_of
+from guru.observe.spans import CallRecord, Span, Step, Trace, status_of
 from guru.types import (
     ChatModel,
     ChatRequest,
@@ -87,7 +87,7 @@ class TracedModel:
         return self._whole if whole_of(self._model) is not None else None
 
     async def _whole(self, request: ChatRequest | TextRequest) -> list[Event]:
-        with self._span(request) as span:
+        with self._step(request) as span:
             call = self._begin(span, request)
             error: BaseException | None = None
             try:
@@ -102,7 +102,7 @@ class TracedModel:
                 self._end(call, request, error)
 
     async def _record(self, request: ChatRequest | TextRequest, events: AsyncIterator[Event]) -> AsyncGenerator[Event]:
-        with self._span(request) as span:
+        with self._step(request) as span:
             call = self._begin(span, request)
             error: BaseException | None = None
             try:
@@ -116,7 +116,7 @@ class TracedModel:
             finally:
                 self._end(call, request, error)
 
-    def _span(self, request: ChatRequest | TextRequest) -> Span:
+    def _step(self, request: ChatRequest | TextRequest) -> Step:
         return self._trace.span(f"{'text_completion' if isinstance(request, TextRequest) else 'chat'} {self.name}")
 
     def _begin(self, span: Span, request: ChatRequest | TextRequest) -> Call:

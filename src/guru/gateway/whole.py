@@ -22,12 +22,12 @@ def whole_of(model: ChatModel) -> Whole | None:
     return getattr(model, "whole", None)
 
 
-async def answer(model: ChatModel, request: Request) -> list[Event]:
+def answer(model: ChatModel, request: Request) -> Awaitable[list[Event]]:
     """All events of an answer, one way or the other. Raises what the model raises."""
     at_once = whole_of(model)
     if at_once is not None:
-        return await at_once(request)
-    return await collect(model.complete(request) if isinstance(request, TextRequest) else model.chat(request))
+        return at_once(request)
+    return collect(model.complete(request) if isinstance(request, TextRequest) else model.chat(request))
 
 
 async def collect(events: AsyncIterator[Event]) -> list[Event]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from guru.observe import names
-from guru.observe.spans import SpanRecord, TraceRecord
+from guru.observe.spans import Span, TraceRecord
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def encode_traces(records: list[TraceRecord], *, content: bool = False) -> bytes
 
 
 def encode_spans(record: TraceRecord, *, content: bool) -> Iterator[dict[str, Any]]:
-    steps = msgspec.json.decode(record.spans, type=list[SpanRecord])
+    steps = msgspec.json.decode(record.spans, type=list[Span])
     for step in steps:
         attributes = dict(conventional(step.attributes, content=content))
         if step.parent_id is None:
@@ -179,7 +179,7 @@ def conventional(attributes: dict[str, Any], *, content: bool) -> Iterator[tuple
             yield name, msgspec.json.encode(value).decode() if isinstance(value, dict) else value
 
 
-def status(step: SpanRecord) -> dict[str, Any]:
+def status(step: Span) -> dict[str, Any]:
     if step.status != "error":
         return {}
     return {"code": 2, "message": str(step.attributes.get(names.ERROR_MESSAGE, ""))}

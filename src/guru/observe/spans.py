@@ -25,18 +25,6 @@ def plain(value: object) -> object:
 encode = msgspec.json.Encoder(enc_hook=plain).encode
 
 
-class SpanRecord(Struct, kw_only=True):
-    """A span as it is kept. `start` and `end` are seconds since the trace's start."""
-
-    id: str
-    parent_id: str | None
-    name: str
-    start: float
-    end: float
-    status: str
-    attributes: dict[str, Any]
-
-
 class CallRecord(Struct, kw_only=True, omit_defaults=True):
     """One call of a model, as its provider bills it: what the accounts are made of."""
 
@@ -84,38 +72,47 @@ class TraceRecord(Struct, kw_only=True, tag="end"):
     attributes: msgspec.Raw = EMPTY
     calls: list[CallRecord] = []
     spans: msgspec.Raw = NONE
-    """JSON of a list of `SpanRecord`, encoded once."""
+    """JSON of a list of `Span`, encoded once."""
 
 
-class Span:
-    """One step. A context manager: an exception that passes through marks it as failed, and goes on."""
+class Span(Struct):
+    """One step, as it is kept. `start` and `end` are seconds since the trace's start."""
 
-    __slots__ = ("_trace", "attributes", "end", "id", "name", "parent_id", "start", "status")
-
-    def __init__(self, trace: Trace, name: str, attributes: dict[str, Any]) -> None:
-        self._trace = trace
-        self.name = name
-        self.attributes = attributes
-        self.id = ""
-        self.parent_id: str | None = None
-        self.start = self.end = 0.0
-        self.status: Status = "ok"
+    id: str
+    parent_id: str | None
+    name: str
+    start: float
+    attributes: dict[str, Any]
+    end: float = 0.0
+    status: Status = "ok"
 
     def set(self, attribute: str, value: Any) -> None:
         """Note one attribute; see `guru.observe.names`."""
         self.attributes[attribute] = value
 
+
+class Step:
+    """A span that is open inside a `with`. An exception that passes through marks it as failed, and goes on."""
+
+    __slots__ = ("_attributes", "_name", "_span", "_trace")
+
+    def __init__(self, trace: Trace, name: str, attributes: dict[str, Any]) -> None:
+        self._trace = trace
+        self._name = name
+        self._attributes = attributes
+
     def __enter__(self) -> Span:
-        self._trace.enter(self)
-        return self
+        span = self._span = self._trace.enter(self._name, self._attributes)
+        return span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        span = self._span
         if error is not None:
-            self.status = status_of(error)
-            if self.status == "error":
-                self.attributes[names.ERROR_TYPE] = type(error).__name__
-                self.attributes[names.ERROR_MESSAGE] = str(error)
-        self._trace.leave(self)
+            span.status = status_of(error)
+            if span.status == "error":
+                span.attributes[names.ERROR_TYPE] = type(error).__name__
+                span.attributes[names.ERROR_MESSAGE] = str(error)
+        self._trace.leave(span)
 
 
 class Trace:
@@ -153,16 +150,18 @@ class Trace:
         """Seconds since the trace began."""
         return time.perf_counter() - self._zero
 
-    def span(self, name: str, **attributes: Any) -> Span:
+    def span(self, name: str, **attributes: Any) -> Step:
         """A step inside the one that is open now; use it in a `with` statement."""
-        return Span(self, name, attributes)
+        return Step(self, name, attributes)
 
-    def enter(self, span: Span) -> None:
-        span.id = str(len(self._spans) + 1)
-        span.parent_id = self._open[-1].id if self._open else (self._spans[0].id if self._spans else None)
-        span.start = self.elapsed
-        self._spans.append(span)
-        self._open.append(span)
+    def enter(self, name: str, attributes: dict[str, Any]) -> Span:
+        """Open a span. `leave` closes it."""
+        spans, opened = self._spans, self._open
+        parent = opened[-1].id if opened else spans[0].id if spans else None
+        span = Span(str(len(spans) + 1), parent, name, time.perf_counter() - self._zero, attributes)
+        spans.append(span)
+        opened.append(span)
+        return span
 
     def leave(self, span: Span) -> None:
         span.end = self.elapsed
@@ -192,13 +191,8 @@ class Trace:
         duration = self.elapsed
         if self._spans:
             self._spans[0].end = duration  # the root: what followed it belongs to it
-        steps = [
-            SpanRecord(
-                id=span.id, parent_id=span.parent_id, name=span.name, start=span.start,
-                end=span.end or duration, status=span.status, attributes=span.attributes,
-            )
-            for span in self._spans
-        ]  # fmt: skip
+        for span in self._open:
+            span.end = duration  # of what is still open
         return TraceRecord(
             id=self.id, tenant=self.tenant, route=self.route, requested=self.requested, model=self.model,
             key=self.key, team=self.team, user=self.user, tags=list(self.tags), cache=self.cache, variant=self.variant,
@@ -206,7 +200,7 @@ class Trace:
             first_token=self.first_token, prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens, cost=self.cost, preview=self.preview,
             attributes=msgspec.Raw(encode(self.attributes)) if self.attributes else EMPTY,
-            calls=self.calls, spans=msgspec.Raw(encode(steps)),
+            calls=self.calls, spans=msgspec.Raw(encode(self._spans)),
         )  # fmt: skip
 
 

@@ -103,11 +103,9 @@ class MemoryLimits:
         for account in accounts:
             if account.concurrency is not None and account.running >= account.concurrency:
                 raise self._refused(accounts, account, "concurrency", 0)
-            bucket = account.requests
-            if bucket is not None and (wait := bucket.wait(1, now)):
+            if (bucket := account.requests) is not None and (wait := bucket.wait(1, now)):
                 raise self._refused(accounts, account, "requests", wait)
-            bucket = account.tokens
-            if bucket is not None:
+            if (bucket := account.tokens) is not None:
                 if tokens * MINUTE > bucket.full:
                     raise never_fits(account.rule, tokens)
                 if wait := bucket.wait(tokens, now):

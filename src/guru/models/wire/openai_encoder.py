@@ -7,7 +7,8 @@ in its place; what Guru adds stands under `"guru"`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -32,6 +33,14 @@ encode = msgspec.json.Encoder().encode
 
 NOT_WORTH_A_CHUNK: Final = frozenset({"upstream"})
 """Members that alone need no chunk of their own at the end of a stream."""
+_others = attrgetter("extra", "tool_calls", "logprobs", "reasoning", "refusal", "thinking_block")
+NO_OTHERS: Final[tuple[Any, ...]] = ({}, [], None, "", "", None)
+"""Of a piece that is text alone."""
+_end = attrgetter("index", "native", "stop_sequence")
+ORDINARY_END: Final = (0, None, None)
+_done = attrgetter("outcome", "confidence")
+ORDINARY_DONE: Final = (None, None)
+
 JOINED: Final = ("data", "transcript")
 """Members of `audio` that come in pieces."""
 
@@ -143,32 +152,25 @@ class ChatEncoder:
 
     def body(self, events: list[Event]) -> bytes:
         """The JSON of `collect`."""
-        text: list[str] = []
-        end: Finished | None = None
-        done: Completed | None = None
-        for event in events:
-            kind = type(event)
-            if kind is Delta and event.index == 0 and _is_text(event):  # type: ignore[union-attr, arg-type]
-                text.append(event.text)  # type: ignore[union-attr]
-            elif kind is Finished and event.index == 0 and end is None:  # type: ignore[union-attr]
-                end = event  # type: ignore[assignment]
-            elif kind is Completed:
-                done = event  # type: ignore[assignment]
-            elif kind is not Started:
-                return encode(self.collect(events))
+        kinds = list(map(type, events))
+        if kinds[-2:] != [Finished, Completed] or set(kinds[:-2]) - {Started, Delta}:
+            return encode(self.collect(events))
+        end, done = cast(Finished, events[-2]), cast(Completed, events[-1])
+        pieces: list[Delta] = [event for event in events if type(event) is Delta]
         if (
-            end is None or end.native is not None or end.stop_sequence is not None or self._request.guru is not None
-            or done is None or done.outcome is not None or done.confidence is not None or "guru" in done.extra
+            _end(end) != ORDINARY_END or _done(done) != ORDINARY_DONE or "guru" in done.extra
+            or self._request.guru is not None or not all(piece.index == 0 and _is_text(piece) for piece in pieces)
         ):  # fmt: skip
             return encode(self.collect(events))
         # Nearly all answers are one text: only that, the reason and the numbers differ.
+        text = pieces[0].text if len(pieces) == 1 else "".join([piece.text for piece in pieces])
         more, counts = b"", None
         if done.extra:
             counts = done.extra.get("usage")
             extra = done.extra if counts is None else {k: v for k, v in done.extra.items() if k != "usage"}
             more = b"," + encode(extra)[1:-1] if extra else b""
         return b'%b,"object":"chat.completion","choices":[%b%b%b%b"}],"usage":%b%b}' % (
-            encode(self._head)[:-1], BEFORE_TEXT, encode("".join(text)), AFTER_TEXT, end.reason.encode(),
+            encode(self._head)[:-1], BEFORE_TEXT, encode(text), AFTER_TEXT, end.reason.encode(),
             usage_bytes(done.usage, counts), more,
         )  # fmt: skip
 
@@ -313,10 +315,7 @@ def _with_end(choice: JSON, end: Finished) -> JSON:
 
 
 def _is_text(event: Delta) -> bool:
-    return (
-        not event.extra and not event.tool_calls and event.logprobs is None and not event.reasoning
-        and not event.refusal and event.thinking_block is None
-    )  # fmt: skip
+    return _others(event) == NO_OTHERS
 
 
 def _choice(index: int, delta: JSON, reason: str | None = None, logprobs: JSON | None = None) -> JSON:
