@@ -223,6 +223,23 @@ async def test_changed_rules_hold_at_once_and_keep_what_was_used():
     assert len(await admitted(limiter, caller("k"), 50)) == 50
 
 
+async def test_a_token_limit_that_comes_or_goes_while_a_request_runs_is_not_charged_for_it():
+    tpm, rpm = ([Rule(scope="key", id="k", tenant="t", limits=limits(**{kind: 1000}))] for kind in ("tpm", "rpm"))
+    limiter, _ = make(*rpm)
+    before, cheap = await limiter.admit(caller("k"), "m", 900, 0), await limiter.admit(caller("k"), "m", 900, 0)
+    limiter.configure(tpm)
+    during = await limiter.admit(caller("k"), "m", 600, 0)
+    before.settle(5000, 0)  # reserved nothing of this limit
+    cheap.settle(0, 0)
+    assert during.headers["x-ratelimit-remaining-tokens"] == "400"
+    limiter.configure(rpm)
+    limiter.configure(tpm)  # a new bucket: full
+    during.settle(5000, 0)
+    (await limiter.admit(caller("k"), "m", 1000, 0)).settle(1000, 0)
+    with pytest.raises(RateLimited):
+        await limiter.admit(caller("k"), "m", 1, 0)
+
+
 async def test_rules_of_several_sources_hold_together():
     limiter, _ = make(Rule(scope="key", id="k", tenant="t", limits=limits(rpm=5)))
     limiter.configure([Rule(scope="model", id="m", limits=limits(rpm=2))], "models")

@@ -53,7 +53,7 @@ def resized(bucket: Bucket | None, per_minute: int | None, now: int) -> Bucket |
 class MemoryReservation:
     """What one request has taken from its accounts."""
 
-    __slots__ = ("_accounts", "_cost", "_open", "_periods", "_tokens")
+    __slots__ = ("_accounts", "_buckets", "_cost", "_open", "_periods", "_tokens")
 
     def __init__(self, accounts: Sequence[Account], tokens: int, cost: int) -> None:
         self._accounts = accounts
@@ -61,6 +61,8 @@ class MemoryReservation:
         self._cost = cost
         # Of the moment of the reservation: a request that began in November is paid from November's budget.
         self._periods = [account.period for account in accounts]
+        # A limit that comes or goes meanwhile was not reserved from: it is given nothing back, and nothing is taken.
+        self._buckets = [account.tokens for account in accounts]
         self._open = True
 
     @property
@@ -73,10 +75,10 @@ class MemoryReservation:
         self._open = False
         unused = self._tokens - tokens
         difference = nanodollars(cost) - self._cost
-        for account, period in zip(self._accounts, self._periods, strict=True):
+        for account, bucket, period in zip(self._accounts, self._buckets, self._periods, strict=True):
             account.running -= 1
-            if account.tokens is not None:
-                account.tokens.give(unused)
+            if bucket is not None:
+                bucket.give(unused)
             if period is not None:
                 period.used += difference
 
