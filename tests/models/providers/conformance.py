@@ -45,6 +45,7 @@ from guru.types import (
     Message,
     NativeTool,
     TextPart,
+    TextRequest,
     Tool,
     Usage,
 )
@@ -162,9 +163,16 @@ class Heard:
         self.calls = [(name, msgspec.json.decode(text or "{}")) for name, text in calls.values()]
 
 
-async def hear(model, request):
+async def hear(model, request, *, at_once=False):
+    """What a model answers; `at_once` by its `whole`, which the gateway asks where nobody watches."""
+    if at_once:
+        return Heard(await model.whole(request))
     async with aclosing(model.chat(request)) as events:
         return Heard([event async for event in events])
+
+
+WAYS = pytest.mark.parametrize("way", ["whole", "generator", "stream"])
+"""How an answer may be asked for: all events at once, one by one of an answer in one piece, and as it grows."""
 
 
 def contains(value, wanted):
@@ -235,16 +243,16 @@ class Conformance:
             expected.discard("stop")
         assert expected <= set(self.exchanges), expected - set(self.exchanges)
 
-    @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+    @WAYS
     @pytest.mark.parametrize("case", list(REQUESTS))
-    async def test_an_answer_says_what_the_provider_said(self, server, chat, case, streamed):
+    async def test_an_answer_says_what_the_provider_said(self, server, chat, case, way):
         if case not in self.exchanges:
             pytest.skip(f"{self.kind} has no {case}")
         exchange = self.exchanges[case]
-        server.say(self.reply(case, streamed))
+        server.say(self.reply(case, way == "stream"))
         request = REQUESTS[case]()
-        request.stream = streamed
-        heard = await hear(chat, request)
+        request.stream = way == "stream"
+        heard = await hear(chat, request, at_once=way == "whole")
         assert heard.text == exchange.text
         assert heard.calls == exchange.calls
         assert len(set(heard.ids.values())) == len(exchange.calls)
@@ -277,12 +285,12 @@ class Conformance:
         wanted = {BadRequest, ContextTooLong, ProviderRefused, ModelNotFound, UpstreamRateLimited, ModelUnavailable}
         assert {each for each in wanted if not any(issubclass(error, each) for error in known)} == set()
 
-    @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-    async def test_an_error_of_the_provider_is_ours(self, server, chat, streamed):
+    @WAYS
+    async def test_an_error_of_the_provider_is_ours(self, server, chat, way):
         for reply, wanted in self.errors:
             server.say(reply)
             with pytest.raises(GuruError) as caught:
-                await hear(chat, ask(stream=streamed))
+                await hear(chat, ask(stream=way == "stream"), at_once=way == "whole")
             assert type(caught.value) is wanted or (wanted is BadRequest and isinstance(caught.value, BadRequest)), (
                 reply, caught.value,
             )  # fmt: skip
@@ -313,7 +321,8 @@ class Conformance:
             assert caught.value.retryable
             assert isinstance(caught.value, StreamCut | ModelUnavailable)
 
-    async def test_a_whole_answer_that_is_cut_or_garbage_is_an_error(self, server, chat):
+    @pytest.mark.parametrize("at_once", [True, False], ids=["whole", "generator"])
+    async def test_a_whole_answer_that_is_cut_or_garbage_is_an_error(self, server, chat, at_once):
         whole = self.exchanges["text"].whole
         half = whole.body[: len(whole.body) // 2]
         for reply in (
@@ -325,7 +334,7 @@ class Conformance:
         ):
             server.say(reply)
             with pytest.raises(StreamCut):
-                await hear(chat, ask())
+                await hear(chat, ask(), at_once=at_once)
 
     async def test_a_provider_that_does_not_answer_in_time(self, server, http):
         server.say(Reply(end="silent"))
@@ -346,9 +355,10 @@ class Conformance:
                 break
         await asyncio.wait_for(server.dropped.wait(), 5)
 
-    async def test_a_cancelled_task_cancels_the_request(self, server, chat):
+    @pytest.mark.parametrize("at_once", [True, False], ids=["whole", "generator"])
+    async def test_a_cancelled_task_cancels_the_request(self, server, chat, at_once):
         server.say(dataclasses.replace(self.exchanges["text"].whole, body=b" ", end="hang"))
-        task = asyncio.create_task(hear(chat, ask()))
+        task = asyncio.create_task(hear(chat, ask(), at_once=at_once))
         while not server.requests:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.02)
@@ -366,6 +376,26 @@ class Conformance:
         with pytest.raises(ProviderRefused) as caught:
             await hear(provider.chat_model(self.model), ask())
         assert KEY not in str(caught.value)
+
+    async def test_secrets_are_not_repeated_out_of_a_stream(self, server, http):
+        for reply, wanted in self.stream_errors:
+            server.say(reply)
+            with pytest.raises(wanted) as plain:
+                await hear(self.make(server, http).chat_model(self.model), ask(stream=True))
+            secret = max(plain.value.message.split(), key=len)  # as if a word of it were a secret of ours
+            chat = self.make(server, http, headers={"x-secret": secret}).chat_model(self.model)
+            with pytest.raises(wanted) as caught:
+                await hear(chat, ask(stream=True))
+            assert secret not in str(caught.value)
+            assert "***" in caught.value.message
+
+    @pytest.mark.parametrize("at_once", [True, False], ids=["whole", "generator"])
+    async def test_a_prompt_is_continued_or_refused(self, server, chat, at_once):
+        server.say(Reply(status=500))
+        request = TextRequest(model="m", prompt="Once upon")
+        with pytest.raises(ModelUnavailable if "text" in self.cls().ABILITIES else InvalidParameter):
+            _ = await chat.whole(request) if at_once else [event async for event in chat.complete(request)]
+        assert bool(server.requests) == ("text" in self.cls().ABILITIES)
 
     # ------------------------------------------------------------------- parameters
 

@@ -7,7 +7,6 @@ import pytest
 from guru.errors import (
     BadRequest,
     ContextTooLong,
-    InvalidParameter,
     ModelNotFound,
     ModelTimeout,
     ModelUnavailable,
@@ -15,7 +14,7 @@ from guru.errors import (
     TooLarge,
     UpstreamRateLimited,
 )
-from guru.types import Completed, Message, TextRequest, Usage
+from guru.types import Completed, Message, Usage
 from models.providers.conformance import KEY, PIXEL, SCHEMA, Conformance, Exchange, ask, hear
 from models.providers.replay import Reply, answer, named_events
 
@@ -207,10 +206,6 @@ class TestAnthropic(Conformance):
         server.say(self.exchanges["text"].whole)
         await hear(self.make(server, http, base_url=server.url + "/v1/").chat_model(self.model), ask())
         assert server.last.path == "/v1/messages"
-
-    async def test_a_prompt_cannot_be_continued(self, chat):
-        with pytest.raises(InvalidParameter):
-            chat.complete(TextRequest(model="m", prompt="Once"))
 
     async def test_searches_are_counted(self, server, chat):
         usage = USAGE | {"server_tool_use": {"web_search_requests": 3}}

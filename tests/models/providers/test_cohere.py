@@ -30,7 +30,6 @@ from guru.types import (
     Message,
     RefusalPart,
     TextPart,
-    TextRequest,
     TokenLogprob,
     ToolCall,
     Usage,
@@ -308,10 +307,6 @@ class TestCohere(Conformance):
         server.say(error(429, "slow down"))
         with pytest.raises(UpstreamRateLimited):
             await model.rerank(RerankRequest(model="m", query="q", documents=["a"]))
-
-    async def test_it_continues_no_bare_text(self, chat):
-        with pytest.raises(InvalidParameter, match="text completion"):
-            _ = [each async for each in chat.complete(TextRequest(model="m", prompt="def f("))]
 
     async def test_the_models_are_listed_page_by_page(self, server, http):
         server.say(

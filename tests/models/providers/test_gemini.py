@@ -37,7 +37,6 @@ from guru.types import (
     NativeTool,
     RefusalPart,
     TextPart,
-    TextRequest,
     TokenLogprob,
     ToolCall,
     TopLogprob,
@@ -394,10 +393,6 @@ class TestGemini(Conformance):
             await model.embeddings(EmbeddingRequest(model="m", input=["a"]))
         with pytest.raises(InvalidParameter):
             await model.embeddings(EmbeddingRequest(model="m", input=[[1]]))
-
-    async def test_it_continues_no_bare_text(self, chat):
-        with pytest.raises(InvalidParameter, match="text completion"):
-            _ = [each async for each in chat.complete(TextRequest(model="m", prompt="def f("))]
 
     async def test_the_models_are_listed_page_by_page(self, server, http):
         server.say(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 import msgspec
@@ -12,18 +11,16 @@ import msgspec
 from guru.config import ProviderSettings
 from guru.errors import GuruError, ModelError
 from guru.models.providers.base import Ability, BatchApi, Provider, Support, mapped, refused, table
-from guru.models.providers.streamed import events_of
+from guru.models.providers.chat import RemoteChat, Request, encode
 from guru.models.wire.anthropic_answer import AnswerDecoder, error_of
 from guru.models.wire.anthropic_request import encode_request
 from guru.models.wire.claude import claude
 from guru.models.wire.fields import NOT_JSON
-from guru.models.wire.sse import EventStreamParser
-from guru.types import JSON, ChatModel, ChatRequest, Event, TextRequest
+from guru.types import JSON, ChatModel, ChatRequest, TextRequest
 
 if TYPE_CHECKING:
     from guru.models.http import Headers, HttpClient, Response
 
-encode = msgspec.json.Encoder().encode
 Shape = TypeVar("Shape")
 
 VERSION: Final = "2023-06-01"
@@ -77,9 +74,9 @@ class Anthropic(Provider):
             headers["x-api-key"] = self.settings.api_key
         return headers | {name.lower(): value for name, value in self.settings.headers.items()}
 
-    def headers_for(self, request: ChatRequest) -> dict[str, str]:
+    def headers_for(self, request: Request) -> dict[str, str]:
         """The headers, with what the caller and the configuration opt in to."""
-        if not request.betas:
+        if isinstance(request, TextRequest) or not request.betas:
             return self.headers
         configured = [name.strip() for name in self.headers.get(BETA, "").split(",") if name.strip()]
         return self.headers | {BETA: ",".join(dict.fromkeys([*configured, *request.betas]))}
@@ -118,40 +115,31 @@ class Anthropic(Provider):
         return error_of(self.name, status, error.type, error.message, wait)
 
 
-class AnthropicChat:
+class AnthropicChat(RemoteChat[Anthropic]):
     """A chat model behind `POST /v1/messages`."""
 
     def __init__(self, provider: Anthropic, model: str) -> None:
-        self._provider = provider
-        self._model = model
-        self.name = f"{provider.name}/{model}"
+        super().__init__(provider, model)
         self.context_length = claude(model).context_length
-
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
-        """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
-        provider = self._provider
-        url, parser = f"{provider.base_url}/messages", EventStreamParser if request.stream else None
-        decoder = AnswerDecoder(provider.name, self.name)
-        headers = provider.headers_for(request)
-        events = events_of(provider, url, lambda: self._body(request), decoder, parser, headers=headers)
-        async with aclosing(events):
-            async for event in events:
-                yield event
-
-    def complete(self, request: TextRequest) -> AsyncIterator[Event]:
-        raise self._provider.has_no("text completion", self._model)
 
     async def count_tokens(self, request: ChatRequest) -> int:
         """The tokens of the prompt, as the provider counts them; nothing is billed for it."""
+        url, body = self._chat(request)
+        counted = {name: value for name, value in body.items() if name in COUNTED}
         provider = self._provider
-        body = {name: value for name, value in self._body(request).items() if name in COUNTED}
-        url = f"{provider.base_url}/messages/count_tokens"
-        response = await provider.send("POST", url, encode(body), provider.headers_for(request))
+        response = await provider.send("POST", f"{url}/count_tokens", encode(counted), self._headers(request))
         return provider.read(await response.read(), _Count).input_tokens
 
-    def _body(self, request: ChatRequest) -> JSON:
+    def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
         provider = self._provider
-        return encode_request(provider.filter.apply(request), self._model, provider.settings.drop_params)
+        body = encode_request(provider.filter.apply(request), self._model, provider.settings.drop_params)
+        return f"{provider.base_url}/messages", body
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        return self._provider.headers_for(request)
+
+    def _decoder(self) -> AnswerDecoder:
+        return AnswerDecoder(self._provider.name, self.name)
 
 
 def until_reset(headers: Headers) -> float | None:

@@ -6,24 +6,22 @@ named by its id, by that of an inference profile, or by an ARN: `bedrock/us.anth
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import msgspec
 
 from guru.errors import StreamCut
-from guru.models import context
 from guru.models.providers.aws import Aws, segment
 from guru.models.providers.base import Ability, Support, mapped, refused, table
 from guru.models.providers.bedrock_embeddings import BedrockEmbedding, embedding_codec
-from guru.models.providers.streamed import events_of
+from guru.models.providers.chat import RemoteChat
 from guru.models.wire.bedrock_answer import AnswerDecoder, ConverseParser
 from guru.models.wire.bedrock_request import encode_request
 from guru.models.wire.claude import claude
 from guru.models.wire.fields import NOT_JSON
 from guru.tasks import EmbeddingModel
-from guru.types import ChatModel, ChatRequest, Event, TextRequest
+from guru.types import JSON, ChatModel, ChatRequest
 
 CONVERSE: Final[dict[str, Support]] = {
     "max_tokens": mapped("`inferenceConfig.maxTokens`; the model's maximum where it is missing"),
@@ -86,33 +84,24 @@ class Bedrock(Aws):
         return [each.modelId for each in listed.modelSummaries]
 
 
-class BedrockChat:
+class BedrockChat(RemoteChat[Bedrock]):
     """A chat model behind Converse and ConverseStream."""
 
     def __init__(self, provider: Bedrock, model: str) -> None:
-        self._provider = provider
-        self._model = model
-        self.name = f"{provider.name}/{model}"
-        known = claude(model).context_length if "claude" in model else context.UNKNOWN
-        self.context_length = known or context.length_of(self.name)
+        super().__init__(provider, model)
+        if "claude" in model:
+            self.context_length = claude(model).context_length or self.context_length
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
-        """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
+    def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
         provider, model = self._provider, self._model
         url = provider.model_url(model, "converse-stream" if request.stream else "converse")
-        events = events_of(
-            provider,
-            url,
-            lambda: encode_request(provider.filter.apply(request), model, provider.settings.drop_params),
-            AnswerDecoder(provider.name, self.name),
-            ConverseParser if request.stream else None,
-        )
-        async with aclosing(events):
-            async for event in events:
-                yield event
+        return url, encode_request(provider.filter.apply(request), model, provider.settings.drop_params)
 
-    def complete(self, request: TextRequest) -> AsyncIterator[Event]:
-        raise self._provider.has_no("text completion", self._model)
+    def _decoder(self) -> AnswerDecoder:
+        return AnswerDecoder(self._provider.name, self.name)
+
+    def _parser(self) -> ConverseParser:
+        return ConverseParser()
 
 
 class _Model(msgspec.Struct):

@@ -5,23 +5,20 @@ Spec: https://docs.cohere.com/reference/about.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from guru.errors import GuruError, InvalidParameter, StreamCut
-from guru.models import context
 from guru.models.providers.base import Provider, mapped, refused, table
+from guru.models.providers.chat import RemoteChat, encode
 from guru.models.providers.errors import error_of_body
-from guru.models.providers.streamed import encode, events_of, failing
 from guru.models.wire.cohere_answer import AnswerDecoder, error_of, read_usage
 from guru.models.wire.cohere_request import encode_request
 from guru.models.wire.fields import NOT_JSON
-from guru.models.wire.sse import EventStreamParser
 from guru.tasks import EmbeddingRequest, Embeddings, Ranked, Ranking, RerankRequest
-from guru.types import JSON, ChatRequest, Event, TextRequest, Usage
+from guru.types import JSON, ChatRequest, Usage
 
 INPUT_TYPES: Final = {"query": "search_query", "document": "search_document"}
 MOST_TEXTS: Final = 96
@@ -99,27 +96,16 @@ class Cohere(Provider):
             page = f"&page_token={quote(str(token), safe='')}"
 
 
-class CohereChat:
+class CohereChat(RemoteChat[Cohere]):
     """A model behind the Chat API."""
 
-    def __init__(self, provider: Cohere, model: str) -> None:
-        self.name = f"{provider.name}/{model}"
-        self.context_length = context.length_of(self.name)
-        self._provider = provider
-        self._model = model
-        self._url = f"{provider.base_url}/v2/chat"
-
-    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
-        decoder = AnswerDecoder(self._provider.name, self.name)
-        parser = EventStreamParser if request.stream else None
-        return events_of(self._provider, self._url, lambda: self._body(request), decoder, parser)
-
-    def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
-        return failing(self._provider.has_no("text completion", self._model))
-
-    def _body(self, request: ChatRequest) -> JSON:
+    def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
         provider = self._provider
-        return encode_request(provider.filter.apply(request), self._model, provider.settings.drop_params)
+        body = encode_request(provider.filter.apply(request), self._model, provider.settings.drop_params)
+        return f"{provider.base_url}/v2/chat", body
+
+    def _decoder(self) -> AnswerDecoder:
+        return AnswerDecoder(self._provider.name, self.name)
 
 
 class CohereEmbedding:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from guru.errors import GuruError
-from guru.models import context
 from guru.models.providers import compatible_tasks as tasks
 from guru.models.providers.base import Ability, Provider, Support, mapped, table
+from guru.models.providers.chat import RemoteChat
 from guru.models.providers.parameters import refusal
 from guru.models.wire.openai_answer import AnswerDecoder
 from guru.models.wire.openai_tasks import encode_task
 from guru.models.wire.openai_upstream import LOW_UNDER, MEDIUM_UNDER, Dialect, encode_chat, encode_text
-from guru.models.wire.sse import EventStreamParser
 from guru.tasks import (
     EmbeddingModel,
     EmbeddingRequest,
@@ -27,11 +24,9 @@ from guru.tasks import (
     SpeechModel,
     TranscriptionModel,
 )
-from guru.types import ChatModel, ChatRequest, Event, TextRequest
+from guru.types import ChatModel, ChatRequest, TextRequest
 
 JSON = dict[str, Any]
-
-encode = msgspec.json.Encoder().encode
 
 EFFORT: Final = mapped(
     f"`reasoning_effort`: low under {LOW_UNDER:,} tokens of budget, medium under {MEDIUM_UNDER:,}, high from there; "
@@ -121,73 +116,22 @@ class Compatible(Provider):
         return tasks.CompatibleTranscription(self, model)
 
 
-class CompatibleChat:
+class CompatibleChat(RemoteChat[Compatible]):
     """A chat model behind OpenAI's chat completions; also its text completions, where the provider has them."""
 
     def __init__(self, provider: Compatible, model: str) -> None:
-        self._provider = provider
-        self._model = model
-        self.name = f"{provider.name}/{model}"
-        self.context_length = context.length_of(self.name)
+        super().__init__(provider, model)
         self._chat_url = provider.url("/chat/completions", model)
 
-    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
-        """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
-        return self._answer(request)
-
-    def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
-        """Stream the continuation of a prompt, as `chat` does."""
-        return self._answer(request)
-
-    async def whole(self, request: ChatRequest | TextRequest) -> list[Event]:
-        """All events of an answer that is not streamed. Raises the errors of `errors.py`."""
+    def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
         provider = self._provider
-        url, body = self._prepare(request)
-        response = await provider.send("POST", url, body)
-        try:
-            return AnswerDecoder(provider.name, self._model, self.name).whole(await response.read())
-        except GuruError as error:
-            raise provider.without_secrets(error) from None
-        finally:
-            await response.aclose()
+        return self._chat_url, provider.chat_body(provider.filter.apply(request), self._model)
 
-    def _prepare(self, request: ChatRequest | TextRequest) -> tuple[str, bytes]:
-        """The address and the body. Raises `InvalidParameter` for what the provider does not take."""
-        provider = self._provider
-        if isinstance(request, ChatRequest):
-            return self._chat_url, encode(provider.chat_body(provider.filter.apply(request), self._model))
+    def _text(self, request: TextRequest) -> tuple[str, JSON]:
+        provider, model = self._provider, self._model
         if "text" not in provider.ABILITIES:
-            raise provider.has_no("text completion", self._model)
-        url = provider.url("/completions", self._model)
-        return url, encode(provider.text_body(provider.filter.apply(request), self._model))
+            return super()._text(request)
+        return provider.url("/completions", model), provider.text_body(provider.filter.apply(request), model)
 
-    async def _answer(self, request: ChatRequest | TextRequest) -> AsyncGenerator[Event]:
-        if not request.stream:
-            for event in await self.whole(request):
-                yield event
-            return
-        provider = self._provider
-        url, body = self._prepare(request)
-        response = await provider.send("POST", url, body)
-        decoder = AnswerDecoder(provider.name, self._model, self.name)
-        try:
-            # Some ignore `stream` for models that cannot.
-            if (response.headers.get("content-type") or "").startswith("application/json"):
-                for event in decoder.whole(await response.read()):
-                    yield event
-                return
-            parser = EventStreamParser()
-            async with aclosing(response.iter()) as pieces:
-                async for data in pieces:
-                    for sent in parser.feed(data):
-                        for event in decoder.stream(sent.data):
-                            yield event
-            for sent in parser.end():
-                for event in decoder.stream(sent.data):
-                    yield event
-            for event in decoder.end():
-                yield event
-        except GuruError as error:
-            raise provider.without_secrets(error) from None
-        finally:
-            await response.aclose()
+    def _decoder(self) -> AnswerDecoder:
+        return AnswerDecoder(self._provider.name, self._model, self.name)

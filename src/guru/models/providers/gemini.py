@@ -7,24 +7,21 @@ Spec: https://ai.google.dev/api. For Vertex AI, `base_url` is
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
 from guru.errors import ConfigurationError, GuruError, InvalidParameter, StreamCut
-from guru.models import context
 from guru.models.providers.base import BatchApi, Provider, mapped, refused, table
+from guru.models.providers.chat import RemoteChat, encode
 from guru.models.providers.errors import error_of_body
-from guru.models.providers.streamed import encode, events_of, failing
 from guru.models.wire.answers import count
 from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.gemini_answer import AnswerDecoder, error_of
 from guru.models.wire.gemini_request import encode_request
-from guru.models.wire.sse import EventStreamParser
 from guru.tasks import EmbeddingRequest, Embeddings
-from guru.types import JSON, ChatRequest, Event, TextRequest, Usage
+from guru.types import JSON, ChatRequest, Usage
 
 TASKS: Final = {"query": "RETRIEVAL_QUERY", "document": "RETRIEVAL_DOCUMENT"}
 MOST_TEXTS: Final = 100
@@ -111,30 +108,22 @@ class Gemini(Provider):
             page = f"&pageToken={quote(str(token), safe='')}"
 
 
-class GeminiChat:
+class GeminiChat(RemoteChat[Gemini]):
     """A model behind generateContent."""
 
     def __init__(self, provider: Gemini, model: str) -> None:
-        self.name = f"{provider.name}/{model}"
-        self.context_length = context.length_of(self.name)
-        self._provider = provider
-        self._model = model
-        self._whole = provider.url(model, "generateContent")
-        self._stream = provider.url(model, "streamGenerateContent") + "?alt=sse"
+        super().__init__(provider, model)
+        self._whole_url = provider.url(model, "generateContent")
+        self._stream_url = provider.url(model, "streamGenerateContent") + "?alt=sse"
 
-    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
-        decoder = AnswerDecoder(self._provider.name, self.name)
-        url, parser = (self._stream, EventStreamParser) if request.stream else (self._whole, None)
-        return events_of(self._provider, url, lambda: self._body(request), decoder, parser)
-
-    def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
-        return failing(self._provider.has_no("text completion", self._model))
-
-    def _body(self, request: ChatRequest) -> JSON:
+    def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
         provider = self._provider
         request = provider.filter.apply(request)
-        drop = provider.settings.drop_params
-        return encode_request(request, self._model, drop, provider.base_url)
+        body = encode_request(request, self._model, provider.settings.drop_params, provider.base_url)
+        return self._stream_url if request.stream else self._whole_url, body
+
+    def _decoder(self) -> AnswerDecoder:
+        return AnswerDecoder(self._provider.name, self.name)
 
 
 class GeminiEmbedding:

@@ -5,19 +5,16 @@ Spec: https://github.com/ollama/ollama/blob/main/docs/api.md.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-
 import msgspec
 
 from guru.errors import InvalidParameter, StreamCut
-from guru.models import context
 from guru.models.providers.base import Provider, mapped, refused, table
+from guru.models.providers.chat import RemoteChat, encode
 from guru.models.providers.parameters import refusal
-from guru.models.providers.streamed import encode, events_of
 from guru.models.wire.answers import count
 from guru.models.wire.ollama import AnswerDecoder, LineParser, encode_request, encode_text_request, with_options
 from guru.tasks import EmbeddingRequest, Embeddings
-from guru.types import JSON, ChatRequest, Event, TextRequest, Usage
+from guru.types import JSON, ChatRequest, TextRequest, Usage
 
 
 class Ollama(Provider):
@@ -58,33 +55,23 @@ class Ollama(Provider):
             raise StreamCut(f"{self.name} sent no list of models.", hint="Check base_url.") from error
 
 
-class OllamaChat:
+class OllamaChat(RemoteChat[Ollama]):
     """A model of an Ollama server."""
 
-    def __init__(self, provider: Ollama, model: str) -> None:
-        self.name = f"{provider.name}/{model}"
-        self.context_length = context.length_of(self.name)
-        self._provider = provider
-        self._model = model
+    def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
+        provider = self._provider
+        body = encode_request(provider.filter.apply(request), self._model, provider.settings.drop_params)
+        return f"{provider.base_url}/api/chat", body
 
-    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
-        return self._answer("chat", lambda: self._chat_body(request), stream=request.stream)
+    def _text(self, request: TextRequest) -> tuple[str, JSON]:
+        provider = self._provider
+        return f"{provider.base_url}/api/generate", encode_text_request(provider.filter.apply(request), self._model)
 
-    def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
-        filtered = self._provider.filter.apply
-        return self._answer(
-            "generate", lambda: encode_text_request(filtered(request), self._model), stream=request.stream
-        )
+    def _decoder(self) -> AnswerDecoder:
+        return AnswerDecoder(self._provider.name, self.name)
 
-    def _chat_body(self, request: ChatRequest) -> JSON:
-        request = self._provider.filter.apply(request)
-        drop = self._provider.settings.drop_params
-        return encode_request(request, self._model, drop)
-
-    def _answer(self, path: str, body: Callable[[], JSON], *, stream: bool) -> AsyncGenerator[Event]:
-        decoder = AnswerDecoder(self._provider.name, self.name)
-        url = f"{self._provider.base_url}/api/{path}"
-        return events_of(self._provider, url, body, decoder, LineParser if stream else None)
+    def _parser(self) -> LineParser:
+        return LineParser()
 
 
 class OllamaEmbedding:
@@ -100,7 +87,7 @@ class OllamaEmbedding:
             raise InvalidParameter("Ollama takes texts, not tokens.", param="input", hint="Send texts.")
         if request.input_type is not None and "input_type" not in provider.settings.drop_params:
             raise refusal(provider.name, "input_type", "Write the prefix that the model wants into the texts.")
-        body: JSON = {"model": self._model, "input": request.input} | with_options(request.extra)
+        body: JSON = {"model": self._model, "input": request.input}
         if request.dimensions is not None:
             body["dimensions"] = request.dimensions
         response = await provider.send(

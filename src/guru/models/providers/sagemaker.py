@@ -6,8 +6,7 @@ named by its endpoint: `sagemaker/my-endpoint`. A stream is Amazon's event strea
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -16,16 +15,16 @@ from guru.errors import GuruError
 from guru.models import context
 from guru.models.providers.aws import Aws, segment
 from guru.models.providers.base import Ability, Support, table
+from guru.models.providers.chat import RemoteChat
 from guru.models.providers.compatible import FOLLOWS
 from guru.models.providers.errors import error_for
-from guru.models.providers.streamed import events_of
 from guru.models.wire.aws_event_stream import AwsEventStream, EventMessage
 from guru.models.wire.bedrock_answer import exception
 from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.openai_answer import AnswerDecoder
 from guru.models.wire.openai_upstream import Dialect, encode_chat
 from guru.models.wire.sse import EventStreamParser, SentEvent
-from guru.types import ChatModel, ChatRequest, Event, TextRequest
+from guru.types import JSON, ChatModel, ChatRequest
 
 DIALECT: Final = Dialect(who="The container")
 
@@ -60,41 +59,24 @@ class SageMaker(Aws):
         return super().read_error(status, body, wait)
 
 
-class SageMakerChat:
+class SageMakerChat(RemoteChat[SageMaker]):
     """A chat model behind InvokeEndpoint and InvokeEndpointWithResponseStream."""
 
     def __init__(self, provider: SageMaker, model: str) -> None:
-        self._provider = provider
-        self._model = model
-        self.name = f"{provider.name}/{model}"
-        self.context_length = context.UNKNOWN
+        super().__init__(provider, model)
+        self.context_length = context.UNKNOWN  # an endpoint's name says nothing of the model behind it
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
-        """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
+    def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
         provider, model = self._provider, self._model
         operation = "invocations-response-stream" if request.stream else "invocations"
-        events = events_of(
-            provider,
-            f"{provider.base_url}/endpoints/{segment(model)}/{operation}",
-            lambda: encode_chat(provider.filter.apply(request), model, DIALECT),
-            ContainerDecoder(AnswerDecoder(provider.name, model, self.name)),
-            (lambda: PayloadParser(provider.name)) if request.stream else None,
-        )
-        async with aclosing(events):
-            async for event in events:
-                yield event
+        url = f"{provider.base_url}/endpoints/{segment(model)}/{operation}"
+        return url, encode_chat(provider.filter.apply(request), model, DIALECT)
 
-    def complete(self, request: TextRequest) -> AsyncIterator[Event]:
-        raise self._provider.has_no("text completion", self._model)
+    def _decoder(self) -> AnswerDecoder:
+        return AnswerDecoder(self._provider.name, self._model, self.name)
 
-
-class ContainerDecoder:
-    """OpenAI's decoder, as streams here are read."""
-
-    def __init__(self, decoder: AnswerDecoder) -> None:
-        self.feed = decoder.stream
-        self.whole = decoder.whole
-        self.end = decoder.end
+    def _parser(self) -> PayloadParser:
+        return PayloadParser(self._provider.name)
 
 
 class PayloadParser:

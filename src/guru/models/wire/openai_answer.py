@@ -133,7 +133,7 @@ MISSES: Final = 3
 
 
 class AnswerDecoder:
-    """One answer. Either `stream` for each chunk and then `end`, or `whole`."""
+    """One answer: `feed` for each chunk of a stream and then `end`, or `whole`."""
 
     def __init__(self, provider: str, model: str, name: str) -> None:
         """`provider` and `model` as the configuration and the provider call them; `name` is `provider/model`."""
@@ -150,7 +150,7 @@ class AnswerDecoder:
 
     # ------------------------------------------------------------------- a stream
 
-    def stream(self, data: bytes) -> list[Event]:
+    def feed(self, data: bytes) -> list[Event]:
         """What one server-sent event says. Raises the provider's error, and `StreamCut` for what is no JSON."""
         if self._misses < MISSES:
             try:

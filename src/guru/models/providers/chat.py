@@ -1,0 +1,132 @@
+"""A chat model behind an address: asks, and turns what comes back into events, whole or as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from guru.errors import GuruError
+from guru.models import context
+from guru.models.wire.sse import EventStreamParser, SentEvent
+from guru.types import ChatRequest, Event, TextRequest
+
+if TYPE_CHECKING:
+    from guru.models.http import Response
+    from guru.models.providers.base import Provider
+
+JSON = dict[str, Any]
+Request = ChatRequest | TextRequest
+P = TypeVar("P", bound="Provider")
+
+encode = msgspec.json.Encoder().encode
+
+
+class Parser(Protocol):
+    """Bytes in any split to the pieces of a stream."""
+
+    def feed(self, data: bytes) -> list[SentEvent]: ...
+
+    def end(self) -> list[SentEvent]: ...
+
+
+class Decoder(Protocol):
+    """The pieces of an answer to events. Raises the provider's error, and `StreamCut` for garbage."""
+
+    def feed(self, data: bytes) -> list[Event]: ...
+
+    def whole(self, body: bytes) -> list[Event]:
+        """All events of an answer that was not streamed."""
+        ...
+
+    def end(self) -> list[Event]:
+        """After the last byte of a stream. Raises `StreamCut` when the answer has no end."""
+        ...
+
+
+class RemoteChat(Generic[P]):
+    """What all have in common. A subclass says where and what to ask, and who reads the answer."""
+
+    def __init__(self, provider: P, model: str) -> None:
+        self._provider = provider
+        self._model = model
+        self.name = f"{provider.name}/{model}"
+        self.context_length = context.length_of(self.name)
+
+    # ------------------------------------------------------------------- to be written by each
+
+    def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
+        """The address and the body. Raises `InvalidParameter` for what the provider does not take."""
+        raise NotImplementedError
+
+    def _text(self, request: TextRequest) -> tuple[str, JSON]:
+        """The same for the continuation of a prompt."""
+        raise self._provider.has_no("text completion", self._model)
+
+    def _headers(self, request: Request) -> Mapping[str, str] | None:
+        """In place of the provider's own."""
+        return None
+
+    def _decoder(self) -> Decoder:
+        raise NotImplementedError
+
+    def _parser(self) -> Parser:
+        return EventStreamParser()
+
+    # ------------------------------------------------------------------- the same for all
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
+        """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
+        return self._answer(request)
+
+    def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
+        """Stream the continuation of a prompt, as `chat` does."""
+        return self._answer(request)
+
+    async def whole(self, request: Request) -> list[Event]:
+        """All events of an answer that is not streamed. Raises the errors of `errors.py`."""
+        response = await self._send(request)
+        try:
+            return self._decoder().whole(await response.read())
+        except GuruError as error:
+            raise self._provider.without_secrets(error) from None
+        finally:
+            await response.aclose()
+
+    def _send(self, request: Request) -> Awaitable[Response]:
+        url, body = self._chat(request) if isinstance(request, ChatRequest) else self._text(request)
+        return self._provider.send("POST", url, encode(body), self._headers(request))
+
+    async def _answer(self, request: Request) -> AsyncGenerator[Event]:
+        if not request.stream:
+            for event in await self.whole(request):
+                yield event
+            return
+        response = await self._send(request)
+        parser, decoder = self._parser(), self._decoder()
+        try:
+            # Some ignore `stream` for models that cannot.
+            if type(parser) is EventStreamParser and is_json(response.headers.get("content-type")):
+                for event in decoder.whole(await response.read()):
+                    yield event
+                return
+            async with aclosing(response.iter()) as pieces:
+                async for data in pieces:
+                    for sent in parser.feed(data):
+                        for event in decoder.feed(sent.data):
+                            yield event
+            for sent in parser.end():
+                for event in decoder.feed(sent.data):
+                    yield event
+            for event in decoder.end():
+                yield event
+        except GuruError as error:
+            raise self._provider.without_secrets(error) from None
+        finally:
+            await response.aclose()
+
+
+def is_json(content_type: str | None) -> bool:
+    return content_type is not None and content_type.startswith("application/json")
