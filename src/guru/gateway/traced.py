@@ -211,8 +211,9 @@ class Call:
 
     def record(self, model: str, variant: str | None, error: BaseException | None) -> CallRecord:
         usage = self.usage
+        status = "ok" if self.completed is not None else "error" if error is None else status_of(error)
         return CallRecord(
-            model=model, variant=variant, status="ok" if error is None else status_of(error),
+            model=model, variant=variant, status=status,
             prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens, cache_write_tokens=usage.cache_write_tokens,
             reasoning_tokens=usage.reasoning_tokens, cost=self.cost, estimated=usage.estimated,

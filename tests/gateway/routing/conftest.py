@@ -22,7 +22,8 @@ def say(*texts, tokens=1):
 
 
 class Upstream:
-    """A model with a script: events, exceptions to raise, seconds to wait. `scripts` are for the first calls."""
+    """A model with a script: events, exceptions to raise, seconds or an `asyncio.Event` to wait for, and functions to
+    call. `scripts` are for the first calls."""
 
     def __init__(self, name, context_length=8192):
         self.name = name
@@ -51,6 +52,10 @@ class Upstream:
                     raise step
                 if isinstance(step, int | float):
                     await asyncio.sleep(step)
+                elif isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif callable(step):
+                    step()
                 else:
                     yield step
             ended = True
@@ -60,6 +65,13 @@ class Upstream:
         finally:
             self.running -= 1
             self.closed_early += not ended
+
+
+class AtOnce(Upstream):
+    """One that gives an answer in one piece to those who want it so."""
+
+    async def whole(self, request):
+        return [event async for event in self.run()]
 
 
 class Clock:
@@ -84,8 +96,8 @@ class World:
             raise ModelNotFound(f"There is no model {name!r}.")
         return self.upstreams[name]
 
-    def upstream(self, name, **options):
-        self.upstreams[name] = Upstream(name, **options)
+    def upstream(self, name, kind=Upstream, **options):
+        self.upstreams[name] = kind(name, **options)
         return self.upstreams[name]
 
     async def sleep(self, seconds):
@@ -111,19 +123,34 @@ class World:
         model = self.the_router.model(name, asked, caller or make_caller(), wrap or (lambda model, deployment: model))
         return model.chat(asked)
 
+    async def whole(self, text="Hello", name="smart", caller=None, wrap=None, **fields):
+        """All events of an answer that nobody watches."""
+        asked = request(text, **fields)
+        model = self.the_router.model(name, asked, caller or make_caller(), wrap or (lambda model, deployment: model))
+        return await model.whole(asked)
+
     async def ask(self, text="Hello", name="smart", **fields):
         """Who answered, and what."""
         async with aclosing(self.stream(text, name, **fields)) as events:
             found = [event async for event in events]
-        assert isinstance(found[0], Started)
-        assert isinstance(found[-1], Completed)
-        return found[0].model, "".join(event.text for event in found if isinstance(event, Delta))
+        return told(found)
+
+    async def ask_whole(self, text="Hello", name="smart", **fields):
+        """The same in one piece."""
+        return told(await self.whole(text, name, **fields))
 
     async def who(self, *args, **fields):
         return (await self.ask(*args, **fields))[0]
 
     def health(self, model):
         return self.the_router.health(model)
+
+
+def told(events):
+    """Who answered, and what, of an answer that is complete."""
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Completed)
+    return events[0].model, "".join(event.text for event in events if isinstance(event, Delta))
 
 
 def request(text="Hello", **fields):
@@ -142,7 +169,7 @@ def world():
 @pytest.fixture
 def helpers():
     class Helpers:
-        pass
+        AtOnce = AtOnce
 
     Helpers.say, Helpers.request, Helpers.caller = staticmethod(say), staticmethod(request), staticmethod(make_caller)
     return Helpers

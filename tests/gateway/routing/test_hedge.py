@@ -13,61 +13,83 @@ DOWN = ModelUnavailable("500 from upstream.")
 
 @pytest.fixture
 def pair(world):
-    """The alias asks `a/x` first."""
-    world.alias("a/x", Deployment(model="b/y", priority=1), hedge_after=0.03, retries=0)
+    """The alias asks `a/x` first, and `b/y` soon after."""
+    world.alias("a/x", Deployment(model="b/y", priority=1), hedge_after=0.01, retries=0)
     return world
 
 
-async def test_nothing_is_asked_twice_while_the_first_is_quick(pair):
-    assert [await pair.who() for _ in range(5)] == ["a/x"] * 5
-    assert pair.upstreams["b/y"].calls == 0
+@pytest.fixture
+def patient(world):
+    """The same, but `b/y` is asked later than any test lasts."""
+    world.alias("a/x", Deployment(model="b/y", priority=1), hedge_after=600, retries=0)
+    return world
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0)
+
+
+async def test_nothing_is_asked_twice_while_the_first_is_quick(patient):
+    assert [await patient.who() for _ in range(5)] == ["a/x"] * 5
+    assert patient.upstreams["b/y"].calls == 0
 
 
 async def test_the_first_to_begin_wins_and_the_other_is_cancelled(pair, helpers):
-    pair.upstreams["a/x"].script = [60, *helpers.say("late")]
+    pair.upstreams["a/x"].script = [600, *helpers.say("late")]
     assert await pair.who() == "b/y"
     assert pair.upstreams["a/x"].closed_early == 1
     health = pair.health("a/x")
     assert (health.in_flight, health.failures, health.cancelled) == (0, 0, 1)
-    assert health.first_token >= 0.03  # it is known to be no faster than that
+    assert health.first_token >= 0.009  # it is known to be no faster than that
 
 
 async def test_the_first_may_still_win(pair, helpers):
-    pair.upstreams["a/x"].script = [0.06, *helpers.say("first")]
-    pair.upstreams["b/y"].script = [60]
+    second = asyncio.Event()
+    pair.upstreams["a/x"].script = [second, *helpers.say("first")]
+    pair.upstreams["b/y"].script = [second.set, 600]
     assert await pair.who() == "a/x"
     assert pair.upstreams["b/y"].closed_early == 1
 
 
 async def test_one_that_fails_leaves_the_race_to_the_other(pair, helpers):
-    pair.upstreams["a/x"].script = [0.06, DOWN]
-    pair.upstreams["b/y"].script = [0.1, *helpers.say("second")]
-    assert await pair.who() == "b/y"
-    pair.upstreams["a/x"].script = [0.1, *helpers.say("first")]
+    second, go_on = asyncio.Event(), asyncio.Event()
+    pair.upstreams["a/x"].script = [second, DOWN]
+    pair.upstreams["b/y"].script = [second.set, go_on, *helpers.say("second")]
+    asked = asyncio.create_task(pair.who())
+    await until(lambda: pair.health("a/x").failures)
+    go_on.set()
+    assert await asked == "b/y"
+    go_on.clear()
+    pair.upstreams["a/x"].script = [go_on, *helpers.say("first")]
     pair.upstreams["b/y"].script = [DOWN]
-    assert await pair.who() == "a/x"
+    asked = asyncio.create_task(pair.who())
+    await until(lambda: pair.health("b/y").failures)
+    go_on.set()
+    assert await asked == "a/x"
     assert [pair.health(name).in_flight for name in pair.upstreams] == [0, 0]
 
 
 async def test_when_both_fail_the_error_names_both(pair):
-    pair.upstreams["a/x"].script = [0.06, DOWN]
-    pair.upstreams["b/y"].script = [0.06, DOWN]
+    second = asyncio.Event()
+    pair.upstreams["a/x"].script = [second, DOWN]
+    pair.upstreams["b/y"].script = [second.set, DOWN]
     with pytest.raises(ModelUnavailable, match="2 deployments") as caught:
         await pair.ask()
     assert "a/x" in caught.value.message
     assert "b/y" in caught.value.message
 
 
-async def test_a_failure_before_the_hedge_goes_on_as_ever(pair):
-    pair.upstreams["a/x"].script = [DOWN]
-    assert await pair.who() == "b/y"
+async def test_a_failure_before_the_hedge_goes_on_as_ever(patient):
+    patient.upstreams["a/x"].script = [DOWN]
+    assert await patient.who() == "b/y"
 
 
-async def test_the_callers_mistake_ends_the_race(pair):
-    pair.upstreams["a/x"].script = [BadRequest("No.")]
+async def test_the_callers_mistake_ends_the_race(patient):
+    patient.upstreams["a/x"].script = [BadRequest("No.")]
     with pytest.raises(BadRequest):
-        await pair.ask()
-    assert pair.upstreams["b/y"].calls == 0
+        await patient.ask()
+    assert patient.upstreams["b/y"].calls == 0
 
 
 async def test_a_client_that_leaves_while_the_loser_ends_leaves_no_winner_behind(pair):
@@ -99,14 +121,16 @@ async def test_a_client_that_leaves_while_the_loser_ends_leaves_no_winner_behind
 async def test_a_model_may_hold_what_belongs_to_its_task(pair):
     """`asyncio.timeout` over the whole answer breaks when one task enters it and another leaves it."""
 
+    second = asyncio.Event()
+
     async def run():
-        async with asyncio.timeout(5):
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(600):
+            await second.wait()
             yield Delta(text="x")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
             yield Finished("stop")
             yield Completed(model="x", usage=Usage())
 
     pair.upstreams["a/x"].run = run
-    pair.upstreams["b/y"].script = [60]
+    pair.upstreams["b/y"].script = [second.set, 600]
     assert await pair.ask() == ("a/x", "x")

@@ -116,7 +116,7 @@ class Attempt:
         if type(last) is not Completed:
             raise cut(self.target.model)
         self.completed = True
-        self._outcome.cost = last.cost or 0.0
+        self._outcome.cost = last.cost
         self._began()
         return events
 

@@ -19,19 +19,20 @@ times."""
 
 
 class Alarm:
-    """One timer of the event loop, which rings for every watch. It belongs to the loop that it first rings in."""
+    """One timer, which rings for every watch. In another loop than before it begins anew."""
 
-    __slots__ = ("_at", "_timer", "_watches")
+    __slots__ = ("_at", "_loop", "_timer", "_watches")
 
     def __init__(self) -> None:
         self._watches: set[Watch] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._at = INFINITE
 
     def add(self, watch: Watch, due: float) -> None:
         """Look at `watch` at that time, and as often as it wants from then on."""
         self._watches.add(watch)
-        if due < self._at:
+        if due < self._at or asyncio.get_running_loop() is not self._loop:
             self._set(due)
 
     def remove(self, watch: Watch) -> None:
@@ -42,7 +43,8 @@ class Alarm:
         if self._timer is not None:
             self._timer.cancel()
         self._at = due
-        self._timer = asyncio.get_running_loop().call_later(max(due - monotonic(), 0.001), self._ring)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(max(due - monotonic(), 0.001), self._ring)
 
     def _ring(self) -> None:
         self._timer, self._at = None, INFINITE

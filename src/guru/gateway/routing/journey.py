@@ -65,10 +65,10 @@ class Journey:
                 return await race(attempt, self._second, hedge_after, self._lost)
             except Lost as lost:
                 await lost.attempt.close(lost.error)
-                self._failed(lost.attempt.target, lost.error)
+                self.failed(lost.attempt.target, lost.error)
             except Exception as error:
                 await attempt.close(error)
-                self._failed(attempt.target, error)
+                self.failed(attempt.target, error)
             except BaseException:
                 await attempt.close()
                 raise
@@ -153,8 +153,8 @@ class Journey:
         if judge(error) is Verdict.AGAIN and self._turns is not None:
             self._turns.once_more(attempt.target)
 
-    def _failed(self, target: Target, error: BaseException) -> None:
-        """Note a failure before the first token. Raises it when asking somebody else makes no sense."""
+    def failed(self, target: Target, error: BaseException) -> None:
+        """Note a failure before anybody was shown anything. Raises it when asking somebody else makes no sense."""
         shown = self.failures.add(target.model, error)
         if not isinstance(error, GuruError):
             log.error("the call to %s broke", target.model, exc_info=error)

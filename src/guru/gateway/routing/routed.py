@@ -63,26 +63,23 @@ class RoutedModel:
     async def whole(self, request: ChatRequest | TextRequest) -> list[Event]:
         """See `guru.gateway.whole`. Nobody has seen anything of an answer that is cut: the next deployment is asked."""
         journey = self._journey(request, lambda model: stream_of(model, request), whole=True)
-        begun = await journey.begin()
-        if begun is None:
-            old = self._old_answer(request)
-            if old is None:
-                raise journey.failures.error()
-            return await collect(old)
-        attempt, events = begun
-        if not attempt.completed and self._group.settings.retry_after_first_token:
-            return await collect(resuming(journey, attempt, events))
-        error: Exception | None = None
-        try:
-            answer: list[Event] = [Started(model=attempt.model, variant=attempt.target.label), *events]
-            while (following := await attempt.next()) is not None:
-                answer.append(following)
-            return answer
-        except Exception as caught:
-            error = caught
-            raise
-        finally:
-            await attempt.close(error)
+        while (begun := await journey.begin()) is not None:
+            attempt, events = begun
+            error: Exception | None = None
+            try:
+                answer: list[Event] = [Started(model=attempt.model, variant=attempt.target.label), *events]
+                while (following := await attempt.next()) is not None:
+                    answer.append(following)
+                return answer
+            except Exception as caught:
+                error = caught
+                journey.failed(attempt.target, caught)
+            finally:
+                await attempt.close(error)
+        old = self._old_answer(request)
+        if old is None:
+            raise journey.failures.error()
+        return await collect(old)
 
     def _journey(self, request: ChatRequest | TextRequest, ask: Ask, *, whole: bool = False) -> Journey:
         if self._router.variants is not None:
