@@ -6,7 +6,7 @@ has a `Caller`; cache, context and routing are models around the model that answ
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -104,7 +104,7 @@ class Road:
                 yield Started(model=model.name, trace_id=trace.id)
                 async with aclosing(self._events(request, model, caller, trace)) as events:
                     async for event in events:
-                        note(event, trace)
+                        note((event,), trace)
                         if type(event) is Started and event.model == model.name and event.cache == "miss":
                             continue  # as planned
                         yield event
@@ -128,10 +128,7 @@ class Road:
             with trace.span(caller.route):
                 model, reservation = await self._admit(request, caller, trace)
                 events = await whole.answer(model, request)
-                for event in events:
-                    kind = type(event)
-                    if kind is Started or kind is Delta or kind is Completed:
-                        note(event, trace)
+                note(events, trace)
                 if type(events[0]) is not Started:
                     events.insert(0, Started(model=model.name, trace_id=trace.id))
                 return events
@@ -235,17 +232,19 @@ class Road:
                     yield event
 
 
-def note(event: Event, trace: Trace) -> None:
-    """Write down what an event says of the whole request, and into it what only the road knows."""
-    kind = type(event)
-    if kind is Delta:
-        if trace.first_token is None:
-            trace.first_token = trace.elapsed
-    elif kind is Started:
-        event.trace_id = trace.id  # type: ignore[union-attr]
-        trace.model, trace.cache, trace.variant = event.model, event.cache, event.variant  # type: ignore[union-attr]
-    elif kind is Completed:
-        complete(event, trace)  # type: ignore[arg-type]
+def note(events: Iterable[Event], trace: Trace) -> None:
+    """Write down what events say of the whole request, and into them what only the road knows."""
+    for event in events:
+        kind = type(event)
+        if kind is Delta:
+            if trace.first_token is None:
+                trace.first_token = trace.elapsed
+        elif kind is Started:
+            event.trace_id = trace.id  # type: ignore[union-attr]
+            trace.model, trace.cache = event.model, event.cache  # type: ignore[union-attr]
+            trace.variant = event.variant  # type: ignore[union-attr]
+        elif kind is Completed:
+            complete(event, trace)  # type: ignore[arg-type]
 
 
 def complete(event: Completed, trace: Trace) -> None:

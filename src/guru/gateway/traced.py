@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from operator import attrgetter
 from typing import Any
@@ -92,8 +92,7 @@ class TracedModel:
             error: BaseException | None = None
             try:
                 events = await answer(self._model, request)
-                for event in events:
-                    self._note(call, event)
+                self._note(call, events)
                 return events
             except BaseException as failure:
                 error = failure
@@ -108,7 +107,7 @@ class TracedModel:
             try:
                 async with aclosing(events) as stream:  # type: ignore[type-var]
                     async for event in stream:
-                        self._note(call, event)
+                        self._note(call, (event,))
                         yield event
             except BaseException as failure:
                 error = failure
@@ -128,16 +127,17 @@ class TracedModel:
             describe(request, span)
         return Call(span, self._trace)
 
-    def _note(self, call: Call, event: Event) -> None:
-        kind = type(event)
-        if kind is Delta:
-            call.piece(event)  # type: ignore[arg-type]
-        elif kind is Finished:
-            call.reasons.append(event.reason)  # type: ignore[union-attr]
-        elif kind is Completed:
-            self._complete(call, event)  # type: ignore[arg-type]
-            # Before the event goes on: whoever reads it adds up what all calls have cost.
-            self._trace.add(call.record(self.name, self._variant, None))
+    def _note(self, call: Call, events: Iterable[Event]) -> None:
+        for event in events:
+            kind = type(event)
+            if kind is Delta:
+                call.piece(event)  # type: ignore[arg-type]
+            elif kind is Finished:
+                call.reasons.append(event.reason)  # type: ignore[union-attr]
+            elif kind is Completed:
+                self._complete(call, event)  # type: ignore[arg-type]
+                # Before the event goes on: whoever reads it adds up what all calls have cost.
+                self._trace.add(call.record(self.name, self._variant, None))
 
     def _end(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:
         if call.completed is None:
@@ -221,6 +221,9 @@ class Call:
         )  # fmt: skip
 
     def _answers(self) -> list[dict[str, Any]]:
+        if len(self._deltas) == 1:
+            (event,) = self._deltas
+            return [{"role": "assistant", "content": event.text, "tool_calls": event.tool_calls}]
         texts: dict[int, list[str]] = {}
         tools: dict[int, list[Any]] = {}
         for event in self._deltas:

@@ -121,7 +121,6 @@ def read(path: Path) -> Iterator[Begun | TraceRecord]:
 
 def interrupted(begun: Begun) -> TraceRecord:
     return TraceRecord(
-        id=begun.id, tenant=begun.tenant, route=begun.route, model=None, status="error",
-        error="The server stopped while it answered this request.", started_at=begun.started_at, duration=0.0,
-        first_token=None, prompt_tokens=0, completion_tokens=0, cost=0.0, preview=None,
+        id=begun.id, tenant=begun.tenant, route=begun.route, status="error",
+        error="The server stopped while it answered this request.", started_at=begun.started_at,
     )  # fmt: skip

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from guru.observe import names
 
@@ -45,7 +46,7 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
 
 
-class TraceRecord(Struct, kw_only=True, tag="end"):
+class TraceRecord(Struct, tag="end"):
     """A trace as it is kept. `started_at` is seconds since 1970; durations are seconds."""
 
     id: str
@@ -53,24 +54,24 @@ class TraceRecord(Struct, kw_only=True, tag="end"):
     route: str
     requested: str | None = None
     """The model or alias that was asked for."""
-    model: str | None
+    model: str | None = None
     key: str | None = None
     team: str | None = None
     user: str | None = None
-    tags: list[str] = []
     cache: str = "miss"
     variant: str | None = None
-    status: str
-    error: str | None
-    started_at: float
-    duration: float
-    first_token: float | None
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float
-    preview: str | None
-    attributes: msgspec.Raw = EMPTY
     calls: list[CallRecord] = []
+    status: str = "ok"
+    error: str | None = None
+    started_at: float = 0.0
+    first_token: float | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    preview: str | None = None
+    duration: float = 0.0
+    tags: list[str] = []
+    attributes: msgspec.Raw = EMPTY
     spans: msgspec.Raw = NONE
     """JSON of a list of `Span`, encoded once."""
 
@@ -115,35 +116,34 @@ class Step:
         self._trace.leave(span)
 
 
-class Trace:
-    """Collects the spans of one request, in the one task that serves it."""
+class Trace(Struct):
+    """Collects the spans of one request, in the one task that serves it. Its fields are those of `TraceRecord`."""
 
-    def __init__(self, trace_id: str, tenant: str, route: str) -> None:
-        self.id = trace_id
-        self.tenant = tenant
-        self.route = route
-        self.requested: str | None = None
-        self.model: str | None = None
-        self.key: str | None = None
-        self.team: str | None = None
-        self.user: str | None = None
-        self.tags: tuple[str, ...] = ()
-        self.cache = "miss"
-        self.variant: str | None = None
-        self.calls: list[CallRecord] = []
-        self.status: Status = "ok"
-        self.error: str | None = None
-        self.started_at = time.time()
-        self.first_token: float | None = None
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self.cost = 0.0
-        self.preview: str | None = None
-        self.attributes: dict[str, Any] = {}
-        self._told = False
-        self._zero = time.perf_counter()
-        self._spans: list[Span] = []
-        self._open: list[Span] = []
+    id: str
+    tenant: str
+    route: str
+    requested: str | None = None
+    model: str | None = None
+    key: str | None = None
+    team: str | None = None
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+    cache: str = "miss"
+    variant: str | None = None
+    calls: list[CallRecord] = []
+    status: Status = "ok"
+    error: str | None = None
+    started_at: float = field(default_factory=time.time)
+    first_token: float | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    preview: str | None = None
+    attributes: dict[str, Any] = {}
+    _told: bool = False
+    _zero: float = field(default_factory=time.perf_counter)
+    _spans: list[Span] = []
+    _open: list[Span] = []
 
     @property
     def elapsed(self) -> float:
@@ -193,15 +193,13 @@ class Trace:
             self._spans[0].end = duration  # the root: what followed it belongs to it
         for span in self._open:
             span.end = duration  # of what is still open
-        return TraceRecord(
-            id=self.id, tenant=self.tenant, route=self.route, requested=self.requested, model=self.model,
-            key=self.key, team=self.team, user=self.user, tags=list(self.tags), cache=self.cache, variant=self.variant,
-            status=self.status, error=self.error, started_at=self.started_at, duration=duration,
-            first_token=self.first_token, prompt_tokens=self.prompt_tokens,
-            completion_tokens=self.completion_tokens, cost=self.cost, preview=self.preview,
-            attributes=msgspec.Raw(encode(self.attributes)) if self.attributes else EMPTY,
-            calls=self.calls, spans=msgspec.Raw(encode(self._spans)),
-        )  # fmt: skip
+        attributes = msgspec.Raw(encode(self.attributes)) if self.attributes else EMPTY
+        rest = (duration, list(self.tags), attributes, msgspec.Raw(encode(self._spans)))
+        return TraceRecord(*(_same(self) + rest))
+
+
+_same = attrgetter(*TraceRecord.__struct_fields__[: TraceRecord.__struct_fields__.index("duration")])
+"""What a record has from its trace as it is: its first fields."""
 
 
 def cost_of(calls: Iterable[CallRecord]) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +12,8 @@ from guru.types import CacheStatus, Completed, Delta, Event, Finished, Started
 
 KEPT: Final = frozenset({"stop", "length", "tool_calls"})
 """Reasons to end that are worth keeping. A filter's refusal may be another's answer, and so may the model's own."""
+ORDINARY: Final = [Started, Delta, Finished, Completed]
+"""What an answer is that came in one piece."""
 KINDS: Final = frozenset({Started, Delta, Finished, Completed})
 FRESH: Final = frozenset({"miss", "off"})
 LARGEST: Final = 4 << 20
@@ -40,6 +42,11 @@ class Kept(Struct):
 
 def keep(model: str, events: list[Event]) -> Kept | None:
     """The answer of `model` from all of its events; None when it is not whole, or not worth keeping."""
+    if list(map(type, events)) == ORDINARY:
+        who, piece, end, done = cast(tuple[Started, Delta, Finished, Completed], events)
+        if who.cache in FRESH and end.reason == "stop" and is_text(piece) and len(piece.text) <= LARGEST:
+            done = msgspec.structs.replace(done, timings={}, cost=0.0)
+            return Kept(_encode(Stored(who.model, [piece, end, done])), plain=True)
     reasons = reasons_to_end(events)
     if not reasons or not KEPT.issuperset(reasons):
         return None

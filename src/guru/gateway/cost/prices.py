@@ -159,6 +159,8 @@ class Prices:
 def tier_of(extra: JSON) -> str | None:
     """How the provider says that it has served an answer, from its `Completed.extra`: as OpenAI names it in
     `service_tier`, as Anthropic does in its usage (`speed` is fast, or a `service_tier` of batch)."""
+    if "service_tier" not in extra and "anthropic" not in extra:
+        return None
     usage = extra.get("anthropic", {}).get("usage", {})
     for said in (extra.get("service_tier"), usage.get("speed"), usage.get("service_tier")):
         if isinstance(said, str) and said in TIERS:

@@ -33,9 +33,10 @@ encode = msgspec.json.Encoder().encode
 
 NOT_WORTH_A_CHUNK: Final = frozenset({"upstream"})
 """Members that alone need no chunk of their own at the end of a stream."""
-_others = attrgetter("extra", "tool_calls", "logprobs", "reasoning", "refusal", "thinking_block")
-NO_OTHERS: Final[tuple[Any, ...]] = ({}, [], None, "", "", None)
-"""Of a piece that is text alone."""
+ORDINARY: Final = [Started, Delta, Finished, Completed]
+_others = attrgetter("index", "extra", "tool_calls", "logprobs", "reasoning", "refusal", "thinking_block")
+NO_OTHERS: Final[tuple[Any, ...]] = (0, {}, [], None, "", "", None)
+"""Of a piece that is text alone, of the only choice."""
 _end = attrgetter("index", "native", "stop_sequence")
 ORDINARY_END: Final = (0, None, None)
 _done = attrgetter("outcome", "confidence")
@@ -152,25 +153,19 @@ class ChatEncoder:
 
     def body(self, events: list[Event]) -> bytes:
         """The JSON of `collect`."""
-        kinds = list(map(type, events))
-        if kinds[-2:] != [Finished, Completed] or set(kinds[:-2]) - {Started, Delta}:
+        if list(map(type, events)) != ORDINARY or self._request.guru is not None:
             return encode(self.collect(events))
-        end, done = cast(Finished, events[-2]), cast(Completed, events[-1])
-        pieces: list[Delta] = [event for event in events if type(event) is Delta]
-        if (
-            _end(end) != ORDINARY_END or _done(done) != ORDINARY_DONE or "guru" in done.extra
-            or self._request.guru is not None or not all(piece.index == 0 and _is_text(piece) for piece in pieces)
-        ):  # fmt: skip
+        _, piece, end, done = cast(tuple[Started, Delta, Finished, Completed], events)
+        if not _is_text(piece) or _end(end) != ORDINARY_END or _done(done) != ORDINARY_DONE or "guru" in done.extra:
             return encode(self.collect(events))
-        # Nearly all answers are one text: only that, the reason and the numbers differ.
-        text = pieces[0].text if len(pieces) == 1 else "".join([piece.text for piece in pieces])
+        # Nearly all answers that come in one piece are one text: only that, the reason and the numbers differ.
         more, counts = b"", None
         if done.extra:
             counts = done.extra.get("usage")
             extra = done.extra if counts is None else {k: v for k, v in done.extra.items() if k != "usage"}
             more = b"," + encode(extra)[1:-1] if extra else b""
         return b'%b,"object":"chat.completion","choices":[%b%b%b%b"}],"usage":%b%b}' % (
-            encode(self._head)[:-1], BEFORE_TEXT, encode(text), AFTER_TEXT, end.reason.encode(),
+            encode(self._head)[:-1], BEFORE_TEXT, encode(piece.text), AFTER_TEXT, end.reason.encode(),
             usage_bytes(done.usage, counts), more,
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ Spec: https://platform.openai.com/docs/api-reference/chat/create.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
@@ -29,18 +29,24 @@ from guru.types import (
 
 __all__ = ["Dialect", "effort_of", "encode_chat", "encode_text"]
 
-SHARED: Final = (
+Shape = tuple[Callable[..., Struct], Callable[[Sampling], tuple[Any, ...]]]
+
+
+def _shape(*names: str) -> Shape:
+    """Fields as a struct that is encoded without those that are None, and how to read them from a request."""
+    fields = [(name, Any, None) for name in names]
+    return msgspec.defstruct("Given", fields, omit_defaults=True), attrgetter(*names)
+
+
+FIELDS: Final = (
     "temperature", "top_p", "top_k", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty",
-    "logit_bias", "seed", "user",
+    "logit_bias", "seed", "user", "max_tokens",
 )  # fmt: skip
 """Fields of `Sampling` that go over as they are, or under another name. None is left out."""
-
-CHAT: Final = (
-    "top_logprobs", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "metadata",
-)  # fmt: skip
-
-_shared = attrgetter(*SHARED)
-_chat = attrgetter(*CHAT)
+SHARED: Final = _shape(*FIELDS)
+CHAT: Final = _shape(
+    *FIELDS, "top_logprobs", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "metadata"
+)
 _rare = attrgetter("tool_calls", "reasoning_content", "thinking_blocks", "is_error", "extra")
 PLAIN: Final[tuple[Any, ...]] = (None, None, None, None, {})
 """Of a message that goes over as it is."""
@@ -79,10 +85,7 @@ def encode_chat(request: ChatRequest, model: str, dialect: Dialect) -> JSON:
     Raises `InvalidParameter` for what chat completions cannot say.
     """
     body: JSON = {"model": model, "messages": encode_messages(request.messages, dialect)}
-    _sampling(body, request, dialect)
-    for name, value in zip(CHAT, _chat(request), strict=True):
-        if value is not None and name not in dialect.unsent:
-            body[dialect.names.get(name, name)] = value
+    _sampling(body, request, dialect, CHAT)
     if request.logprobs:
         body["logprobs"] = True
     if request.tools or request.native_tools:
@@ -97,7 +100,7 @@ def encode_chat(request: ChatRequest, model: str, dialect: Dialect) -> JSON:
 def encode_text(request: TextRequest, model: str, dialect: Dialect) -> JSON:
     """The body of a text completion, for providers that still have them."""
     body: JSON = {"model": model, "prompt": request.prompt}
-    _sampling(body, request, dialect)
+    _sampling(body, request, dialect, SHARED)
     if request.logprobs:
         body["logprobs"] = request.top_logprobs or 0
     if request.suffix is not None:
@@ -115,17 +118,18 @@ def effort_of(thinking: JSON) -> str | None:
     return "low" if budget < LOW_UNDER else "medium" if budget < MEDIUM_UNDER else "high"
 
 
-def _sampling(body: JSON, request: Sampling, dialect: Dialect) -> None:
-    names = dialect.names
-    for name, value in zip(SHARED, _shared(request), strict=True):
-        if value is not None and name not in dialect.unsent:
-            body[names.get(name, name)] = value
-    if request.max_tokens is not None:
-        body[names.get("max_tokens", "max_tokens")] = request.max_tokens
+def _sampling(body: JSON, request: Sampling, dialect: Dialect, shape: Shape) -> None:
+    make, read = shape
+    given: JSON = msgspec.to_builtins(make(*read(request)))  # without what is None
+    for name in dialect.unsent & given.keys():
+        del given[name]
+    for name in dialect.names.keys() & given.keys():
+        given[dialect.names[name]] = given.pop(name)
+    body |= given
     if request.stop:
         body["stop"] = request.stop
     if request.n != 1:
-        body[names.get("n", "n")] = request.n
+        body[dialect.names.get("n", "n")] = request.n
     if request.stream:
         body["stream"] = True
         if dialect.stream_usage:
