@@ -104,7 +104,8 @@ class Road:
                 yield Started(model=model.name, trace_id=trace.id)
                 async with aclosing(self._events(request, model, caller, trace)) as events:
                     async for event in events:
-                        note((event,), trace)
+                        if type(event) is not Delta or trace.first_token is None:
+                            note((event,), trace)
                         if type(event) is Started and event.model == model.name and event.cache == "miss":
                             continue  # as planned
                         yield event

@@ -107,7 +107,10 @@ class TracedModel:
             try:
                 async with aclosing(events) as stream:  # type: ignore[type-var]
                     async for event in stream:
-                        self._note(call, (event,))
+                        if type(event) is Delta:
+                            call.piece(event)
+                        else:
+                            self._note(call, (event,))
                         yield event
             except BaseException as failure:
                 error = failure

@@ -62,6 +62,13 @@ class InnerExchange(Exchange):
         else:
             self.write(message.get("body", b""), more=message.get("more_body", False))
 
+    @property
+    def stuck(self) -> bool:
+        return False
+
+    def open(self, lines: bytes) -> None:
+        self.start(200, [])
+
     def start(self, status: int, headers: Headers) -> None:
         self.response_started = True
         self.status, self._answer_headers = status, dict(headers)

@@ -138,8 +138,8 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """ASGI's. It waits only for a client that does not read."""
-        if self._flow.write_paused and not self.disconnected:
-            await self._flow.drain()
+        if self.stuck:
+            await self.drain()
         kind = message["type"]
         if kind == "http.response.body":
             self.write(message.get("body", b""), more=message.get("more_body", False))
@@ -184,20 +184,34 @@ class Exchange:
 
     async def respond(self, lines: bytes, body: bytes) -> None:
         """Send a whole answer with the status 200 in one packet. `lines` are headers as `header_lines` makes them."""
-        if self._flow.write_paused and not self.disconnected:
-            await self._flow.drain()
-        if self.disconnected:
-            return
+        if self.stuck:
+            await self.drain()
+        if not self.disconnected:
+            self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (self._begin(lines), len(body), body))
+            self._complete()
+
+    def open(self, lines: bytes) -> None:
+        """Send the head of a stream with the status 200, at once. `write` sends the rest."""
+        if not self.disconnected:
+            self._transport.write(b"%btransfer-encoding: chunked\r\n\r\n" % self._begin(lines))
+            self._chunked = self.method != "HEAD"
+
+    def _begin(self, lines: bytes) -> bytes:
         if self.response_started:
             raise RuntimeError("The answer has begun already.")
         self.response_started, self._expect_continue = True, False
         extra = b"\r\n".join(map(b": ".join, self.extra)) + b"\r\n" if self.extra else b""
         close = b"" if self.keep_alive else b"connection: close\r\n"
-        self._transport.write(
-            b"HTTP/1.1 200 OK\r\n%b%b%b%bcontent-length: %d\r\n\r\n%b"
-            % (lines, extra, self.always.lines, close, len(body), body)
-        )
-        self._complete()
+        return b"HTTP/1.1 200 OK\r\n%b%b%b%b" % (lines, extra, self.always.lines, close)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the client does not read what is sent."""
+        return self._flow.write_paused and not self.disconnected
+
+    async def drain(self) -> None:
+        """Wait until the client reads."""
+        await self._flow.drain()
 
     def write(self, data: bytes, *, more: bool) -> None:
         """Send some of the body, at once. Raises `RuntimeError` when it does not fit its announced length."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from guru.server.protocol import Exchange, exchange_of
+from guru.server.protocol import Exchange, exchange_of, header_lines
 
 Result = TypeVar("Result")
 KEEP_ALIVE = 10.0
@@ -68,18 +68,14 @@ class EventStream:
         """May be set later than the head is sent."""
         self._comments = media_type == "text/event-stream"
         kind = media_type if media_type.startswith("audio/") else f"{media_type}; charset=utf-8"
-        self._headers = [
-            (b"content-type", kind.encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),
-            *((name.encode(), value.encode()) for name, value in headers.items()),
-        ]
+        head = {"content-type": kind, "cache-control": "no-store", "x-accel-buffering": "no"}
+        self._lines = header_lines(head | headers)
         self._sent = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await while_connected(receive, self._pump(exchange_of(receive), send))
+            await while_connected(receive, self._pump(exchange_of(receive)))
         except ClientGone:
             pass
         finally:
@@ -88,7 +84,7 @@ class EventStream:
     def begin(self, exchange: Exchange) -> None:
         """Send the head, unless it has been sent, and comments while nothing else comes."""
         if not exchange.response_started:
-            exchange.start(200, self._headers)
+            exchange.open(self._lines)
         if self._comments and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE, self._keep_alive, exchange)
 
@@ -96,14 +92,16 @@ class EventStream:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _pump(self, exchange: Exchange, send: Send) -> None:
+    async def _pump(self, exchange: Exchange) -> None:
         assert self.chunks is not None
         self.begin(exchange)
         async with aclosing(self.chunks) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 self._sent = True
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                if exchange.stuck:
+                    await exchange.drain()
+                exchange.write(chunk, more=True)
+        exchange.write(b"", more=False)
 
     def _keep_alive(self, exchange: Exchange) -> None:
         if not self._sent and not exchange.response_complete:
