@@ -180,7 +180,8 @@ class Road:
         trace.model = model.name
         alias = self._settings.models.get(request.model)
         if self._context is not None and isinstance(request, ChatRequest):
-            model = self._context.model(model, request.model, route, tokens if request.guru is None else None)
+            known = tokens if request.guru is None else None
+            model = self._context.model(model, request.model, route, caller.tenant, known)
         if self.cache is not None:
             model = self.cache.model(model, caller, alias.cache if alias else None)
         return model

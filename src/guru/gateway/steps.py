@@ -93,9 +93,11 @@ class PromptMarks(Protocol):
 
 class Context(Protocol):
     def model(
-        self, inner: ChatModel, name: str, larger: Callable[[str], ChatModel], tokens: int | None = None
+        self, inner: ChatModel, name: str, larger: Callable[[str], ChatModel], tenant: str, tokens: int | None = None
     ) -> ChatModel:
         """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name.
+
+        What is kept for later prompts is kept apart for each `tenant`.
 
         `tokens` are the prompt's, estimated, where they are known and the prompt stays as it is.
         """

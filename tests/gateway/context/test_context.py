@@ -60,7 +60,7 @@ def around(model, policy="error", larger=None, **more):
         deployments=[Deployment(model=model.name)],
         context=ContextSettings(policy=policy, larger=larger and larger.name, **more),
     )
-    return Context(Settings(models={"smart": alias})).model(model, "smart", lambda name: larger)
+    return Context(Settings(models={"smart": alias})).model(model, "smart", lambda name: larger, "t")
 
 
 async def chat(model, request):
@@ -170,6 +170,15 @@ async def test_older_turns_become_a_summary_once():
     assert len(model.requests) == asked + 1
 
 
+async def test_a_summary_is_shown_to_its_own_tenant_alone():
+    summaries, told = summarize.Summaries(), []
+    for tenant in ("one", "two", "one"):
+        model = Model(5000)
+        await summaries.of(tenant, [Message(role="user", content="Hi")], Asker(model, ask(("user", "Hi"))), 64, 1000)
+        told.append(len(model.requests))
+    assert told == [1, 1, 0]
+
+
 async def test_a_summary_names_what_it_cannot_show():
     model = Model(1400)
     picture = [TextPart("What is this? " + LONG), ImagePart(ImageUrl("data:image/png;base64,AAAA"))]
@@ -183,7 +192,7 @@ async def test_summaries_stay_small(monkeypatch):
     monkeypatch.setattr(summarize, "LARGEST", 30)
     for number in range(9):
         asker = Asker(Model(5000), ask(("user", "Hi")))
-        found = await summaries.of([Message(role="user", content=str(number))], asker, 64, 1000)
+        found = await summaries.of("t", [Message(role="user", content=str(number))], asker, 64, 1000)
         assert "noted" in found.text
     assert len(summaries._kept) == 4  # of 7 characters each
 

@@ -57,21 +57,30 @@ class Context:
     def reload(self, settings: Settings) -> None:
         self._aliases = {name: alias.context for name, alias in settings.models.items()}
 
-    def model(self, inner: ChatModel, name: str, larger: Larger, tokens: int | None = None) -> ChatModel:
+    def model(self, inner: ChatModel, name: str, larger: Larger, tenant: str, tokens: int | None = None) -> ChatModel:
         """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name.
+
+        A summary that was made for one `tenant` is shown to no other.
 
         `tokens` are those of the prompt, by `estimate_tokens`, where they are known and the prompt stays as it is.
         """
-        return FittingModel(inner, self._aliases.get(name, PLAIN), larger, self._summaries, tokens)
+        return FittingModel(inner, self._aliases.get(name, PLAIN), larger, self._summaries, tenant, tokens)
 
 
 class FittingModel:
     """A `ChatModel` whose prompts fit, or which says why not."""
 
     def __init__(
-        self, inner: ChatModel, settings: ContextSettings, larger: Larger, summaries: Summaries, tokens: int | None
+        self,
+        inner: ChatModel,
+        settings: ContextSettings,
+        larger: Larger,
+        summaries: Summaries,
+        tenant: str,
+        tokens: int | None,
     ) -> None:
         self._inner = inner
+        self._tenant = tenant
         self._tokens = tokens
         self._settings = settings
         self._larger = larger
@@ -190,7 +199,7 @@ class FittingModel:
         if fitted is None or not fitted.dropped:
             return self._window(request, room)
         asker = Asker(self._inner, request)
-        summary = await self._summaries.of(fitted.dropped, asker, size, room - 128)
+        summary = await self._summaries.of(self._tenant, fitted.dropped, asker, size, room - 128)
         instructions = next(
             (place for place, message in enumerate(fitted.kept) if message.role not in {"system", "developer"}), 0
         )

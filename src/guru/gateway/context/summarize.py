@@ -30,15 +30,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Summaries:
-    """Makes summaries and remembers them by what they are of."""
+    """Makes summaries and remembers them by whose and of what they are."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, str] = OrderedDict()
         self._size = 0
 
-    async def of(self, messages: list[Message], asker: Asker, size: int, room: int) -> Message:
+    async def of(self, tenant: str, messages: list[Message], asker: Asker, size: int, room: int) -> Message:
         """A message of at most about `size` tokens in place of `messages`; one question may have `room` tokens."""
-        key = blake2b(_encode((asker.name, size, messages)), digest_size=16).digest()
+        key = blake2b(_encode((tenant, asker.name, size, messages)), digest_size=16).digest()
         summary = self._kept.get(key)
         if summary is None:
             summary = await summarize(transcript(messages), asker, size, room)
