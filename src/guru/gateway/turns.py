@@ -122,6 +122,7 @@ def to_request(tree: ConversationTree, turn: Turn, path: list[StoredMessage]) ->
         max_tokens=turn.max_tokens,
         seed=turn.seed,
         stop=turn.stop,
+        stream=True,
         metadata={"conversation": tree.id},
     )
 

@@ -13,11 +13,10 @@ from msgspec import Struct
 from guru.errors import GuruError
 from guru.models.wire.anthropic_door_answer import MessageEncoder
 from guru.models.wire.anthropic_door_request import decode_messages_request
-from guru.server.bodies import read_body
 from guru.server.counting import count
 from guru.server.endpoint import Call, post
 from guru.server.errors import anthropic_error
-from guru.server.road import answer, whole
+from guru.server.road import answer
 from guru.server.sse import sse
 from guru.store.ids import new_id
 from guru.types import Delta, Event, Grounding, Started
@@ -61,22 +60,19 @@ class TokenCount(Struct):
 @post("/v1/messages", body=MessagesBody)
 async def messages(call: Call) -> Any:
     """Answer a conversation; with `"guru": {"collection": ...}` from the documents of a collection."""
-    request = decode_messages_request(await read_body(call.request), betas(call))
+    request = decode_messages_request(await call.body(), betas(call))
     caller = call.caller("messages")
 
     def encoder(started: Started) -> AnthropicEncoder:
         return AnthropicEncoder(MessageEncoder(new_id("msg"), started.model, trace_id=caller.trace_id), caller.trace_id)
 
-    road = call.services.road
-    if not request.stream:
-        return await whole(call, road.answer(request, caller), encoder)
-    return await answer(call, road.run(request, caller), encoder, stream=True)
+    return await answer(call, request, caller, encoder)
 
 
 @post("/v1/messages/count_tokens", body=CountTokensBody)
 async def count_tokens(call: Call) -> TokenCount:
     """The tokens of a prompt: the provider's own count for Anthropic's models, and a count here for others."""
-    request = decode_messages_request(await read_body(call.request), betas(call), counting=True)
+    request = decode_messages_request(await call.body(), betas(call), counting=True)
     return TokenCount(await count(call, request, call.caller("messages.count_tokens")))
 
 

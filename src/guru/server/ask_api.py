@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
-from starlette.responses import Response
 
 from guru.errors import InvalidParameter
+from guru.gateway.identity import Caller
 from guru.models.wire.openai_usage import usage_json
 from guru.server.endpoint import Call, post
 from guru.server.errors import as_guru_error, guru_error
-from guru.server.road import collect, last_started, road_headers, streamed
-from guru.server.sse import sse, while_connected
+from guru.server.road import Told, Whole, last_started, streamed, told
+from guru.server.sse import EventStream, sse, while_connected
 from guru.types import (
     ChatRequest,
     Citation,
@@ -72,18 +71,14 @@ async def ask(call: Call, body: Question) -> Any:
     """Answer a question from the documents of a collection."""
     if not body.question.strip():
         raise InvalidParameter("`question` is empty.", param="question", hint="Ask something.")
-    events = call.services.road.run(to_request(body), call.caller("ask"))
-    if body.stream:
-        return await streamed(call, events, partial(stream_events, trace_id=call.trace_id))
-    answer = to_answer(await while_connected(call.request.receive, collect(events)))
-    headers = road_headers(call.trace_id, answer.model, answer.cost) | call.headers
-    return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
+    return await answer_events(call, to_request(body), call.caller("ask"), to_answer)
 
 
 def to_request(body: Question) -> ChatRequest:
     return ChatRequest(
         model=body.model or "default",
         messages=[Message(role="user", content=body.question)],
+        stream=body.stream,
         guru=Grounding(body.collection, k=body.k, mode=body.mode, filter=body.filter, threshold=body.threshold),
     )
 
@@ -104,6 +99,18 @@ def to_answer(events: list[Event]) -> Answer:
         timings=completed.timings,
         trace_id=started.trace_id,
     )
+
+
+async def answer_events(
+    call: Call, request: ChatRequest, caller: Caller, to_answer: Callable[[list[Event]], Told]
+) -> Whole | EventStream:
+    """The answer in Guru's own words: its events as they come, or what `to_answer` makes of all of them."""
+    road = call.services.road
+    if request.stream:
+        return await streamed(call, road.run(request, caller), partial(stream_events, trace_id=call.trace_id))
+    events = await while_connected(call.receive, road.answer(request, caller))
+    answer = to_answer(events)
+    return told(call, answer, answer, last_started(events).cache)
 
 
 async def stream_events(

@@ -8,18 +8,19 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 
 from guru.errors import BadRequest, InvalidParameter
-from guru.server.bodies import decode_known, read_body, too_large
+from guru.server.bodies import decode_known, too_large
 from guru.server.endpoint import Call, post
-from guru.server.road import road_headers
-from guru.server.sse import ClientGone, EventStream, while_connected
+from guru.server.road import Whole, perform, road_headers, told
+from guru.server.sse import ClientGone, EventStream
 from guru.tasks import Speech, SpeechRequest, Transcription, TranscriptionRequest
 
 MAX_SOUND = 25 << 20
 """Bytes, as OpenAI has it."""
-TEXT_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+TEXT_TYPES = {
+    "text": b"text/plain; charset=utf-8", "srt": b"application/x-subrip", "vtt": b"text/vtt; charset=utf-8",
+}  # fmt: skip
 TEXT_FIELDS = ("language", "prompt", "response_format")
 LIST_FIELDS = ("timestamp_granularities", "include")
 
@@ -52,10 +53,9 @@ class TranscriptionBody(Struct, kw_only=True):
 @post("/v1/audio/speech", body=SpeechBody, media_type="audio/mpeg")
 async def speak(call: Call) -> Any:
     """A text as sound, which begins to come before all of it is there."""
-    body, extra = decode_known(await read_body(call.request), SpeechBody)
+    body, extra = decode_known(await call.body(), SpeechBody)
     request = SpeechRequest(**msgspec.structs.asdict(body), extra=extra)
-    work = call.services.road.perform("speech", request, call.caller("audio.speech"))
-    speech: Speech = await while_connected(call.request.receive, work)
+    speech: Speech = await perform(call, "speech", request, "audio.speech")
     headers = road_headers(call.trace_id, speech.model, speech.cost) | call.headers
     return EventStream(speech.chunks, headers, speech.media_type)
 
@@ -72,16 +72,15 @@ async def translate(call: Call) -> Any:
     return await write_down(call, translate=True)
 
 
-async def write_down(call: Call, *, translate: bool) -> Response:
+async def write_down(call: Call, *, translate: bool) -> Whole:
     request = await read_form(call, translate=translate)
     route = "audio.translations" if translate else "audio.transcriptions"
-    work = call.services.road.perform("transcriptions", request, call.caller(route))
-    found: Transcription = await while_connected(call.request.receive, work)
+    found: Transcription = await perform(call, "transcriptions", request, route)
+    if not isinstance(found.body, str):
+        return told(call, found.body, found)
     headers = road_headers(call.trace_id, found.model, found.cost) | call.headers
-    if isinstance(found.body, str):
-        kind = TEXT_TYPES.get(request.response_format or "text", "text/plain")
-        return Response(found.body, headers=headers, media_type=kind)
-    return Response(msgspec.json.encode(found.body), headers=headers, media_type="application/json")
+    kind = TEXT_TYPES.get(request.response_format or "text", TEXT_TYPES["text"])
+    return Whole(found.body.encode(), headers, kind)
 
 
 async def read_form(call: Call, *, translate: bool) -> TranscriptionRequest:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
-from starlette.responses import Response
 
 from guru.errors import InvalidParameter
 from guru.models.wire.openai_usage import usage_json
-from guru.server.ask_api import stream_events
+from guru.server.ask_api import answer_events
 from guru.server.endpoint import Call, post
-from guru.server.road import collect, last_started, road_headers, streamed
-from guru.server.sse import while_connected
+from guru.server.road import last_started
 from guru.types import ChatRequest, Citation, Cited, Completed, Delta, Event, Finished, Grounding, Message, Role
 
 
@@ -54,13 +50,7 @@ class ChatAnswer(Struct, kw_only=True):
 @post("/api/v1/chat", answer=ChatAnswer)
 async def chat(call: Call, body: ChatMessage) -> Any:
     """Answer a message. With `stream`, the events are those of `/api/v1/ask`."""
-    events = call.services.road.run(to_request(body, to_messages(body)), call.caller("chat"))
-    if body.stream:
-        return await streamed(call, events, partial(stream_events, trace_id=call.trace_id))
-    collected = await while_connected(call.request.receive, collect(events))
-    answer = to_answer(collected)
-    headers = road_headers(call.trace_id, answer.model, answer.cost, last_started(collected).cache) | call.headers
-    return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
+    return await answer_events(call, to_request(body, to_messages(body)), call.caller("chat"), to_answer)
 
 
 def to_messages(body: ChatMessage) -> list[Message]:

@@ -114,7 +114,7 @@ async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     work = call.services.knowledge.search(
         call.tenant, name, body.query, k=body.k, mode=body.mode, filter=body.filter, explain=body.explain
     )
-    hits = await while_connected(call.request.receive, work)
+    hits = await while_connected(call.receive, work)
     results = [
         Result(**{field: getattr(hit, field) for field in Result.__struct_fields__}) for hit in hits
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from guru.types import ChatRequest
 
 async def count(call: Call, request: ChatRequest, caller: Caller) -> int:
     """Raises `Forbidden`, `ModelNotFound`, and the errors of the provider that is asked; `ClientGone`."""
-    return await while_connected(call.request.receive, ask(call, request, caller))
+    return await while_connected(call.receive, ask(call, request, caller))
 
 
 async def ask(call: Call, request: ChatRequest, caller: Caller) -> int:

@@ -8,13 +8,12 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 
 from guru.errors import BadRequest, InvalidParameter
-from guru.server.bodies import decode_known, read_body, too_large
+from guru.server.bodies import decode_known, too_large
 from guru.server.endpoint import Call, post
-from guru.server.road import road_headers
-from guru.server.sse import ClientGone, while_connected
+from guru.server.road import Whole, perform, told
+from guru.server.sse import ClientGone
 from guru.tasks import FormFile, ImageEdit, ImageRequest, Images
 
 MAX_FORM = 64 << 20
@@ -65,7 +64,7 @@ class ImageAnswer(Struct):
 @post("/v1/images/generations", body=ImageBody, answer=ImageAnswer)
 async def generate_images(call: Call) -> Any:
     """Images of a text, by a provider's model."""
-    body, extra = decode_known(await read_body(call.request), ImageBody)
+    body, extra = decode_known(await call.body(), ImageBody)
     if body.stream:
         message = "Images are not streamed here."
         raise InvalidParameter(message, param="stream", hint="Leave `stream` out and wait for the image.")
@@ -73,9 +72,8 @@ async def generate_images(call: Call) -> Any:
     return await answer(call, ImageRequest(**fields, extra=extra))
 
 
-async def answer(call: Call, request: ImageRequest) -> Response:
-    work = call.services.road.perform("images", request, call.caller("images"))
-    images: Images = await while_connected(call.request.receive, work)
+async def answer(call: Call, request: ImageRequest) -> Whole:
+    images: Images = await perform(call, "images", request, "images")
     usage = images.usage
     counts = {
         "input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens,
@@ -84,8 +82,7 @@ async def answer(call: Call, request: ImageRequest) -> Response:
     found = {"created": images.created, "data": images.data, **images.extra}
     if usage.total_tokens:
         found.setdefault("usage", counts)
-    headers = road_headers(call.trace_id, images.model, images.cost) | call.headers
-    return Response(msgspec.json.encode(found), headers=headers, media_type="application/json")
+    return told(call, found, images)
 
 
 @post("/v1/images/edits", body=EditBody, answer=ImageAnswer)

@@ -6,13 +6,11 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from starlette.responses import Response
 
 from guru.errors import InvalidParameter
-from guru.server.bodies import decode_known, read_body
+from guru.server.bodies import decode_known
 from guru.server.endpoint import Call, post
-from guru.server.road import road_headers
-from guru.server.sse import while_connected
+from guru.server.road import perform, told
 from guru.store.ids import new_id
 from guru.tasks import Moderation, ModerationRequest, Moderations
 
@@ -32,13 +30,11 @@ class ModerationAnswer(Struct):
 @post("/v1/moderations", body=ModerationBody, answer=ModerationAnswer)
 async def moderations(call: Call) -> Any:
     """Which categories of harm each text falls into, and how surely."""
-    body, extra = decode_known(await read_body(call.request), ModerationBody)
+    body, extra = decode_known(await call.body(), ModerationBody)
     request = ModerationRequest(model=body.model, input=inputs(body.input), extra=extra)
-    work = call.services.road.perform("moderations", request, call.caller("moderations"))
-    found: Moderations = await while_connected(call.request.receive, work)
+    found: Moderations = await perform(call, "moderations", request, "moderations")
     answer = {"id": new_id("modr"), "model": found.model, "results": [shown(result) for result in found.results]}
-    headers = road_headers(call.trace_id, found.model, found.cost) | call.headers
-    return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
+    return told(call, answer, found)
 
 
 def inputs(value: str | list[Any]) -> list[Any]:

@@ -29,10 +29,9 @@ from guru.models.wire.ollama_requests import (
     decode_generate_request,
     plain_name,
 )
-from guru.server.bodies import read_body
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.models_api import find_model, usable_models
-from guru.server.road import answer, road_headers
+from guru.server.road import answer, perform, told
 from guru.server.services import Services
 from guru.server.sse import EventStream, while_connected
 from guru.store.jobs import Job
@@ -111,13 +110,13 @@ class OllamaName(Struct, kw_only=True):
 @post("/api/chat", body=OllamaChatBody, media_type=LINES)
 async def ollama_chat(call: Call) -> Any:
     """Answer a chat, as Ollama does."""
-    return await respond(call, decode_chat_request(await read_body(call.request)), ChatEncoder, "ollama.chat")
+    return await respond(call, decode_chat_request(await call.body()), ChatEncoder, "ollama.chat")
 
 
 @post("/api/generate", body=OllamaGenerateBody, media_type=LINES)
 async def ollama_generate(call: Call) -> Any:
     """Answer or continue a prompt, as Ollama does."""
-    decoded = decode_generate_request(await read_body(call.request))
+    decoded = decode_generate_request(await call.body())
     return await respond(call, decoded, GenerateEncoder, "ollama.generate")
 
 
@@ -128,8 +127,7 @@ async def respond(call: Call, decoded: OllamaCall, encoder: type[ChatEncoder], r
     if on_ollama(call.services, request.model):
         request.extra |= decoded.loading
     asked = request.model
-    events = call.services.road.run(request, call.caller(route))
-    return await answer(call, events, lambda _: encoder(asked), stream=decoded.stream, media_type=LINES)
+    return await answer(call, request, call.caller(route), lambda _: encoder(asked), LINES)
 
 
 async def load(call: Call, decoded: OllamaCall, encoder: type[ChatEncoder], route: str) -> Response:
@@ -140,7 +138,7 @@ async def load(call: Call, decoded: OllamaCall, encoder: type[ChatEncoder], rout
     call.services.directory.allow(call.caller(route), decoded.request.model)
     model = call.services.models.chat_model(decoded.request.model)
     if (start := getattr(model, "load", None)) is not None:
-        await while_connected(call.request.receive, start())
+        await while_connected(call.receive, start())
     return Response(encoder(decoded.request.model).loaded(), media_type="application/json")
 
 
@@ -169,24 +167,21 @@ async def ollama_embed(call: Call) -> Any:
         "load_duration": 1,
         "prompt_eval_count": result.usage.prompt_tokens,
     }
-    headers = road_headers(call.trace_id, result.model, result.cost) | call.headers
-    return Response(encode(body), headers=headers, media_type="application/json")
+    return told(call, body, result)
 
 
 @post("/api/embeddings", body=OllamaEmbeddingsBody)
 async def ollama_embeddings(call: Call) -> Any:
     """The vector of one text: the older form of `/api/embed`."""
     result = await embed(call, legacy=True)
-    headers = road_headers(call.trace_id, result.model, result.cost) | call.headers
-    return Response(encode({"embedding": result.vectors[0]}), headers=headers, media_type="application/json")
+    return told(call, {"embedding": result.vectors[0]}, result)
 
 
 async def embed(call: Call, *, legacy: bool) -> Embeddings:
-    request, loading = decode_embed_request(await read_body(call.request), legacy=legacy)
+    request, loading = decode_embed_request(await call.body(), legacy=legacy)
     if on_ollama(call.services, request.model):
         request.extra |= loading
-    work = call.services.road.perform("embeddings", request, call.caller("ollama.embed"))
-    result: Embeddings = await while_connected(call.request.receive, work)
+    result: Embeddings = await perform(call, "embeddings", request, "ollama.embed")
     return result
 
 
@@ -246,7 +241,7 @@ async def ollama_pull(call: Call, body: OllamaName) -> Any:
     job = await call.services.models.pull(call.tenant, name_of(body))
     if body.stream:
         return EventStream(pull_lines(call, job), {}, LINES)
-    ended = await while_connected(call.request.receive, wait(call, job))
+    ended = await while_connected(call.receive, wait(call, job))
     if ended.status != "done":
         raise DownloadError(ended.error or f"The download was {ended.status}.", hint="See the job for more.")
     return {"status": "success"}

@@ -5,26 +5,24 @@ from __future__ import annotations
 import base64
 import struct
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Annotated, Any, Protocol
 
 import msgspec
 from msgspec import Meta, Struct
-from starlette.responses import Response
 
 from guru.errors import GuruError, InvalidParameter
+from guru.gateway.identity import Caller
 from guru.models.wire.fields import NonEmpty, decode_object, require, rest, take
 from guru.models.wire.openai_chat import decode_chat_request
 from guru.models.wire.openai_encoder import ChatEncoder
 from guru.models.wire.openai_text import TextEncoder, decode_text_request, shift
 from guru.server.anthropic_models import model_info, model_page
-from guru.server.bodies import read_body
 from guru.server.endpoint import Call, get, post
 from guru.server.errors import openai_error, speaks_anthropic
 from guru.server.models_api import find_model, usable_models
-from guru.server.road import answer, road_headers, whole
-from guru.server.sse import while_connected
+from guru.server.road import answer, perform, stream, told, whole
 from guru.store.ids import new_id
 from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import ChatRequest, Event, Started, TextRequest
@@ -89,16 +87,13 @@ async def chat_completions(call: Call) -> Any:
         )  # fmt: skip
         return OpenAIEncoder(codec)
 
-    road = call.services.road
-    if not options.stream:
-        return await whole(call, road.answer(request, caller), encoder)
-    return await answer(call, road.run(request, caller), encoder, stream=True)
+    return await answer(call, request, caller, encoder)
 
 
 @post("/v1/completions", body=CompletionBody)
 async def completions(call: Call) -> Any:
     """Continue a prompt."""
-    requests, options = decode_text_request(await read_body(call.request))
+    requests, options = decode_text_request(await call.body())
 
     def encoder(started: Started) -> OpenAIEncoder:
         codec = TextEncoder(
@@ -106,18 +101,35 @@ async def completions(call: Call) -> Any:
         )  # fmt: skip
         return OpenAIEncoder(codec)
 
-    return await answer(call, run_prompts(call, requests), encoder, stream=options.stream)
+    if options.stream:
+        return await stream(call, run_prompts(call, requests), encoder)
+    return await whole(call, answer_prompts(call, requests), encoder)
 
 
 async def run_prompts(call: Call, requests: list[TextRequest]) -> AsyncGenerator[Event]:
     """Every prompt takes the road, one after the other; the first one's trace is the request's."""
-    caller = call.caller("completions")
-    for place, request in enumerate(requests):
-        each = caller if place == 0 else msgspec.structs.replace(caller, trace_id=new_id("tr"))
-        async with aclosing(call.services.road.run(request, each)) as events:
+    for place, (request, caller) in enumerate(zip(requests, callers(call, requests), strict=True)):
+        async with aclosing(call.services.road.run(request, caller)) as events:
             async for event in events:
                 if place == 0 or not isinstance(event, Started):
                     yield shift(event, place * request.n)
+
+
+async def answer_prompts(call: Call, requests: list[TextRequest]) -> list[Event]:
+    """The same, where nobody watches the answers grow."""
+    found: list[Event] = []
+    for place, (request, caller) in enumerate(zip(requests, callers(call, requests), strict=True)):
+        events = await call.services.road.answer(request, caller)
+        found += [shift(event, place * request.n) for event in events if place == 0 or not isinstance(event, Started)]
+    return found
+
+
+def callers(call: Call, requests: list[TextRequest]) -> Iterator[Caller]:
+    """Who asks, for each prompt: every one has a trace of its own."""
+    caller = call.caller("completions")
+    yield caller
+    for _ in requests[1:]:
+        yield msgspec.structs.replace(caller, trace_id=new_id("tr"))
 
 
 class OpenAIEncoder:
@@ -142,17 +154,15 @@ class OpenAIEncoder:
 @post("/v1/embeddings", body=EmbeddingBody)
 async def embeddings(call: Call) -> Any:
     """The vectors of texts."""
-    request, encoding = decode_embedding_request(await read_body(call.request))
-    work = call.services.road.perform("embeddings", request, call.caller("embeddings"))
-    result: Embeddings = await while_connected(call.request.receive, work)
+    request, encoding = decode_embedding_request(await call.body())
+    result: Embeddings = await perform(call, "embeddings", request, "embeddings")
     data = [
         {"object": "embedding", "index": index, "embedding": as_base64(vector) if encoding == "base64" else vector}
         for index, vector in enumerate(result.vectors)
     ]
     usage = {"prompt_tokens": result.usage.prompt_tokens, "total_tokens": result.usage.total_tokens}
     answer = {"object": "list", "data": data, "model": result.model, "usage": usage} | result.extra
-    headers = road_headers(call.trace_id, result.model, result.cost)
-    return Response(encode(answer), headers=headers | call.headers, media_type="application/json")
+    return told(call, answer, result)
 
 
 def decode_embedding_request(body: bytes) -> tuple[EmbeddingRequest, str]:

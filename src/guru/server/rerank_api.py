@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
-from starlette.responses import Response
 
 from guru.errors import InvalidParameter
-from guru.server.bodies import decode_known, read_body
+from guru.server.bodies import decode_known
 from guru.server.endpoint import Call, post
-from guru.server.road import road_headers
-from guru.server.sse import while_connected
+from guru.server.road import Whole, perform, told
 from guru.store.ids import new_id
 from guru.tasks import Ranking, RerankRequest
 
@@ -57,15 +54,14 @@ async def rerank_v2(call: Call) -> Any:
     return await answer(call, "2")
 
 
-async def answer(call: Call, version: str) -> Response:
-    body, extra = decode_known(await read_body(call.request), RerankBody)
+async def answer(call: Call, version: str) -> Whole:
+    body, extra = decode_known(await call.body(), RerankBody)
     texts = [text_of(document, index) for index, document in enumerate(body.documents)]
     request = RerankRequest(
         model=body.model, query=body.query, documents=texts, top_n=body.top_n,
         max_tokens_per_doc=body.max_tokens_per_doc, extra=extra,
     )  # fmt: skip
-    work = call.services.road.perform("rerank", request, call.caller("rerank"))
-    ranking: Ranking = await while_connected(call.request.receive, work)
+    ranking: Ranking = await perform(call, "rerank", request, "rerank")
     results = [
         RankedDocument(item.index, item.relevance_score, shown(body.documents[item.index], body.return_documents))
         for item in ranking.results
@@ -74,8 +70,7 @@ async def answer(call: Call, version: str) -> Response:
     tokens = ranking.usage.prompt_tokens
     usage = {"prompt_tokens": tokens, "total_tokens": ranking.usage.total_tokens}
     shape = RerankAnswer(new_id("rerank"), ranking.model, results, usage, meta)
-    headers = road_headers(call.trace_id, ranking.model, ranking.cost) | call.headers
-    return Response(msgspec.json.encode(shape), headers=headers, media_type="application/json")
+    return told(call, shape, ranking)
 
 
 def text_of(document: str | dict[str, Any], index: int) -> str:

@@ -15,11 +15,10 @@ from guru.gateway.identity import Caller
 from guru.gateway.responses import history
 from guru.models.wire.openai_responses import ResponsesRequest, decode_responses_request, with_history
 from guru.models.wire.openai_responses_answer import ResponseWriter, without_seal
-from guru.server.bodies import read_body
 from guru.server.counting import count
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.errors import as_guru_error
-from guru.server.road import answer
+from guru.server.road import stream, whole
 from guru.server.sse import sse
 from guru.store.ids import new_id
 from guru.types import JSON, Completed, Event, Started
@@ -85,19 +84,30 @@ class Deleted(Struct):
 @post("/v1/responses", body=ResponseBody)
 async def create_response(call: Call) -> Any:
     """Answer, and keep the answer unless `store` is false."""
-    request = decode_responses_request(await read_body(call.request))
+    request = decode_responses_request(await call.body())
     caller = call.caller("responses")
     await go_on(call, request, caller)
     writer = ResponseWriter(new_id("resp"), time.time(), request, new_id, trace_id=caller.trace_id)
     encoder = ResponseEncoder(writer)
-    events = kept(call, request, encoder, call.services.road.run(request.chat, caller), caller)
-    return await answer(call, events, lambda _: encoder, stream=request.chat.stream)
+    if request.chat.stream:
+        return await stream(call, kept(call, request, encoder, caller), lambda _: encoder)
+    return await whole(call, answer_and_keep(call, request, writer, caller), lambda _: encoder)
+
+
+async def answer_and_keep(call: Call, request: ResponsesRequest, writer: ResponseWriter, caller: Caller) -> list[Event]:
+    """The events of an answer, which is kept before the caller hears of it; one that fails has nobody who knows it."""
+    events = await call.services.road.answer(request.chat, caller)
+    for event in events:
+        writer.feed(event)
+    if request.store:
+        await call.services.responses.keep(caller, [with_item_id(item) for item in request.items], writer.response)
+    return events
 
 
 @post("/v1/responses/input_tokens", body=ResponseBody, answer=InputTokens)
 async def count_input(call: Call) -> InputTokens:
     """The tokens that a request would have the model read, with the conversation that it goes on from."""
-    request = decode_responses_request(await read_body(call.request))
+    request = decode_responses_request(await call.body())
     caller = call.caller("responses.input_tokens")
     await go_on(call, request, caller)
     return InputTokens(await count(call, request.chat, caller))
@@ -144,13 +154,13 @@ def to_sse(event: JSON) -> bytes:
 
 
 async def kept(
-    call: Call, request: ResponsesRequest, encoder: ResponseEncoder, events: AsyncGenerator[Event], caller: Caller
+    call: Call, request: ResponsesRequest, encoder: ResponseEncoder, caller: Caller
 ) -> AsyncGenerator[Event]:
-    """The events, once more: the answer is kept before the caller is told that it is complete."""
+    """The events of an answer, which is kept before the caller is told that it is complete."""
     responses, begun = call.services.responses, False
     items = [with_item_id(item) for item in request.items]
     try:
-        async with aclosing(events):
+        async with aclosing(call.services.road.run(request.chat, caller)) as events:
             async for event in events:
                 begun = begun or not isinstance(event, Started)
                 encoder.feed(event)

@@ -6,16 +6,23 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, Protocol
+from urllib.parse import quote
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from guru.errors import GuruError
+from guru.gateway.identity import Caller
+from guru.gateway.steps import Request
+from guru.gateway.tasks import Task
 from guru.server import sse
 from guru.server.endpoint import Call
 from guru.server.errors import as_guru_error
 from guru.server.protocol import exchange_of, header_lines
 from guru.server.sse import ClientGone, EventStream, while_connected
 from guru.types import Completed, Event, Started
+
+encode = msgspec.json.Encoder().encode
 
 
 class AnswerEncoder(Protocol):
@@ -40,20 +47,30 @@ class AnswerEncoder(Protocol):
 
 async def answer(
     call: Call,
-    events: AsyncGenerator[Event],
+    request: Request,
+    caller: Caller,
     encoder: Callable[[Started], AnswerEncoder],
-    *,
-    stream: bool,
     media_type: str = "text/event-stream",
 ) -> Whole | EventStream:
-    """The answer to a call: `events` take the road, `encoder` is made when it is known who answers."""
-    if stream:
+    """The answer to a request, whole or as a stream; `encoder` is made when it is known who answers."""
+    road = call.services.road
+    if request.stream:
+        return await stream(call, road.run(request, caller), encoder, media_type)
+    return await whole(call, road.answer(request, caller), encoder)
 
-        def chunks(started: Started, rest: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
-            return encoded(rest, encoder(started), call.trace_id)
 
-        return await streamed(call, events, chunks, media_type)
-    return await whole(call, collect(events), encoder)
+async def stream(
+    call: Call,
+    events: AsyncGenerator[Event],
+    encoder: Callable[[Started], AnswerEncoder],
+    media_type: str = "text/event-stream",
+) -> EventStream:
+    """Events as they come, in the words of one API."""
+
+    def chunks(started: Started, rest: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
+        return encoded(rest, encoder(started), call.trace_id)
+
+    return await streamed(call, events, chunks, media_type)
 
 
 async def whole(
@@ -69,11 +86,11 @@ async def whole(
 
 
 class Whole:
-    """An ASGI response: one body of JSON, with nothing left to work out."""
+    """An ASGI response to a `POST`: one body, with nothing left to work out."""
 
-    def __init__(self, body: bytes, headers: dict[str, str]) -> None:
+    def __init__(self, body: bytes, headers: dict[str, str], media_type: bytes = b"application/json") -> None:
         self.body = body
-        self._lines = b"content-type: application/json\r\n" + header_lines(headers)
+        self._lines = b"content-type: %b\r\n" % media_type + header_lines(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await exchange_of(receive).respond(self._lines, self.body)
@@ -83,10 +100,32 @@ def road_headers(trace_id: str, model: str, cost: float | None = 0.0, cache: str
     """`x-guru-*`. A stream's headers leave before its cost is known: they say what it has cost so far."""
     return {
         "x-guru-trace-id": trace_id,
-        "x-guru-model": model,
+        "x-guru-model": model if model.isprintable() else escaped(model),
         "x-guru-cost": "unknown" if cost is None else f"{cost:.8f}".rstrip("0").rstrip("."),
         "x-guru-cache": cache,
     }
+
+
+def escaped(name: str) -> str:
+    """A name that a header can carry: what cannot be printed is written as in addresses."""
+    return "".join([one if one.isprintable() else quote(one, safe="", errors="replace") for one in name])
+
+
+async def perform(call: Call, task: Task, request: Any, route: str) -> Any:
+    """The result for a request of `guru.tasks`. Raises what the road raises, and `ClientGone`."""
+    return await while_connected(call.receive, call.services.road.perform(task, request, call.caller(route)))
+
+
+class Told(Protocol):
+    """What says who answered, and for how much."""
+
+    model: str
+    cost: float | None
+
+
+def told(call: Call, body: Any, by: Told, cache: str = "miss") -> Whole:
+    """An answer as JSON, with the headers of the road."""
+    return Whole(encode(body), road_headers(call.trace_id, by.model, by.cost, cache) | call.headers)
 
 
 async def streamed(
@@ -137,11 +176,6 @@ async def resumed(first: Event | Exception | None, events: AsyncGenerator[Event]
             yield first
         async for event in events:
             yield event
-
-
-async def collect(events: AsyncGenerator[Event]) -> list[Event]:
-    async with aclosing(events):
-        return [event async for event in events]
 
 
 def last_started(events: list[Event]) -> Started:

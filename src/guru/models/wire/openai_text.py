@@ -46,7 +46,7 @@ def decode_text_request(body: bytes) -> tuple[list[TextRequest], StreamOptions]:
     options = take_stream_options(raw)
     model = require(raw, "model", NonEmpty)
     prompts = _split_prompts(require(raw, "prompt", str | list[Any]))
-    shared = take_sampling(raw)
+    shared = take_sampling(raw) | {"stream": options.stream}
     top = take(raw, "logprobs", Annotated[int, Meta(ge=0, le=20)])
     shared |= {"logprobs": top is not None, "top_logprobs": top}
     shared |= {"suffix": take(raw, "suffix", str), "echo": take(raw, "echo", bool, False)}
