@@ -18,7 +18,7 @@ ABILITIES = {
     "images_out": "makes images",
     "image_edits": "edits images", "speech": "speech", "transcription": "transcription", "batch": "own batches",
 }  # fmt: skip
-REGIONAL = ("bedrock", "sagemaker")
+REGIONAL = ("bedrock", "sagemaker", "vertex")
 SIGNS = {"carried": "yes", "mapped": "mapped", "refused": "no"}
 PER_TABLE = 7
 """Providers beside each other in one table: more do not fit a page."""

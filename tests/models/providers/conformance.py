@@ -383,7 +383,7 @@ class Conformance:
             with pytest.raises(wanted) as plain:
                 await hear(self.make(server, http).chat_model(self.model), ask(stream=True))
             secret = max(plain.value.message.split(), key=len)  # as if a word of it were a secret of ours
-            chat = self.make(server, http, headers={"x-secret": secret}).chat_model(self.model)
+            chat = self.make(server, http, headers={"x-secret": f"Bearer {secret}"}).chat_model(self.model)
             with pytest.raises(wanted) as caught:
                 await hear(chat, ask(stream=True))
             assert secret not in str(caught.value)

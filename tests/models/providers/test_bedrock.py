@@ -235,6 +235,15 @@ class TestBedrock(Conformance):
             await hear(bearer.chat_model(self.model), ask())
         assert KEY not in str(caught.value)
 
+    async def test_what_should_have_been_signed_is_shown_without_the_session(self, server, http):
+        """As Amazon answers a clock that is wrong, or a proxy that changes headers."""
+        canonical = f"The Canonical String should have been 'POST\nx-amz-security-token:a-session\n' by {KEY}."
+        server.say(failing(403, "InvalidSignatureException", canonical))
+        with pytest.raises(ProviderRefused, match="Canonical String") as caught:
+            await hear(self.make(server, http).chat_model(self.model), ask())
+        assert "a-session" not in caught.value.message
+        assert KEY not in caught.value.message
+
     # ------------------------------------------------------------------- addresses and credentials
 
     async def test_an_arn_is_one_part_of_the_path_and_signed_so(self, server, http):

@@ -153,7 +153,7 @@ class TestGemini(Conformance):
         assert "authorization" not in sent.headers
 
     def check_request(self, case, sent):
-        path = "/v1beta/models/gemini-2.5-flash:"
+        path = f"{self.base_path}/models/gemini-2.5-flash:"
         assert sent.path in (f"{path}generateContent", f"{path}streamGenerateContent?alt=sse")
         body = sent.json
         match case:

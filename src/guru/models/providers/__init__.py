@@ -32,6 +32,7 @@ KINDS: Final[dict[str, str]] = {
     "bedrock": "bedrock:Bedrock",
     "sagemaker": "sagemaker:SageMaker",
     "gemini": "gemini:Gemini",
+    "vertex": "vertex:Vertex",
     "cohere": "cohere:Cohere",
     "ollama": "ollama:Ollama",
 }

@@ -7,7 +7,7 @@ Amazon's programs do: the environment, profiles, containers, instances.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -37,6 +37,7 @@ class Aws(Provider):
     def __init__(self, name: str, settings: ProviderSettings, http: HttpClient) -> None:
         """Raises `ConfigurationError` without a region. Reads configuration files of Amazon's; connects to nothing."""
         self._credentials: Any = None
+        self._signed_with: tuple[str | None, ...] = ()
         self._session: Any = None if settings.api_key and settings.region else open_session(name, settings.profile)
         self.region = settings.region or self._configured_region(name)
         base_url = settings.base_url or "https://" + self.HOST.format(region=self.region)
@@ -58,9 +59,15 @@ class Aws(Provider):
         from botocore.awsrequest import AWSRequest
 
         frozen = await self._frozen_credentials()
+        self._signed_with = (frozen.secret_key, frozen.token)
         request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
         SigV4Auth(frozen, service or self.SERVICE, self.region).add_auth(request)
         return {name.lower(): value for name, value in request.headers.items()}
+
+    def secrets(self) -> Iterator[str | None]:
+        """Amazon shows what should have been signed to whoever signed it wrong: the session's token is in it."""
+        yield from super().secrets()
+        yield from self._signed_with
 
     def read_error(self, status: int, body: bytes, wait: float | None) -> GuruError:
         """Amazon writes `message`, and some of its services `Message`."""

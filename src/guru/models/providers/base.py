@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
@@ -32,6 +33,8 @@ Ability = Literal[
 """`images` are read, `images_out` made and `image_edits` changed; `text` is the older completion of a prompt."""
 
 WRONG_ADDRESS = "Check base_url: is that the address of its API?"
+SCHEME = re.compile(r"^(bearer|basic|key|token) +", re.IGNORECASE)
+"""The word before a secret: https://www.rfc-editor.org/rfc/rfc9110#section-11.1."""
 MAX_ERROR = 1 << 20
 """Bytes of an answer that is an error."""
 
@@ -176,11 +179,18 @@ class Provider:
 
     def without_secrets(self, error: GuruError) -> GuruError:
         """A provider may quote the key that it does not like."""
-        for secret in (self.settings.api_key, *self.settings.headers.values()):
+        for secret in self.secrets():
             if secret and len(secret) > 3 and secret in error.message:
                 error.message = error.message.replace(secret, "***")
                 error.args = (error.message,)
         return error
+
+    def secrets(self) -> Iterator[str | None]:
+        """What nobody may read in an error: the key, and what headers carry, also without the word before it."""
+        yield self.settings.api_key
+        for value in self.settings.headers.values():
+            yield value
+            yield SCHEME.sub("", value)
 
     def has_no(self, kind: str, model: str) -> InvalidParameter:
         message = f"{self.name} has no {kind} models that Guru can reach."

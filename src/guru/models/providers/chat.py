@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -46,7 +47,7 @@ class Decoder(Protocol):
         ...
 
 
-class RemoteChat(Generic[P]):
+class RemoteChat(ABC, Generic[P]):
     """What all have in common. A subclass says where and what to ask, and who reads the answer."""
 
     def __init__(self, provider: P, model: str) -> None:
@@ -57,9 +58,9 @@ class RemoteChat(Generic[P]):
 
     # ------------------------------------------------------------------- to be written by each
 
+    @abstractmethod
     def _chat(self, request: ChatRequest) -> tuple[str, JSON]:
         """The address and the body. Raises `InvalidParameter` for what the provider does not take."""
-        raise NotImplementedError
 
     def _text(self, request: TextRequest) -> tuple[str, JSON]:
         """The same for the continuation of a prompt."""
@@ -69,8 +70,9 @@ class RemoteChat(Generic[P]):
         """In place of the provider's own."""
         return None
 
+    @abstractmethod
     def _decoder(self) -> Decoder:
-        raise NotImplementedError
+        """For one answer."""
 
     def _parser(self) -> Parser:
         return EventStreamParser()

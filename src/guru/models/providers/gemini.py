@@ -1,26 +1,22 @@
-"""Google's Gemini: the Gemini API, and Vertex AI where `base_url` says so.
-
-Spec: https://ai.google.dev/api. For Vertex AI, `base_url` is
-`https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google`, with `api_key` or an
-`authorization` under `headers`.
-"""
+"""Google's Gemini, by the Gemini API. Vertex AI is the kind `vertex`. Spec: https://ai.google.dev/api."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 import msgspec
 
 from guru.errors import ConfigurationError, GuruError, InvalidParameter, StreamCut
-from guru.models.providers.base import BatchApi, Provider, mapped, refused, table
+from guru.models.providers.base import Ability, BatchApi, Provider, mapped, refused, table
 from guru.models.providers.chat import RemoteChat, encode
 from guru.models.providers.errors import error_of_body
 from guru.models.wire.answers import count
 from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.gemini_answer import AnswerDecoder, error_of
 from guru.models.wire.gemini_request import encode_request
-from guru.tasks import EmbeddingRequest, Embeddings
+from guru.tasks import EmbeddingModel, EmbeddingRequest, Embeddings
 from guru.types import JSON, ChatRequest, Usage
 
 TASKS: Final = {"query": "RETRIEVAL_QUERY", "document": "RETRIEVAL_DOCUMENT"}
@@ -29,9 +25,14 @@ MOST_TEXTS: Final = 100
 
 
 class Gemini(Provider):
-    BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
+    BASE_URL: ClassVar[str | None] = "https://generativelanguage.googleapis.com/v1beta"
     NEEDS_KEY = False  # or an authorization of one's own: see make_headers
-    ABILITIES = frozenset({"chat", "stream", "tools", "images", "json_schema", "embeddings", "batch"})
+    LISTED: ClassVar[str] = "models"
+    """The member of the list of models that has them."""
+    PAGE: ClassVar[int] = 1000
+    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
+        {"chat", "stream", "tools", "images", "json_schema", "embeddings", "batch"}
+    )
     PARAMETERS = table(
         {
             "max_tokens": mapped("`generationConfig.maxOutputTokens`; the others of its kind likewise"),
@@ -69,6 +70,11 @@ class Gemini(Provider):
             raise ConfigurationError(f"[providers.{self.name}] has no api_key.", hint=hint)
         return headers
 
+    @property
+    def on_vertex(self) -> bool:
+        """Whether the address is one of Vertex AI, which knows less of the same API."""
+        return "/publishers/" in self.base_url or "/projects/" in self.base_url
+
     def read_error(self, status: int, body: bytes, wait: float | None) -> GuruError:
         try:
             return error_of(self.name, status, msgspec.json.decode(body), wait)
@@ -83,23 +89,28 @@ class Gemini(Provider):
     def chat_model(self, model: str) -> GeminiChat:
         return GeminiChat(self, model)
 
-    def embedding_model(self, model: str) -> GeminiEmbedding:
+    def embedding_model(self, model: str) -> EmbeddingModel:
         return GeminiEmbedding(self, model)
 
     def batches(self) -> BatchApi | None:
-        """Vertex AI has batches over tables and buckets alone."""
+        """Vertex AI's work over tables and buckets alone."""
         from guru.models.providers.gemini_batches import GeminiBatches
 
-        return None if "/projects/" in self.base_url else GeminiBatches(self)
+        return None if self.on_vertex else GeminiBatches(self)
+
+    def list_headers(self) -> Mapping[str, str]:
+        """What the request for the list of models carries."""
+        return self.headers
 
     async def list_models(self) -> list[str]:
         names: list[str] = []
         page = ""
         while True:
-            response = await self.send("GET", f"{self.base_url}/models?pageSize=1000{page}")
+            url = f"{self.models_url()}?pageSize={self.PAGE}{page}"
+            response = await self.send("GET", url, headers=self.list_headers())
             try:
                 listed = msgspec.json.decode(await response.read())
-                names += [str(entry["name"]).removeprefix("models/") for entry in listed.get("models", ())]
+                names += [str(entry["name"]).rpartition("models/")[2] for entry in listed.get(self.LISTED, ())]
                 token = listed.get("nextPageToken")
             except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
                 raise StreamCut(f"{self.name} sent no list of models.", hint="Check base_url.") from error
@@ -120,10 +131,21 @@ class GeminiChat(RemoteChat[Gemini]):
         provider = self._provider
         request = provider.filter.apply(request)
         body = encode_request(request, self._model, provider.settings.drop_params, provider.base_url)
+        if provider.on_vertex:
+            drop_ids(body["contents"])
         return self._stream_url if request.stream else self._whole_url, body
 
     def _decoder(self) -> AnswerDecoder:
         return AnswerDecoder(self._provider.name, self.name)
+
+
+def drop_ids(contents: list[JSON]) -> None:
+    """Of calls and their results: Vertex AI refused them for long, and still does for older models. Order tells all."""
+    for content in contents:
+        for part in content["parts"]:
+            for kind in ("functionCall", "functionResponse"):
+                if kind in part:
+                    part[kind].pop("id", None)
 
 
 class GeminiEmbedding:
