@@ -64,7 +64,7 @@ class Context:
 
         `tokens` are those of the prompt, by `estimate_tokens`, where they are known and the prompt stays as it is.
         """
-        return FittingModel(inner, self._aliases.get(name, PLAIN), larger, self._summaries, tenant, tokens)
+        return FittingModel(inner, self._aliases.get(name, PLAIN), larger, self._summaries, tenant, tokens=tokens)
 
 
 class FittingModel:
@@ -77,6 +77,7 @@ class FittingModel:
         larger: Larger,
         summaries: Summaries,
         tenant: str,
+        *,
         tokens: int | None,
     ) -> None:
         self._inner = inner
