@@ -96,7 +96,7 @@ async def ask(road: Host, task: Task, name: str, request: Any, trace: Trace) -> 
     model = getattr(road.models, find)(name)
     call = CallRecord(model=model.name)
     began = time.perf_counter()
-    with trace.span(f"{task} {model.name}") as span:
+    with trace.call(f"{task} {model.name}") as span:
         span.attributes |= {names.OPERATION: task, names.REQUEST_MODEL: model.name}
         try:
             result = await getattr(model, method)(request)

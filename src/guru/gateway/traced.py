@@ -119,7 +119,7 @@ class TracedModel:
                 self._end(call, request, error)
 
     def _step(self, request: ChatRequest | TextRequest) -> Step:
-        return self._trace.span(f"{'text_completion' if isinstance(request, TextRequest) else 'chat'} {self.name}")
+        return self._trace.call(f"{'text_completion' if isinstance(request, TextRequest) else 'chat'} {self.name}")
 
     def _begin(self, span: Span, request: ChatRequest | TextRequest) -> Call:
         attributes = span.attributes

@@ -41,8 +41,6 @@ OUTCOME: Final = "guru.answer.outcome"
 CONFIDENCE: Final = "guru.answer.confidence"
 CITATIONS: Final = "guru.answer.citations"
 UNSUPPORTED: Final = "guru.answer.unsupported"
-INPUTS: Final = "guru.embeddings.inputs"
-DIMENSION: Final = "gen_ai.embeddings.dimension.count"
 ERROR_MESSAGE: Final = "error.message"
 
 CONTENT: Final = frozenset(

@@ -95,15 +95,16 @@ class Span(Struct):
 class Step:
     """A span that is open inside a `with`. An exception that passes through marks it as failed, and goes on."""
 
-    __slots__ = ("_attributes", "_name", "_span", "_trace")
+    __slots__ = ("_attributes", "_leaf", "_name", "_span", "_trace")
 
-    def __init__(self, trace: Trace, name: str, attributes: dict[str, Any]) -> None:
+    def __init__(self, trace: Trace, name: str, attributes: dict[str, Any], leaf: bool) -> None:
         self._trace = trace
         self._name = name
         self._attributes = attributes
+        self._leaf = leaf
 
     def __enter__(self) -> Span:
-        span = self._span = self._trace.enter(self._name, self._attributes)
+        span = self._span = self._trace.enter(self._name, self._attributes, self._leaf)
         return span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -113,7 +114,7 @@ class Step:
             if span.status == "error":
                 span.attributes[names.ERROR_TYPE] = type(error).__name__
                 span.attributes[names.ERROR_MESSAGE] = str(error)
-        self._trace.leave(span)
+        self._trace.leave(span, self._leaf)
 
 
 class Trace(Struct):
@@ -152,20 +153,26 @@ class Trace(Struct):
 
     def span(self, name: str, **attributes: Any) -> Step:
         """A step inside the one that is open now; use it in a `with` statement."""
-        return Step(self, name, attributes)
+        return Step(self, name, attributes, False)
 
-    def enter(self, name: str, attributes: dict[str, Any]) -> Span:
+    def call(self, name: str) -> Step:
+        """A step for the call of a model: nothing lies inside it, and others may begin before it ends."""
+        return Step(self, name, {}, True)
+
+    def enter(self, name: str, attributes: dict[str, Any], leaf: bool) -> Span:
         """Open a span. `leave` closes it."""
         spans, opened = self._spans, self._open
         parent = opened[-1].id if opened else spans[0].id if spans else None
         span = Span(str(len(spans) + 1), parent, name, time.perf_counter() - self._zero, attributes)
         spans.append(span)
-        opened.append(span)
+        if not leaf:
+            opened.append(span)
         return span
 
-    def leave(self, span: Span) -> None:
+    def leave(self, span: Span, leaf: bool) -> None:
         span.end = self.elapsed
-        self._open.remove(span)
+        if not leaf:
+            self._open.remove(span)
 
     def failed(self, error: BaseException) -> None:
         """Note how the request ended, when it ended in an exception."""
@@ -191,8 +198,9 @@ class Trace(Struct):
         duration = self.elapsed
         if self._spans:
             self._spans[0].end = duration  # the root: what followed it belongs to it
-        for span in self._open:
-            span.end = duration  # of what is still open
+        for span in self._spans:
+            if not span.end:
+                span.end = duration  # still open
         attributes = msgspec.Raw(encode(self.attributes)) if self.attributes else EMPTY
         rest = (duration, list(self.tags), attributes, msgspec.Raw(encode(self._spans)))
         return TraceRecord(*(_same(self) + rest))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from guru.gateway.cache.semantic import Vector
 
 log = logging.getLogger(__name__)
-Mode = Literal["off", "exact", "semantic"]
 MEBIBYTE: Final = 1 << 20
 Request = ChatRequest | TextRequest
 _embeddings_encode = msgspec.msgpack.Encoder().encode
