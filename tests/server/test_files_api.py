@@ -84,3 +84,10 @@ async def test_two_files_of_the_same_content_are_two(server):
     first, second = await upload(server), await upload(server)
     await server.openai.files.delete(first.id)
     assert (await server.openai.files.content(second.id)).content == LINES
+
+
+@pytest.mark.parametrize("seconds", ["\u00b2", "9" * 5000, "-1", ""])
+async def test_seconds_that_are_no_number_are_refused(server, seconds):
+    with pytest.raises(openai.BadRequestError) as caught:
+        await upload(server, extra_body={"expires_after": {"anchor": "created_at", "seconds": seconds}})
+    assert caught.value.param == "expires_after[seconds]"

@@ -177,6 +177,72 @@ async def test_http_1_0_and_connection_close_end_the_connection(server):
             assert b"connection: close" in await reader.read()
 
 
+async def test_a_stream_to_http_1_0_is_not_chunked_and_ends_with_the_connection(server):
+    server.model.script = say("One ", "two.")
+    async with connected(server) as (reader, writer):
+        writer.write(request(ASK | {"stream": True}).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert b"connection: close" in head
+    assert body.startswith(b"data: {")
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+async def test_http_1_0_knows_no_100_continue(server):
+    ask = request(ASK, more="expect: 100-continue\r\n").replace(b"HTTP/1.1", b"HTTP/1.0")
+    async with connected(server) as (reader, writer):
+        writer.write(ask[:-10])
+        assert (await server.get("/healthz"))[0] == 200  # by now the head has been read, and the body is waited for
+        writer.write(ask[-10:])
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_refused_body_is_not_waited_for(server):
+    """Whoever asks first gets the refusal alone, and may send the body all the same: the connection goes on."""
+    async with connected(server) as (reader, writer):
+        refused = request(ASK, host="evil.example", more="expect: 100-continue\r\n")
+        head, _, body = refused.partition(b"\r\n\r\n")
+        writer.write(head + b"\r\n\r\n")
+        assert (await read_answer(reader))[0] == 403
+        writer.write(body + request(ASK))
+        assert (await read_answer(reader))[0] == 200
+
+
+async def test_a_whole_answer_is_one_of_a_pipeline(server):
+    async with connected(server) as (reader, writer):
+        writer.write(
+            request(ASK) + request(ASK | {"messages": 1}) + request(method="HEAD", path="/healthz") + request(ASK)
+        )
+        answers = [await read_answer(reader) for _ in range(2)]
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        answers.append(await read_answer(reader))
+    assert [status for status, _, _ in answers] == [200, 400, 200]
+
+
+async def test_a_client_that_left_after_the_head_is_not_written_to(server):
+    """The body of an answer may come when nobody is there any more: nothing is raised, nothing is logged."""
+    sent = []
+
+    class Wire:
+        def write(self, data):
+            sent.append(data)
+
+        def is_closing(self):
+            return False
+
+    scope = {"method": "GET", "path": "/", "http_version": "1.1"}
+    finished = []
+    flow = protocol.FlowControl(Wire())
+    exchange = protocol.Exchange(
+        scope, Wire(), flow, lambda: finished.append(1), keep_alive=True, expect_continue=False
+    )
+    exchange.start(200, [(b"content-length", b"2")])
+    exchange.lost()
+    exchange.write(b"ab", more=False)
+    await exchange.respond(b"", b"")
+    assert (sent, finished, exchange.disconnected) == ([], [], True)
+
+
 def test_headers_cannot_carry_line_breaks():
     for name, value in [(b"x", b"a\r\nb: c"), (b"x\r\ny", b"a"), (b"x y", b"a"), (b"", b"a"), (b"x", b"\0")]:
         with pytest.raises(RuntimeError):

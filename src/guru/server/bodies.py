@@ -18,6 +18,7 @@ Shape = TypeVar("Shape")
 MAX_JSON = 64 << 20
 UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 MISSING = re.compile(r"missing required field `([^`]*)`")
+DIGITS = re.compile(r"[0-9]{1,9}")
 PLACE = re.compile(r"(.*?)(?: - at `(?:key in )?\$\.?(.*)`)?$", re.DOTALL)
 
 
@@ -88,6 +89,11 @@ def explain(error: msgspec.ValidationError, shape: Any) -> InvalidParameter:
         return InvalidParameter(f"The parameter `{name}` is missing.", param=name, hint="Add it to the request.")
     where = f"`{place}`: " if place else ""
     return InvalidParameter(f"{where}{message[:1].lower()}{message[1:]}.", param=place or None, hint="Correct it.")
+
+
+def form_number(text: str) -> int | None:
+    """A field of a form as a number; None where it is none, or has more than nine digits."""
+    return int(text) if DIGITS.fullmatch(text) else None
 
 
 def join(place: str | None, name: str) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import FileResponse
 from guru.errors import BadRequest, InvalidParameter, NotFound
 from guru.gateway.batches.files import File, Order
 from guru.gateway.identity import Caller
+from guru.server.bodies import form_number
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.errors import speaks_anthropic
 from guru.server.sse import ClientGone
@@ -131,9 +132,9 @@ def read_form(form: FormData) -> tuple[UploadFile, str, float | None]:
     value = form.get("expires_after[seconds]")
     if value is None:
         return file, str(purpose), None
-    seconds = int(str(value)) if str(value).isdigit() else 0
-    if not SHORTEST <= seconds <= LONGEST:
-        message = f"`expires_after[seconds]` is {value!r}: it must be {SHORTEST} to {LONGEST}."
+    seconds = form_number(str(value))
+    if seconds is None or not SHORTEST <= seconds <= LONGEST:
+        message = f"`expires_after[seconds]` is {str(value)[:40]!r}: it must be {SHORTEST} to {LONGEST}."
         raise InvalidParameter(message, param="expires_after[seconds]")
     return file, str(purpose), seconds
 

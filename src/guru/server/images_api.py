@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 
 from guru.errors import BadRequest, InvalidParameter
-from guru.server.bodies import decode_known, too_large
+from guru.server.bodies import decode_known, form_number, too_large
 from guru.server.endpoint import Call, post
 from guru.server.road import Whole, perform, told
 from guru.server.sse import ClientGone
@@ -134,9 +134,10 @@ async def to_edit(form: FormData) -> ImageEdit:
 
 
 def to_number(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 1 <= len(value) <= 2 or not 1 <= int(value) <= MOST:
+    number = form_number(value)
+    if number is None or not 1 <= number <= MOST:
         raise InvalidParameter(f"`n` must be a number from 1 to {MOST}.", param="n")
-    return int(value)
+    return number
 
 
 @post("/v1/images/variations")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
@@ -31,6 +32,8 @@ NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 BREAKS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 CHECKED: set[bytes] = set()
 """Names of headers that were found to be right, in lower case."""
+UNTIL_CLOSED = math.inf
+"""Bytes that a body may still have, where only the end of the connection ends it."""
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -75,7 +78,7 @@ class Exchange:
         self._told = False
         self._waiter: asyncio.Future[None] | None = None
         self._chunked = False
-        self._left = 0
+        self._left: float = 0
         self._head = b""
         """Of an answer of known length, until the body comes."""
 
@@ -173,8 +176,7 @@ class Exchange:
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
         if not framed and self.method != "HEAD" and status not in (204, 304):
-            self._chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
+            lines.append(self._frame())
         lines.append(b"\r\n")
         self.response_started, self._expect_continue = True, False
         if framed and self._left and self.method != "HEAD":
@@ -193,8 +195,15 @@ class Exchange:
     def open(self, lines: bytes) -> None:
         """Send the head of a stream with the status 200, at once. `write` sends the rest."""
         if not self.disconnected:
-            self._transport.write(b"%btransfer-encoding: chunked\r\n\r\n" % self._begin(lines))
-            self._chunked = self.method != "HEAD"
+            self._transport.write(b"%b%b\r\n" % (self._begin(lines), self._frame()))
+
+    def _frame(self) -> bytes:
+        """The header for a body of any length: it comes in chunks, or, with HTTP/1.0, ends with the connection."""
+        if self.scope["http_version"] == "1.0":
+            self._left = UNTIL_CLOSED
+            return b""
+        self._chunked = True
+        return b"transfer-encoding: chunked\r\n"
 
     def _begin(self, lines: bytes) -> bytes:
         if self.response_started:
@@ -234,7 +243,7 @@ class Exchange:
             self._transport.write(self._head + data if self._head else data)
             self._head = b""
         if not more:
-            if self._left:
+            if self._left and self._left != UNTIL_CLOSED:
                 raise RuntimeError("The body is shorter than announced.")
             self._complete()
 
@@ -425,7 +434,8 @@ class Protocol(HttpToolsProtocol):
         self._read_url(scope)
         exchange = Exchange(
             scope, self.transport, self.flow, self.on_response_complete,
-            keep_alive=version != "1.0" and parser.should_keep_alive(), expect_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            expect_continue=version != "1.0" and self.expect_100_continue,
         )  # fmt: skip
         exchange.extra = self.server_state.default_headers.copy()
         self._incoming = exchange
