@@ -7,7 +7,11 @@ import pytest
 from sqlalchemy import insert
 
 from guru.errors import ModelUnavailable
+from guru.gateway.conversations import Conversations
+from guru.gateway.identity import Caller
+from guru.gateway.turns import Turn
 from guru.store import tables
+from guru.store.database import Database
 from guru.types import Delta
 from scripted import parse_events, run_server, say
 
@@ -205,3 +209,23 @@ async def test_two_people_talk_at_once(server):
         await asyncio.gather(*(send(server, conversation, content="Go") for conversation in conversations))
     for conversation in conversations:
         assert (await messages(server, conversation))[-1]["content"] == "abcdef"
+
+
+async def test_an_answer_whose_reader_leaves_before_it_has_begun_is_ended(tmp_path):
+    class Road:
+        async def run(self, request, caller):
+            await asyncio.sleep(600)
+            yield Delta(text="never")
+
+    database = Database.in_home(tmp_path)
+    await database.open()
+    conversations = Conversations(database, Road())
+    who = Caller(tenant="local", route="conversations", trace_id="tr_1")
+    made = await conversations.create(who)
+    events = conversations.reply(made.id, Turn(content="Hi"), who)
+    await anext(events)
+    await events.aclose()
+    _, answer = (await conversations.get(who, made.id)).messages
+    assert answer.status == "interrupted"
+    assert not conversations._drafts
+    await database.close()

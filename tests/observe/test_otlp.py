@@ -133,3 +133,38 @@ async def test_closing_sends_the_rest_and_does_not_wait_for_ever(monkeypatch):
     exporter.add(record())
     await exporter.aclose()
     assert exporter.dropped == 1
+
+
+async def test_what_was_on_its_way_when_the_server_stops_is_sent_once_more(monkeypatch):
+    monkeypatch.setattr(otlp, "PAUSE", 0)
+    bodies, sending = [], asyncio.Event()
+
+    async def send(url, headers, body):
+        bodies.append(body)
+        if len(bodies) == 1:
+            sending.set()
+            await asyncio.sleep(600)
+        return 200
+
+    exporter = Exporter("http://collector:4318", send)
+    exporter.add(record())
+    exporter.open()
+    await sending.wait()
+    exporter.add(record())
+    monkeypatch.setattr(otlp, "PAUSE", 600)
+    await exporter.aclose()
+    assert sum(len(parse(body).resource_spans[0].scope_spans[0].spans) for body in bodies[1:]) == 4
+    assert exporter.dropped == 0
+
+
+async def test_a_batch_that_cannot_be_written_is_counted_and_the_next_is_sent(monkeypatch, caplog):
+    collector = Collector()
+    exporter = Exporter("http://collector:4318", collector.send)
+    broken = record()
+    broken.spans = b"no JSON"
+    exporter.add(broken)
+    await exporter.flush()
+    exporter.add(record())
+    await exporter.flush()
+    assert (exporter.dropped, len(collector.bodies)) == (1, 1)
+    assert "traces were not sent" in caplog.text

@@ -155,6 +155,7 @@ class Conversations:
         queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
         draft.task = asyncio.create_task(self._write(draft, to_request(tree, turn, path), caller, queue))
         try:
+            await asyncio.sleep(0)  # a task that is cancelled before it has begun would leave its draft behind
             yield stored
             while (item := await queue.get()) is not None:
                 if isinstance(item, Exception):

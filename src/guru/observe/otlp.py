@@ -82,8 +82,10 @@ class Exporter:
                     body = await asyncio.to_thread(encode_traces, batch, content=self._content)
                     await self._deliver(body, len(batch))
                 except asyncio.CancelledError:
-                    self._drop(len(batch) + len(self._queue), "the server stops")
+                    self._queue.extendleft(reversed(batch))  # `aclose` sends it once more
                     raise
+                except Exception as error:
+                    self._drop(len(batch), f"they cannot be written ({type(error).__name__})")
 
     async def aclose(self) -> None:
         """Send the rest, once."""
@@ -93,14 +95,13 @@ class Exporter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PAUSE):
                 await self.flush()
+        if self._queue:
+            self._drop(len(self._queue), "the server stops")
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(PAUSE)
-            try:
-                await self.flush()
-            except Exception:
-                log.exception("traces could not be sent to %s", self._url)
+            await self.flush()
 
     async def _deliver(self, body: bytes, count: int) -> None:
         reason = ""
