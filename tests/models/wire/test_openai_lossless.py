@@ -193,15 +193,15 @@ def chunks_of(raw):
 @given(answers)
 def test_a_stream_reaches_the_client_with_all_its_members(raw):
     upstream = AnswerDecoder("acme", "m", "m")
-    events = [event for chunk in chunks_of(raw) for event in upstream.stream(json.dumps(chunk).encode())]
-    upstream.stream(b"[DONE]")
+    events = [event for chunk in chunks_of(raw) for event in upstream.feed(json.dumps(chunk).encode())]
+    upstream.feed(b"[DONE]")
     events += upstream.end()
     assert encoder().collect(events) == shown(raw)
     # And once more over the wire: what the client puts together is the same.
     door, client = encoder(include_usage=True), AnswerDecoder("guru", "m", "m")
     sent = [door.data(event) for event in events]
-    back = [event for data in sent if data for event in client.stream(data.removeprefix(b"data: ").rstrip(b"\n"))]
-    client.stream(b"[DONE]")
+    back = [event for data in sent if data for event in client.feed(data.removeprefix(b"data: ").rstrip(b"\n"))]
+    client.feed(b"[DONE]")
     assert encoder().collect([*back, *client.end()]) == shown(raw)
 
 
@@ -225,7 +225,7 @@ def test_a_continued_prompt_reaches_the_client_with_all_its_members(found, of_ch
 def test_whatever_a_provider_says_is_read_or_refused_with_an_error_of_ours(data):
     from guru.errors import GuruError
 
-    for read in (AnswerDecoder("acme", "m", "m").stream, AnswerDecoder("acme", "m", "m").whole):
+    for read in (AnswerDecoder("acme", "m", "m").feed, AnswerDecoder("acme", "m", "m").whole):
         try:
             read(data)
         except GuruError:
