@@ -158,13 +158,24 @@ async def test_deepseek(say):
         "deepseek", chunk({"role": "assistant", "content": None, "reasoning_content": ""}, head=head),
         chunk({"content": None, "reasoning_content": "Hm 🦊"}, head=head),
         chunk({"content": "42", "reasoning_content": None}, head=head),
-        chunk({"content": "", "reasoning_content": None}, "insufficient_system_resource", head=head, usage=counts),
+        chunk({"content": "", "reasoning_content": None}, "stop", head=head, usage=counts),
         prefix=b": keep-alive\n\n", split=1,
     )  # fmt: skip
     assert (found.text, found.reasoning) == ("42", "Hm 🦊")
     assert found.completed.usage == Usage(16, 10, 6, 4)
-    assert [event.native for event in found.events if hasattr(event, "native")] == ["insufficient_system_resource"]
     assert found.completed.extra["system_fingerprint"] == "fp_a49d71b8a1"
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_what_deepseek_could_not_end_is_no_answer(say, streamed):
+    """`insufficient_system_resource`: "the request is interrupted due to insufficient resource of the system"."""
+    counts = {"prompt_tokens": 16, "completion_tokens": 1, "total_tokens": 17}
+    reason = "insufficient_system_resource"
+    with pytest.raises(ModelUnavailable, match="broke off"):
+        if streamed:
+            await say("deepseek", chunk({"content": "4"}), chunk({"content": ""}, reason, usage=counts))
+        else:
+            await say("deepseek", whole({"role": "assistant", "content": "4"}, counts, reason))
 
 
 async def test_xai(say):

@@ -1,7 +1,8 @@
 """Fireworks. https://docs.fireworks.ai/api-reference"""
 
+from guru.errors import ProviderRefused
 from models.providers.conformance import ask, hear
-from models.providers.openai_suite import OpenAISuite, whole
+from models.providers.openai_suite import ERRORS, OpenAISuite, error, whole
 
 
 class TestFireworks(OpenAISuite):
@@ -10,6 +11,13 @@ class TestFireworks(OpenAISuite):
     base_path = "/inference/v1"
     chat_path = "/inference/v1/chat/completions"
     asks_usage = False
+    errors = [
+        *ERRORS,
+        # https://docs.fireworks.ai/guides/inference-error-codes: 402 and 412 are about the account.
+        (error(412, "Account acme is suspended, possibly due to reaching the monthly spending limit", "error"),
+         ProviderRefused),
+        (error(402, "Payment required", "error"), ProviderRefused),
+    ]  # fmt: skip
 
     async def test_thinking_is_carried_as_it_is(self, server, chat):
         server.say(whole({"content": "Hi", "reasoning_content": "Hm."}))

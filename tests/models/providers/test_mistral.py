@@ -1,10 +1,11 @@
 """Mistral: its names, its pieces of content. Answers from https://docs.mistral.ai/api."""
 
+from guru.errors import ModelNotFound
 from guru.models.providers.base import Support
 from guru.tasks import EmbeddingRequest, ModerationRequest
 from guru.types import Message
 from models.providers.conformance import ask, hear
-from models.providers.openai_suite import OpenAISuite, whole
+from models.providers.openai_suite import ERRORS, OpenAISuite, whole
 from models.providers.replay import answer
 
 
@@ -12,6 +13,11 @@ class TestMistral(OpenAISuite):
     kind = "mistral"
     model = "mistral-small-latest"
     asks_usage = False
+    errors = [
+        *ERRORS,
+        (answer({"object": "error", "message": "Invalid model: mistral-9", "type": "invalid_model", "param": None,
+                 "code": "1500"}, 400), ModelNotFound),
+    ]  # fmt: skip
 
     async def test_parameters_have_their_names(self, server, chat):
         server.say(whole({"content": "Hi"}))

@@ -1,8 +1,9 @@
 """Perplexity: its citations and its search results are kept. https://docs.perplexity.ai/api-reference"""
 
+from guru.errors import ModelNotFound, ProviderRefused
 from guru.types import Usage
 from models.providers.conformance import ask, hear
-from models.providers.openai_suite import EXCHANGES, HEAD, OpenAISuite, usage_chunk, whole
+from models.providers.openai_suite import ERRORS, EXCHANGES, HEAD, OpenAISuite, usage_chunk, whole
 from models.providers.replay import Reply, answer, event_stream
 
 RESULTS = [{"title": "Paris", "url": "https://en.wikipedia.org/wiki/Paris", "date": "2025-01-01"}]
@@ -20,6 +21,13 @@ class TestPerplexity(OpenAISuite):
     base_path = ""
     chat_path = "/chat/completions"
     asks_usage = False
+    errors = [
+        *ERRORS,
+        (answer({"error": {"message": "Invalid model 'sonar-9'.", "type": "invalid_model", "code": 400}}, 400),
+         ModelNotFound),
+        (Reply(b"<html><head><title>401 Authorization Required</title></head></html>", 401, "text/html"),
+         ProviderRefused),
+    ]  # fmt: skip
     exchanges = {name: exchange for name, exchange in EXCHANGES.items() if "tools" not in name}
 
     async def test_citations_and_what_it_searched_are_kept(self, server, chat):
@@ -46,6 +54,18 @@ class TestPerplexity(OpenAISuite):
         assert (heard.text, heard.completed.extra["citations"]) == ("Paris", CITATIONS)
         assert heard.completed.usage.completion_tokens == 7163 + 193305
         assert usage_chunk()["usage"]["prompt_tokens"] == 19
+
+    async def test_the_last_chunk_of_the_concise_mode_repeats_nothing(self, server, chat):
+        """`stream_mode: concise`: its last chunk has the whole message beside an empty delta."""
+        head = {**HEAD, "object": "chat.completion.chunk"}
+        said = {"role": "assistant", "content": "Paris"}
+        server.say(event_stream(
+            head | {"choices": [{"index": 0, "delta": said, "finish_reason": None}]},
+            head | {"object": "chat.completion.done", "usage": COUNTS,
+                    "choices": [{"index": 0, "delta": {}, "message": said, "finish_reason": "stop"}]},
+            done=False,
+        ))  # fmt: skip
+        assert (await hear(chat, ask(stream=True, extra={"stream_mode": "concise"}))).text == "Paris"
 
     async def test_it_is_reached_without_a_list_of_models(self, server, http):
         server.say(answer({"requests": []}))

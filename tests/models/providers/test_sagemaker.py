@@ -162,6 +162,13 @@ class TestSageMaker(Conformance):
         assert server.requests == []
 
 
+@pytest.mark.parametrize("status", ["x", [], 10**400, None, True, 1.5])
+def test_an_exception_of_an_odd_status_is_one_of_the_model(status):
+    fields = json.dumps({"originalStatusCode": status, "Message": "Broken"}).encode()
+    with pytest.raises(ModelUnavailable, match="Broken"):
+        PayloadParser("acme").feed(encode_message(fields, exception_type="ModelError", message_type="exception"))
+
+
 def test_garbage_and_cut_messages_are_cuts():
     with pytest.raises(StreamCut):
         PayloadParser("acme").feed(b"data: {}\n\n" * 3)

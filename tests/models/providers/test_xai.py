@@ -1,13 +1,27 @@
 """xAI: reasoning counted beside the completion. https://docs.x.ai/docs/api-reference"""
 
+from guru.errors import BadRequest, ModelNotFound, ProviderRefused
 from guru.types import Usage
 from models.providers.conformance import ask, hear
-from models.providers.openai_suite import OpenAISuite, whole
+from models.providers.openai_suite import ERRORS, OpenAISuite, whole
+from models.providers.replay import answer
+
+INVALID = "Client specified an invalid argument"
+KEY_400 = "Incorrect API key provided: ba***na. You can obtain an API key from https://console.x.ai."
 
 
 class TestXAI(OpenAISuite):
     kind = "xai"
     model = "grok-4"
+    errors = [
+        *ERRORS,
+        # A wrong key is 400 here, as if the caller had made a mistake.
+        (answer({"code": INVALID, "error": KEY_400}, 400), ProviderRefused),
+        (answer({"code": INVALID, "error": KEY_400.replace(" ", "%20")}, 400), ProviderRefused),
+        (answer({"code": INVALID, "error": "Argument not supported on this model: stop"}, 400), BadRequest),
+        (answer({"code": "Some requested entity was not found", "error": "The model grok-9 does not exist"}, 404),
+         ModelNotFound),
+    ]  # fmt: skip
 
     async def test_reasoning_is_a_part_of_the_completion(self, server, chat):
         counts = {

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from guru.models.wire import anthropic_answer, cohere_answer, gemini_answer, openai_answer
+from guru.models.wire import anthropic_answer, cohere_answer, gemini_answer, ollama, openai_answer
 from guru.types import Finished
 
 
@@ -81,3 +81,21 @@ def test_members_that_stand_twice_are_read_as_the_last():
     )
     events = openai_answer.AnswerDecoder("p", "m", "p/m").whole(body)
     assert events[0].text == "yes"
+
+
+@pytest.mark.parametrize(("message", "reason"), [
+    ({"content": "Hi"}, "stop"),
+    ({"tool_calls": [{"id": "a", "type": "function", "function": {"name": "now", "arguments": "{}"}}]}, "tool_calls"),
+])  # fmt: skip
+@pytest.mark.parametrize("more", [{}, {"finish_reason": None}, {"finish_reason": ""}])
+def test_a_whole_answer_that_says_no_reason_has_ended_all_the_same(message, reason, more):
+    body = {"choices": [{"index": 0, "message": message, **more}]}
+    events = openai_answer.AnswerDecoder("p", "m", "p/m").whole(json.dumps(body).encode())
+    assert [event.reason for event in events if isinstance(event, Finished)] == [reason]
+
+
+def test_calls_of_ollama_s_followers_may_be_text():
+    """Servers that speak its API send arguments as OpenAI does, as text."""
+    call = {"function": {"name": "now", "arguments": '{"zone": "CET"}'}}
+    line = {"message": {"role": "assistant", "tool_calls": [call]}, "done": True, "done_reason": "stop"}
+    assert arguments(fed(ollama.AnswerDecoder("p", "p/m"), line)) == {0: '{"zone": "CET"}'}

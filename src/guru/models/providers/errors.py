@@ -37,6 +37,8 @@ TOO_LONG: Final = re.compile(
 )
 """How providers say that a prompt does not fit, where they have no code for it."""
 
+WRONG_KEY: Final = re.compile(r"Incorrect(%20| )API(%20| )key(%20| )provided")
+"""xAI answers 400 to a wrong key, as if the caller had made a mistake."""
 FILTERED: Final = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
 BILLING: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 LONGEST: Final = 2000
@@ -66,12 +68,12 @@ def error_for(
         return ContentFiltered(said, param=param, hint="Change the prompt, or the filter at the provider.")
     if status in (400, 413, 422) and (code == "context_length_exceeded" or TOO_LONG.search(message)):
         return ContextTooLong(said, param=param, hint="Send less, or use a model with a larger context.")
-    if status in (401, 403):
+    if status in (401, 403) or (status == 400 and WRONG_KEY.search(message)):
         hint = f"Check api_key and what it may do, under [providers.{provider}]."
         return ProviderRefused(said, hint=hint)
-    if code in BILLING or status == 402:
+    if code in BILLING or status in (402, 412):
         return ProviderRefused(said, hint=f"Pay {provider}, or use another provider.")
-    if status == 404:
+    if status == 404 or code == "invalid_model":
         return ModelNotFound(
             said, param="model", hint=f"Check the model's name, and base_url of [providers.{provider}]."
         )
@@ -113,9 +115,9 @@ def error_of_json(provider: str, status: int, raw: Any, retry_after: float | Non
         message = msgspec.json.encode(message if message is not None else error).decode()
     details = error.get("innererror")
     inner = details.get("code") if isinstance(details, dict) else None
-    code = next(
-        (word for word in (error.get("code"), inner, error.get("type")) if isinstance(word, str) and word), None
-    )
+    words = (error.get("code"), inner, error.get("type"))
+    # Mistral's codes are numbers, written as text.
+    code = next((word for word in words if isinstance(word, str) and word and not word.isdecimal()), None)
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and isinstance(
         metadata.get("raw"), str

@@ -249,6 +249,7 @@ def exception(provider: str, kind: str, value: Any) -> GuruError:
     """Our error for one of Amazon's exceptions, by its name."""
     raw = value if isinstance(value, dict) else {}
     name = kind.lower().removesuffix("exception")
-    status = raw.get("originalStatusCode") or STATUSES.get(name, 500)
+    given = count(raw.get("originalStatusCode"))
+    status = given if 400 <= given < 600 else STATUSES.get(name, 500)
     message = str(raw.get("originalMessage") or raw.get("message") or raw.get("Message") or kind)
-    return error_for(provider, int(status), message, code=kind)
+    return error_for(provider, status, message, code=kind)

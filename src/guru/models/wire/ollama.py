@@ -270,7 +270,9 @@ class AnswerDecoder:
 
     def _call(self, call: JSON) -> ToolCallDelta:
         function = call["function"]
-        arguments = msgspec.json.encode(dict(function.get("arguments") or {})).decode()
+        arguments = function.get("arguments") or {}
+        if not isinstance(arguments, str):  # servers that only speak its API send text, as OpenAI does
+            arguments = msgspec.json.encode(dict(arguments)).decode()
         index, self._calls = self._calls, self._calls + 1
         return ToolCallDelta(index, call.get("id") or f"call_{secrets.token_hex(12)}", str(function["name"]), arguments)
 

@@ -47,6 +47,9 @@ FINISH_REASONS: Final[dict[str, FinishReason]] = {
 }
 """Providers' words to ours; any other is an ordinary stop, kept in `Finished.native`."""
 
+BROKEN_OFF: Final = frozenset({"error", "insufficient_system_resource"})
+"""OpenRouter's and DeepSeek's words for an answer that did not come to its end."""
+
 HEAD: Final = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation"})
 """Members of an answer that are read, or that mean nothing behind us: padding against traffic analysis."""
 CHOICE: Final = frozenset({"index", "delta", "message", "text", "finish_reason", "logprobs"})
@@ -184,7 +187,7 @@ class AnswerDecoder:
             self._open.setdefault(index, True)
             if choice.delta.content:
                 events.append(Delta(index=index, text=choice.delta.content))
-            if choice.finish_reason == "error":
+            if choice.finish_reason in BROKEN_OFF:
                 raise self.error({"error": "the answer broke off"})
             if choice.finish_reason and self._open[index]:
                 events.append(self._finished(choice.finish_reason, index))
@@ -195,14 +198,15 @@ class AnswerDecoder:
         self._head(chunk)
         events: list[Event] = []
         for choice in chunk.get("choices") or ():
-            events += self._choice(choice, choice.get("delta") or choice.get("message") or {})
+            delta = choice.get("delta")  # Perplexity repeats the whole message beside it, even where it is empty
+            events += self._choice(choice, (choice.get("message") if delta is None else delta) or {})
         return events
 
     def end(self) -> list[Event]:
         """After the stream's last byte. Raises `StreamCut` when it was not its end."""
         if not self._open or any(self._open.values()) or not (self._done or self._usage is not None):
             raise StreamCut(f"{self._provider} ended its answer in the middle.", hint="Send the request again.")
-        return [self._completed()]
+        return [self.so_far()]
 
     # ------------------------------------------------------------------- a whole answer
 
@@ -223,7 +227,10 @@ class AnswerDecoder:
             raise self._unreadable() from None
         if not events:
             raise StreamCut(f"{self._provider} answered without a choice.", hint="Send the request again.")
-        return [*events, self._completed()]
+        for index, is_open in self._open.items():
+            if is_open:  # it is all there: only the reason is missing
+                events.append(self._finished("tool_calls" if self._calls.get(index) else "stop", index))
+        return [*events, self.so_far()]
 
     def _quick_whole(self, answer: _FastAnswer) -> list[Event]:
         """Nearly all answers are text."""
@@ -237,10 +244,10 @@ class AnswerDecoder:
         for choice in answer.choices:
             if choice.message.content:
                 events.append(Delta(index=choice.index, text=choice.message.content))
-            if choice.finish_reason == "error":
+            if choice.finish_reason in BROKEN_OFF:
                 raise self.error({"error": "the answer broke off"})
             events.append(self._finished(choice.finish_reason, choice.index))
-        events.append(self._completed())
+        events.append(self.so_far())
         return events
 
     # ------------------------------------------------------------------- parts
@@ -315,7 +322,7 @@ class AnswerDecoder:
         )
         if delta.text or delta.reasoning or delta.refusal or delta.tool_calls or delta.logprobs or extra:
             events.append(delta)
-        if (reason := choice.get("finish_reason")) == "error":
+        if (reason := choice.get("finish_reason")) in BROKEN_OFF:
             raise self.error({"error": choice.get("error") or "the answer broke off"})
         if reason and self._open[index]:  # some say it again
             stopped = choice.get("stop_reason")  # vLLM's
@@ -367,7 +374,8 @@ class AnswerDecoder:
             if model and model != self._model:
                 self._upstream["model"] = model
 
-    def _completed(self) -> Completed:
+    def so_far(self) -> Completed:
+        """The last event, if the answer ended here: some say in every chunk what was used until then."""
         extra = self._extra
         if self._upstream:
             extra["upstream"] = self._upstream
