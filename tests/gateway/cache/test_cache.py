@@ -14,6 +14,7 @@ from guru.errors import ConfigurationError, ModelUnavailable
 from guru.gateway.cache import Cache
 from guru.gateway.cache.key import digest
 from guru.gateway.cache.memory import MemoryStore
+from guru.gateway.cache.stored import LARGEST
 from guru.gateway.identity import Caller
 from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import (
@@ -193,6 +194,18 @@ async def test_what_is_not_whole_is_not_kept(model, script):
             pass
     assert len(model.requests) == 2
     assert len(cache) == 0
+
+
+@pytest.mark.parametrize("member", ["text", "reasoning", "refusal", "tool_calls"])
+async def test_what_is_too_large_is_not_kept_whatever_makes_it_so(model, member):
+    cache = make()
+    much = "x" * (LARGEST + 1)
+    part = {"tool_calls": [ToolCallDelta(index=0, arguments=much)]} if member == "tool_calls" else {member: much}
+    model.script = [Delta(text="a"), Delta(**part), *say()]
+    for _ in range(2):
+        await chat(cache, model, ask())
+    assert len(model.requests) == 2
+    assert cache.size == 0
 
 
 async def test_an_answer_that_was_left_early_is_not_kept(model):

@@ -17,7 +17,7 @@ ORDINARY: Final = [Started, Delta, Finished, Completed]
 KINDS: Final = frozenset({Started, Delta, Finished, Completed})
 FRESH: Final = frozenset({"miss", "off"})
 LARGEST: Final = 4 << 20
-"""Bytes of text; a longer answer is not kept."""
+"""Bytes; a longer answer is not kept."""
 
 
 class Stored(Struct, array_like=True):
@@ -44,15 +44,15 @@ def keep(model: str, events: list[Event]) -> Kept | None:
     """The answer of `model` from all of its events; None when it is not whole, or not worth keeping."""
     if list(map(type, events)) == ORDINARY:
         who, piece, end, done = cast(tuple[Started, Delta, Finished, Completed], events)
-        if who.cache in FRESH and end.reason == "stop" and is_text(piece) and len(piece.text) <= LARGEST:
+        if who.cache in FRESH and end.reason == "stop" and is_text(piece):
             done = msgspec.structs.replace(done, timings={}, cost=0.0)
-            return Kept(_encode(Stored(who.model, [piece, end, done])), plain=True)
+            return packed(who.model, [piece, end, done], plain=True)
     reasons = reasons_to_end(events)
     if not reasons or not KEPT.issuperset(reasons):
         return None
     kept: list[Delta | Finished | Completed] = []
     texts: list[str] = []
-    index = size = 0
+    index = 0
     calls = False
     for event in events:
         kind = type(event)
@@ -61,7 +61,6 @@ def keep(model: str, events: list[Event]) -> Kept | None:
                 join(kept, texts, index)
                 index = event.index  # type: ignore[union-attr]
             texts.append(event.text)  # type: ignore[union-attr]
-            size += len(event.text)  # type: ignore[union-attr]
         elif kind is Started:
             model = event.model  # type: ignore[union-attr]
             if event.cache not in FRESH:  # type: ignore[union-attr]
@@ -71,11 +70,15 @@ def keep(model: str, events: list[Event]) -> Kept | None:
         else:
             join(kept, texts, index)
             kept.append(event)  # type: ignore[arg-type]
-            size += 100
             calls = calls or (kind is Delta and bool(event.tool_calls))  # type: ignore[union-attr]
     # The road writes times and costs into the event that the client gets; the kept one has none.
     kept[-1] = msgspec.structs.replace(kept[-1], timings={}, cost=0.0)
-    return Kept(_encode(Stored(model, kept)), reasons == {"stop"} and not calls) if size <= LARGEST else None
+    return packed(model, kept, plain=reasons == {"stop"} and not calls)
+
+
+def packed(model: str, events: list[Delta | Finished | Completed], *, plain: bool) -> Kept | None:
+    answer = _encode(Stored(model, events))
+    return Kept(answer, plain) if len(answer) <= LARGEST else None
 
 
 def reasons_to_end(events: list[Event]) -> set[str] | None:
