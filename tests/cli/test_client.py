@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guru.cli.client import live_server, read_events, read_server_file, to_error
+from guru.cli.client import connect_url, live_server, read_events, read_server_file, to_error
 from guru.errors import ConfigurationError, GuruError, ModelNotFound, NotFound
 from running import run
+from scripted import run_server
 
 
 async def parse(data, size):
@@ -49,6 +50,14 @@ def test_an_error_comes_back_as_the_class_that_was_raised():
     assert (type(error), error.message, error.hint) == (ModelNotFound, "No.", "Yes.")
     assert type(to_error(404, {"error": {"code": "not_found", "message": "No."}})) is NotFound
     assert type(to_error(500, {"error": {"code": "configuration_error", "message": "No."}})) is ConfigurationError
+
+
+async def test_a_reader_of_ours_that_stops_is_no_broken_connection(tmp_path):
+    """`guru batch results ID | head`: click ends the command in silence, where the pipe's error reaches it."""
+    async with run_server(tmp_path) as server, connect_url(server.url) as client:
+        with pytest.raises(BrokenPipeError):
+            async for _ in client.download("/openapi.json"):
+                raise BrokenPipeError
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"error": "text"}, {"detail": 1}])

@@ -35,6 +35,17 @@ def test_secrets_are_printed_by_no_form_of_the_command(tmp_path):
         ("store.url", "postgresql://db/guru", "postgresql://db/guru"),
         ("hub.url", "https://hub.example/a@b", "https://hub.example/a@b"),
         ("hub.token", None, None),
+        (
+            "store.url",
+            "postgresql://db/guru?sslmode=require&password=secret",
+            "postgresql://db/guru?sslmode=require&password=********",
+        ),
+        ("redis.url", "redis://:secret@cache/0", "redis://:********@cache/0"),
+        (
+            "telemetry.otlp_endpoint",
+            "https://c.example/v1?API_KEY=secret&x=1",
+            "https://c.example/v1?API_KEY=********&x=1",
+        ),
     ],
 )
 def test_what_is_masked(name, value, shown):

@@ -111,6 +111,13 @@ async def test_an_unknown_collection_is_an_error_before_anything_is_sent(server)
     assert (status, answer["error"]["param"]) == (404, "collection")
 
 
+async def test_a_number_of_a_page_that_is_no_number_is_nowhere(server, caplog):
+    for number in ("9" * 5000, "x", "-1"):
+        status, body = await server.get(f"/api/v1/documents/doc_1/pages/{number}.png")
+        assert (status, body["error"]["code"]) == (404, "not_found")
+    assert not caplog.records
+
+
 async def test_a_document_can_be_looked_at_and_removed(server):
     await ingest(server)
     _, body = await server.get("/api/v1/collections/notes/documents?limit=1")

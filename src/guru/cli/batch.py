@@ -143,12 +143,14 @@ async def results(batch_id: str, errors: bool, output: Path | None, home: Path) 
         if file_id is None:
             raise nothing_there(batch, errors=errors)
         if output is None:
-            await client.download(f"/v1/files/{file_id}/content", sys.stdout.buffer.write)
+            async for piece in client.download(f"/v1/files/{file_id}/content"):
+                sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
             return
         part = output.with_name(f".{output.name}.part")
         with part.open("wb") as target:
-            await client.download(f"/v1/files/{file_id}/content", target.write)
+            async for piece in client.download(f"/v1/files/{file_id}/content"):
+                target.write(piece)
         part.replace(output)
     click.echo(f"Wrote {output}.", err=True)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,11 +58,11 @@ class Client:
             async with self._send("POST", path, form, None) as response:
                 return await response.json()
 
-    async def download(self, path: str, write: Callable[[bytes], Any]) -> None:
-        """Hand the answer to `write`, piece by piece."""
+    async def download(self, path: str) -> AsyncIterator[bytes]:
+        """The answer, piece by piece."""
         async with self._send("GET", path, None, None) as response:
             async for piece in response.content.iter_any():
-                write(piece)
+                yield piece
 
     async def stream(self, method: str, path: str, body: JSON | None = None) -> AsyncIterator[tuple[str, Any]]:
         """The server-sent events as `(event, data)`; an `error` event is raised."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from guru.cli.options import home_option, json_option
 
 JSON = dict[str, Any]
 SECRETS = ("token", "api_key", "key", "password", "secret")
+IN_QUERY = re.compile(rf"([?&](?:{'|'.join(SECRETS)})=)[^&#]*", re.IGNORECASE)
+"""A secret among the parameters of an address."""
 config_option = click.option(
     "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Read FILE instead of guru.toml."
 )
@@ -151,11 +154,12 @@ def flatten(tree: JSON, prefix: str = "") -> JSON:
 
 
 def mask(name: str, value: Any) -> Any:
-    """`value`, or asterisks where it is a secret: a key by its name, or a password within a URL."""
+    """`value`, or asterisks where it is a secret: a key by its name, or a password or a key within a URL."""
     if not isinstance(value, str) or not value:
         return value
     if name.rpartition(".")[2] in SECRETS or ".headers." in name:
         return "********"
+    value = IN_QUERY.sub(r"\1********", value)
     scheme, separator, rest = value.partition("://")
     user, at, host = rest.rpartition("@")
     return f"{scheme}{separator}{user.partition(':')[0]}:********@{host}" if at and ":" in user else value

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, get_type_hints
 
 import msgspec
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +34,15 @@ from guru.server.sse import ClientGone
 Handler = Callable[..., Awaitable[Any]]
 PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 encode = msgspec.json.Encoder().encode
+
+
+class Number(IntegerConvertor):
+    """A number in a path; one with more digits than Python reads is nowhere, as a word would be."""
+
+    regex = "[0-9]{1,9}"
+
+
+register_url_convertor("int", Number())
 
 
 class Call:
