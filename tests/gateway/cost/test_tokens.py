@@ -149,3 +149,9 @@ def test_an_answer_that_was_cut_off_counts_what_was_sent(o200k: Encoding) -> Non
     usage = interrupted_usage("openai/gpt-4o", request, "It is a test")
     assert usage.estimated
     assert (usage.prompt_tokens, usage.completion_tokens) == (3 + 4 + 4, 4)
+
+
+def test_names_that_callers_invent_do_not_fill_the_memory() -> None:
+    for number in range(5_000):
+        vocabulary(f"x/{number}")
+    assert vocabulary.cache_info().currsize < 5_000

@@ -17,6 +17,7 @@ from guru.errors import (
     StreamCut,
     UpstreamRateLimited,
 )
+from guru.gateway.routing import router as module
 from guru.types import Completed, Delta, Finished, Started
 
 DOWN = ModelUnavailable("500 from upstream.")
@@ -373,3 +374,22 @@ async def test_a_task_has_a_time_limit_and_can_be_cancelled(world, helpers):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (world.health("a/x").in_flight, world.health("a/x").cancelled) == (0, 1)
+
+
+async def test_names_that_callers_invent_are_forgotten_but_for_those_in_flight(world, monkeypatch):
+    monkeypatch.setattr(module, "MOST_PLAIN", 10)
+    the_router = world.alias("a/x")
+    busy = world.upstream("p/busy")
+    busy.script = [Delta(text="One"), 600]
+    async with aclosing(world.stream(name="p/busy")) as events:
+        while not isinstance(await anext(events), Delta):
+            pass
+        for number in range(100):
+            world.upstream(f"p/{number}")
+            assert await world.who(name=f"p/{number}") == f"p/{number}"
+        known = {status.model for status in the_router.deployments()}
+        assert len(known) <= 11
+        assert {"a/x", "p/busy", "p/99"} <= known
+        assert world.health("p/busy").in_flight == 1
+    assert world.health("p/busy").in_flight == 0
+    assert len(the_router._health) <= 11

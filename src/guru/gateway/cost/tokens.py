@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -39,7 +39,7 @@ _loaded: dict[str, Encoding] = {}
 _lock = threading.Lock()
 
 
-@cache
+@lru_cache(4096)  # callers may invent any number of names
 def vocabulary(model: str) -> tuple[str, float]:
     """The encoding that `provider/model` is counted with, and the factor; 1.0 where the count is exact."""
     name = model.lower().rpartition("/")[2]

@@ -8,10 +8,11 @@ from time import monotonic
 
 from guru.config import AliasSettings, Deployment
 from guru.errors import ConfigurationError, GuruError
+from guru.gateway.cost.tokens import estimate_tokens
 from guru.gateway.routing.breaker import REFUSED
 from guru.gateway.routing.health import Health
 from guru.gateway.routing.retry import PATIENCE, PATIENCE_WITH_FALLBACK, Failures, backoff
-from guru.types import ChatRequest, Models, TextPart, TextRequest
+from guru.types import ChatRequest, Models, TextRequest
 
 ROOM = 512
 """Tokens kept free for an answer whose length the request does not limit."""
@@ -211,26 +212,3 @@ def fitting(targets: list[Target], asked: Asked, models: Models) -> list[Target]
     if len(lengths) < 2 or asked.request is None:
         return targets
     return [target for target in targets if not target.context or asked.tokens * SURELY <= target.context]
-
-
-def estimate_tokens(request: ChatRequest | TextRequest) -> int:
-    """Tokens of the prompt, quickly: four bytes of English a token, three of other scripts; a picture counts 800."""
-    if isinstance(request, TextRequest):
-        return len(request.prompt) if isinstance(request.prompt, list) else estimate_text(request.prompt)
-    total = 0
-    for message in request.messages:
-        total += 4
-        if isinstance(message.content, str):
-            total += estimate_text(message.content)
-        else:
-            for part in message.content or ():
-                total += estimate_text(part.text) if isinstance(part, TextPart) else 800
-        for call in message.tool_calls or ():
-            total += estimate_text(call.function.arguments) + 8
-    for tool in request.tools:
-        total += 60 + estimate_text(tool.function.description or "") + 12 * len(tool.function.parameters or ())
-    return total
-
-
-def estimate_text(text: str) -> int:
-    return len(text) // 4 + 1 if text.isascii() else len(text.encode()) // 3 + 1
