@@ -116,7 +116,7 @@ class TracedModel:
                 error = failure
                 raise
             finally:
-                self._end(call, request, error)
+                self._end(call, request, error, getattr(events, "so_far", None) if call.completed is None else None)
 
     def _step(self, request: ChatRequest | TextRequest) -> Step:
         return self._trace.call(f"{'text_completion' if isinstance(request, TextRequest) else 'chat'} {self.name}")
@@ -142,9 +142,15 @@ class TracedModel:
                 # Before the event goes on: whoever reads it adds up what all calls have cost.
                 self._trace.add(call.record(self.name, self._variant, None))
 
-    def _end(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:
+    def _end(
+        self,
+        call: Call,
+        request: ChatRequest | TextRequest,
+        error: BaseException | None,
+        said: Completed | None = None,
+    ) -> None:
         if call.completed is None:
-            self._interrupted(call, request, error)
+            self._interrupted(call, request, error, said)
             self._trace.add(call.record(self.name, self._variant, error))
         call.describe(content=self._content)
 
@@ -154,15 +160,24 @@ class TracedModel:
         call.cost = self._prices.cost(self.name, event.usage, tier=tier_of(event.extra) if event.extra else None)
         event.cost = call.cost
 
-    def _interrupted(self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None) -> None:
+    def _interrupted(
+        self, call: Call, request: ChatRequest | TextRequest, error: BaseException | None, said: Completed | None
+    ) -> None:
         """What the provider bills of an answer that was not finished: the prompt, and what was generated so far.
 
+        `said` is what it has told of that: the prompt exactly, the answer as far as it was counted then.
         One that failed before it began, or that was still waiting for a connection, is not billed.
         """
         if not call.pieces and (isinstance(error, Exception) or UNSENT in getattr(error, "__notes__", ())):
             return
-        call.usage = self._tokens.interrupted(self.name, request, call.text())
-        call.cost = self._prices.cost(self.name, call.usage)
+        usage = self._tokens.interrupted(self.name, request, call.text())
+        if said is not None and said.usage.prompt_tokens:
+            generated = max(said.usage.completion_tokens, usage.completion_tokens)
+            usage = msgspec.structs.replace(said.usage, completion_tokens=generated, estimated=True)
+        # A tier that is asked for is nearly always given: the best that is known of an answer without a word of it.
+        asked = {"service_tier": request.extra.get("service_tier")}
+        call.usage = usage
+        call.cost = self._prices.cost(self.name, usage, tier=tier_of(said.extra if said is not None else asked))
 
 
 class Call:

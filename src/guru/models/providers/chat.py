@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -12,7 +12,7 @@ import msgspec
 from guru.errors import GuruError
 from guru.models import context
 from guru.models.wire.sse import EventStreamParser, SentEvent
-from guru.types import ChatRequest, Event, TextRequest
+from guru.types import ChatRequest, Completed, Event, TextRequest
 
 if TYPE_CHECKING:
     from guru.models.http import Response
@@ -47,6 +47,37 @@ class Decoder(Protocol):
         ...
 
 
+class Streamed:
+    """The events of a stream, to be read once, and what its provider has said of the bill so far: for answers that
+    are interrupted. Only a decoder whose provider says something of it before the end has `so_far`."""
+
+    __slots__ = ("_decoder", "_events")
+
+    def __init__(self, events: AsyncGenerator[Event], decoder: Decoder) -> None:
+        self._events = events
+        self._decoder = decoder
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events  # itself: nothing stands between for each event
+
+    def __anext__(self) -> Awaitable[Event]:
+        return self._events.__anext__()
+
+    async def aclose(self) -> None:
+        """Cancel what is under way."""
+        await self._events.aclose()
+
+    @property
+    def so_far(self) -> Completed | None:
+        """The last event, if the answer ended here; its usage has no `prompt_tokens` where none were said. None where
+        nothing is known."""
+        so_far: Callable[[], Completed] | None = getattr(self._decoder, "so_far", None)
+        try:
+            return so_far() if so_far is not None else None
+        except Exception:  # the stream may have ended for this very piece of garbage, and its error is the one to show
+            return None
+
+
 class RemoteChat(ABC, Generic[P]):
     """What all have in common. A subclass says where and what to ask, and who reads the answer."""
 
@@ -79,11 +110,11 @@ class RemoteChat(ABC, Generic[P]):
 
     # ------------------------------------------------------------------- the same for all
 
-    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
+    def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         """Stream the answer. Closing the iterator cancels the request. Raises the errors of `errors.py`."""
         return self._answer(request)
 
-    def complete(self, request: TextRequest) -> AsyncGenerator[Event]:
+    def complete(self, request: TextRequest) -> AsyncIterator[Event]:
         """Stream the continuation of a prompt, as `chat` does."""
         return self._answer(request)
 
@@ -101,13 +132,19 @@ class RemoteChat(ABC, Generic[P]):
         url, body = self._chat(request) if isinstance(request, ChatRequest) else self._text(request)
         return self._provider.send("POST", url, encode(body), self._headers(request))
 
-    async def _answer(self, request: Request) -> AsyncGenerator[Event]:
+    def _answer(self, request: Request) -> AsyncIterator[Event]:
         if not request.stream:
-            for event in await self.whole(request):
-                yield event
-            return
+            return self._at_once(request)
+        decoder = self._decoder()
+        return Streamed(self._stream(request, decoder), decoder)
+
+    async def _at_once(self, request: Request) -> AsyncGenerator[Event]:
+        for event in await self.whole(request):
+            yield event
+
+    async def _stream(self, request: Request, decoder: Decoder) -> AsyncGenerator[Event]:
         response = await self._send(request)
-        parser, decoder = self._parser(), self._decoder()
+        parser = self._parser()
         try:
             # Some ignore `stream` for models that cannot.
             if type(parser) is EventStreamParser and is_json(response.headers.get("content-type")):

@@ -103,6 +103,11 @@ class AnswerDecoder:
             raise StreamCut(f"{self._provider} ended its answer in the middle.", hint="Try again.")
         return []
 
+    def so_far(self) -> Completed:
+        """The last event, if the answer ended here. The prompt is counted from the beginning, the answer at its end."""
+        extra = {"anthropic": self._members} if self._members else {}
+        return Completed(model=self._model, usage=self.usage, extra=extra)
+
     # ------------------------------------------------------------------- the stream
 
     def _event(self, raw: JSON) -> list[Event]:
@@ -226,8 +231,7 @@ class AnswerDecoder:
         if self._finish is None:
             raise StreamCut(f"{self._provider} ended its answer without a reason.", hint="Try again.")
         self.done = True
-        extra = {"anthropic": self._members} if self._members else {}
-        return [Completed(model=self._model, usage=self.usage, extra=extra)]
+        return [self.so_far()]
 
     # ------------------------------------------------------------------- pieces
 

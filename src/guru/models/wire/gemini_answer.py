@@ -89,11 +89,15 @@ class AnswerDecoder:
         """After the last byte. Raises `StreamCut` when the answer has no end."""
         if not self._open or any(self._open.values()):
             raise StreamCut(f"{self._provider}: the answer ended in the middle.", hint="Try again.")
-        extra = {"gemini": self._members} if self._members else {}
         try:
-            return [Completed(model=self._model, usage=self._read_usage(), extra=extra)]
+            return [self.so_far()]
         except Exception as error:
             raise self._garbage() from error
+
+    def so_far(self) -> Completed:
+        """The last event, if the answer ended here: every piece may say what was used until then."""
+        extra = {"gemini": self._members} if self._members else {}
+        return Completed(model=self._model, usage=self._read_usage(), extra=extra)
 
     def _garbage(self) -> StreamCut:
         return StreamCut(f"{self._provider} sent what is no answer of Gemini.", hint="Try again.")
