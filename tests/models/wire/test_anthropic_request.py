@@ -366,7 +366,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-WORDS = st.text("abcü \n", min_size=1, max_size=12)
+WORDS = st.text("abcü \n", min_size=1, max_size=12).filter(str.strip)  # texts of spaces alone are refused
 MARKS = st.sampled_from([{}, {"cache_control": {"type": "ephemeral"}}, {"cache_control": MARK}])
 TEXTS = st.builds(lambda text, mark: {"type": "text", "text": text} | mark, WORDS, MARKS)
 IMAGES = st.builds(

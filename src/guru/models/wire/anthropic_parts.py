@@ -5,7 +5,6 @@ Spec: https://platform.claude.com/docs/en/build-with-claude/vision and .../pdf-s
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Collection
@@ -14,9 +13,9 @@ from typing import Final
 from msgspec import Struct
 
 from guru.errors import InvalidParameter
+from guru.models.wire.shared import parse_data_url
 from guru.types import JSON, FilePart, ImagePart, Message, NativePart, Part, RefusalPart, TextPart
 
-DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,(.*)", re.DOTALL)
 FOREIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")
 WEB: Final = ("http://", "https://")
 
@@ -39,29 +38,10 @@ class Place(Struct, frozen=True):
         return Place(f"{self.path}[{index}]", self.drop)
 
 
-class DataURL(Struct, frozen=True):
-    """What a `data:` URL holds."""
-
-    media_type: str
-    data: str
-    """In base64."""
-
-    @property
-    def bytes(self) -> bytes:
-        """Raises `ValueError` when it is not base64."""
-        return base64.b64decode(self.data, validate=True)
-
-
-def parse_data_url(url: str) -> DataURL | None:
-    """None for what is not a data URL in base64."""
-    found = DATA_URL.fullmatch(url)
-    return DataURL(found[1] or "text/plain", found[4]) if found and found[3] else None
-
-
 def content_blocks(content: str | list[Part] | None, place: Place, *, text_only: bool = False) -> list[JSON]:
-    """A message's content. The API does not take empty texts, which say nothing: they are left out."""
+    """A message's content. The API does not take texts of nothing but spaces, as stand before calls: they go."""
     if content is None or isinstance(content, str):
-        return [{"type": "text", "text": content}] if content else []
+        return [{"type": "text", "text": content}] if content and not content.isspace() else []
     blocks: list[JSON] = []
     for index, part in enumerate(content):
         if text_only and not isinstance(part, TextPart):
@@ -76,7 +56,7 @@ def part_block(part: Part, place: Place) -> JSON:
     """The block for one part; nothing for an empty text. Raises `InvalidParameter`."""
     match part:
         case TextPart(text=text):
-            return _marked({"type": "text", "text": text}, part.cache_control) if text else {}
+            return _marked({"type": "text", "text": text}, part.cache_control) if text and not text.isspace() else {}
         case RefusalPart(refusal=text):
             return {"type": "text", "text": text} if text else {}
         case ImagePart():

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
-import msgspec
 from msgspec import UNSET
 
 from guru.errors import InvalidParameter
 from guru.models.wire.anthropic_parts import Place, content_blocks, tool_id, tool_result_block
 from guru.models.wire.claude import Claude, claude, thinking_fields
 from guru.models.wire.gemini_thoughts import is_sealed
+from guru.models.wire.shared import arguments, refuse_name
 from guru.types import JSON, ChatRequest, Message, NativeTool, Tool, ToolCall
 
 CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
@@ -47,12 +47,6 @@ def encode_request(request: ChatRequest, model: str, drop: Collection[str] = ())
     return body
 
 
-def refused(param: str, who: str = "Anthropic's models", *, name: str | None = None) -> InvalidParameter:
-    """`name` is what `drop_params` calls it, where that is not the parameter itself."""
-    hint = f'Leave it out, or set drop_params = ["{name or param}"] for the provider to have it left out.'
-    return InvalidParameter(f"{who} do not take `{param}`.", param=param, hint=hint)
-
-
 def user_id(request: ChatRequest) -> str | None:
     """Who the end user is, by `user` or, as Anthropic's clients write it, `metadata.user_id`."""
     told = (request.metadata or {}).get("user_id")
@@ -70,8 +64,7 @@ def encode_messages(
     turns: list[JSON] = []
     for index, message in enumerate(messages):
         place = Place(f"messages[{index}]", drop)
-        if message.name and message.role != "tool" and "name" not in drop:
-            raise refused(f"{place.path}.name", name="name")
+        refuse_name(message, place.path, "Anthropic", drop)
         if message.role in ("system", "developer"):
             blocks = content_blocks(message.content, place.inside("content"), text_only=True)
             if turns and turns[-1]["role"] == "user" and model.later_system:
@@ -103,23 +96,12 @@ def _message_blocks(message: Message, place: Place) -> Iterator[JSON]:
     if message.refusal:
         yield {"type": "text", "text": message.refusal}
     for number, call in enumerate(message.tool_calls or ()):
-        yield _tool_use(call, f"{place.path}.tool_calls[{number}].function.arguments")
+        yield _tool_use(call, f"{place.path}.tool_calls[{number}]")
 
 
 def _tool_use(call: ToolCall, path: str) -> JSON:
     block = {"type": "tool_use", "id": tool_id(call.id), "name": call.function.name, "input": arguments(call, path)}
     return block | ({} if call.cache_control is UNSET else {"cache_control": call.cache_control})
-
-
-def arguments(call: ToolCall, path: str) -> JSON:
-    """The arguments of a call as an object. Raises `InvalidParameter`."""
-    try:
-        value = msgspec.json.decode(call.function.arguments or "{}")
-    except msgspec.DecodeError as error:
-        raise InvalidParameter(f"`{path}` is not JSON: {error}.", param=path) from None
-    if not isinstance(value, dict):
-        raise InvalidParameter(f"`{path}` is not a JSON object.", param=path)
-    return value
 
 
 # --------------------------------------------------------------------------- tools

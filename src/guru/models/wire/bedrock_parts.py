@@ -6,14 +6,15 @@ Spec: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Conten
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import UNSET
 
 from guru.errors import InvalidParameter
-from guru.models.wire.anthropic_parts import Place, parse_data_url, tool_id
-from guru.models.wire.anthropic_request import arguments
+from guru.models.wire.anthropic_parts import Place, tool_id
 from guru.models.wire.gemini_thoughts import is_sealed
+from guru.models.wire.shared import arguments, parse_data_url
 from guru.types import JSON, AudioPart, FilePart, ImagePart, Message, NativePart, Part, RefusalPart, TextPart
 
 FORMATS: Final = {
@@ -33,9 +34,9 @@ S3: Final = "s3://"
 
 
 def content_blocks(content: str | list[Part] | None, place: Place, *, text_only: bool = False) -> list[JSON]:
-    """A message's content, with a cache point after each part that has a mark. Empty texts are left out."""
+    """A message's content, with a cache point after each part that has a mark. Texts of nothing but spaces go."""
     if content is None or isinstance(content, str):
-        return [{"text": content}] if content else []
+        return [{"text": content}] if content and not content.isspace() else []
     blocks: list[JSON] = []
     for index, part in enumerate(content):
         if text_only and not isinstance(part, TextPart):
@@ -56,7 +57,7 @@ def message_blocks(message: Message, place: Place) -> list[JSON]:
     if message.refusal:
         blocks.append({"text": message.refusal})
     for number, call in enumerate(message.tool_calls or ()):
-        given = arguments(call, f"{place.path}.tool_calls[{number}].function.arguments")
+        given = arguments(call, f"{place.path}.tool_calls[{number}]")
         blocks.append({"toolUse": {"toolUseId": tool_id(call.id), "name": call.function.name, "input": given}})
         blocks += cache_point(None if call.cache_control is UNSET else call.cache_control)
     return blocks
@@ -93,7 +94,7 @@ def _thought(block: JSON) -> JSON:
 def _block(part: Part, place: Place) -> JSON:
     match part:
         case TextPart(text=text) | RefusalPart(refusal=text):
-            return {"text": text} if text else {}
+            return {"text": text} if text and not text.isspace() else {}
         case NativePart(text=str(text)):
             return {"text": text} if text else {}
         case ImagePart():
@@ -136,6 +137,19 @@ def _document(file: JSON, place: Place) -> JSON:
         message = f"`{place.path}` is of a kind that Bedrock does not know: {data.media_type}."
         raise InvalidParameter(message, param=place.path, hint=f"Known: {', '.join(sorted(FORMATS.values()))}.")
     return {"format": kind, "name": _name(stem or name), "source": {"bytes": data.data}}
+
+
+def tell_apart(blocks: Iterable[JSON], taken: set[str]) -> None:
+    """Give each document a name of its own: Converse refuses two of one name in all of a conversation."""
+    for block in blocks:
+        if (document := block.get("document")) is not None:
+            name, number = document["name"], 1
+            while document["name"].lower() in taken:
+                number += 1
+                document["name"] = f"{name} ({number})"
+            taken.add(document["name"].lower())
+        elif (result := block.get("toolResult")) is not None:
+            tell_apart(result["content"], taken)
 
 
 def _name(name: str) -> str:

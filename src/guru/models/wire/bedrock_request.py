@@ -13,9 +13,9 @@ import msgspec
 
 from guru.errors import InvalidParameter
 from guru.models.wire.anthropic_parts import Place
-from guru.models.wire.anthropic_request import refused
-from guru.models.wire.bedrock_parts import cache_point, content_blocks, message_blocks
+from guru.models.wire.bedrock_parts import cache_point, content_blocks, message_blocks, tell_apart
 from guru.models.wire.claude import claude, thinking_fields
+from guru.models.wire.shared import refuse_name
 from guru.types import JSON, ChatRequest, Message
 
 WHO: Final = "Bedrock's models"
@@ -71,10 +71,10 @@ def encode_messages(messages: list[Message], model: str, drop: Collection[str]) 
     system: list[JSON] = []
     turns: list[JSON] = []
     later_system = "claude" in model and claude(model).later_system
+    documents: set[str] = set()
     for index, message in enumerate(messages):
         place = Place(f"messages[{index}]", drop)
-        if message.name and message.role != "tool" and "name" not in drop:
-            raise refused(f"{place.path}.name", WHO, name="name")
+        refuse_name(message, place.path, "Bedrock", drop)
         if message.role in ("system", "developer"):
             blocks = content_blocks(message.content, place.inside("content"), text_only=True)
             if later_system and turns and turns[-1]["role"] == "user":
@@ -84,6 +84,7 @@ def encode_messages(messages: list[Message], model: str, drop: Collection[str]) 
             continue
         role = "assistant" if message.role == "assistant" else "user"
         blocks = message_blocks(message, place)
+        tell_apart(blocks, documents)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         else:

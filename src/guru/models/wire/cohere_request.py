@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from guru.errors import InvalidParameter
+from guru.models.wire.shared import refuse_name
 from guru.types import JSON, ChatRequest, ImagePart, Message, NativePart, Part, RefusalPart, TextPart, Tool
 
 __all__ = ["encode_request"]
@@ -91,9 +92,7 @@ def _thinking(request: ChatRequest) -> JSON:
 
 
 def _message(message: Message, path: str, drop: Collection[str]) -> JSON:
-    if message.name and message.role != "tool" and "name" not in drop:
-        hint = 'Leave it out, or set drop_params = ["name"] for the provider.'
-        raise InvalidParameter(f"Cohere does not take `{path}.name`.", param=f"{path}.name", hint=hint)
+    refuse_name(message, path, "Cohere", drop)
     content = _content(message, f"{path}.content")
     raw: JSON = {"role": "system" if message.role == "developer" else message.role}
     if message.role == "tool":

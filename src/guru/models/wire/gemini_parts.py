@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from guru.errors import InvalidParameter
-from guru.models.wire.anthropic_parts import parse_data_url
+from guru.models.wire.fields import NOT_JSON
+from guru.models.wire.shared import parse_data_url
 from guru.types import JSON, AudioPart, FilePart, ImagePart, Message, NativePart, Part, RefusalPart, TextPart
 
 ADDRESSES: Final = ("http://", "https://", "gs://")
@@ -34,7 +35,7 @@ def function_response(message: Message, name: str, path: str, files: str = "") -
     if not message.is_error:
         try:
             response = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             response = None
     if not isinstance(response, dict):
         response = {"error" if message.is_error else "output": text}

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from guru.errors import InvalidParameter
 from guru.models.wire.gemini_parts import content_parts, function_response
 from guru.models.wire.gemini_thoughts import UNSIGNED, signatures, text_signature
-from guru.types import JSON, ChatRequest, ImagePart, Message, NativeTool, ToolCall
+from guru.models.wire.shared import arguments, refuse_name
+from guru.types import JSON, ChatRequest, ImagePart, Message, NativeTool
 
 __all__ = ["encode_request", "thinks_in_levels"]
 
@@ -198,9 +197,7 @@ def encode_messages(
     signed, required = signatures(messages), thinks_in_levels(model)
     for place, message in enumerate(messages):
         path = f"messages[{place}]"
-        if message.name and message.role != "tool" and "name" not in drop:
-            hint = 'Leave it out, or set drop_params = ["name"] for the provider.'
-            raise InvalidParameter(f"Gemini does not take `{path}.name`.", param=f"{path}.name", hint=hint)
+        refuse_name(message, path, "Gemini", drop)
         if message.role in ("system", "developer"):
             system += content_parts(message.content, f"{path}.content", files)
         elif message.role == "tool":
@@ -246,7 +243,8 @@ def _called(message: Message, path: str, signed: dict[str, str], *, first: bool)
     """The calls. The first one of a turn must have a signature: `first` says whether that is to be cared for."""
     parts = []
     for number, call in enumerate(message.tool_calls or ()):
-        part = _function_call(call, f"{path}.tool_calls[{number}].function.arguments")
+        args = arguments(call, f"{path}.tool_calls[{number}]")
+        part: JSON = {"functionCall": {"id": call.id, "name": call.function.name, "args": args}}
         if signature := signed.get(call.id) or (UNSIGNED if first and number == 0 else None):
             part["thoughtSignature"] = signature
         parts.append(part)
@@ -255,15 +253,6 @@ def _called(message: Message, path: str, signed: dict[str, str], *, first: bool)
 
 def _calls(parts: list[JSON]) -> bool:
     return any("functionCall" in part for part in parts)
-
-
-def _function_call(call: ToolCall, path: str) -> JSON:
-    try:
-        arguments: Any = msgspec.json.decode(call.function.arguments or "{}", type=dict)
-    except msgspec.MsgspecError:
-        hint = "Send them as the model wrote them."
-        raise InvalidParameter(f"`{path}` is no JSON object.", param=path, hint=hint) from None
-    return {"functionCall": {"id": call.id, "name": call.function.name, "args": arguments}}
 
 
 def _camel(name: str) -> str:

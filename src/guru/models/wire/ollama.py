@@ -15,8 +15,8 @@ import msgspec
 from guru.errors import GuruError, InvalidParameter, StreamCut
 from guru.models.providers.errors import error_for
 from guru.models.wire.answers import checked, count
-from guru.models.wire.anthropic_parts import parse_data_url
 from guru.models.wire.ollama_requests import LOADING, SAMPLING_OPTIONS
+from guru.models.wire.shared import arguments, parse_data_url, refuse_name
 from guru.models.wire.sse import SentEvent
 from guru.types import (
     JSON,
@@ -134,9 +134,7 @@ def _messages(messages: list[Message], drop: Collection[str]) -> list[JSON]:
     encoded = []
     for place, message in enumerate(messages):
         path = f"messages[{place}]"
-        if message.name and message.role != "tool" and "name" not in drop:
-            hint = 'Leave it out, or set drop_params = ["name"] for the provider.'
-            raise InvalidParameter(f"Ollama does not take `{path}.name`.", param=f"{path}.name", hint=hint)
+        refuse_name(message, path, "Ollama", drop)
         text, images = _content(message, path)
         raw: JSON = {"role": "system" if message.role == "developer" else message.role, "content": text}
         if images:
@@ -146,7 +144,7 @@ def _messages(messages: list[Message], drop: Collection[str]) -> list[JSON]:
         if message.tool_calls:
             raw["tool_calls"] = [
                 {"id": call.id, "function": {"index": index, "name": call.function.name,
-                                             "arguments": _arguments(call.function.arguments, path)}}
+                                             "arguments": arguments(call, f"{path}.tool_calls[{index}]")}}
                 for index, call in enumerate(message.tool_calls)
             ]  # fmt: skip
             names |= {call.id: call.function.name for call in message.tool_calls}
@@ -181,14 +179,6 @@ def _content(message: Message, path: str) -> tuple[str, list[str]]:
                 message_ = f"`{param}`: Ollama does not take parts of the kind {part.__struct_config__.tag}."
                 raise InvalidParameter(message_, param=param, hint="Send text or images.")
     return "\n".join(texts), images
-
-
-def _arguments(text: str, path: str) -> JSON:
-    try:
-        return msgspec.json.decode(text or "{}", type=dict[str, Any])
-    except msgspec.MsgspecError:
-        message = f"`{path}.tool_calls` has arguments that are no JSON object."
-        raise InvalidParameter(message, param=f"{path}.tool_calls", hint="Send them as the model wrote them.") from None
 
 
 # --------------------------------------------------------------------------- answers
@@ -270,11 +260,11 @@ class AnswerDecoder:
 
     def _call(self, call: JSON) -> ToolCallDelta:
         function = call["function"]
-        arguments = function.get("arguments") or {}
-        if not isinstance(arguments, str):  # servers that only speak its API send text, as OpenAI does
-            arguments = msgspec.json.encode(dict(arguments)).decode()
+        given = function.get("arguments") or {}
+        if not isinstance(given, str):  # servers that only speak its API send text, as OpenAI does
+            given = msgspec.json.encode(dict(given)).decode()
         index, self._calls = self._calls, self._calls + 1
-        return ToolCallDelta(index, call.get("id") or f"call_{secrets.token_hex(12)}", str(function["name"]), arguments)
+        return ToolCallDelta(index, call.get("id") or f"call_{secrets.token_hex(12)}", str(function["name"]), given)
 
     def _last(self, raw: JSON, extra: JSON) -> list[Event]:
         self._done = True
