@@ -102,8 +102,8 @@ class World:
         self.shadowed.append((request, who))
         return self.chat_model(request.model).chat(request)
 
-    async def ask(self, who=None):
-        request = ChatRequest(model="smart", messages=[Message("user", "Hi")])
+    async def ask(self, who=None, **fields):
+        request = ChatRequest(model="smart", messages=[Message("user", "Hi")], **fields)
         model = self.router.model("smart", request, who or caller(), lambda model, deployment: model)
         return next(event.variant for event in [event async for event in model.chat(request)] if type(event) is Started)
 
@@ -322,6 +322,16 @@ async def test_a_shadow_is_asked_and_recorded_but_never_shown_nor_waited_for(ent
         assert Counter(answer.status for answer in answers) == {"ok": 8, "error": 1}
         assert answers[-1].text == "b/new says hello"
         assert answers[0].error == "500 from upstream."
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_shadow_is_asked_as_the_caller_asks_and_answers_by_itself(enter, stream):
+    """Else its times were those of whole answers, or of cached ones, beside the baseline's first tokens."""
+    async with enter(replace(CANARY, kind="shadow", share=1.0)) as world:
+        await world.ask(stream=stream)
+        await no_shadows(world)
+        ((request, who),) = world.shadowed
+        assert (request.stream, who.cache) == (stream, "off")
 
 
 async def test_what_users_think_counts_once_each(enter):

@@ -60,10 +60,10 @@ class Shadows:
 
     async def _run(self, live: Live, request: Request, caller: Caller) -> None:
         trace_id = new_id("tr")
-        mirrored = msgspec.structs.replace(request, model=live.model, stream=False)
+        mirrored = msgspec.structs.replace(request, model=live.model)
         # Nobody's limits, budget or account: the request's owner did not ask for it.
         shadow = Caller(
-            tenant=caller.tenant, route=ROUTE, trace_id=trace_id, role="admin",
+            tenant=caller.tenant, route=ROUTE, trace_id=trace_id, role="admin", cache="off",
             tags=("shadow", f"shadow-of:{caller.trace_id}"),
         )  # fmt: skip
         started, first, texts = monotonic(), None, []
