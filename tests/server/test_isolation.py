@@ -13,7 +13,7 @@ import pytest
 
 from guru.config import ServerSettings, Settings
 from guru.gateway.identity import Caller
-from guru.gateway.identity.records import Key
+from guru.gateway.identity.records import Key, Team, User
 from guru.server import app, chat_socket
 from guru.types import Delta
 from scripted import ScriptedModel, run_server, say
@@ -181,9 +181,8 @@ class World:
             for person, role in ROLES.items():
                 await self.make_key(organisation, person, role=role)
         changes, boss = self.server.services.changes, self.caller("local")
-        for name in ("team", "user"):
-            record = SimpleNamespace(team=app.identity_api.Team, user=app.identity_api.User)
-            await getattr(changes, f"create_{name}")(boss, getattr(record, name)(tenant="local", name="staff"))
+        await changes.create_team(boss, Team(tenant="local", name="staff"))
+        await changes.create_user(boss, User(tenant="local", name="staff"))
 
     def caller(self, organisation):
         return Caller(tenant=organisation, route="", trace_id="", role="admin")
