@@ -23,7 +23,7 @@ async def test_the_list_of_models_is_no_model_without_a_name(server):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/v1/chat/completions", "OPTIONS, POST"),
+        ("PUT", "/v1/completions", "OPTIONS, POST"),
         ("PATCH", "/v1/files/file_1", "DELETE, GET, HEAD, OPTIONS"),
         ("PUT", "/api/tags", "GET, HEAD, OPTIONS"),
         ("DELETE", "/v1/messages", "OPTIONS, POST"),

@@ -150,8 +150,8 @@ async def test_the_largest_limits_count(limiters):
     reservation.settle(10**10, 9e8)
     await limiter._shared._idle.wait()
     headers = dict((await limiter.admit(WHO, "m", 0, 1e8)).headers)
-    assert headers[b"x-ratelimit-limit-tokens"] == b"1000000000000"
-    assert 0.98e12 < int(headers[b"x-ratelimit-remaining-tokens"]) <= 10**12
+    assert headers["x-ratelimit-limit-tokens"] == "1000000000000"
+    assert 0.98e12 < int(headers["x-ratelimit-remaining-tokens"]) <= 10**12
     with pytest.raises(BudgetExceeded):
         await limiter.admit(WHO, "m", 0, 1.0)
 
