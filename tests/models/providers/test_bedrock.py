@@ -144,6 +144,11 @@ def check_signature(sent, url, service, region="eu-west-3", token="a-session"):
     assert abs((datetime.datetime.now(datetime.UTC) - when).total_seconds()) < 600
 
 
+def corrupt(message):
+    """With one bit that turned over on the way."""
+    return message[:-6] + bytes([message[-6] ^ 1]) + message[-5:]
+
+
 class TestBedrock(Conformance):
     kind = "bedrock"
     model = "us.anthropic.claude-sonnet-4-6"
@@ -188,6 +193,15 @@ class TestBedrock(Conformance):
         (Reply(fault("modelTimeoutException", "Late.")), ModelTimeout),
         (Reply(fault("serviceUnavailableException", "Down.")), ModelUnavailable),
         (Reply(encode_message(b"", message_type="error", error_code="x", error_message="Odd.")), ModelUnavailable),
+        (
+            Reply(encode_message(b"\xff", exception_type="throttlingException", message_type="exception")),
+            UpstreamRateLimited,
+        ),
+        (
+            Reply(encode_message(b"[]", exception_type="ThrottlingException", message_type="exception")),
+            UpstreamRateLimited,
+        ),
+        (Reply(corrupt(fault("throttlingException", "Slow."))), StreamCut),
     ]
 
     @pytest.fixture(autouse=True)
@@ -462,6 +476,13 @@ class TestBedrock(Conformance):
                 await model.embeddings(EmbeddingRequest(model="m", **fields))
         with pytest.raises(InvalidParameter, match="acme"):
             provider.embedding_model("meta.llama3")
+
+    async def test_what_embeddings_do_not_take_can_be_left_out(self, server, http):
+        provider = self.make(server, http, drop_params=["input_type", "user"])
+        server.say(answer({"embedding": [0.1], "inputTextTokenCount": 3}))
+        model = provider.embedding_model("amazon.titan-embed-text-v2:0")
+        await model.embeddings(EmbeddingRequest(model="m", input=["a"], input_type="query", user="anna"))
+        assert server.last.json == {"inputText": "a"}
 
     def test_what_the_provider_has_not_is_said(self):
         provider = self.make(Nowhere, None)

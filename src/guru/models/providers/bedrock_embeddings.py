@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from guru.errors import InvalidParameter, StreamCut
+from guru.models.providers.parameters import refusal
 from guru.models.wire.answers import count
 from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import JSON, Usage
@@ -83,12 +84,11 @@ class BedrockEmbedding:
         if len(texts) < len(request.input):
             message = f"{self._provider.name} embeds texts, and no token numbers."
             raise InvalidParameter(message, param="input", hint="Send texts.")
-        if request.input_type is not None and self._codec is TITAN:
-            message = f"{self.name} embeds queries and documents alike."
-            raise InvalidParameter(message, param="input_type", hint="Leave it out.")
-        if request.user is not None and "user" not in self._provider.settings.drop_params:
-            message = f"{self._provider.name} does not take `user` for embeddings."
-            raise InvalidParameter(message, param="user", hint="Leave it out.")
+        drop = self._provider.settings.drop_params
+        if request.input_type is not None and self._codec is TITAN and "input_type" not in drop:
+            raise refusal(self._provider.name, "input_type", "It embeds queries and documents alike: leave it out.")
+        if request.user is not None and "user" not in drop:
+            raise refusal(self._provider.name, "user", "Leave it out.")
         size, turn = self._codec.batch, asyncio.Semaphore(AT_ONCE)
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
 

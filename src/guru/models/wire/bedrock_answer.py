@@ -15,6 +15,7 @@ from guru.errors import GuruError, StreamCut
 from guru.models.providers.errors import error_for
 from guru.models.wire.answers import checked, count
 from guru.models.wire.aws_event_stream import AwsEventStream
+from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.sse import SentEvent
 from guru.types import JSON, Completed, Delta, Event, Finished, FinishReason, ToolCallDelta, Usage
 
@@ -59,6 +60,8 @@ class ConverseParser:
                 kind = message.text(":exception-type") or message.text(":error-code") or "internalServerException"
                 if message.text(":message-type") == "error":
                     payload = msgspec.json.encode({"message": message.text(":error-message")})
+                elif not is_json(payload):
+                    payload = b"{}"  # its kind says enough
                 kind += "" if kind.lower().endswith(("exception", "failure")) else "Exception"
             found.append(SentEvent(b"{%b:%b}" % (msgspec.json.encode(kind), payload)))
         return found
@@ -66,6 +69,14 @@ class ConverseParser:
     def end(self) -> list[SentEvent]:
         self._messages.end()
         return []
+
+
+def is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data)
+    except NOT_JSON:
+        return False
+    return True
 
 
 class _Block(Struct):
