@@ -123,3 +123,11 @@ def test_a_name_does_not_leave_the_place_that_it_has_in_an_address(name):
     models = remote.RemoteModels({"gemini": ProviderSettings(api_key="k")})
     with pytest.raises(ModelNotFound, match="cannot be the name"):
         models.model("chat_model", f"gemini/{name}")
+
+
+@pytest.mark.parametrize("kind", ["vertex", "bedrock", "ollama", "vllm"])
+def test_no_key_is_asked_for_where_none_is_needed(kind):
+    hint = remote.unconfigured(kind, []).hint
+    assert f"[providers.{kind}]" in hint
+    assert "api_key" not in hint
+    assert "docs/providers.md" in hint

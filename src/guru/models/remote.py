@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guru.config import ProviderSettings, Settings
 from guru.errors import ModelNotFound
 from guru.models.catalogue import PREFIX
-from guru.models.providers import KINDS, create
+from guru.models.providers import KINDS, create, provider_class
 
 if TYPE_CHECKING:
     from guru.models.http import HttpClient
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 REMEMBERED: Final = 1024
 """Models kept after they were asked for. Callers choose the names: without a limit they could fill the memory."""
-
 
 WORDS: Final = {
     "rerank": "rerank",
@@ -108,7 +107,8 @@ def unconfigured(name: str, configured: list[str], model: str | None = None) -> 
     """The error for a provider without a table; `model` is the full name that was asked for."""
     asked = f": {model!r} cannot be asked" if model else ""
     if name in KINDS:
-        hint = f'Add it to guru.toml: [providers.{name}] api_key = "env:{name.upper().replace("-", "_")}_API_KEY".'
+        key = f' api_key = "env:{name.upper()}_API_KEY"' if provider_class(name).NEEDS_KEY else ""
+        hint = f"Add it to guru.toml: [providers.{name}]{key}. docs/providers.md says what it needs."
         return ModelNotFound(f"{name} is not configured{asked}.", hint=hint, param="model")
     near = difflib.get_close_matches(name, [*configured, *KINDS, PREFIX.rstrip("/")], n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Configured: {', '.join([*configured, 'local'])}."
