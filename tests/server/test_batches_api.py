@@ -223,6 +223,22 @@ async def test_the_input_of_a_running_batch_stays(server):
     await server.openai.files.delete(batch.input_file_id)
 
 
+async def test_a_batch_that_was_never_queued_can_be_cancelled(server, monkeypatch):
+    """The process died between the two steps: nobody runs it, and its file could not be deleted for ever."""
+
+    async def dies(*_, **__):
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.services.batches._jobs, "submit", dies)
+        with pytest.raises(openai.APIError):
+            await submit(server, [chat_line(0)])
+    (batch,) = (await server.openai.batches.list()).data
+    assert batch.status == "validating"
+    assert (await server.openai.batches.cancel(batch.id)).status == "cancelled"
+    await server.openai.files.delete(batch.input_file_id)
+
+
 async def test_the_batch_of_another_tenant_is_not_there(server):
     batch = await submit(server, [chat_line(0)])
     with pytest.raises(Exception, match="no batch"):

@@ -145,12 +145,10 @@ class Batches:
         )
         await self._database.write(lambda connection: connection.execute(change))
         row = await self._database.read(lambda connection: find_batch(connection, scope, batch_id))
+        if row.job_id is None:  # the process died before it had queued it
+            await end_batch(self.files, row, "cancelled")
         # One that is at a provider sees it by itself: what was answered there is fetched yet.
-        if (
-            row.provider is None
-            and row.job_id is not None
-            and not (await self._jobs.get(scope.tenant, row.job_id)).ended
-        ):
+        elif row.provider is None and not (await self._jobs.get(scope.tenant, row.job_id)).ended:
             await self._jobs.cancel(scope.tenant, row.job_id)
         return await self.get(scope, batch_id)
 

@@ -212,8 +212,8 @@ class BatchRunner:
         return await self._database.read(lambda connection: connection.execute(query).one())
 
     async def _change(self, batch_id: str, **values: Any) -> None:
-        """Never over a cancellation that came meanwhile."""
-        mine = (batches.c.id == batch_id, batches.c.status != "cancelling")
+        """Never over a cancellation or an end that came meanwhile."""
+        mine = (batches.c.id == batch_id, batches.c.status.not_in(("cancelling", *ENDED)))
         change = update(batches).where(*mine).values(values)
         await self._database.write(lambda connection: connection.execute(change))
 
