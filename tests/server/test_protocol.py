@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from guru.server import exchange as exchanges
 from guru.server import protocol
 from scripted import run_server, say
 
@@ -232,8 +233,8 @@ async def test_a_client_that_left_after_the_head_is_not_written_to(server):
 
     scope = {"method": "GET", "path": "/", "http_version": "1.1"}
     finished = []
-    flow = protocol.FlowControl(Wire())
-    exchange = protocol.Exchange(
+    flow = exchanges.FlowControl(Wire())
+    exchange = exchanges.Exchange(
         scope, Wire(), flow, lambda: finished.append(1), keep_alive=True, expect_continue=False
     )
     exchange.start(200, [(b"content-length", b"2")])
@@ -246,4 +247,4 @@ async def test_a_client_that_left_after_the_head_is_not_written_to(server):
 def test_headers_cannot_carry_line_breaks():
     for name, value in [(b"x", b"a\r\nb: c"), (b"x\r\ny", b"a"), (b"x y", b"a"), (b"", b"a"), (b"x", b"\0")]:
         with pytest.raises(RuntimeError):
-            protocol.line(name, value)
+            exchanges.line(name, value)

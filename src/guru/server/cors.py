@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from guru.server.protocol import exchange_of
+from guru.server.exchange import exchange_of
 
 METHODS = b"GET, HEAD, POST, PATCH, DELETE"
 SHOWN = (

@@ -27,7 +27,7 @@ from guru.errors import Forbidden
 from guru.gateway.identity import LOCAL_TENANT, Caller
 from guru.server.bodies import MAX_JSON, decode, decode_query, read_body
 from guru.server.errors import as_guru_error, error_response, on_http_exception, trace_id_of
-from guru.server.protocol import Exchange
+from guru.server.exchange import Exchange
 from guru.server.services import Services
 from guru.server.sse import ClientGone
 

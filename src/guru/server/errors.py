@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guru.errors import BadRequest, GuruError, NotFound, RateLimited
 from guru.server.absent import absent
-from guru.server.protocol import exchange_of
+from guru.server.exchange import exchange_of
 
 log = logging.getLogger(__name__)
 

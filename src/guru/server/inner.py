@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from guru.gateway.batches.lines import Answered
 from guru.gateway.identity import Caller
-from guru.server.protocol import Exchange, Headers
+from guru.server.exchange import Exchange, Headers
 
 if TYPE_CHECKING:
     from guru.server.endpoint import Endpoint

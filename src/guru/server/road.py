@@ -18,7 +18,7 @@ from guru.gateway.tasks import Task
 from guru.server import sse
 from guru.server.endpoint import Call
 from guru.server.errors import as_guru_error
-from guru.server.protocol import exchange_of, header_lines
+from guru.server.exchange import exchange_of, header_lines
 from guru.server.sse import ClientGone, EventStream, while_connected
 from guru.types import Completed, Event, Started
 

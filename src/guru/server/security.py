@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 from guru.errors import Forbidden, GuruError
 from guru.server.bodies import too_large
 from guru.server.errors import error_response
-from guru.server.protocol import Constant, Exchange, exchange_of
+from guru.server.exchange import Constant, Exchange, exchange_of
 from guru.store.ids import new_id
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from guru.server.protocol import Exchange, exchange_of, header_lines
+from guru.server.exchange import Exchange, exchange_of, header_lines
 
 Result = TypeVar("Result")
 KEEP_ALIVE = 10.0
