@@ -27,6 +27,7 @@ from guru.types import Usage
 KINDS = {
     "input_mtok": "input", "output_mtok": "output", "cache_read_mtok": "cached", "cache_write_mtok": "cache_write",
     "cache_write_1h_mtok": "cache_write_1h", "input_audio_mtok": "audio_input", "output_audio_mtok": "audio_output",
+    "input_image_mtok": "image_input", "output_image_mtok": "image_output",
     "output_reasoning_mtok": "reasoning", "web_searches_kcount": "search", "requests_kcount": "request",
 }  # fmt: skip
 # What the package lacks, from the provider's own pages; it goes when the package has it. (provider, model): rates

@@ -210,6 +210,8 @@ class Usage(Struct, omit_defaults=False):
     """Of those, the ones kept for an hour, where the provider charges more for it."""
     audio_prompt_tokens: int = 0
     audio_completion_tokens: int = 0
+    image_prompt_tokens: int = 0
+    image_completion_tokens: int = 0
     searches: int = 0
     """Web searches and the like that the provider ran and bills by number."""
     estimated: bool = False

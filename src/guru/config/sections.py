@@ -315,6 +315,20 @@ class PriceSettings(Section):
     """Of the prompt, read from the provider's cache; none: as `input`."""
     cache_write: Dollars | None = None
     """Of the prompt, written to the provider's cache; none: as `input`."""
+    cache_write_1h: Dollars | None = None
+    """Of the prompt, written to the provider's cache for an hour; none: as `cache_write`."""
+    audio_input: Dollars | None = None
+    """Of the prompt, sound; none: as `input`."""
+    audio_output: Dollars | None = None
+    """Of the answer, sound; none: as `output`."""
+    image_input: Dollars | None = None
+    """Of the prompt, images; none: as `input`."""
+    image_output: Dollars | None = None
+    """Of the answer, images; none: as `output`."""
+    reasoning: Dollars | None = None
+    """Of the answer, reasoning; none: as `output`."""
+    search: Dollars = 0.0
+    """US dollars for each search of the web that the provider runs."""
     request: Dollars = 0.0
     """US dollars for each request."""
     since: str | None = None

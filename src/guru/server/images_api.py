@@ -78,6 +78,9 @@ async def answer(call: Call, request: ImageRequest) -> Whole:
     counts = {
         "input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
+        "input_tokens_details": {
+            "image_tokens": usage.image_prompt_tokens, "text_tokens": usage.prompt_tokens - usage.image_prompt_tokens,
+        },
     }  # fmt: skip
     found = {"created": images.created, "data": images.data, **images.extra}
     if usage.total_tokens:

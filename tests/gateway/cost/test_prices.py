@@ -129,6 +129,31 @@ def test_sound_costs_what_the_provider_charges_for_it() -> None:
     assert prices().cost("openai/gpt-4o-mini-audio-preview-2024-12-17", usage) == pytest.approx(10 + 20)
 
 
+@pytest.mark.parametrize(
+    ("model", "dollars"),
+    [("gemini/gemini-2.5-flash-image", 0.30 + 30.0), ("openai/gpt-image-1", 10.0 + 40.0)],
+)
+def test_images_cost_what_the_provider_charges_for_them(model: str, dollars: float) -> None:
+    usage = Usage(1_000_000, 1_000_000, image_prompt_tokens=1_000_000, image_completion_tokens=1_000_000)
+    assert prices().cost(model, usage) == pytest.approx(dollars)
+
+
+def test_every_rate_can_be_configured() -> None:
+    price = PriceSettings(
+        input=1, output=10, cached=0.1, cache_write=2, cache_write_1h=3, audio_input=5, audio_output=50,
+        image_input=7, image_output=70, reasoning=20, search=0.25, request=0.5,
+    )  # fmt: skip
+    usage = Usage(
+        prompt_tokens=100, completion_tokens=50, cached_tokens=10, cache_write_tokens=20, cache_write_1h_tokens=5,
+        audio_prompt_tokens=30, audio_completion_tokens=7, image_prompt_tokens=11, image_completion_tokens=13,
+        reasoning_tokens=3, searches=2,
+    )  # fmt: skip
+    prompt = 29 * 1 + 10 * 0.1 + 15 * 2 + 5 * 3 + 30 * 5 + 11 * 7
+    completion = 27 * 10 + 7 * 50 + 13 * 70 + 3 * 20
+    own = prices(prices={"openai/gpt-4o": price})
+    assert own.cost("openai/gpt-4o", usage) == pytest.approx((prompt + completion) / 1e6 + 2 * 0.25 + 0.5)
+
+
 def test_prices_change_with_the_day_and_the_hour() -> None:
     rows = [
         PriceRow(input=4.0),

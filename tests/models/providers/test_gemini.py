@@ -358,6 +358,17 @@ class TestGemini(Conformance):
         usage = (await hear(chat, ask())).completed.usage
         assert usage == Usage(109, 8, 60, 3, audio_prompt_tokens=20)
 
+    async def test_usage_says_what_was_seen_and_drawn(self, server, chat):
+        body = piece({"text": "Here."}, reason="STOP")
+        body["usageMetadata"] = {
+            "promptTokenCount": 270, "candidatesTokenCount": 1295,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 12}, {"modality": "IMAGE", "tokenCount": 258}],
+            "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1290}],
+        }  # fmt: skip
+        server.say(answer(body))
+        usage = (await hear(chat, ask())).completed.usage
+        assert usage == Usage(270, 1295, image_prompt_tokens=258, image_completion_tokens=1290)
+
     async def test_several_candidates_and_logprobs(self, server, chat):
         result = {
             "chosenCandidates": [{"token": "4", "logProbability": -0.1}],

@@ -82,7 +82,8 @@ async def test_images(server, provider):
     }))  # fmt: skip
     request = ImageRequest(model="m", prompt="A fox", size="1024x1024", quality="high", extra={"background": "opaque"})
     images = await provider.image_model("gpt-image-1").generate(request)
-    assert (images.created, images.usage, images.extra) == (1713833628, Usage(50, 50), {"size": "1024x1024"})
+    usage = Usage(50, 50, image_prompt_tokens=40, image_completion_tokens=50)  # what it makes is images and no text
+    assert (images.created, images.usage, images.extra) == (1713833628, usage, {"size": "1024x1024"})
     assert images.data == [{"b64_json": "AA==", "revised_prompt": "A red fox"}]
     assert server.last.json == {
         "model": "gpt-image-1", "prompt": "A fox", "size": "1024x1024", "quality": "high", "background": "opaque",
@@ -165,7 +166,7 @@ async def test_images_are_edited(server, provider):
     extra = {"background": ["opaque"], "svg[a]": ["1", "2"]}
     request = ImageEdit(model="m", prompt="A füchsin", n=2, size="512x512", files=files, extra=extra)
     found = await provider.image_model("gpt-image").generate(request)
-    assert (found.data, found.usage) == ([{"b64_json": "AA=="}], Usage(3, 4))
+    assert (found.data, found.usage) == ([{"b64_json": "AA=="}], Usage(3, 4, image_completion_tokens=4))
     sent = server.last
     assert (sent.method, sent.path) == ("POST", "/v1/images/edits")
     boundary = sent.headers["content-type"].partition("boundary=")[2].encode()

@@ -9,7 +9,8 @@ from guru.types import ChatModel, ChatRequest, Completed, Delta, Message, Usage
 
 COUNTS = (
     "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cache_write_tokens",
-    "cache_write_1h_tokens", "audio_prompt_tokens", "audio_completion_tokens", "searches",
+    "cache_write_1h_tokens", "audio_prompt_tokens", "audio_completion_tokens", "image_prompt_tokens",
+    "image_completion_tokens", "searches",
 )  # fmt: skip
 
 

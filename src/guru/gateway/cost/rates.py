@@ -15,24 +15,24 @@ MILLION: Final = 1e-6
 THOUSAND: Final = 1e-3
 DAY: Final = 86_400
 KINDS: Final = (
-    "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output", "reasoning",
-    "search", "request",
+    "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output", "image_input",
+    "image_output", "reasoning", "search", "request",
 )  # fmt: skip
 
 
 special = attrgetter(
-    "cached_tokens", "cache_write_tokens", "audio_prompt_tokens", "audio_completion_tokens", "reasoning_tokens",
-    "searches",
+    "cached_tokens", "cache_write_tokens", "audio_prompt_tokens", "audio_completion_tokens", "image_prompt_tokens",
+    "image_completion_tokens", "reasoning_tokens", "searches",
 )  # fmt: skip
-NOTHING_SPECIAL: Final = (0, 0, 0, 0, 0, 0)
+NOTHING_SPECIAL: Final = (0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class Rates:
     """US dollars for one token of each kind, one search and one request, at one time."""
 
     __slots__ = (
-        "audio_input", "audio_output", "cache_write", "cache_write_1h", "cached", "input", "output", "reasoning",
-        "request", "search", "tiers",
+        "audio_input", "audio_output", "cache_write", "cache_write_1h", "cached", "image_input", "image_output",
+        "input", "output", "reasoning", "request", "search", "tiers",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +45,8 @@ class Rates:
         cache_write_1h: float | None = None,
         audio_input: float | None = None,
         audio_output: float | None = None,
+        image_input: float | None = None,
+        image_output: float | None = None,
         reasoning: float | None = None,
         search: float = 0.0,
         request: float = 0.0,
@@ -57,6 +59,8 @@ class Rates:
         self.cache_write_1h = self.cache_write if cache_write_1h is None else cache_write_1h
         self.audio_input = input if audio_input is None else audio_input
         self.audio_output = output if audio_output is None else audio_output
+        self.image_input = input if image_input is None else image_input
+        self.image_output = output if image_output is None else image_output
         self.reasoning = output if reasoning is None else reasoning
         self.search = search
         self.request = request
@@ -82,10 +86,16 @@ class Rates:
         if audio := usage.audio_prompt_tokens:
             total += audio * self.audio_input
             prompt -= audio
+        if image := usage.image_prompt_tokens:
+            total += image * self.image_input
+            prompt -= image
         completion = usage.completion_tokens
         if audio := usage.audio_completion_tokens:
             total += audio * self.audio_output
             completion -= audio
+        if image := usage.image_completion_tokens:
+            total += image * self.image_output
+            completion -= image
         if reasoning := usage.reasoning_tokens:
             total += reasoning * self.reasoning
             completion -= reasoning
@@ -162,13 +172,12 @@ def overlaid(price: PriceRow, variants: Sequence[PriceRow]) -> PriceRow:
 
 def configured(settings: PriceSettings) -> Rates:
     """The rates of `[prices."provider/model"]`."""
-    return Rates(
-        input=settings.input * MILLION,
-        output=settings.output * MILLION,
-        cached=None if settings.cached is None else settings.cached * MILLION,
-        cache_write=None if settings.cache_write is None else settings.cache_write * MILLION,
-        request=settings.request,
-    )
+    tokens = {
+        kind: rate * MILLION
+        for kind in KINDS
+        if kind not in {"search", "request"} and (rate := getattr(settings, kind)) is not None
+    }
+    return Rates(**tokens, search=settings.search, request=settings.request)
 
 
 def to_rates(price: PriceRow) -> Rates:

@@ -39,6 +39,8 @@ class PriceRow(Struct, omit_defaults=True, kw_only=True):
     cache_write_1h: Rate | None = None
     audio_input: Rate | None = None
     audio_output: Rate | None = None
+    image_input: Rate | None = None
+    image_output: Rate | None = None
     reasoning: Rate | None = None
     search: Rate | None = None
     request: Rate | None = None

@@ -171,16 +171,18 @@ class AnswerDecoder:
             completion_tokens=count(said.get("candidatesTokenCount")) + thoughts,
             cached_tokens=count(said.get("cachedContentTokenCount")),
             reasoning_tokens=thoughts,
-            audio_prompt_tokens=_audio(said.get("promptTokensDetails")),
-            audio_completion_tokens=_audio(said.get("candidatesTokensDetails")),
+            audio_prompt_tokens=_of("AUDIO", said.get("promptTokensDetails")),
+            audio_completion_tokens=_of("AUDIO", said.get("candidatesTokensDetails")),
+            image_prompt_tokens=_of("IMAGE", said.get("promptTokensDetails")),
+            image_completion_tokens=_of("IMAGE", said.get("candidatesTokensDetails")),
             # Before Gemini 3 a prompt that is grounded is billed once, however often it is searched for.
             searches=searches if thinks_in_levels(self._model) else min(1, searches),
             estimated=not said,
         )
 
 
-def _audio(details: list[JSON] | None) -> int:
-    return sum(count(each.get("tokenCount")) for each in details or () if each.get("modality") == "AUDIO")
+def _of(modality: str, details: list[JSON] | None) -> int:
+    return sum(count(each.get("tokenCount")) for each in details or () if each.get("modality") == modality)
 
 
 def _logprobs(raw: JSON) -> list[TokenLogprob]:

@@ -139,11 +139,13 @@ def decode_images(name: str, body: bytes) -> Images:
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
         raise _unreadable(name)
     created = raw.get("created")
+    usage = _usage(raw)
+    usage.image_completion_tokens = usage.image_completion_tokens or usage.completion_tokens
     return Images(
         model=name,
         created=int(created) if isinstance(created, int | float) else int(time.time()),
         data=data,
-        usage=_usage(raw),
+        usage=usage,
         extra=_rest(raw, {"data", "created", "usage", "model", "object", "id"}),
     )
 
@@ -244,9 +246,13 @@ def _usage(raw: JSON) -> Usage:
     if "input_tokens" in counts or "output_tokens" in counts:
         details = counts.get("input_token_details") or counts.get("input_tokens_details")
         details = details if isinstance(details, dict) else {}
+        made = counts.get("output_tokens_details")
+        made = made if isinstance(made, dict) else {}
         return Usage(
             count(counts.get("input_tokens")), count(counts.get("output_tokens")),
             audio_prompt_tokens=count(details.get("audio_tokens")), cached_tokens=count(details.get("cached_tokens")),
+            image_prompt_tokens=count(details.get("image_tokens")),
+            image_completion_tokens=count(made.get("image_tokens")),
         )  # fmt: skip
     usage, _ = read_usage(counts)
     if not usage.prompt_tokens and not usage.completion_tokens:

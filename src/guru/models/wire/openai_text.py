@@ -34,7 +34,8 @@ encode = msgspec.json.Encoder().encode
 
 COUNTS: Final = (
     "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cache_write_tokens",
-    "cache_write_1h_tokens", "audio_prompt_tokens", "audio_completion_tokens", "searches",
+    "cache_write_1h_tokens", "audio_prompt_tokens", "audio_completion_tokens", "image_prompt_tokens",
+    "image_completion_tokens", "searches",
 )  # fmt: skip
 
 __all__ = ["TextChunkDecoder", "TextEncoder", "decode_text_request", "encode_text_request", "shift"]

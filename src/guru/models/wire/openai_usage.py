@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -14,8 +15,13 @@ PROMPT: Final = {
     "cached_tokens": "cached_tokens",
     "cache_write_tokens": "cache_write_tokens",
     "audio_tokens": "audio_prompt_tokens",
+    "image_tokens": "image_prompt_tokens",
 }
-COMPLETION: Final = {"reasoning_tokens": "reasoning_tokens", "audio_tokens": "audio_completion_tokens"}
+COMPLETION: Final = {
+    "reasoning_tokens": "reasoning_tokens",
+    "audio_tokens": "audio_completion_tokens",
+    "image_tokens": "image_completion_tokens",
+}
 """Members of `prompt_tokens_details` and `completion_tokens_details`, and ours."""
 
 SEARCHES: Final = ("num_search_queries", "num_sources_used")
@@ -31,18 +37,25 @@ ORDINARY: Final = (
 )
 
 
+RARE: Final = attrgetter(
+    "cache_write_tokens", "audio_prompt_tokens", "audio_completion_tokens", "image_prompt_tokens",
+    "image_completion_tokens",
+)  # fmt: skip
+NONE: Final = (0, 0, 0, 0, 0)
 Count = Annotated[int, Meta(ge=0, le=MOST)]
 
 
 class _Prompt(Struct, forbid_unknown_fields=True):
     cached_tokens: Count = 0
     audio_tokens: Count = 0
+    image_tokens: Count = 0
     cache_write_tokens: Count = 0
 
 
 class _Completion(Struct, forbid_unknown_fields=True):
     reasoning_tokens: Count = 0
     audio_tokens: Count = 0
+    image_tokens: Count = 0
     accepted_prediction_tokens: Literal[0] = 0
     rejected_prediction_tokens: Literal[0] = 0
 
@@ -62,10 +75,12 @@ class OrdinaryUsage(Struct, forbid_unknown_fields=True):
         if (prompt := self.prompt_tokens_details) is not None:
             usage.cached_tokens = prompt.cached_tokens
             usage.audio_prompt_tokens = prompt.audio_tokens
+            usage.image_prompt_tokens = prompt.image_tokens
             usage.cache_write_tokens = prompt.cache_write_tokens
         if (completion := self.completion_tokens_details) is not None:
             usage.reasoning_tokens = completion.reasoning_tokens
             usage.audio_completion_tokens = completion.audio_tokens
+            usage.image_completion_tokens = completion.image_tokens
         if usage.reasoning_tokens:
             _count_reasoning(usage, self.total_tokens)
         return usage
@@ -118,8 +133,12 @@ def usage_json(usage: Usage, more: JSON | None = None) -> JSON:
         prompt["cache_write_tokens"] = usage.cache_write_tokens
     if usage.audio_prompt_tokens:
         prompt["audio_tokens"] = usage.audio_prompt_tokens
+    if usage.image_prompt_tokens:
+        prompt["image_tokens"] = usage.image_prompt_tokens
     if usage.audio_completion_tokens:
         completion["audio_tokens"] = usage.audio_completion_tokens
+    if usage.image_completion_tokens:
+        completion["image_tokens"] = usage.image_completion_tokens
     raw = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
@@ -132,7 +151,7 @@ def usage_json(usage: Usage, more: JSON | None = None) -> JSON:
 
 def usage_bytes(usage: Usage, more: JSON | None = None) -> bytes:
     """The same as JSON text; quick where there is nothing but the ordinary numbers."""
-    if more or usage.cache_write_tokens or usage.audio_prompt_tokens or usage.audio_completion_tokens:
+    if more or RARE(usage) != NONE:
         return msgspec.json.encode(usage_json(usage, more))
     return ORDINARY % (
         usage.prompt_tokens, usage.completion_tokens, usage.prompt_tokens + usage.completion_tokens,
