@@ -118,6 +118,31 @@ async def test_a_client_that_leaves_while_the_loser_ends_leaves_no_winner_behind
     assert len(asyncio.all_tasks()) == 1
 
 
+async def test_a_request_that_is_cancelled_twice_leaves_nobody_behind(pair):
+    second, leaving, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def ends_slowly():
+        try:
+            await asyncio.sleep(600)
+            yield Delta(text="never")
+        finally:
+            leaving.set()
+            await go_on.wait()
+
+    pair.upstreams["a/x"].run = ends_slowly
+    pair.upstreams["b/y"].script = [second.set, 600]
+    asked = asyncio.create_task(pair.ask())
+    await second.wait()
+    asked.cancel()
+    await leaving.wait()
+    asked.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert [pair.health(name).in_flight for name in pair.upstreams] == [0, 0]
+    await until(lambda: len(asyncio.all_tasks()) == 1)
+
+
 async def test_a_model_may_hold_what_belongs_to_its_task(pair):
     """`asyncio.timeout` over the whole answer breaks when one task enters it and another leaves it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 from guru.gateway.routing.attempt import Attempt
 from guru.types import Event
@@ -29,8 +30,9 @@ async def race(
                 await attempt.close()
         return won
     except BaseException:
-        for attempt in attempts:
-            await attempt.close()
+        async with AsyncExitStack() as stack:  # each, though it be cancelled once more meanwhile
+            for attempt in attempts:
+                stack.push_async_callback(attempt.close)
         raise
 
 
