@@ -168,3 +168,14 @@ async def test_a_batch_that_cannot_be_written_is_counted_and_the_next_is_sent(mo
     await exporter.flush()
     assert (exporter.dropped, len(collector.bodies)) == (1, 1)
     assert "traces were not sent" in caplog.text
+
+
+def test_the_root_says_what_was_cut_from_the_prompt():
+    trace = Trace("tr_2", "local", "chat.completions")
+    trace.attributes[names.CONTEXT_CHANGE] = {"policy": "window", "dropped_messages": 6}
+    with trace.span("chat.completions"):
+        pass
+    ((root,),) = ([*scope.spans] for resource in parse(encode_traces([trace.record()], content=False)).resource_spans
+                  for scope in resource.scope_spans)  # fmt: skip
+    said = {attribute.key: attribute.value.string_value for attribute in root.attributes}
+    assert json.loads(said["guru.context"]) == {"policy": "window", "dropped_messages": 6}

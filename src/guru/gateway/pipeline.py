@@ -181,7 +181,9 @@ class Road:
         alias = self._settings.models.get(request.model)
         if self._context is not None and isinstance(request, ChatRequest):
             known = tokens if request.guru is None else None
-            model = self._context.model(model, request.model, route, caller.tenant, known)
+            model = self._context.model(
+                model, request.model, route, caller.tenant, tokens=known, record=trace.attributes.__setitem__
+            )
         if self.cache is not None:
             model = self.cache.model(model, caller, alias.cache if alias else None)
         return model

@@ -93,11 +93,19 @@ class PromptMarks(Protocol):
 
 class Context(Protocol):
     def model(
-        self, inner: ChatModel, name: str, larger: Callable[[str], ChatModel], tenant: str, tokens: int | None = None
+        self,
+        inner: ChatModel,
+        name: str,
+        larger: Callable[[str], ChatModel],
+        tenant: str,
+        *,
+        tokens: int | None = None,
+        record: Callable[[str, Any], None],
     ) -> ChatModel:
         """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name.
 
-        What is kept for later prompts is kept apart for each `tenant`.
+        What is kept for later prompts is kept apart for each `tenant`. `record` is told what was done to the prompt,
+        for the trace.
 
         `tokens` are the prompt's, estimated, where they are known and the prompt stays as it is.
         """

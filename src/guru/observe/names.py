@@ -41,6 +41,8 @@ OUTCOME: Final = "guru.answer.outcome"
 CONFIDENCE: Final = "guru.answer.confidence"
 CITATIONS: Final = "guru.answer.citations"
 UNSUPPORTED: Final = "guru.answer.unsupported"
+CONTEXT_CHANGE: Final = "guru.context"
+"""Of the whole trace: what was done to a prompt that was too long, as the answer's `guru.context` says it."""
 ERROR_MESSAGE: Final = "error.message"
 
 CONTENT: Final = frozenset(

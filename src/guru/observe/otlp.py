@@ -138,7 +138,8 @@ def encode_spans(record: TraceRecord, *, content: bool) -> Iterator[dict[str, An
     for step in steps:
         attributes = dict(conventional(step.attributes, content=content))
         if step.parent_id is None:
-            attributes |= about(record)
+            said = msgspec.json.decode(record.attributes)
+            attributes |= about(record) | dict(conventional(said, content=content))
         yield {
             "traceId": digest(record.id, 16),
             "spanId": digest(f"{record.id}/{step.id}", 8),

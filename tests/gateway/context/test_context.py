@@ -8,6 +8,7 @@ from guru.config import AliasSettings, ContextSettings, Deployment, Settings
 from guru.errors import ContextTooLong
 from guru.gateway.context import Context, summarize
 from guru.gateway.context.asking import Asker, pieces
+from guru.gateway.context.context import nowhere
 from guru.gateway.context.mapreduce import replaced, split_question
 from guru.gateway.context.turns import window
 from guru.gateway.cost import tokens
@@ -55,12 +56,12 @@ class Model:
     complete = chat
 
 
-def around(model, policy="error", larger=None, **more):
+def around(model, policy="error", larger=None, record=nowhere, **more):
     alias = AliasSettings(
         deployments=[Deployment(model=model.name)],
         context=ContextSettings(policy=policy, larger=larger and larger.name, **more),
     )
-    return Context(Settings(models={"smart": alias})).model(model, "smart", lambda name: larger, "t")
+    return Context(Settings(models={"smart": alias})).model(model, "smart", lambda name: larger, "t", record=record)
 
 
 async def chat(model, request):
@@ -168,6 +169,13 @@ async def test_older_turns_become_a_summary_once():
     assert asked > 1
     await chat(around_it, request)
     assert len(model.requests) == asked + 1
+
+
+async def test_the_trace_says_what_the_answer_says_of_a_shortened_prompt():
+    told = {}
+    events = await chat(around(Model(1400), "window", record=told.__setitem__), ask(*TURNS, ("user", "So?")))
+    assert told == {"guru.context": events[-1].extra["guru"]["context"]}
+    assert told["guru.context"]["dropped_messages"] > 0
 
 
 async def test_a_summary_is_shown_to_its_own_tenant_alone():

@@ -21,6 +21,7 @@ from guru.gateway.context.summarize import Summaries
 from guru.gateway.context.turns import window
 from guru.gateway.cost.tokens import count_message, count_prompt, estimate_tokens, vocabulary
 from guru.gateway.whole import answer, collect
+from guru.observe import names
 from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Message, TextRequest, Usage
 
 RESERVE: Final = 1024
@@ -36,6 +37,12 @@ TRIES: Final = 3
 PLAIN: Final = ContextSettings()
 
 Larger = Callable[[str], ChatModel]
+Record = Callable[[str, Any], None]
+"""Is told the name and the value of what the trace says."""
+
+
+def nowhere(name: str, value: Any) -> None:
+    """A `Record` that is not kept."""
 
 
 class Change(Struct):
@@ -57,14 +64,25 @@ class Context:
     def reload(self, settings: Settings) -> None:
         self._aliases = {name: alias.context for name, alias in settings.models.items()}
 
-    def model(self, inner: ChatModel, name: str, larger: Larger, tenant: str, tokens: int | None = None) -> ChatModel:
+    def model(
+        self,
+        inner: ChatModel,
+        name: str,
+        larger: Larger,
+        tenant: str,
+        *,
+        tokens: int | None = None,
+        record: Record = nowhere,
+    ) -> ChatModel:
         """`inner`, with what the alias `name` says of prompts that are too long; `larger` finds a model by name.
 
-        A summary that was made for one `tenant` is shown to no other.
+        A summary that was made for one `tenant` is shown to no other. `record` is told what was done to a prompt.
 
         `tokens` are those of the prompt, by `estimate_tokens`, where they are known and the prompt stays as it is.
         """
-        return FittingModel(inner, self._aliases.get(name, PLAIN), larger, self._summaries, tenant, tokens=tokens)
+        return FittingModel(
+            inner, self._aliases.get(name, PLAIN), larger, self._summaries, tenant, tokens=tokens, record=record
+        )
 
 
 class FittingModel:
@@ -79,9 +97,11 @@ class FittingModel:
         tenant: str,
         *,
         tokens: int | None,
+        record: Record,
     ) -> None:
         self._inner = inner
         self._tenant = tenant
+        self._record = record
         self._tokens = tokens
         self._settings = settings
         self._larger = larger
@@ -145,6 +165,7 @@ class FittingModel:
                 else:
                     change = await self._change(request, tokens, room, limit)
                 add(used, change.used)
+                self._record(names.CONTEXT_CHANGE, change.note)
                 async with aclosing(model.chat(change.request)) as events:  # type: ignore[type-var]
                     async for event in events:
                         begun = begun or isinstance(event, Delta)
