@@ -72,7 +72,6 @@ class OllamaCall(Struct, kw_only=True):
     """A body, read."""
 
     request: ChatRequest | TextRequest
-    stream: bool
     loading: JSON
     """`keep_alive` and what of `options` says how the model is loaded: for a model on an Ollama server."""
     empty: bool = False
@@ -82,19 +81,19 @@ class OllamaCall(Struct, kw_only=True):
 def decode_chat_request(body: bytes) -> OllamaCall:
     """Read the body of `POST /api/chat`. Raises `InvalidParameter` with the place of the mistake in `param`."""
     raw = decode_object(body)
-    shared, stream, loading = _take_shared(raw)
+    shared, loading = _take_shared(raw)
     messages = _messages(take(raw, "messages", list[_Message], []))
     request = ChatRequest(
         messages=messages, tools=take(raw, "tools", list[Tool], []), guru=take(raw, "guru", Grounding), **shared
     )
     request.extra |= _take_extra(raw)
-    return OllamaCall(request=request, stream=stream, loading=loading, empty=not messages)
+    return OllamaCall(request=request, loading=loading, empty=not messages)
 
 
 def decode_generate_request(body: bytes) -> OllamaCall:
     """Read the body of `POST /api/generate`: a chat with one question, or, with `raw` or `suffix`, bare text."""
     raw = decode_object(body)
-    shared, stream, loading = _take_shared(raw)
+    shared, loading = _take_shared(raw)
     prompt, suffix = take(raw, "prompt", str, ""), take(raw, "suffix", str)
     system, bare = take(raw, "system", str), take(raw, "raw", bool, False)
     images = take(raw, "images", list[str], [])
@@ -116,7 +115,7 @@ def decode_generate_request(body: bytes) -> OllamaCall:
         messages.append(Message("user", _content(prompt, images, "images")))
         request = ChatRequest(messages=messages, guru=take(raw, "guru", Grounding), **shared)
     request.extra |= _take_extra(raw)
-    return OllamaCall(request=request, stream=stream, loading=loading, empty=not (prompt or images))
+    return OllamaCall(request=request, loading=loading, empty=not (prompt or images))
 
 
 def decode_embed_request(body: bytes, *, legacy: bool = False) -> tuple[EmbeddingRequest, JSON]:
@@ -145,11 +144,11 @@ def plain_name(name: str) -> str:
 # --------------------------------------------------------------------------- what all have
 
 
-def _take_shared(raw: JSON) -> tuple[JSON, bool, JSON]:
-    """The fields that chat and generate share, whether to stream (it is the default), and how to load the model."""
+def _take_shared(raw: JSON) -> tuple[JSON, JSON]:
+    """The fields that chat and generate share, and how to load the model."""
     loading, options = _take_loading(raw)
     shared: JSON = {"model": plain_name(require(raw, "model", NonEmpty)), "extra": {}}
-    stream = shared["stream"] = take(raw, "stream", bool, True)
+    shared["stream"] = take(raw, "stream", bool, True)
     for name, field in SAMPLING_OPTIONS.items():
         if (value := options.pop(name, None)) is not None:
             shared[field] = convert(value, SAMPLING[field], f"options.{name}")
@@ -166,7 +165,7 @@ def _take_shared(raw: JSON) -> tuple[JSON, bool, JSON]:
     if not shared["logprobs"]:
         shared["top_logprobs"] = None
     shared["extra"] |= rest(options)
-    return shared | _take_thinking(raw) | _take_format(raw), stream, loading
+    return shared | _take_thinking(raw) | _take_format(raw), loading
 
 
 def _take_loading(raw: JSON) -> tuple[JSON, JSON]:
