@@ -56,6 +56,18 @@ async def test_a_placeholder_is_taken_on_this_machine_and_a_wrong_key_never(plac
         place.call("none")
 
 
+async def test_where_there_have_been_keys_one_that_was_taken_away_is_no_placeholder(place):
+    long, short = "a-key-of-our-own-0123456789", "tiny"
+    assert place.call(long, trusted_local=True).owner  # a fresh machine: nobody has a key yet
+    place.directory.configure(Settings(keys={"a": KeySettings(key=long), "b": KeySettings(key=short)}))
+    assert place.call(long, trusted_local=True).key
+    place.directory.configure(Settings())
+    for taken in (long, short, "another-key-0123456789"):
+        with pytest.raises(Unauthorized, match="not known"):
+            place.call(taken, trusted_local=True)
+    assert place.call("none", trusted_local=True).owner
+
+
 async def test_a_key_is_a_key_also_where_none_is_needed(place):
     key, secret = await make(place)
     assert place.call(secret, trusted_local=True).key == key.id

@@ -32,6 +32,8 @@ POLL = 0.5
 WRITE_USES = 10.0
 """Seconds between two times that the database is told when keys were used."""
 MAX_TAGS = 16
+PLACEHOLDER = 16
+"""Characters from which on something sent as a key is meant as one, where there have been keys."""
 HINT = "Send one as `Authorization: Bearer sk-guru-…`; an administrator makes them with `guru keys create NAME`."
 Headers = Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]
 Limited = tuple[Literal["key", "team", "user"], str, str, str, LimitSettings | None, BudgetSettings | None]
@@ -60,6 +62,8 @@ class Directory:
         self._poller: asyncio.Task[None] | None = None
         self.on_change: list[Callable[[], None]] = []
         """Called after every change, such as by the limiter, which takes `limited` anew."""
+        self._seen: set[bytes] = set()
+        """Hashes of every key that this process has known: one that was taken away is no placeholder."""
         self._configured_keys: list[Key] = []
         self._configured_teams: list[Team] = []
         self.configure(settings)
@@ -100,6 +104,7 @@ class Directory:
     def _arrange(self) -> None:
         self.there = there = self.registry(self._loaded)
         self._keys, self._by_hash, self._teams, self._users = there.by_id, there.by_hash, there.by_team, there.by_user
+        self._seen.update(self._by_hash)
         for changed in self.on_change:
             changed()
 
@@ -131,8 +136,8 @@ class Directory:
     def authenticate(self, headers: Headers, route: str, trace_id: str, *, trusted_local: bool) -> Caller:
         """Who sent a request to the door `route`. Synchronous, in memory, one look-up.
 
-        `trusted_local`: a request without a key is the local owner, and so is one with a key that is none of ours,
-        because clients of OpenAI's API insist on sending something. Raises `Unauthorized` and `Forbidden`.
+        `trusted_local`: a request without a key is the local owner, and so is one with a placeholder, because clients
+        of OpenAI's API insist on sending something. Raises `Unauthorized` and `Forbidden`.
         """
         sent = Credentials(headers)
         if sent.owner is not None:
@@ -144,13 +149,19 @@ class Directory:
             key = self._by_hash.get(hashed)
             if key is not None:
                 return self._caller(key, hashed, sent, route, trace_id)
-            if not trusted_local or sent.token.startswith(PREFIX):
+            if not trusted_local or not self._is_placeholder(sent.token, hashed):
                 raise Unauthorized("This API key is not known here.", hint=HINT)
         if trusted_local:
             return local_owner(route, trace_id, sent.tags)
         if sent.cookie is not None and (key := self._of_session(sent.cookie)) is not None:
             return self._caller(key, key.hash, sent, route, trace_id)
         raise Unauthorized("This server needs an API key.", hint=HINT)
+
+    def _is_placeholder(self, token: str, hashed: bytes) -> bool:
+        """Whether something that is no key of ours was not meant as one either. Anything else, before the first key."""
+        if token.startswith(PREFIX) or hashed in self._seen:
+            return False
+        return not self._seen or len(token) < PLACEHOLDER
 
     def _caller(self, key: Key, hashed: bytes, sent: Credentials, route: str, trace_id: str) -> Caller:
         now = self._now()
