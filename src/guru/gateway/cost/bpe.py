@@ -10,9 +10,9 @@ import heapq
 import lzma
 import re
 import unicodedata
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from functools import cache
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ FOLDER: Final = Path(__file__).with_name("data")
 SIZES: Final = {"o200k": 199_998, "cl100k": 100_256}
 LAST: Final = 0xE01EF
 """The last character that is a letter, mark or number."""
+NOTHING: Final = range(0x40000, 0xE0000)
+"""Planes of Unicode in which no character is."""
 ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
 REMEMBERED: Final = 8192
 """Merged pieces whose count is kept at hand."""
@@ -141,7 +143,9 @@ def members(wanted: str, last: int) -> str:
 def categories(last: int) -> dict[str, list[tuple[int, int]]]:
     """Where the characters of each general category are, up to `last`."""
     found: dict[str, list[tuple[int, int]]] = {}
-    for category, group in groupby(range(last + 1), lambda code: unicodedata.category(chr(code))):
-        codes = list(group)
-        found.setdefault(category, []).append((codes[0], codes[-1]))
+    codes = chain(range(min(last + 1, NOTHING.start)), range(NOTHING.stop, last + 1))
+    for category, group in groupby(codes, lambda code: unicodedata.category(chr(code))):
+        first = next(group)
+        last_one = deque(group, maxlen=1)  # not all of them: half a million numbers are 20 MB
+        found.setdefault(category, []).append((first, last_one[0] if last_one else first))
     return found
