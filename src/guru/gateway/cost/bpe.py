@@ -10,9 +10,9 @@ import heapq
 import lzma
 import re
 import unicodedata
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from functools import cache
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -143,9 +143,13 @@ def members(wanted: str, last: int) -> str:
 def categories(last: int) -> dict[str, list[tuple[int, int]]]:
     """Where the characters of each general category are, up to `last`."""
     found: dict[str, list[tuple[int, int]]] = {}
-    codes = chain(range(min(last + 1, NOTHING.start)), range(NOTHING.stop, last + 1))
-    for category, group in groupby(codes, lambda code: unicodedata.category(chr(code))):
-        first = next(group)
-        last_one = deque(group, maxlen=1)  # not all of them: half a million numbers are 20 MB
-        found.setdefault(category, []).append((first, last_one[0] if last_one else first))
+    before, first, end = "", 0, -1
+    for code in chain(range(min(last + 1, NOTHING.start)), range(NOTHING.stop, last + 1)):
+        category = unicodedata.category(chr(code))
+        if category != before:
+            if before:
+                found.setdefault(before, []).append((first, end))
+            before, first = category, code
+        end = code
+    found.setdefault(before, []).append((first, end))
     return found
