@@ -27,6 +27,8 @@ from guru.server.app import create_app
 from guru.server.protocol import Protocol
 from guru.store.database import Database
 
+GIVE_WAY = 0.001
+"""Seconds after which a thread at work, such as the one that writes rows, lets the event loop go on; Python waits for 5 ms."""
 GRACE = 10
 """Seconds that answers under way may take when the server stops."""
 
@@ -53,6 +55,7 @@ def serve(
         def started() -> None:
             calm_collector()
             spare_generators()
+            sys.setswitchinterval(GIVE_WAY)
             write_atomically(home / "server.json", json.dumps({"pid": os.getpid(), "url": url, "secret": owner_secret}))
             if on_ready is not None:
                 on_ready(url)
