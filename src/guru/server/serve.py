@@ -28,7 +28,7 @@ from guru.server.protocol import Protocol
 from guru.store.database import Database
 
 GIVE_WAY = 0.001
-"""Seconds after which a thread at work, such as the one that writes rows, lets the event loop go on; Python says 5 ms."""
+"""Seconds after which a thread at work, such as the writer of rows, lets the event loop go on; Python says 5 ms."""
 GRACE = 10
 """Seconds that answers under way may take when the server stops."""
 
