@@ -32,8 +32,6 @@ POLL = 0.5
 WRITE_USES = 10.0
 """Seconds between two times that the database is told when keys were used."""
 MAX_TAGS = 16
-PLACEHOLDER = 16
-"""Characters from which on something sent as a key is meant as one, where there have been keys."""
 HINT = "Send one as `Authorization: Bearer sk-guru-…`; an administrator makes them with `guru keys create NAME`."
 Headers = Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]
 Limited = tuple[Literal["key", "team", "user"], str, str, str, LimitSettings | None, BudgetSettings | None]
@@ -158,10 +156,8 @@ class Directory:
         raise Unauthorized("This server needs an API key.", hint=HINT)
 
     def _is_placeholder(self, token: str, hashed: bytes) -> bool:
-        """Whether something that is no key of ours was not meant as one either. Anything else, before the first key."""
-        if token.startswith(PREFIX) or hashed in self._seen:
-            return False
-        return not self._seen or len(token) < PLACEHOLDER
+        """Whether something that is no key of ours was never one either."""
+        return not token.startswith(PREFIX) and hashed not in self._seen
 
     def _caller(self, key: Key, hashed: bytes, sent: Credentials, route: str, trace_id: str) -> Caller:
         now = self._now()
