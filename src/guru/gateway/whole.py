@@ -27,7 +27,12 @@ def answer(model: ChatModel, request: Request) -> Awaitable[list[Event]]:
     at_once = whole_of(model)
     if at_once is not None:
         return at_once(request)
-    return collect(model.complete(request) if isinstance(request, TextRequest) else model.chat(request))
+    return collect(stream_of(model, request))
+
+
+def stream_of(model: ChatModel, request: Request) -> AsyncIterator[Event]:
+    """The answer as a stream: of a chat or of a prompt."""
+    return model.complete(request) if isinstance(request, TextRequest) else model.chat(request)
 
 
 async def collect(events: AsyncIterator[Event]) -> list[Event]:

@@ -18,7 +18,7 @@ from guru.gateway.cache.semantic import SemanticIndex, size_of
 from guru.gateway.cache.shared import SharedStore
 from guru.gateway.cache.stored import keep, replay
 from guru.gateway.identity import Caller
-from guru.gateway.whole import answer
+from guru.gateway.whole import answer, stream_of
 from guru.tasks import EmbeddingModel, EmbeddingRequest, Embeddings
 from guru.types import ChatModel, ChatRequest, Embedder, Event, TextRequest, Usage
 
@@ -199,8 +199,7 @@ class CachedModel:
             return
         noted: list[Event] = []
         note = noted.append
-        events = self._inner.chat(request) if isinstance(request, ChatRequest) else self._inner.complete(request)
-        async with aclosing(events) as source:  # type: ignore[type-var]
+        async with aclosing(stream_of(self._inner, request)) as source:  # type: ignore[type-var]
             async for event in source:
                 note(event)
                 yield event

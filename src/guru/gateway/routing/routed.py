@@ -12,8 +12,8 @@ from guru.gateway.routing.attempt import Attempt
 from guru.gateway.routing.journey import Ask, Journey, Wrap
 from guru.gateway.routing.plan import Asked, Group
 from guru.gateway.routing.resume import Sent
-from guru.gateway.whole import collect
-from guru.types import ChatModel, ChatRequest, Event, Started, TextRequest
+from guru.gateway.whole import collect, stream_of
+from guru.types import ChatRequest, Event, Started, TextRequest
 
 if TYPE_CHECKING:
     from guru.gateway.routing.router import Router
@@ -123,10 +123,6 @@ class RoutedModel:
         if not self._group.settings.degrade or self._router.stale is None:
             return None
         return self._router.stale(request, self._caller)
-
-
-def stream_of(model: ChatModel, request: ChatRequest | TextRequest) -> AsyncIterator[Event]:
-    return model.complete(request) if isinstance(request, TextRequest) else model.chat(request)
 
 
 async def resuming(journey: Journey, attempt: Attempt, events: list[Event]) -> AsyncGenerator[Event]:
