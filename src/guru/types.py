@@ -8,6 +8,7 @@ a non-streaming answer is the same stream, collected.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import UNSET, Struct, UnsetType
@@ -309,6 +310,15 @@ class Delta(Struct, tag="delta", omit_defaults=True, kw_only=True):
     """Members of the answer that have no place here, such as `annotations`: a door of the same format repeats them."""
     tool_calls: list[ToolCallDelta] = []
     logprobs: list[TokenLogprob] | None = None
+
+
+_beyond_text = attrgetter("reasoning", "thinking_block", "refusal", "extra", "tool_calls", "logprobs")
+_NOTHING: tuple[object, ...] = ("", None, "", {}, [], None)
+
+
+def is_text_alone(event: Delta) -> bool:
+    """Whether a piece says nothing but its text."""
+    return bool(_beyond_text(event) == _NOTHING)
 
 
 class Cited(Struct, tag="cited"):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import Final, cast
 
 import msgspec
 from msgspec import Struct
 
-from guru.types import CacheStatus, Completed, Delta, Event, Finished, Started
+from guru.types import CacheStatus, Completed, Delta, Event, Finished, Started, is_text_alone
 
 KEPT: Final = frozenset({"stop", "length", "tool_calls"})
 """Reasons to end that are worth keeping. A filter's refusal may be another's answer, and so may the model's own."""
@@ -28,8 +27,6 @@ class Stored(Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Stored).decode
-_others = attrgetter("reasoning", "thinking_block", "refusal", "extra", "tool_calls", "logprobs")
-NO_OTHERS: Final[tuple[object, ...]] = ("", None, "", {}, [], None)
 
 
 class Kept(Struct):
@@ -102,7 +99,7 @@ def join(kept: list[Delta | Finished | Completed], texts: list[str], index: int)
 
 
 def is_text(event: Delta) -> bool:
-    return event.text != "" and _others(event) == NO_OTHERS
+    return event.text != "" and is_text_alone(event)
 
 
 def replay(answer: bytes, status: CacheStatus) -> list[Event]:

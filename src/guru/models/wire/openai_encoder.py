@@ -27,6 +27,7 @@ from guru.types import (
     ToolCallDelta,
     Unsupported,
     Usage,
+    is_text_alone,
 )
 
 encode = msgspec.json.Encoder().encode
@@ -34,9 +35,6 @@ encode = msgspec.json.Encoder().encode
 NOT_WORTH_A_CHUNK: Final = frozenset({"upstream"})
 """Members that alone need no chunk of their own at the end of a stream."""
 ORDINARY: Final = [Started, Delta, Finished, Completed]
-_others = attrgetter("index", "extra", "tool_calls", "logprobs", "reasoning", "refusal", "thinking_block")
-NO_OTHERS: Final[tuple[Any, ...]] = (0, {}, [], None, "", "", None)
-"""Of a piece that is text alone, of the only choice."""
 _end = attrgetter("index", "native", "stop_sequence")
 ORDINARY_END: Final = (0, None, None)
 _done = attrgetter("outcome", "confidence")
@@ -76,7 +74,7 @@ class ChatEncoder:
 
     def data(self, event: Event) -> bytes:
         """The server-sent event for one event; nothing where OpenAI's stream has nothing to say."""
-        if type(event) is Delta and event.text and event.index == 0 and 0 in self._begun and _is_text(event):
+        if type(event) is Delta and event.text and event.index == 0 and 0 in self._begun and is_text_alone(event):
             # Nearly all events are a few letters of the first choice: all but those is always the same.
             if not self._before:
                 self._make_frame()
@@ -156,7 +154,13 @@ class ChatEncoder:
         if list(map(type, events)) != ORDINARY or self._request.guru is not None:
             return encode(self.collect(events))
         _, piece, end, done = cast(tuple[Started, Delta, Finished, Completed], events)
-        if not _is_text(piece) or _end(end) != ORDINARY_END or _done(done) != ORDINARY_DONE or "guru" in done.extra:
+        if (
+            piece.index
+            or not is_text_alone(piece)
+            or _end(end) != ORDINARY_END
+            or _done(done) != ORDINARY_DONE
+            or "guru" in done.extra
+        ):
             return encode(self.collect(events))
         # Nearly all answers that come in one piece are one text: only that, the reason and the numbers differ.
         more, counts = b"", None
@@ -307,10 +311,6 @@ def _with_end(choice: JSON, end: Finished) -> JSON:
     if end.stop_sequence is not None:
         choice["stop_sequence"] = end.stop_sequence
     return choice
-
-
-def _is_text(event: Delta) -> bool:
-    return _others(event) == NO_OTHERS
 
 
 def _choice(index: int, delta: JSON, reason: str | None = None, logprobs: JSON | None = None) -> JSON:
