@@ -33,7 +33,7 @@ def main(folder: Path) -> int:
         lengths = bytes(map(len, tokens))
         target = FOLDER / f"{name}.tokens"
         target.write_bytes(lzma.compress(lengths + b"".join(tokens), preset=9 | lzma.PRESET_EXTREME))
-        assert Encoding.load(name).ranks == {token: rank for rank, token in ranked}
+        assert list(Encoding.load(name).ranks) == tokens
         print(f"{target}: {len(tokens):,} tokens, {target.stat().st_size:,} bytes", file=sys.stderr)
     return 0
 

@@ -1,7 +1,7 @@
 """OpenAI's tokenizers, for counting: the same number that tiktoken finds, without a dependency.
 
-A text is cut into pieces by a regular expression; most pieces are a token as they stand, which one dictionary look-up
-tells. The others are merged from bytes, the pair of the lowest rank first (https://github.com/openai/tiktoken).
+A text is cut into pieces by a regular expression; most pieces are a token as they stand, which one look-up tells. The
+others are merged from bytes, the pair of the lowest rank first (https://github.com/openai/tiktoken).
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections import OrderedDict
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+
+from guru.gateway.cost.vocabulary import Vocabulary
 
 FOLDER: Final = Path(__file__).with_name("data")
 SIZES: Final = {"o200k": 199_998, "cl100k": 100_256}
@@ -27,10 +29,14 @@ REMEMBERED: Final = 8192
 """Merged pieces whose count is kept at hand."""
 
 
-class Encoding:
-    """One vocabulary. Loading takes 0.2 s and 25 MB."""
+class Ranks(Protocol):
+    def get(self, piece: bytes, /) -> int | None: ...
 
-    def __init__(self, name: str, ranks: dict[bytes, int]) -> None:
+
+class Encoding:
+    """One vocabulary. Loading takes 0.3 s; it then lies in 4 MB."""
+
+    def __init__(self, name: str, ranks: Vocabulary) -> None:
         self.name = name
         self.ranks = ranks
         """Every token, with its number; a lower one is merged earlier."""
@@ -41,12 +47,7 @@ class Encoding:
         """Read `data/NAME.tokens`: the lengths of all tokens, a byte each, then the tokens. Blocks."""
         content = lzma.decompress((FOLDER / f"{name}.tokens").read_bytes())
         size = SIZES[name]
-        ranks: dict[bytes, int] = {}
-        start = size
-        for rank, length in enumerate(content[:size]):
-            ranks[content[start : start + length]] = rank
-            start += length
-        return cls(name, ranks)
+        return cls(name, Vocabulary(content[size:], content[:size]))
 
     def count(self, text: str) -> int:
         """The number of tokens of `text`; what looks like a special token counts as ordinary text."""
@@ -69,7 +70,7 @@ class Encoding:
         return count
 
 
-def merge(piece: bytes, ranks: dict[bytes, int]) -> int:
+def merge(piece: bytes, ranks: Ranks) -> int:
     """How many tokens a piece becomes, in n log n steps."""
     size = len(piece)
     after = list(range(1, size + 1))  # where the part that begins here ends
