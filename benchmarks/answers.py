@@ -37,9 +37,11 @@ from guru.config import load_settings
 from guru.gateway.identity import Caller
 from guru.knowledge.answer import evidence as evidence_module
 from guru.knowledge.answer.confidence import confidence, confidence_features
-from guru.knowledge.answer.evidence import Evidence, gather, weights
+from guru.knowledge.answer.evidence import Evidence, fitted, gather
 from guru.knowledge.answer.features import Passage, passages_of
 from guru.knowledge.answer.markers import strip_markers
+from guru.knowledge.answer.reading import read_passages
+from guru.knowledge.base import DEFAULT_K
 from guru.server.app import open_services
 from guru.server.services import Services
 from guru.store.ids import new_id
@@ -56,6 +58,7 @@ CONFIDENCE_FEATURES = [
     "missing_count", "negation_differs", "wrong_kind", "coverage", "covered_anywhere",
     "score", "log_probability", "distance",
 ]  # fmt: skip
+READER_FEATURES = ["reader_quoted_here", "reader_best_here", "reader_best_relevance", "reader_span"]
 FIT_QUESTIONS = 3000
 
 
@@ -81,6 +84,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--all-documents", action="store_true", help="measure on the documents of the fit too")
     parser.add_argument("--no-write", action="store_true", help="print only")
+    parser.add_argument("--without-reader", action="store_true", help="with what search tells of passages alone")
     parser.add_argument("--fit", action="store_true", help="fit the weights instead of measuring")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -93,6 +97,7 @@ def main() -> None:
 async def run(arguments: argparse.Namespace) -> None:
     questions = [json.loads(line) for line in (arguments.data / "questions.jsonl").open(encoding="utf-8")]
     settings = load_settings(home=arguments.home)
+    settings.knowledge.reader = not arguments.without_reader
     async with open_services(arguments.home, settings) as services:
         await ingest(services, COLLECTION, [arguments.data / "docs"])
         if arguments.fit:
@@ -192,8 +197,12 @@ async def passages_for(services: Services, question: dict[str, Any], *, exclude:
     """What an answer may draw on; with `exclude` as if the question's document were not there."""
     count = services.settings.knowledge.passages
     # The filter language has no "not": more is retrieved, and what comes from the document is left out.
-    found = await services.knowledge.retrieve(TENANT, COLLECTION, question["question"], k=100 if exclude else count)
+    found = await services.knowledge.retrieve(TENANT, COLLECTION, question["question"], k=100 if exclude else None)
     passages = [p for p in passages_of(found) if not (exclude and p.hit.document.endswith(question["document"]))]
+    if services.settings.knowledge.reader:
+        reader = services.models.reader()
+        assert reader is not None
+        passages = await read_passages(reader, question["question"], passages[:DEFAULT_K])
     return passages[:count]
 
 
@@ -350,7 +359,7 @@ def svg(rows: list[dict[str, float]]) -> str:
 
 async def fit(services: Services, questions: list[dict[str, Any]], draw: random.Random) -> None:
     """Fit which sentence answers, then whether anything does, on half of the documents; report on both halves."""
-    fitted = fitted_documents(questions)
+    learned = fitted_documents(questions)
     questions = draw.sample(questions, min(FIT_QUESTIONS, len(questions)))
     asked: list[tuple[dict[str, Any], str, list[Passage]]] = []
     for number, question in enumerate(progress(questions, "questions")):
@@ -361,12 +370,13 @@ async def fit(services: Services, questions: list[dict[str, Any]], draw: random.
     tables = [
         sentence_table(gather(question["question"], passages), question)
         for question, kind, passages in progress(asked, "sentences")
-        if kind == "answerable" and question["document"] in fitted
+        if kind == "answerable" and question["document"] in learned
     ]
     names = sorted(tables[0][0][0])
     coefficients = fit_softmax([(matrix(rows, names), labels) for rows, labels in tables if labels.any()])
-    save(sentence=(names, coefficients, 0.0))
-    fit_confidence(asked, fitted)
+    which = "reader" if services.settings.knowledge.reader else "search"
+    save(which, sentence=(names, coefficients, 0.0))
+    fit_confidence(asked, learned, which)
 
 
 def sentence_table(found: Evidence, question: dict[str, Any]) -> tuple[list[dict[str, float]], Any]:
@@ -383,17 +393,17 @@ def sentence_table(found: Evidence, question: dict[str, Any]) -> tuple[list[dict
     return rows, np.array(labels, float)
 
 
-def fit_confidence(asked: list[tuple[dict[str, Any], str, list[Passage]]], fitted: set[str]) -> None:
+def fit_confidence(asked: list[tuple[dict[str, Any], str, list[Passage]]], learned: set[str], which: str) -> None:
     rows = [
         confidence_features(gather(question["question"], passages))
         for question, _, passages in progress(asked, "confidence")
     ]
-    names = CONFIDENCE_FEATURES
+    names = CONFIDENCE_FEATURES + (READER_FEATURES if which == "reader" else [])
     values = matrix(rows, names)
-    train = np.array([question["document"] in fitted for question, _, _ in asked])
+    train = np.array([question["document"] in learned for question, _, _ in asked])
     kinds = np.array([kind for _, kind, _ in asked])
     coefficients, bias = fit_logistic(values[train], kinds[train] == "answerable")
-    save(confidence=(names, coefficients, bias))
+    save(which, confidence=(names, coefficients, bias))
     sure = 1 / (1 + np.exp(-(values @ coefficients + bias)))
     for name, part in (("fitted", train), ("other", ~train)):
         yes = sure[part & (kinds == "answerable")]
@@ -443,15 +453,18 @@ def fit_logistic(values: Any, labels: Any, penalty: float = 5.0) -> tuple[Any, f
     return coefficients, float(weight[-1] - coefficients @ centre)
 
 
-def save(**models: tuple[list[str], Any, float]) -> None:
-    """Write the fitted models, and use them from here on."""
+def save(which: str, **models: tuple[list[str], Any, float]) -> None:
+    """Write the fitted models, for passages that were read or not, and use them from here on."""
     stored = json.loads(WEIGHTS.read_text("utf-8"))
     for model, (names, coefficients, bias) in models.items():
         pairs = zip(names, coefficients, strict=True)
-        stored[model] = {"weights": {name: round(float(value), 5) for name, value in pairs}, "bias": round(bias, 5)}
+        stored[which][model] = {
+            "weights": {name: round(float(value), 5) for name, value in pairs},
+            "bias": round(bias, 5),
+        }
     stored["fitted_by"] = "benchmarks/answers.py --fit"
     WEIGHTS.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    weights.cache_clear()
+    fitted.cache_clear()
 
 
 if __name__ == "__main__":

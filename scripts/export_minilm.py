@@ -87,13 +87,17 @@ class Graph:
         return names[0]
 
 
-def add_embeddings(graph: Graph, weights: Weights) -> str:
-    """Word (int8, one scale per word) + position + type 0, then layer norm. Returns (batch, tokens, hidden)."""
+def add_embeddings(graph: Graph, weights: Weights, *, types: bool = False) -> str:
+    """Word (int8, one scale per word) + position + type, then layer norm. Returns (batch, tokens, hidden).
+
+    With `types` the graph takes `token_type_ids` too; without, every token is of type 0.
+    """
     words = weights["embeddings.word_embeddings.weight"]
     scales = np.maximum(np.abs(words).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)
     graph.constant("word_table", np.rint(words / scales).astype(np.int8))
     graph.constant("word_scales", scales)
-    positions = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
+    kinds = weights["embeddings.token_type_embeddings.weight"]
+    positions = weights["embeddings.position_embeddings.weight"] + (0 if types else kinds[0])
     graph.constant("position_table", positions)
     for name, values in {"zero": [0], "one": [1], "two": [2]}.items():
         graph.constant(name, np.array(values, np.int64))
@@ -104,7 +108,10 @@ def add_embeddings(graph: Graph, weights: Weights) -> str:
     graph.add("Shape", ["input_ids"], "shape")
     graph.add("Slice", ["shape", "one", "two"], "length")
     graph.add("Slice", ["position_table", "zero", "length", "zero"], "position")
-    graph.add("Add", ["word", "position"], "embedded")
+    placed = graph.add("Add", ["word", "position"], "placed" if types else "embedded")
+    if types:
+        graph.add("Gather", [graph.constant("type_table", kinds), "token_type_ids"], "type")
+        graph.add("Add", [placed, "type"], "embedded")
     norm = "embeddings.LayerNorm"
     inputs = ["embedded", graph.constant(f"{norm}.weight", weights[f"{norm}.weight"])]
     inputs.append(graph.constant(f"{norm}.bias", weights[f"{norm}.bias"]))
@@ -171,8 +178,8 @@ def build(weights: Weights):
     return helper.make_model(body, opset_imports=opsets, ir_version=8, producer_name="guru")
 
 
-def quantize(model, path: Path) -> None:
-    """Write `model` with int8 matrices, one scale per output column."""
+def quantize(model, path: Path, keep: tuple[str, ...] = ()) -> None:
+    """Write `model` with int8 matrices, one scale per output column; the nodes named in `keep` stay fp32."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -182,7 +189,7 @@ def quantize(model, path: Path) -> None:
         onnx.save(model, whole)
         quantize_dynamic(
             whole, path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8,
-            extra_options=options,
+            nodes_to_exclude=list(keep), extra_options=options,
         )  # fmt: skip
 
 

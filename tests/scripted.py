@@ -104,6 +104,9 @@ class TestModels:
             return self.words
         raise ModelNotFound(f"There is no model {name!r}.", param="model")
 
+    def reader(self):
+        return None
+
     def embedding_model(self, name):
         return LocalEmbedding(self.embedder(name))
 

@@ -263,6 +263,14 @@ class Hit(Struct, kw_only=True):
     """The score of every stage: dense, sparse, sentence, fused ..."""
 
 
+class CitedAnswer(Struct, frozen=True):
+    """The words of a quote that answer the question, as a reader sees it: `[start, end)` of the document."""
+
+    start: int
+    end: int
+    text: str
+
+
 class Citation(Struct, kw_only=True):
     """A quote found verbatim at `[start, end)` in the stored text of `document`."""
 
@@ -276,6 +284,7 @@ class Citation(Struct, kw_only=True):
     score: float
     document_id: str = ""
     collection: str = ""
+    answer: CitedAnswer | None = None
 
 
 CacheStatus = Literal["miss", "exact", "semantic", "stale", "off"]
@@ -413,6 +422,36 @@ class Embedder(Protocol):
         ...
 
 
+class AnswerSpan(Struct):
+    """`[start, end)` of a passage, in characters, may be the answer."""
+
+    start: int
+    end: int
+    chance: float
+    """0 to 1, if the passage has the answer at all."""
+
+
+class Reading(Struct, kw_only=True):
+    """What a passage says to a question."""
+
+    relevance: float
+    """0 to 1: how well it fits the question beside other passages."""
+    here: float
+    """0 to 1: whether it answers the question."""
+    spans: list[AnswerSpan]
+    """The likeliest answers, the best first; empty only for a passage without a word."""
+
+
+class Reader(Protocol):
+    """A model that reads a question and a passage together."""
+
+    name: str
+
+    async def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
+        """One reading for each passage, in their order."""
+        ...
+
+
 class Models(Protocol):
     """The models that this server can reach, by name or alias."""
 
@@ -422,4 +461,8 @@ class Models(Protocol):
 
     def embedder(self, name: str) -> Embedder:
         """A model that embeds on this machine. Raises `ModelNotFound` and `InvalidParameter`."""
+        ...
+
+    def reader(self) -> Reader | None:
+        """The model that reads questions and passages together, where there is one."""
         ...

@@ -102,7 +102,12 @@ def print_citations(console: Console, citations: list[JSON]) -> None:
     """The sources below an answer: number, document, page and quote."""
     for citation in citations:
         console.print(Text.assemble((f"[{citation['n']}] ", "bold cyan"), (place(citation), "bold")), soft_wrap=True)
-        print_indented(console, f"“{one_line(citation['quote'], 600)}”", "italic")
+        print_indented(console, f"“{one_line(citation['quote'], 600)}”", "italic", answer_words(citation))
+
+
+def answer_words(citation: JSON) -> str:
+    """The words of the quote that answer, on one line as the quote is; empty where no reader has said."""
+    return one_line(citation["answer"]["text"]) if citation.get("answer") else ""
 
 
 def print_unsupported(console: Console, answer: str, spans: list[JSON]) -> None:

@@ -51,12 +51,20 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def print_indented(screen: Console, text: str, style: str = "") -> None:
-    """Print `text`, wrapped and indented."""
+def print_indented(screen: Console, text: str, style: str = "", bold: str = "") -> None:
+    """Print `text`, wrapped and indented; its words `bold` stand out, where the screen can do that."""
     from rich.text import Text
 
+    first = text.find(bold) if bold else -1
+    place = 0
     for line in textwrap.wrap(text, max(20, screen.width - 5), break_long_words=False):
-        screen.print(Text(f"    {line}", style=style), soft_wrap=True)
+        shown = Text(f"    {line}", style=style)
+        place = text.find(line, place)  # wrapping takes only the spaces between lines away
+        if first >= 0:
+            start, end = (min(max(at - place, 0), len(line)) for at in (first, first + len(bold)))
+            shown.stylize("bold", start + 4, end + 4)
+        screen.print(shown, soft_wrap=True)
+        place += len(line)
 
 
 def print_table(screen: Console, table: Table) -> None:

@@ -71,6 +71,9 @@ class KnowledgeSettings(Section):
     """How many passages an answer may draw on."""
     threshold: Share = 0.24
     """Confidence under which the answer is "not in the documents"; benchmarks/answers.md shows the curve."""
+    reader: bool = True
+    """Whether a small model reads the passages that were found: it orders them, finds the words that answer, and tells
+    what is not there."""
     max_file_mb: Positive = 200
     """A bigger file is refused, by name."""
     parse_timeout_seconds: Seconds = 120.0

@@ -19,7 +19,7 @@ class Entry(Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: str = ""
     """Without `local/`."""
-    kind: Literal["chat", "embedding"]
+    kind: Literal["chat", "embedding", "rerank"]
     source: str
     """`builtin`, `wheel:PACKAGE==VERSION` or `hub:OWNER/REPOSITORY`."""
     file: str

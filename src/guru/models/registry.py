@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from guru.models.http import HttpClient
     from guru.models.local.chat import LocalChatModel
     from guru.models.local.embedder import MiniLMEmbedder
+    from guru.models.local.reader import MiniLMReader
     from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
     from guru.types import ChatModel
 
 DEFAULT_ALIASES: Final = {
     "default": "local/smollm2-135m",
     "embedding": "local/all-minilm-l6-v2",
-    "rerank": "local/all-minilm-l6-v2",
+    "rerank": "local/guru-reader",
     "moderation": "local/moderation",
 }
+READER: Final = "local/guru-reader"
 LOCAL_MODERATION: Final = "local/moderation"
 """Not of the catalogue: it has no file of its own, only sentences that the embedding model reads."""
 
@@ -60,6 +62,7 @@ class ModelRegistry:
         self.remote = RemoteModels(self.settings.providers, http)
         self._chat: dict[str, LocalChatModel] = {}
         self._embedder: MiniLMEmbedder | None = None
+        self._reader: MiniLMReader | None = None
         self._moderator: Moderator | None = None
 
     def resolve(self, name: str) -> str:
@@ -99,9 +102,20 @@ class ModelRegistry:
         if (full := self._remote(name)) is not None:
             model: Reranker = self.remote.model("reranker", full)
             return model
+        if self.aliases.get(name, name) == READER:
+            from guru.models.local.reader_reranker import ReaderReranker
+
+            return ReaderReranker(self.reader())
         from guru.models.local.reranker import LocalReranker
 
         return LocalReranker(self.embedder(name))
+
+    def reader(self) -> MiniLMReader:
+        if self._reader is None:
+            from guru.models.local.reader import MiniLMReader
+
+            self._reader = MiniLMReader(threads=self.settings.local.embed_threads)
+        return self._reader
 
     def moderator(self, name: str) -> Moderator:
         if self.aliases.get(name, name) != LOCAL_MODERATION:
@@ -181,8 +195,9 @@ class ModelRegistry:
         """Unload everything."""
         models, self._chat = list(self._chat.values()), {}
         await asyncio.gather(*(model.aclose() for model in models))
-        if self._embedder is not None:
-            self._embedder.close()
+        for small in (self._embedder, self._reader):
+            if small is not None:
+                small.close()
         await self.remote.aclose()
 
     def _local_chat(self, full: str) -> LocalChatModel:
@@ -227,5 +242,6 @@ class ModelRegistry:
         if not info.installed:
             return "not installed"
         model = self._chat.get(info.name)
-        builtin = info.kind == "embedding" and self._embedder is not None and self._embedder.loaded
-        return "ready" if builtin or (model is not None and model.pid is not None) else "available"
+        small = {"embedding": self._embedder, "rerank": self._reader}.get(info.kind)
+        loaded = small is not None and small.loaded
+        return "ready" if loaded or (model is not None and model.pid is not None) else "available"

@@ -78,7 +78,10 @@ async def open_services(
         stack.push_async_callback(parser.aclose)
         embedder = library.embedder("embedding")
         knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs)
-        answerer = Answerer(embedder, settings.knowledge, knowledge.documents)
+        answerer = Answerer(
+            embedder, settings.knowledge, knowledge.documents,
+            reader=library.reader() if settings.knowledge.reader else None,
+        )  # fmt: skip
         road, router, releases, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
             tracer=tracer, metrics=metrics,

@@ -24,9 +24,10 @@ from guru.knowledge.answer.evidence import Evidence, gather
 from guru.knowledge.answer.features import passages_of
 from guru.knowledge.answer.prompt import DECLINE, Prompt, build_prompt, build_small_prompt
 from guru.knowledge.answer.query import last_question, retrieval_query
+from guru.knowledge.answer.reading import read_passages
 from guru.knowledge.answer.support import Judge
 from guru.knowledge.search import Retrieval
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Usage
+from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Reader, Usage
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +50,21 @@ class Answerer:
     """Answers from passages; the events are `Delta`, `Cited`, `Unsupported`, `Finished` and `Completed`."""
 
     def __init__(
-        self, embedder: Embedder | None, settings: KnowledgeSettings, documents: Documents | None = None
+        self,
+        embedder: Embedder | None,
+        settings: KnowledgeSettings,
+        documents: Documents | None = None,
+        *,
+        reader: Reader | None = None,
     ) -> None:
-        """`documents` is where quotes are verified again; without it they are verified against the passages."""
+        """`documents` is where quotes are verified again; without it they are verified against the passages.
+
+        `reader` reads the passages before evidence is chosen; without one, what search tells of them must do.
+        """
         self._embedder = embedder
         self._settings = settings
         self._documents = documents
+        self._reader = reader
 
     def query(self, request: ChatRequest) -> str:
         """What to search for: the last question, with the one before it when it leans on that."""
@@ -72,7 +82,10 @@ class Answerer:
         grounding = request.guru
         record = record or _log
         count = grounding.k if grounding and grounding.k else self._settings.passages
-        evidence = await asyncio.to_thread(gather, retrieval.query, passages_of(retrieval)[:count])
+        passages = passages_of(retrieval)
+        if self._reader is not None:
+            passages = await read_passages(self._reader, retrieval.query, passages)
+        evidence = await asyncio.to_thread(gather, retrieval.query, passages[:count])
         sure = confidence(evidence)
         record("confidence", sure)
         record("evidence", [msgspec.to_builtins(quote) for quote in evidence.quotes])

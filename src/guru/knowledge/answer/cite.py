@@ -10,9 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from guru.knowledge.answer.evidence import Evidence, Quote
+from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.markers import find_markers, strip_markers
+from guru.knowledge.answer.reading import best_span
 from guru.knowledge.answer.support import SUPPORTED, Judge, Support
-from guru.types import Citation, Cited, Delta, Event, Unsupported
+from guru.types import Citation, Cited, CitedAnswer, Delta, Event, Unsupported
 
 Stored = Callable[[str, int, int], Awaitable[str]]
 """`await stored(document_id, start, end)`: that span of the document's stored text."""
@@ -140,7 +142,8 @@ class Citer:
 
     async def _citation(self, support: Support) -> Citation | None:
         """The citation of a span, not yet numbered. None when the stored text says otherwise."""
-        hit = self._evidence.passages[support.passage].hit
+        passage = self._evidence.passages[support.passage]
+        hit = passage.hit
         if await self._stored(hit.document_id, support.start, support.end) != support.text:
             self._record("dropped_citation", {"document": hit.document, "start": support.start, "end": support.end})
             return None
@@ -154,7 +157,14 @@ class Citer:
             quote=support.text,
             score=round(min(1.0, support.score), 4),
             collection=self._collection,
+            answer=cited_answer(passage, support),
         )
+
+
+def cited_answer(passage: Passage, support: Support) -> CitedAnswer | None:
+    """The words of the span that the reader takes for the answer; None without a reader."""
+    found = best_span(passage, support.start, support.end)
+    return None if found is None else CitedAnswer(found.start, found.end, passage.slice(found.start, found.end))
 
 
 def set_markers(sentence: str, numbers: dict[int, int]) -> str:

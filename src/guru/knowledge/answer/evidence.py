@@ -18,7 +18,9 @@ import msgspec
 from msgspec import Struct
 
 from guru.knowledge.answer.features import Candidate, Idf, Passage, Question, candidates, coverage, language, rarity
+from guru.knowledge.answer.reading import best_span
 from guru.knowledge.answer.words import content
+from guru.types import AnswerSpan
 
 _CONTINUES: Final = re.compile(r"(?:He|She|It|They|This|These|Those|His|Her|Its|Their|Such|Here|There)\b")
 _JOIN_CHARACTERS: Final = 320
@@ -36,15 +38,29 @@ class Linear(Struct, frozen=True):
 
 
 class Weights(Struct, frozen=True):
-    fitted_by: str
+    """Two linear models: which sentence answers, and whether any does."""
+
     sentence: Linear
     confidence: Linear
 
 
+class Fitted(Struct, frozen=True):
+    """The models for what search alone tells of passages, and for what the reader tells too."""
+
+    fitted_by: str
+    search: Weights
+    reader: Weights
+
+
 @lru_cache(maxsize=1)
-def weights() -> Weights:
+def fitted() -> Fitted:
     """The fitted models that come with the package."""
-    return msgspec.convert(json.loads(Path(__file__).with_name("weights.json").read_text("utf-8")), Weights)
+    return msgspec.convert(json.loads(Path(__file__).with_name("weights.json").read_text("utf-8")), Fitted)
+
+
+def weights(passages: Sequence[Passage]) -> Weights:
+    """The models for these passages, all of which were read or none."""
+    return fitted().reader if passages and passages[0].reading is not None else fitted().search
 
 
 class Quote(Struct, frozen=True):
@@ -57,6 +73,8 @@ class Quote(Struct, frozen=True):
     text: str
     score: float
     """Probability that this sentence is the one that answers."""
+    answer: AnswerSpan | None = None
+    """The words in it that the reader takes for the answer."""
 
 
 class Evidence(Struct, frozen=True):
@@ -90,7 +108,7 @@ def gather(question: str, passages: Sequence[Passage], *, limit: int = 3) -> Evi
 
 def rank(question: Question, passages: Sequence[Passage], idf: Idf) -> list[tuple[float, Candidate]]:
     """Every sentence of the passages with the probability that it answers, the best first."""
-    model = weights().sentence
+    model = weights(passages).sentence
     scored = [(model.score(candidate.features), candidate) for candidate in candidates(question, passages, idf)]
     if not scored:
         return []
@@ -142,7 +160,7 @@ def _quote(
         if adds and sentence.end - before.start <= _JOIN_CHARACTERS:
             start = before.start
     text = passage.slice(start, sentence.end)
-    return Quote(place, start, sentence.end, text, probability)
+    return Quote(place, start, sentence.end, text, probability, best_span(passage, start, sentence.end))
 
 
 def _without_overlaps(quotes: list[Quote]) -> list[Quote]:

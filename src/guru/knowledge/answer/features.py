@@ -26,7 +26,7 @@ from guru.knowledge.answer.words import (
 )
 from guru.knowledge.search import Retrieval, Sentence
 from guru.knowledge.terms import language_of
-from guru.types import Hit
+from guru.types import Hit, Reading
 
 Idf = Callable[[str], float]
 """How telling a term is: the logarithm of how rare it is."""
@@ -43,6 +43,8 @@ class Passage(Struct, frozen=True):
     hit: Hit
     sentences: list[Sentence]
     tables: Tables = Tables()
+    reading: Reading | None = None
+    """What the reader says of it, where there is one."""
 
     def slice(self, start: int, end: int) -> str:
         """`document[start:end]`, which lies within the passage."""
@@ -157,7 +159,11 @@ def _passage_features(question: Question, passage: Passage, terms: list[list[str
     hit = passage.hit
     around = content(" ".join([hit.title or "", *hit.heading_path]), question.language)
     best = max((sentence.score for sentence in passage.sentences), default=0.0)
-    return {
+    read = {} if passage.reading is None else {
+        "reader_here": logit(passage.reading.here),
+        "reader_relevance": logit(passage.reading.relevance),
+    }  # fmt: skip
+    return read | {
         "passage_cosine": float(hit.stages.get("dense") or best),
         "passage_best": best,
         "passage_coverage": coverage(question.terms, {term for row in terms for term in row} | set(around), idf),
@@ -176,7 +182,8 @@ def _sentence_features(
     right_kind = holds(question.kind, said, question.text)
     bigrams = question.bigrams & set(pairwise(terms[index]))
     found_numbers = numbers(said)
-    return {
+    read = {} if passage.reading is None else {"reader_span": span_logarithm(passage, sentence)}
+    return read | {
         "cosine": cosine,
         "below_best": cosine - best,
         "before": passage.sentences[index - 1].score if index else 0.0,
@@ -191,6 +198,20 @@ def _sentence_features(
         "numbers": _share(question.numbers, found_numbers),
         "names": _share(question.names, set(words(said))),
     }
+
+
+def span_logarithm(passage: Passage, sentence: Sentence) -> float:
+    """How likely the reader takes words of this sentence for the answer, on a scale from `log(0.01)` to 0."""
+    assert passage.reading is not None
+    start, end = sentence.start - passage.hit.start, sentence.end - passage.hit.start
+    inside = sum(span.chance for span in passage.reading.spans if start <= span.start < end)
+    return math.log(min(1.0, inside) + 0.01)
+
+
+def logit(chance: float) -> float:
+    """A probability as log odds, within 14 either way."""
+    chance = min(max(chance, 1e-6), 1 - 1e-6)
+    return math.log(chance / (1 - chance))
 
 
 def _share(wanted: frozenset[str], present: set[str]) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from guru.models.local.onnx import batches, open_session, open_tokenizer, physical_cores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 FOLDER: Final = Path(__file__).with_name("minilm")
-BATCH: Final = 32
-"""Most texts in a run of the graph."""
-BATCH_TOKENS: Final = 2048
-"""Most tokens in a run, padding included. More is no faster, and costs memory with its square."""
 
 
 class MiniLMEmbedder:
@@ -35,7 +33,7 @@ class MiniLMEmbedder:
     def __init__(self, *, threads: int | None = None, folder: Path = FOLDER) -> None:
         """`threads` is the number of cores that one batch uses; the machine's physical cores when None, at most 8."""
         self._folder = folder
-        self._threads = threads or _physical_cores()
+        self._threads = threads or physical_cores()
         self._lock = threading.Lock()
         self._tokenizer: Tokenizer | None = None
         self._session: InferenceSession | None = None
@@ -50,7 +48,7 @@ class MiniLMEmbedder:
             return vectors
         loop, executor = asyncio.get_running_loop(), self._pool()
         tokens = await loop.run_in_executor(executor, self._encode, list(texts))
-        for rows in _batches([len(ids) for ids in tokens]):
+        for rows in batches([len(ids) for ids in tokens]):
             vectors[rows] = await loop.run_in_executor(executor, self._run, [tokens[i] for i in rows])
         return vectors
 
@@ -107,45 +105,11 @@ class MiniLMEmbedder:
     def _load_tokenizer(self) -> Tokenizer:
         with self._lock:
             if self._tokenizer is None:
-                from tokenizers import Tokenizer
-
-                # The published file cuts at 128 tokens and pads to 128: counts and offsets would be wrong.
-                tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
-                tokenizer.no_truncation()
-                tokenizer.no_padding()
-                self._tokenizer = tokenizer
+                self._tokenizer = open_tokenizer(self._folder / "tokenizer.json")
             return self._tokenizer
 
     def _load_session(self) -> InferenceSession:
         with self._lock:
             if self._session is None:
-                import onnxruntime
-
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = self._threads
-                options.inter_op_num_threads = 1
-                # Spinning threads slow down everything else on the machine, for nothing that can be measured here.
-                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-                options.enable_cpu_mem_arena = False
-                options.log_severity_level = 3
-                self._session = onnxruntime.InferenceSession(
-                    self._folder / "model.onnx", options, providers=["CPUExecutionProvider"]
-                )
+                self._session = open_session(self._folder / "model.onnx", self._threads)
             return self._session
-
-
-def _batches(lengths: list[int]) -> Iterator[list[int]]:
-    """Indices in batches of like length, so that little is padded."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if len(batch) == BATCH or (len(batch) + 1) * lengths[index] > BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(index)
-    yield batch
-
-
-def _physical_cores() -> int:
-    import psutil
-
-    return max(1, min(8, psutil.cpu_count(logical=False) or 1))

@@ -1,7 +1,7 @@
-"""A reranker without a model of its own: how near a passage is to a query, by meaning and by words.
+"""A reranker without a model of its own, but an embedder: how near a passage is to a query, by meaning and by words.
 
-It is a bi-encoder: query and passage are read apart, by the embedder that is here anyway. A cross-encoder, which reads
-them together, ranks better. The score is calibrated: of passages with 0.7, about seven in ten answer the query
+It is a bi-encoder: query and passage are read apart. A cross-encoder, which reads them together, ranks better: see
+`reader_reranker.py`, the default. The score is calibrated: of passages with 0.7, about seven in ten answer the query
 (benchmarks/rerank.py fits and measures it).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,7 +48,7 @@ class LocalReranker:
     async def rerank(self, request: RerankRequest) -> Ranking:
         """Raises `InvalidParameter` for more than it can read at once, and for fields that it does not know."""
         check(request, self.name)
-        documents = await asyncio.to_thread(self._cut, request)
+        documents = await asyncio.to_thread(cut, request, self._embedder.token_offsets)
         features, tokens = await self.features(request.query, documents)
         scores = [score(row) for row in features]
         order = sorted(range(len(scores)), key=lambda index: -scores[index])[: request.top_n]
@@ -76,17 +76,6 @@ class LocalReranker:
         count = self._embedder.count_tokens
         return rows, sum(map(count, documents)) + count(query) * len(documents)
 
-    def _cut(self, request: RerankRequest) -> list[str]:
-        """The documents, each at most `max_tokens_per_doc` tokens long."""
-        limit = request.max_tokens_per_doc
-        if limit is None:
-            return request.documents
-        cut: list[str] = []
-        for document in request.documents:
-            offsets = self._embedder.token_offsets(document)
-            cut.append(document if len(offsets) <= limit else document[: offsets[limit - 1][1]])
-        return cut
-
 
 def check(request: RerankRequest, name: str) -> None:
     for field in request.extra:
@@ -96,6 +85,18 @@ def check(request: RerankRequest, name: str) -> None:
         message = f"{len(request.documents)} documents with {size} characters are too many at once."
         hint = f"Send at most {MAX_DOCUMENTS} documents with {MAX_CHARACTERS} characters together."
         raise InvalidParameter(message, param="documents", hint=hint)
+
+
+def cut(request: RerankRequest, token_offsets: Callable[[str], Sequence[tuple[int, int]]]) -> list[str]:
+    """The documents, each at most `max_tokens_per_doc` tokens long."""
+    limit = request.max_tokens_per_doc
+    if limit is None:
+        return request.documents
+    kept: list[str] = []
+    for document in request.documents:
+        offsets = token_offsets(document)
+        kept.append(document if len(offsets) <= limit else document[: offsets[limit - 1][1]])
+    return kept
 
 
 def score(features: Sequence[float]) -> float:

@@ -9,6 +9,8 @@ export interface Citation {
   end: number;
   quote: string;
   score: number;
+  /** The words of the quote that answer, as the reader sees it. */
+  answer?: { start: number; end: number; text: string } | null;
 }
 
 export interface Hit {

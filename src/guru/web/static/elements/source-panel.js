@@ -13,6 +13,18 @@ import "./text-passage.js";
 
 const ZOOMS = [1, 1.5, 2, 3];
 
+/**
+ * The quote, with the words that answer marked. Offsets count code points, which a spread string has one by one.
+ *
+ * @param {Citation} citation
+ */
+function quoteWithAnswer({ quote, start, answer }) {
+  if (!answer) return quote;
+  const letters = [...quote];
+  const [first, last] = [answer.start - start, answer.end - start];
+  return html`${letters.slice(0, first).join("")}<mark>${letters.slice(first, last).join("")}</mark>${letters.slice(last).join("")}`;
+}
+
 class SourcePanel extends GuruElement {
   static properties = {
     citations: { attribute: false },
@@ -106,7 +118,7 @@ class SourcePanel extends GuruElement {
         </div>
         <p class="faint small">${citation.document}${citation.page ? ` · page ${citation.page}` : ""}${info?.pages ? ` of ${info.pages}` : ""} ·
           <a href="/documents/${citation.document_id}?start=${citation.start}&end=${citation.end}">Open the document</a></p>
-        <blockquote class="quote">${citation.quote}</blockquote>
+        <blockquote class="quote">${quoteWithAnswer(citation)}</blockquote>
         ${this.renderBar()}
       </header>
       <div class="source-body">${this.renderBody()}</div>

@@ -1,0 +1,60 @@
+"""What the small models on onnxruntime have in common: their files, a session, and batches that are padded little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
+
+TOKENIZER: Final = Path(__file__).with_name("minilm") / "tokenizer.json"
+"""BERT's word pieces, in lower case: all of MiniLM's models share it."""
+BATCH: Final = 32
+"""Most texts in a run of a graph."""
+BATCH_TOKENS: Final = 2048
+"""Most tokens in a run, padding included. More is no faster, and costs memory with its square."""
+
+
+def open_session(model: Path, threads: int) -> InferenceSession:
+    """The graph in a file, ready to run on so many cores. Blocks for some 0.1 s."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Spinning threads slow down everything else on the machine, for nothing that can be measured here.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def open_tokenizer(path: Path = TOKENIZER) -> Tokenizer:
+    """A tokenizer that neither cuts nor pads: the published file does both at 128, and counts would be wrong."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def batches(lengths: list[int]) -> Iterator[list[int]]:
+    """Indices in batches of like length, so that little is padded. At least one, which may be empty."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if len(batch) == BATCH or (len(batch) + 1) * lengths[index] > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    yield batch
+
+
+def physical_cores() -> int:
+    """Of this machine, at most 8: more make so small a model no faster."""
+    import psutil
+
+    return max(1, min(8, psutil.cpu_count(logical=False) or 1))
