@@ -1,6 +1,8 @@
-"""How well the local reranker ranks, and the fit of its score.
+"""How well the local rerankers rank, and the fit of their scores.
 
-    python benchmarks/rerank.py DATA_DIR [--questions N] [--fit]
+    python benchmarks/rerank.py DATA_DIR [--questions N] [--embedder] [--fit]
+
+The default is `local/guru-reader`; with `--embedder` it is the one that has the embedder alone.
 
 DATA_DIR holds `docs/*.md` and `questions.jsonl`. Each question is shown its own paragraph among nine others of the same
 document. Documents are dealt into halves: what is fitted on one is measured on the other.
@@ -17,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from guru.models.local import reader_reranker, reranker
 from guru.models.local.embedder import MiniLMEmbedder
-from guru.models.local.reranker import FEATURES, WEIGHTS, LocalReranker
+from guru.models.local.reader import MiniLMReader
 
 CANDIDATES = 10
 
@@ -39,13 +42,14 @@ def read_cases(data: Path, count: int) -> list[tuple[str, str, list[str]]]:
     return cases
 
 
-async def read_features(cases: list[Any]) -> list[Any]:
-    embedder = MiniLMEmbedder()
-    reranker = LocalReranker(embedder)
+async def read_features(cases: list[Any], *, alone: bool) -> list[Any]:
+    embedder, reader = MiniLMEmbedder(), MiniLMReader()
+    ranker = reranker.LocalReranker(embedder) if alone else reader_reranker.ReaderReranker(reader, embedder)
     try:
-        return [np.array((await reranker.features(question, texts))[0]) for _, question, texts in cases]
+        return [np.array((await ranker.features(question, texts))[0]) for _, question, texts in cases]
     finally:
         embedder.close()
+        reader.close()
 
 
 def fit(rows: Any, labels: Any) -> Any:
@@ -79,10 +83,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--embedder", action="store_true")
     parser.add_argument("--fit", action="store_true")
     options = parser.parse_args()
     cases = read_cases(options.data, options.questions)
-    groups = asyncio.run(read_features(cases))
+    groups = asyncio.run(read_features(cases, alone=options.embedder))
+    shipped = reranker if options.embedder else reader_reranker
     names = sorted({name for name, _, _ in cases})
     halves = [
         [group for group, (name, _, _) in zip(groups, cases, strict=True) if names.index(name) % 2 == h] for h in (0, 1)
@@ -91,13 +97,13 @@ def main() -> None:
         for train, test in (halves, halves[::-1]):
             print("held out", measure(test, fit(*stacked(train))))
         print("weights on all", [round(float(weight), 2) for weight in fit(*stacked(groups))])
-    for place, name in enumerate(FEATURES, start=1):
-        alone = np.zeros(len(FEATURES) + 1)
+    for place, name in enumerate(shipped.FEATURES, start=1):
+        alone = np.zeros(len(shipped.FEATURES) + 1)
         alone[place] = 1.0
         print(
             f"{name} alone", {key: value for key, value in measure(groups, alone).items() if key != "calibration_error"}
         )
-    print("as shipped", measure(groups, np.array(WEIGHTS)))
+    print("as shipped", measure(groups, np.array(shipped.WEIGHTS)))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ class ModelRegistry:
         if self.aliases.get(name, name) == READER:
             from guru.models.local.reader_reranker import ReaderReranker
 
-            return ReaderReranker(self.reader())
+            return ReaderReranker(self.reader(), self.embedder(DEFAULT_ALIASES["embedding"]))
         from guru.models.local.reranker import LocalReranker
 
         return LocalReranker(self.embedder(name))

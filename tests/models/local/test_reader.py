@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guru.errors import InvalidParameter
+from guru.models.local.embedder import MiniLMEmbedder
 from guru.models.local.reader import FOLDER, LONGEST, MiniLMReader, likeliest, window_starts
 from guru.models.local.reader_reranker import ReaderReranker
 from guru.tasks import RerankRequest
@@ -104,7 +105,8 @@ def test_the_likeliest_answers_begin_before_they_end_and_their_chances_are_chanc
 
 
 async def rank(reader, query, documents, **more):
-    return await ReaderReranker(reader).rerank(RerankRequest(model="rerank", query=query, documents=documents, **more))
+    reranker = ReaderReranker(reader, MiniLMEmbedder(threads=1))
+    return await reranker.rerank(RerankRequest(model="rerank", query=query, documents=documents, **more))
 
 
 async def test_reranking_puts_the_passage_that_answers_first(reader):

@@ -1,34 +1,51 @@
-"""The default reranker: the reader, which reads a query and a passage together."""
+"""The default reranker: the reader, which reads query and passage together, beside the embedder, which reads them apart.
+
+Each sees what the other does not: together they rank better (benchmarks/rerank.py fits and measures it).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Sequence
+from typing import Final
 
 from guru.models.local.reader import MiniLMReader
-from guru.models.local.reranker import check, cut
-from guru.tasks import Ranked, Ranking, RerankRequest
-from guru.types import Usage
+from guru.models.local.reranker import FEATURES as NEARNESS
+from guru.models.local.reranker import LocalReranker, ranking
+from guru.tasks import Ranking, RerankRequest
+from guru.types import Embedder
+
+WEIGHTS: Final = (-7.96, -1.42, 8.59, 7.17, 0.0, 0.0)
+"""Of a logistic regression on 1 and `FEATURES`."""
+FEATURES: Final = (*NEARNESS, "relevance", "here")
+MOST: Final = 12.0
+"""Log odds; what the reader is surer of counts no more."""
 
 
 class ReaderReranker:
     """Implements `guru.tasks.Reranker`."""
 
-    def __init__(self, reader: MiniLMReader) -> None:
+    def __init__(self, reader: MiniLMReader, embedder: Embedder) -> None:
         self.name = reader.name
         self._reader = reader
+        self._nearness = LocalReranker(embedder)
 
     async def rerank(self, request: RerankRequest) -> Ranking:
         """Raises `InvalidParameter` for more than it can read at once, and for fields that it does not know."""
-        check(request, self.name)
-        documents = await asyncio.to_thread(cut, request, self._reader.token_offsets)
-        readings = await self._reader.read(request.query, documents)
-        scores = [reading.relevance for reading in readings]
-        order = sorted(range(len(scores)), key=lambda index: -scores[index])[: request.top_n]
-        results = [Ranked(index, round(scores[index], 6)) for index in order]
-        tokens = await asyncio.to_thread(self._count, request.query, documents)
-        return Ranking(model=self.name, results=results, usage=Usage(prompt_tokens=tokens))
+        return await ranking(self.name, request, self._reader.token_offsets, self.features, WEIGHTS)
 
-    def _count(self, query: str, documents: list[str]) -> int:
-        """Tokens that were read: the query with each document."""
-        sizes = [len(self._reader.token_offsets(text)) for text in (query, *documents)]
-        return sizes[0] * len(documents) + sum(sizes[1:])
+    async def features(self, query: str, documents: Sequence[str]) -> tuple[list[tuple[float, ...]], int]:
+        """`FEATURES` of every document, and the tokens that were read."""
+        near, readings = await asyncio.gather(
+            self._nearness.features(query, documents), self._reader.read(query, documents)
+        )
+        rows, tokens = near
+        read = [(log_odds(reading.relevance), log_odds(reading.here)) for reading in readings]
+        return [row + more for row, more in zip(rows, read, strict=True)], tokens
+
+
+def log_odds(chance: float) -> float:
+    lowest = 1 / (1 + math.exp(MOST))
+    chance = min(max(chance, lowest), 1 - lowest)
+    return math.log(chance / (1 - chance))

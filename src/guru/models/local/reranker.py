@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,13 +47,7 @@ class LocalReranker:
 
     async def rerank(self, request: RerankRequest) -> Ranking:
         """Raises `InvalidParameter` for more than it can read at once, and for fields that it does not know."""
-        check(request, self.name)
-        documents = await asyncio.to_thread(cut, request, self._embedder.token_offsets)
-        features, tokens = await self.features(request.query, documents)
-        scores = [score(row) for row in features]
-        order = sorted(range(len(scores)), key=lambda index: -scores[index])[: request.top_n]
-        results = [Ranked(index, round(scores[index], 6)) for index in order]
-        return Ranking(model=self.name, results=results, usage=Usage(prompt_tokens=tokens))
+        return await ranking(self.name, request, self._embedder.token_offsets, self.features, WEIGHTS)
 
     async def features(self, query: str, documents: Sequence[str]) -> tuple[list[tuple[float, ...]], int]:
         """`FEATURES` of every document, 0 to 1, and the tokens that were read."""
@@ -75,6 +69,27 @@ class LocalReranker:
             rows.append((near[index], best, overlap[index]))
         count = self._embedder.count_tokens
         return rows, sum(map(count, documents)) + count(query) * len(documents)
+
+
+Features = Callable[[str, Sequence[str]], Awaitable[tuple[list[tuple[float, ...]], int]]]
+"""Of a query with each of some documents, and the tokens that were read for them."""
+
+
+async def ranking(
+    name: str,
+    request: RerankRequest,
+    token_offsets: Callable[[str], Sequence[tuple[int, int]]],
+    features: Features,
+    weights: Sequence[float],
+) -> Ranking:
+    """The documents in the order of their scores. Raises `InvalidParameter`."""
+    check(request, name)
+    documents = await asyncio.to_thread(cut, request, token_offsets)
+    rows, tokens = await features(request.query, documents)
+    scores = [score(row, weights) for row in rows]
+    order = sorted(range(len(scores)), key=lambda index: -scores[index])[: request.top_n]
+    results = [Ranked(index, round(scores[index], 6)) for index in order]
+    return Ranking(model=name, results=results, usage=Usage(prompt_tokens=tokens))
 
 
 def check(request: RerankRequest, name: str) -> None:
@@ -99,9 +114,9 @@ def cut(request: RerankRequest, token_offsets: Callable[[str], Sequence[tuple[in
     return kept
 
 
-def score(features: Sequence[float]) -> float:
+def score(features: Sequence[float], fitted: Sequence[float]) -> float:
     """The calibrated score, 0 to 1."""
-    bias, *weights = WEIGHTS
+    bias, *weights = fitted
     total = bias + sum(weight * value for weight, value in zip(weights, features, strict=True))
     return 1 / (1 + math.exp(-total))
 
