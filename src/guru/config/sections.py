@@ -15,6 +15,8 @@ Dollars = Annotated[float, Meta(ge=0, le=1e9)]
 Allowed = Annotated[int, Meta(ge=1, le=10**12)]
 """Of something a minute, or at once: whoever wants no limit leaves it out. Redis counts in doubles."""
 Role = Literal["admin", "member", "viewer"]
+Percentile = Annotated[float, Meta(ge=0, le=100)]
+Chunking = Literal["fixed", "sentence", "recursive", "heading", "semantic", "code", "hierarchical"]
 
 SECRET = {"api_key", "key", "token", "headers", "url"}
 """Fields that are keys, or addresses with passwords in them."""
@@ -63,10 +65,16 @@ class LocalSettings(Section):
 
 
 class KnowledgeSettings(Section):
+    chunking: Chunking = "recursive"
+    """How documents are cut; a collection may choose another way: see [knowledge](knowledge.md#chunks)."""
     chunk_tokens: Positive = 200
     """The size of a chunk, in tokens of the embedding model; chosen by measurement."""
     chunk_overlap: NotNegative = 40
     """Tokens that a chunk shares with the one before it."""
+    parent_tokens: Positive = 800
+    """What is read around a chunk that was found, in tokens, where `chunking` is `hierarchical`."""
+    semantic_percentile: Percentile = 90.0
+    """Where `chunking` is `semantic`: the share, in per cent, of the gaps between sentences that are not cut."""
     passages: Positive = 6
     """How many passages an answer may draw on."""
     threshold: Share = 0.24
