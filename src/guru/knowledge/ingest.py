@@ -14,15 +14,17 @@ from typing import Any, Final, Protocol
 
 from guru.config import KnowledgeSettings
 from guru.errors import GuruError, InvalidParameter, NotFound, UnreadableDocument
-from guru.knowledge.collections import Collections
+from guru.knowledge.chunk import ChunkOptions
+from guru.knowledge.chunk.semantic import Embed
+from guru.knowledge.collections import Collection, Collections
 from guru.knowledge.parse import ParsedDocument
-from guru.knowledge.prepare import File, Prepared, Preparer
+from guru.knowledge.prepare import File, Prepared, Preparer, most_tokens
 from guru.knowledge.scan import Candidate, LeftOut, Scan, check_paths, scan
 from guru.knowledge.writer import DocumentWriter, Known, Rows
 from guru.store.blobs import BlobStore, hash_file
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
-from guru.types import Embedder
+from guru.types import JSON, Embedder
 
 BATCH_TEXTS: Final = 128
 """Small documents are embedded together and stored in one transaction until they have so many texts."""
@@ -65,7 +67,6 @@ class Ingest:
         self._parser = parser
         self._settings = settings
         self._jobs = jobs
-        self._preparer = Preparer(embedder, settings)
         jobs.handle("ingest", self.run)
 
     async def submit_paths(self, tenant: str, collection: str, paths: list[str], *, prune: bool = False) -> Job:
@@ -91,21 +92,26 @@ class Ingest:
         collection = await self._collections.get(run.job.tenant, run.job.arguments["collection"])
         self._collections.check_model(collection, self._embedder.name)
         writer = DocumentWriter(self._database, self._blobs, collection.id)
-        return await _Session(self, run, writer, collection.id).work()
+        return await _Session(self, run, writer, collection).work()
+
+    def preparer(self, own: JSON) -> Preparer:
+        """What cuts the documents of a collection with these settings of its own. Called on the event loop."""
+        options = ChunkOptions.of(self._settings, own, most=most_tokens(self._embedder))
+        return Preparer(self._embedder, options, embed_from_thread(self._embedder))
 
 
 class _Session:
     """One run of one job."""
 
-    def __init__(self, ingest: Ingest, run: JobRun, writer: DocumentWriter, collection_id: str) -> None:
+    def __init__(self, ingest: Ingest, run: JobRun, writer: DocumentWriter, collection: Collection) -> None:
         self._blobs = ingest._blobs
         self._parser = ingest._parser
         self._embedder = ingest._embedder
-        self._preparer = ingest._preparer
+        self._preparer = ingest.preparer(collection.settings)
         self._max_bytes = ingest._settings.max_file_mb << 20
         self._run = run
         self._writer = writer
-        self._collection_id = collection_id
+        self._collection_id = collection.id
         self._began = run.job.created_at
         self._known: dict[str, Known] = {}
         self._adopted: dict[str | None, list[str]] = {}
@@ -271,6 +277,12 @@ class _Session:
     def _report(self, **values: Any) -> None:
         counts = {"done": self._done, "skipped": self._skipped, "removed": self._removed, "chunks": self._chunks}
         self._run.progress(**counts, failed=len(self._failed), **values)
+
+
+def embed_from_thread(embedder: Embedder) -> Embed:
+    """What a thread embeds with, on the loop that runs now."""
+    loop = asyncio.get_running_loop()
+    return lambda texts: asyncio.run_coroutine_threadsafe(embedder.embed(texts), loop).result()
 
 
 async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:

@@ -101,12 +101,14 @@ class _Tree:
             yield whole.start, whole.end
             return
         current: Span | None = None
-        for part in self._parts(whole, depth):
+        parts = self._parts(whole, depth)
+        head = (parts[0].start, parts[0].end) if depth else None
+        for part in parts:
             if current and self._fits(current[0], part.end):
                 current = current[0], part.end
                 continue
             start = part.start
-            if current and depth and current[0] == whole.start and part.node and not self._fits(start, part.end):
+            if current and current == head and part.node:
                 start = current[0]  # the head of a definition stays with the first part of its body
             elif current:
                 yield current
@@ -143,8 +145,8 @@ class _Tree:
         before: Node | None = None
         for child in node.children:
             line = self._lines[min(child.start_point.row, len(self._lines) - 1)]
-            leads = before is not None and _leads(before, child)
-            if whole.start < line < whole.end and line > start and self._begins_line(child, line) and not leads:
+            leads = before is None or _leads(before, child)
+            if start < line < whole.end and not leads and self._begins_line(child, line):
                 yield _Part(start, line, owner)
                 start, owner = line, child
             elif owner is None or leads:

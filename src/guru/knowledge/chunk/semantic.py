@@ -79,4 +79,5 @@ class SemanticChunker:
         place = {window: row for row, window in enumerate(unique)}
         left, right = (vectors[[place[window] for window in side]] for side in (before, after))
         # Rounded: what differs less is noise, and equal windows are to be equally far.
-        return np.round(1.0 - np.einsum("ij,ij->i", left, right), 6)
+        distances: NDArray[Any] = np.round(1.0 - (left * right).sum(axis=1), 6)
+        return distances
