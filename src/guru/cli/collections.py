@@ -1,13 +1,14 @@
-"""`guru collections`: list, show and delete them."""
+"""`guru collections`: list, show, create, configure and delete them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import STRATEGIES, asynchronous, chunk_options, home_option, json_option
 
 
 @click.group(invoke_without_command=True)
@@ -15,7 +16,7 @@ from guru.cli.options import asynchronous, home_option, json_option
 @json_option
 @click.pass_context
 def command(context: click.Context, home: Path, as_json: bool) -> None:
-    """List, show and delete collections."""
+    """List, show, create, configure and delete collections."""
     if context.invoked_subcommand is None:
         context.invoke(list_collections, home=home, as_json=as_json)
 
@@ -71,6 +72,7 @@ async def show(name: str, home: Path, as_json: bool) -> None:
     screen = console()
     counts = f"{plural(collection['documents'], 'document')}, {plural(collection['chunks'], 'chunk')}"
     screen.print(f"{name}: {counts}, embedded with {collection['embedding_model']}", soft_wrap=True)
+    screen.print(f"Cut: {how(collection)}", soft_wrap=True)
     table = make_table("document", title="<", pages=">", chunks=">", size=">", warnings="<")
     for item in documents:
         table.add_row(
@@ -82,6 +84,70 @@ async def show(name: str, home: Path, as_json: bool) -> None:
             clean("; ".join(map(to_text, item["warnings"]))),
         )
     print_table(screen, table)
+
+
+def how(collection: dict[str, Any]) -> str:
+    """How documents are cut, for people: `heading, up to 150 tokens, overlap 40 (chunking is its own)`."""
+    settings, own = collection["settings"], collection["own"]
+    parts = [settings["chunking"], f"up to {settings['chunk_tokens']} tokens"]
+    if settings["chunking"] != "code":
+        parts.append(f"overlap {settings['chunk_overlap']}")
+    if settings["chunking"] == "hierarchical":
+        parts.append(f"parents of up to {settings['parent_tokens']}")
+    if settings["chunking"] == "semantic":
+        parts.append(f"percentile {settings['semantic_percentile']:g}")
+    return ", ".join(parts) + (f" (its own: {', '.join(own)})" if own else " (as configured)")
+
+
+def chunking_option(command: Any) -> Any:
+    return click.option("--chunking", type=click.Choice(STRATEGIES), help="How its documents are cut.")(command)
+
+
+@command.command
+@click.argument("name")
+@chunking_option
+@chunk_options
+@home_option
+@json_option
+@asynchronous
+async def create(name: str, home: Path, as_json: bool, **settings: Any) -> None:
+    """Make the empty collection NAME. What is not given is as configured."""
+    from guru.cli.client import connect
+    from guru.cli.output import print_json
+
+    chosen = {key: value for key, value in settings.items() if value is not None}
+    async with connect(home) as client:
+        made = await client.post("/api/v1/collections", {"name": name, **chosen})
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(f"Made {name}. Its documents are cut: {how(made)}.")
+
+
+@command.command
+@click.argument("name")
+@chunking_option
+@chunk_options
+@click.option("--reset", is_flag=True, help="Take what is not given back to the configuration.")
+@home_option
+@json_option
+@asynchronous
+async def configure(name: str, reset: bool, home: Path, as_json: bool, **settings: Any) -> None:
+    """Change how the documents of the collection NAME are cut, from their next ingest on."""
+    from guru.cli.client import collection_path, connect
+    from guru.cli.output import print_json
+
+    changes = {key: value for key, value in settings.items() if reset or value is not None}
+    if not changes:
+        raise click.UsageError("Nothing to change: give an option, as --chunking heading, or --reset.")
+    async with connect(home) as client:
+        changed = await client.request("PATCH", collection_path(name), body=changes)
+    if as_json:
+        print_json(changed)
+        return
+    click.echo(f"{name} is cut: {how(changed)}.")
+    if changed["documents"]:
+        click.echo("Ingest its documents again for it to hold for them: guru ingest PATH --collection " + name)
 
 
 def to_text(value: object) -> str:

@@ -13,6 +13,7 @@ from guru.knowledge.documents import Documents, allowed_documents
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index import Views
 from guru.knowledge.ingest import Ingest, Parser
+from guru.knowledge.preview import Preview
 from guru.knowledge.reading import read_parents
 from guru.knowledge.search import Retrieval, rank, read_hits
 from guru.store.blobs import BlobStore
@@ -46,6 +47,7 @@ class KnowledgeBase:
         self.views = Views(embedder.dimension)
         self.collections = Collections(database, blobs, embedder.name)
         self.documents = Documents(database, blobs)
+        self.preview = Preview(self.documents, self.collections, embedder, parser, settings)
         self.ingest = Ingest(database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs)
 
     async def search(

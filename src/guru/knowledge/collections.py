@@ -50,7 +50,10 @@ class Collections:
     async def create(
         self, tenant: str, name: str, *, exist_ok: bool = False, settings: JSON | None = None
     ) -> Collection:
-        """Make an empty collection, with `settings` of its own. Raises `InvalidParameter` for a bad name, `Conflict` if it exists."""
+        """Make an empty collection, with `settings` of its own.
+
+        Raises `InvalidParameter` for a bad name, `Conflict` if it exists.
+        """
         if not NAME.fullmatch(name):
             raise InvalidParameter(
                 f"{name!r} cannot name a collection.",

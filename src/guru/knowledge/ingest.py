@@ -15,10 +15,9 @@ from typing import Any, Final, Protocol
 from guru.config import KnowledgeSettings
 from guru.errors import GuruError, InvalidParameter, NotFound, UnreadableDocument
 from guru.knowledge.chunk import ChunkOptions
-from guru.knowledge.chunk.semantic import Embed
 from guru.knowledge.collections import Collection, Collections
 from guru.knowledge.parse import ParsedDocument
-from guru.knowledge.prepare import File, Prepared, Preparer, most_tokens
+from guru.knowledge.prepare import File, Prepared, Preparer, embed_from_thread, most_tokens
 from guru.knowledge.scan import Candidate, LeftOut, Scan, check_paths, scan
 from guru.knowledge.writer import DocumentWriter, Known, Rows
 from guru.store.blobs import BlobStore, hash_file
@@ -96,8 +95,11 @@ class Ingest:
 
     def preparer(self, own: JSON) -> Preparer:
         """What cuts the documents of a collection with these settings of its own. Called on the event loop."""
-        options = ChunkOptions.of(self._settings, own, most=most_tokens(self._embedder))
-        return Preparer(self._embedder, options, embed_from_thread(self._embedder))
+        return Preparer(self._embedder, self.options(own), embed_from_thread(self._embedder))
+
+    def options(self, own: JSON) -> ChunkOptions:
+        """How the documents of a collection with these settings of its own are cut."""
+        return ChunkOptions.of(self._settings, own, most=most_tokens(self._embedder))
 
 
 class _Session:
@@ -277,12 +279,6 @@ class _Session:
     def _report(self, **values: Any) -> None:
         counts = {"done": self._done, "skipped": self._skipped, "removed": self._removed, "chunks": self._chunks}
         self._run.progress(**counts, failed=len(self._failed), **values)
-
-
-def embed_from_thread(embedder: Embedder) -> Embed:
-    """What a thread embeds with, on the loop that runs now."""
-    loop = asyncio.get_running_loop()
-    return lambda texts: asyncio.run_coroutine_threadsafe(embedder.embed(texts), loop).result()
 
 
 async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:

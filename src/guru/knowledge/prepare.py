@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,6 +132,12 @@ class Preparer:
 def most_tokens(embedder: Embedder) -> int:
     """How many tokens a chunk may have at most."""
     return embedder.max_tokens - SPECIAL_TOKENS
+
+
+def embed_from_thread(embedder: Embedder) -> Embed:
+    """What a thread embeds with, on the loop that runs now."""
+    loop = asyncio.get_running_loop()
+    return lambda texts: asyncio.run_coroutine_threadsafe(embedder.embed(texts), loop).result()
 
 
 def heading_text(document: ParsedDocument, chunk: Chunk) -> str:

@@ -71,7 +71,10 @@ def test_small_neighbours_share_a_chunk(make):
 SAMPLES = {
     "a.js": ("function first() {\n  return 1;\n}\n", "function second() {\n  return 2;\n}\n"),
     "a.ts": ("function first(): number {\n  return 1;\n}\n", "interface Second {\n  two: number;\n}\n"),
-    "a.tsx": ("const First = () => {\n  return <b>one</b>;\n};\n", "const Second = () => {\n  return <i>two</i>;\n};\n"),
+    "a.tsx": (
+        "const First = () => {\n  return <b>one</b>;\n};\n",
+        "const Second = () => {\n  return <i>two</i>;\n};\n",
+    ),
     "a.go": ("func first() int {\n\treturn 1\n}\n", "func second() int {\n\treturn 2\n}\n"),
     "a.rs": ("fn first() -> i32 {\n    1\n}\n", "#[inline]\nfn second() -> i32 {\n    2\n}\n"),
     "A.java": ("class First {\n  int one = 1;\n}\n", "class Second {\n  int two = 2;\n}\n"),

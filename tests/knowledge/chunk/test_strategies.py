@@ -48,7 +48,9 @@ def test_heading_gives_every_section_a_chunk_of_its_own(make):
 
 
 PUMPS = "The feed pump moves water to the boiler. The pump has two bearings. Grease the bearings of the pump in March. "
-BIRDS = "The grebe nests on the lake in June. Young grebes ride on their parents. Grebes and other birds dive for fish. "
+BIRDS = (
+    "The grebe nests on the lake in June. Young grebes ride on their parents. Grebes and other birds dive for fish. "
+)
 
 
 def test_semantic_cuts_where_the_subject_changes(make):

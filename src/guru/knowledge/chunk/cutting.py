@@ -58,9 +58,7 @@ class Cutting:
         """A span, or pieces of it that fit, cut at white space where there is some."""
         start, end = span
         while not self.fits(start, end):
-            limit = min(
-                self.tokens.end_of(start, self.max_tokens), start + self.max_tokens * _CHARACTERS_PER_TOKEN
-            )
+            limit = min(self.tokens.end_of(start, self.max_tokens), start + self.max_tokens * _CHARACTERS_PER_TOKEN)
             cut = next((i for i in range(limit, start, -1) if _SPACE.match(self.text, i - 1)), limit)
             while cut > start + 1 and not self.fits(start, cut):
                 cut = start + (cut - start) * 9 // 10  # the parts of a cut word may be more tokens than it was

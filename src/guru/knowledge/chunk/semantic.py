@@ -54,7 +54,9 @@ class SemanticChunker:
 
         units = cutting.units
         # A cut right after a heading would leave it alone.
-        gaps = [g for g in range(1, len(units)) if not cutting.outline.is_heading((units[g - 1].start, units[g - 1].end))]
+        gaps = [
+            g for g in range(1, len(units)) if not cutting.outline.is_heading((units[g - 1].start, units[g - 1].end))
+        ]
         distances = self._distances(cutting, gaps)
         limit = np.percentile(distances, self._percentile) if gaps else 0.0
         begin = 0

@@ -84,5 +84,5 @@ def check_options(own: JSON, most: int) -> None:
         raise InvalidParameter(
             f"`chunk_tokens` is {tokens}; the embedding model reads {most} tokens.",
             param="chunk_tokens",
-            hint=f"Choose at most {most}. For more to read around what is found: chunking = \"hierarchical\".",
+            hint=f'Choose at most {most}. For more to read around what is found: chunking = "hierarchical".',
         )
