@@ -14,7 +14,7 @@ from guru.config import KnowledgeSettings
 from guru.errors import TooLarge
 from guru.knowledge.chunk import Chunk, ChunkOptions, check_options, make_chunker
 from guru.knowledge.collections import Collections
-from guru.knowledge.documents import Documents
+from guru.knowledge.documents import Document, Documents
 from guru.knowledge.parse import HeadingSpan, PageSpan, ParsedDocument
 from guru.knowledge.prepare import embed_from_thread, most_tokens
 from guru.types import JSON, Embedder
@@ -78,8 +78,15 @@ class Preview:
         check_options(chosen, most_tokens(self._embedder))
         known = await self._documents.get(tenant, document_id)
         own = (await self._collections.get(tenant, known.collection)).settings
-        document = ParsedDocument(
-            text=await self._documents.text(tenant, document_id, 0, MAX_CHARACTERS + 1),
+        if "language_name" in known.metadata:  # the parts of code are not stored
+            document = await self._parser.parse(await self._documents.original(tenant, document_id), known.name)
+        else:
+            document = await self._stored_text(tenant, known)
+        return await self._cut(known.name, document, {**own, **chosen})
+
+    async def _stored_text(self, tenant: str, known: Document) -> ParsedDocument:
+        return ParsedDocument(
+            text=await self._documents.text(tenant, known.id, 0, MAX_CHARACTERS + 1),
             media_type=known.media_type,
             title=known.title,
             language=known.language,
@@ -87,7 +94,6 @@ class Preview:
             headings=msgspec.convert(known.headings, list[HeadingSpan]),
             metadata=known.metadata,
         )
-        return await self._cut(known.name, document, {**own, **chosen})
 
     async def _cut(self, name: str, document: ParsedDocument, chosen: JSON) -> Cut:
         if len(document.text) > MAX_CHARACTERS:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from guru.knowledge.chunk import code, grammars
-from guru.knowledge.parse import parse
+from guru.knowledge.parse import grammars, parse, syntax
 
 PYTHON = '''"""Pumps."""
 
@@ -112,15 +111,13 @@ def test_a_language_without_a_grammar_is_cut_as_prose_and_says_so(make):
 
 
 def test_a_grammar_that_is_not_installed_is_named_with_what_to_do(make, monkeypatch):
-    monkeypatch.setitem(grammars._GRAMMARS, "Go", ("tree_sitter_that_is_not_there", "language"))
-    grammars.grammar.cache_clear()
+    monkeypatch.setitem(grammars.GRAMMARS, "Go", ("tree_sitter_that_is_not_there", "language"))
     (warning,) = cut(make("code"), SAMPLES["a.go"][0], "a.go")[1]
-    grammars.grammar.cache_clear()
     assert "pip install 'guru[code]'" in warning
 
 
 def test_code_that_is_too_long_is_not_parsed(make, monkeypatch):
-    monkeypatch.setattr(code, "MAX_CHARACTERS", 10)
+    monkeypatch.setattr(syntax, "MAX_CHARACTERS", 10)
     assert "more than 10 characters" in cut(make("code"), PYTHON, "pumps.py")[1][0]
 
 

@@ -10,9 +10,8 @@ from msgspec import Struct
 from guru.config.sections import Chunking, KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.chunk.base import Strategy, TokenOffsets
-from guru.knowledge.chunk.code import CodeChunker
+from guru.knowledge.chunk.code import CodeChunker, recipe
 from guru.knowledge.chunk.fixed import FixedChunker
-from guru.knowledge.chunk.grammars import recipe
 from guru.knowledge.chunk.heading import HeadingChunker
 from guru.knowledge.chunk.hierarchical import HierarchicalChunker
 from guru.knowledge.chunk.recursive import RecursiveChunker

@@ -14,10 +14,11 @@ from guru.knowledge.parse.document import (
     PageSpan,
     ParsedDocument,
     Rectangle,
+    SyntaxPart,
 )
 from guru.knowledge.parse.sniff import sniff
 
-__all__ = ["HeadingSpan", "Limits", "PageHighlight", "PageSpan", "ParsedDocument", "Rectangle", "parse"]
+__all__ = ["HeadingSpan", "Limits", "PageHighlight", "PageSpan", "ParsedDocument", "Rectangle", "SyntaxPart", "parse"]
 
 _LIMITS = Limits()
 _PARSERS = {

@@ -25,6 +25,14 @@ class HeadingSpan(Struct):
     start: int
 
 
+class SyntaxPart(Struct, array_like=True):
+    """Whole lines of source code that belong together: `text[start:end]`, and the parts in it."""
+
+    start: int
+    end: int
+    parts: list[SyntaxPart] = []
+
+
 class ParsedDocument(Struct, kw_only=True):
     """A file as text. Every offset in Guru counts characters of `text`, which is stored exactly as it is here."""
 
@@ -39,6 +47,8 @@ class ParsedDocument(Struct, kw_only=True):
     """ISO 639-1."""
     pages: list[PageSpan] = []
     headings: list[HeadingSpan] = []
+    syntax: list[SyntaxPart] = []
+    """Of source code, where its grammar is installed: the parts of the text, one after the other."""
     metadata: dict[str, Any] = {}
     warnings: list[str] = []
 
