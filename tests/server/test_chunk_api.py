@@ -40,7 +40,7 @@ async def test_a_file_is_parsed_in_a_form(server):
     form = aiohttp.FormData({"strategy": "code", "chunk_tokens": "30"})
     form.add_field("file", b"def f():\n    return 1\n\n\ndef g():\n    return 2\n" * 4, filename="waves.py")
     status, body = await server.request("POST", "/api/v1/chunk", data=form)
-    assert status == 200 and body["document"] == "waves.py"
+    assert status == 200 and body["document"] == "waves.py" and body["warnings"] == []
     assert all(chunk["text"].startswith("def ") for chunk in body["chunks"]) and len(body["chunks"]) > 1
 
 
