@@ -66,7 +66,7 @@ async def test_a_stored_document_is_cut_as_its_collection_says(server):
         ({"text": "a", "strategy": "best"}, 400, "strategy"),
         ({"text": "a", "chunk_tokens": 0}, 400, "chunk_tokens"),
         ({"text": "a", "chunk_tokens": 100_000}, 400, "chunk_tokens"),
-        ({"text": "a", "name": "../a.md"}, 400, "files"),
+        ({"text": "a", "name": "../a.md"}, 400, "name"),
         ({"document_id": "doc_none"}, 404, None),
         ({"text": "a" * 500_001}, 400, "text"),
     ],

@@ -87,6 +87,7 @@ DOORS = {
     ("GET", "/api/v1/collections"): SHARED,
     ("POST", "/api/v1/collections"): (CALL, {"name": "?"}),
     ("GET", "/api/v1/collections/{name}"): SHARED,
+    ("PATCH", "/api/v1/collections/{name}"): (SHARED, {"chunking": "heading"}),
     ("DELETE", "/api/v1/collections/{name}"): SHARED,
     ("POST", "/api/v1/collections/{name}/ingest"): ("owner", {"paths": ["/etc/passwd"]}),
     ("POST", "/api/v1/collections/{name}/search"): (SHARED, {"query": "lunch"}),
@@ -97,6 +98,7 @@ DOORS = {
     ("GET", "/api/v1/documents/{document_id}/text"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/file"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/chunks"): SHARED,
+    ("POST", "/api/v1/chunk"): (SHARED, {"document_id": "{document}"}),
     ("GET", "/api/v1/documents/{document_id}/pages/{number:int}.png"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/highlight"): SHARED,
     ("GET", "/api/v1/jobs"): VISIBLE,
@@ -154,7 +156,7 @@ DOORS = {
 }
 SOCKETS = {chat_socket.PATH}
 """`test_a_viewer_says_nothing_over_a_socket`."""
-READS = {"/api/show", "/api/v1/collections/{name}/search"}
+READS = {"/api/show", "/api/v1/collections/{name}/search", "/api/v1/chunk"}
 """Doors that change nothing, though they are asked with POST."""
 ROLES = {"boss": "admin", "ann": "member", "bob": "member", "eye": "viewer"}
 ORGANISATIONS = ("local", "acme")
@@ -307,6 +309,7 @@ def sent(body, made):
     if body is None:
         return {}
     text = json.dumps(body).replace("{trace}", made["trace_id"]).replace("{file}", made["file_id"])
+    text = text.replace("{document}", made["document_id"])
     return {"json": json.loads(text.replace("{name}", "handbook"))}
 
 
