@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Final
 from guru.knowledge.chunk.base import Chunk, TokenOffsets
 from guru.knowledge.chunk.cutting import Cutting, Unit
 from guru.knowledge.chunk.packing import pack
+from guru.knowledge.chunk.tokens import IDEOGRAPHS
 
 if TYPE_CHECKING:
     from guru.knowledge.parse import ParsedDocument
 
-# Chinese characters are words of their own.
-_IDEOGRAPHS: Final = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3000-\u303f\U00020000-\U0002fa1f"
-_WORD: Final = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
+_WORD: Final = re.compile(rf"[{IDEOGRAPHS}]|[^\s{IDEOGRAPHS}]+")
 
 
 class FixedChunker:

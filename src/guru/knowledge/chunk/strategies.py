@@ -76,8 +76,7 @@ def make_chunker(options: ChunkOptions, token_offsets: TokenOffsets, embed: Embe
 
 
 def check_options(own: JSON, most: int) -> None:
-    """Raises `InvalidParameter` for a size that the embedding model cannot read, and for an overlap that is too
-    large."""
+    """Raises `InvalidParameter` where a chunk would have more than the `most` tokens that the embedding model reads."""
     tokens = own.get("chunk_tokens")
     if tokens is not None and tokens > most:
         raise InvalidParameter(

@@ -12,10 +12,10 @@ from guru.knowledge.sentences import Span
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# White space, ASCII punctuation, and Chinese characters stand between words or are words of their own.
-_BORDER: Final = re.compile(
-    r"[\s!-/:-@\[-`{-~\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3000-\u303f\U00020000-\U0002fa1f]"
-)
+IDEOGRAPHS: Final = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3000-\u303f\U00020000-\U0002fa1f"
+"""Chinese characters, which are words of their own, as the inside of a class of a regular expression."""
+# White space and ASCII punctuation stand between words.
+_BORDER: Final = re.compile(rf"[\s!-/:-@\[-`{{-~{IDEOGRAPHS}]")
 _WINDOW: Final = 50_000
 
 
