@@ -23,8 +23,13 @@ def create_tables(connection: Connection) -> None:
     tables.metadata.create_all(connection)
 
 
+def add_evaluations(connection: Connection) -> None:
+    tables.metadata.create_all(connection, tables=[tables.evaluations, tables.evaluation_items])
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
+    add_evaluations,
 ]
 
 

@@ -1,0 +1,159 @@
+"""`guru eval`: how good retrieval and answers are on questions of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guru.cli.options import asynchronous, collection_option, home_option, json_option
+
+if TYPE_CHECKING:
+    from guru.cli.client import Client
+
+JSON = dict[str, Any]
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FEW = 30
+"""Questions under which an interval is a rough guess itself."""
+
+
+@click.group
+def command() -> None:
+    """Measure retrieval and answers on your own questions."""
+
+
+@command.command
+@click.argument("questions", type=FILE)
+@collection_option
+@click.option("-k", type=click.IntRange(1, 200), default=10, show_default=True, help="How many passages count.")
+@click.option("--mode", type=click.Choice(["hybrid", "dense", "sparse"]), default="hybrid", show_default=True)
+@click.option("--answers", is_flag=True, help="Answer every question too, and measure the answers.")
+@click.option("-m", "--model", metavar="M", help="The model that answers.  [default: default]")
+@click.option("--judge", metavar="M", help="A capable model that judges the answers, as Ragas defines it.")
+@click.option("--passages", type=click.IntRange(1, 100), help="How many passages an answer draws on.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Confidence under which nothing is answered.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the intervals.")
+@home_option
+@json_option
+@asynchronous
+async def retrieval(
+    questions: Path, collection: str | None, answers: bool, judge: str | None, home: Path, as_json: bool, **options: Any
+) -> None:
+    """Search for every question in QUESTIONS, and say how often what is right was found.
+
+    QUESTIONS has one JSON object a line: a `question`, and what is right: a `document`, with a `page`, with `start` and
+    `end` in its stored text, or `answers` as they stand there; `"impossible": true` where nothing answers it. With
+    --judge or --answers the questions are answered, too.
+    """
+    from guru.cli.client import choose_collection, connect
+    from guru.cli.output import print_json
+
+    asked = {name: value for name, value in options.items() if value is not None}
+    asked |= {"questions": read(questions), "answers": answers or judge is not None}
+    async with connect(home) as client:
+        name = await choose_collection(client, collection)
+        body = asked | {"collection": name} | ({"judge": judge} if judge else {})
+        report = await evaluate(client, "retrieval", body, f"Measuring {name}")
+    if as_json:
+        print_json(report)
+    else:
+        print_retrieval(report)
+
+
+def read(path: Path) -> list[JSON]:
+    """The questions of a file, checked here so that an error names the line."""
+    import msgspec
+
+    from guru.evaluate.dataset import read_questions
+
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        return [msgspec.to_builtins(question) for question in read_questions(lines)]
+
+
+async def evaluate(client: Client, kind: str, body: JSON, title: str) -> JSON:
+    """Run an evaluation to its end; returns its report."""
+    from guru.cli.jobs import follow, result_of
+
+    begun = await client.post(f"/api/v1/evaluations/{kind}", body)
+    result_of(await follow(client, begun["job"], title, unit="questions"))
+    found = await client.get(f"/api/v1/evaluations/{begun['evaluation']}")
+    return {"evaluation": found["id"], **found["report"]}
+
+
+def print_retrieval(report: JSON) -> None:
+    """The measures with their intervals, how long it took, and what is wrong with the questions."""
+    from guru.cli.output import console, plural
+
+    screen, answerable = console(), report["questions"] - report["impossible"]
+    what = f"{plural(answerable, 'question')} with an answer"
+    if report["impossible"]:
+        what += f", {report['impossible']:,} without one"
+    screen.print(f"{report['collection']}, {report['options']['mode']}: {what}", soft_wrap=True)
+    print_ranking(report["metrics"])
+    print_latency("A search took", report["latency"])
+    if report["answers"]:
+        print_answers(report["answers"])
+    for item in report["warnings"][:10]:
+        click.echo(f"  question {item['number']}: {item['warning']}", err=True)
+    if len(report["warnings"]) > 10:
+        click.echo(f"  and {len(report['warnings']) - 10} more warnings: --json has them all.", err=True)
+    if 0 < answerable < FEW:
+        click.echo(f"With {plural(answerable, 'question')} the intervals are rough: write more.", err=True)
+
+
+def print_answers(answers: JSON) -> None:
+    from guru.cli.output import clean, plural
+
+    told = sum(answers["outcomes"].values())
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in answers["outcomes"].items())
+    click.echo(f"\nAnswers of {answers['model']}: {told:,} ({outcomes or 'none'})")
+    print_measures(answers["metrics"])
+    print_latency("An answer took", answers["latency"])
+    for name in ("faithfulness", "answer_relevance", "context_precision", "context_recall"):
+        click.echo(f"  {name.replace('_', ' ')}: {answers['measured_by'][name]}")
+    if answers["failed"]:
+        click.echo(f"{plural(len(answers['failed']), 'question')} failed:", err=True)
+    for item in answers["failed"][:10]:
+        click.echo(f"  question {item['number']}: {clean(item['error'])}", err=True)
+    if answers["problems"]:
+        count = plural(len(answers["problems"]), "measure")
+        click.echo(f"{count} could not be taken: {clean(answers['problems'][0]['problem'])}", err=True)
+
+
+def print_ranking(measures: Mapping[str, JSON]) -> None:
+    """The measures of the ranking: a row for every number of passages that one may look at."""
+    from guru.cli.output import console, print_table
+    from guru.cli.tables import make_table
+
+    names = ("precision", "recall", "hit_rate", "ndcg")
+    cutoffs = [name.partition("@")[2] for name in measures if name.startswith("recall@")]
+    table = make_table("passages", **dict.fromkeys(names, ">"))
+    for cutoff in cutoffs:
+        table.add_row(cutoff, *(with_interval(measures[f"{name}@{cutoff}"]) for name in names))
+    if cutoffs:
+        print_table(console(), table)
+        click.echo(f"MRR {with_interval(measures[f'mrr@{cutoffs[-1]}'])}")
+
+
+def with_interval(value: JSON) -> str:
+    """The mean, and the interval that holds it in 95 of 100 cases."""
+    return f"{value['mean']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
+
+
+def print_measures(measures: Mapping[str, JSON]) -> None:
+    """One measure a row."""
+    from guru.cli.output import console, print_table
+    from guru.cli.tables import make_table
+
+    table = make_table("measure", mean=">", questions=">")
+    for name, value in measures.items():
+        table.add_row(name.replace("_", " "), with_interval(value), f"{value['n']:,}")
+    if measures:
+        print_table(console(), table)
+
+
+def print_latency(what: str, latency: JSON | None) -> None:
+    if latency:
+        click.echo(f"{what} {latency['p50'] * 1000:,.1f} ms (p50), {latency['p99'] * 1000:,.1f} ms (p99).")
