@@ -62,6 +62,37 @@ async def retrieval(
         print_retrieval(report)
 
 
+@command.command("questions")
+@collection_option
+@click.option("--count", type=click.IntRange(1, 2000), default=50, show_default=True, help="How many.")
+@click.option("-m", "--model", metavar="M", help="A capable model that writes them.  [default: none]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which ones are made.")
+@home_option
+@asynchronous
+async def make_questions(collection: str | None, count: int, model: str | None, seed: int, home: Path) -> None:
+    """Make questions from the documents, and print them as `guru eval retrieval` reads them.
+
+    A model writes them, and each is kept only if its answer stands in the document word by word and the model comes to
+    it again from the passage. Without a model they are sentences with a gap, and headings.
+    """
+    import json
+
+    from guru.cli.client import choose_collection, connect
+
+    async with connect(home) as client:
+        name = await choose_collection(client, collection)
+        body = {"collection": name, "count": count, "seed": seed} | ({"model": model} if model else {})
+        report = await evaluate(client, "questions", body, f"Making questions from {name}")
+    for question in report["questions"]:
+        click.echo(json.dumps(question, ensure_ascii=False).encode())
+    if len(report["questions"]) < count:
+        reasons = ", ".join(f"{number:,} times {reason}" for reason, number in report["rejected"].items())
+        made = f"{len(report['questions']):,} of {count:,} questions from {report['tried']:,} candidates"
+        click.echo(made + (f"; rejected: {reasons}" if reasons else "; the documents hold no more"), err=True)
+    if report["note"]:
+        click.echo(report["note"], err=True)
+
+
 def read(path: Path) -> list[JSON]:
     """The questions of a file, checked here so that an error names the line."""
     import msgspec

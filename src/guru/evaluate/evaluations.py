@@ -10,6 +10,7 @@ import msgspec
 
 from guru.evaluate.corpus import Ask, Corpus, Support, Vectors
 from guru.evaluate.dataset import Question, check_all
+from guru.evaluate.making import make_questions
 from guru.evaluate.measuring import measure_retrieval
 from guru.evaluate.options import QuestionOptions, RetrievalOptions, TuneOptions
 from guru.evaluate.store import Evaluation, EvaluationStore
@@ -22,7 +23,7 @@ JOB: Final = "evaluation"
 AskAs = Callable[[JSON, str], Ask]
 """How models are asked as a caller, as the evaluation keeps them, at the door of that kind."""
 Options = RetrievalOptions | QuestionOptions | TuneOptions
-KINDS: Final[dict[str, Kind]] = {"retrieval": measure_retrieval}
+KINDS: Final[dict[str, Kind]] = {"retrieval": measure_retrieval, "questions": make_questions}
 
 
 class Evaluations:
@@ -69,4 +70,5 @@ class Evaluations:
             evaluation=evaluation, store=self.store, corpus=self._corpus,
             ask=self._ask_as(evaluation.caller, evaluation.kind), support=self._support, vectors=self._vectors,
             passages=self.passages, progress=run.progress,
+            made=dict(run.job.progress),
         )  # fmt: skip

@@ -31,7 +31,11 @@ class Interval(Struct, frozen=True):
 
 
 def bootstrap(values: Sequence[float], *, seed: int, level: float = LEVEL) -> Interval | None:
-    """The mean of one value for each question with its percentile interval; None without values."""
+    """The mean of one value in [0, 1] for each question with its percentile interval; None without values.
+
+    Where every question scored 1, or every one 0, resampling sees no way to do otherwise. There the interval ends where
+    so many in a row are still likely: at C. Clopper and E. Pearson's bound, 1934, as for a share.
+    """
     import numpy as np
 
     if not len(values):
@@ -39,6 +43,11 @@ def bootstrap(values: Sequence[float], *, seed: int, level: float = LEVEL) -> In
     sample = np.asarray(values, float)
     means = resampled_means(sample[:, None], seed)[:, 0]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    bound = ((1 - level) / 2) ** (1 / len(sample))
+    if sample.min() == 1:
+        low = bound
+    if sample.max() == 0:
+        high = 1 - bound
     return Interval(float(sample.mean()), float(low), float(high), len(sample))
 
 

@@ -32,6 +32,8 @@ class Work(Struct, kw_only=True):
     passages: int
     """How many passages an answer draws on, by the configuration."""
     progress: Callable[..., None]
+    made: JSON
+    """The progress that a run before this one had reported when its process died; else empty."""
 
     @property
     def tenant(self) -> str:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from guru.evaluate.dataset import Question
 from guru.evaluate.evaluations import Options
-from guru.evaluate.options import RetrievalOptions
+from guru.evaluate.options import QuestionOptions, RetrievalOptions
 from guru.evaluate.store import Evaluation
 from guru.gateway.identity import Caller
 from guru.gateway.messages import moment
@@ -22,6 +22,10 @@ from guru.types import JSON
 class RetrievalBody(RetrievalOptions, kw_only=True, forbid_unknown_fields=True):
     collection: str
     questions: list[Question]
+
+
+class QuestionsBody(QuestionOptions, kw_only=True, forbid_unknown_fields=True):
+    collection: str
 
 
 class Begun(Struct):
@@ -59,6 +63,12 @@ class EvaluationList(Struct):
 async def evaluate_retrieval(call: Call, body: RetrievalBody) -> Begun:
     """Measure search, and with `answers` the answers, on questions whose answers are known: as a job."""
     return await begin(call, "retrieval", body.collection, options_of(body, RetrievalOptions), body.questions)
+
+
+@post("/api/v1/evaluations/questions", status=202)
+async def make_questions(call: Call, body: QuestionsBody) -> Begun:
+    """Make questions from the documents of a collection, as a job: the report has them."""
+    return await begin(call, "questions", body.collection, options_of(body, QuestionOptions), [])
 
 
 @get("/api/v1/evaluations")
@@ -107,4 +117,4 @@ def to_evaluation(item: Evaluation) -> EvaluationView:
     )  # fmt: skip
 
 
-DOORS = [evaluate_retrieval, list_evaluations, show_evaluation, delete_evaluation]
+DOORS = [evaluate_retrieval, make_questions, list_evaluations, show_evaluation, delete_evaluation]
