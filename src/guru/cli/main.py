@@ -18,6 +18,7 @@ VERBS = {
     "search": "Find passages, without a model.",
     "chat": "Talk, with history.",
     "collections": "List, show and delete collections.",
+    "knowledge": "Find the settings of search that suit your documents.",
     "eval": "Measure retrieval and answers on your own questions.",
     "models": "List, pull, show and remove models.",
     "batch": "Ask many requests at once, from a file.",

@@ -69,6 +69,19 @@ class Corpus(Protocol):
         """The chunks of a document, in order."""
         ...
 
+    @property
+    def chunk_tokens(self) -> int:
+        """The size of a chunk, by the configuration."""
+        ...
+
+    async def cut(self, tenant: str, collection: str, copy: str, chunk_tokens: int) -> None:
+        """Make a copy of a collection with chunks of another size, or go on with it. Raises `InvalidParameter`."""
+        ...
+
+    async def drop(self, tenant: str, copy: str) -> None:
+        """Remove a copy, if it is there."""
+        ...
+
     def sentences(self, text: str) -> list[Span]:
         """Where the sentences of a text stand."""
         ...

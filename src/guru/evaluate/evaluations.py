@@ -14,6 +14,7 @@ from guru.evaluate.making import make_questions
 from guru.evaluate.measuring import measure_retrieval
 from guru.evaluate.options import QuestionOptions, RetrievalOptions, TuneOptions
 from guru.evaluate.store import Evaluation, EvaluationStore
+from guru.evaluate.tuning import tune
 from guru.evaluate.work import Kind, Work
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
@@ -23,7 +24,7 @@ JOB: Final = "evaluation"
 AskAs = Callable[[JSON, str], Ask]
 """How models are asked as a caller, as the evaluation keeps them, at the door of that kind."""
 Options = RetrievalOptions | QuestionOptions | TuneOptions
-KINDS: Final[dict[str, Kind]] = {"retrieval": measure_retrieval, "questions": make_questions}
+KINDS: Final[dict[str, Kind]] = {"retrieval": measure_retrieval, "questions": make_questions, "tune": tune}
 
 
 class Evaluations:

@@ -55,7 +55,8 @@ def simultaneous(differences: NDArray[Any], *, seed: int, level: float = LEVEL) 
     """Intervals for the means of several columns that hold all together with probability `level`.
 
     `differences` has shape (questions, settings): each setting against the same other one, question by question. As all
-    hold at once, picking the best of many settings by them is not picking the luckiest.
+    hold at once, picking the best of many settings by them is not picking the luckiest. Where no question tells two
+    settings apart (values are in [0, 1]), the interval has the share of questions that may still do so.
     """
     import numpy as np
 
@@ -63,7 +64,8 @@ def simultaneous(differences: NDArray[Any], *, seed: int, level: float = LEVEL) 
     means = differences.mean(axis=0)
     error = differences.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(differences.shape[1])
     varies = error > 0
-    reach = np.zeros(len(means))
+    unseen = 1 - ((1 - level) / len(means)) ** (1 / n)
+    reach = np.full(len(means), unseen)
     if varies.any():
         deviations = np.abs(resampled_means(differences[:, varies], seed) - means[varies]) / error[varies]
         reach[varies] = np.quantile(deviations.max(axis=1), level) * error[varies]

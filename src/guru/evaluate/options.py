@@ -53,9 +53,11 @@ class TuneOptions(Struct, kw_only=True, forbid_unknown_fields=True):
     )
     ks: Annotated[list[K], Meta(min_length=1, max_length=20)] = field(default_factory=lambda: [1, 3, 6, 10, 20])
     """Numbers of passages; the configuration's own is always tried too."""
+    chunk_tokens: Annotated[list[Annotated[int, Meta(ge=16, le=8192)]], Meta(max_length=5)] = []
+    """Sizes of chunks besides the present one: each is tried on a copy of the collection, which takes an ingest."""
     metric: Metric = "recall"
     """What is to be high, at each number of passages."""
-    margin: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    margin: Annotated[float, Meta(ge=0, le=1)] = 0.02
     """A gain that is worth a dearer setting, and a loss that a cheaper one may have."""
     filter: JSON | None = None
     seed: Seed = 0

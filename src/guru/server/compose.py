@@ -102,7 +102,7 @@ async def open_services(
             conversations=conversations, responses=Responses(database), ledger=ledger,
             files=batches.files, batches=batches,
             evaluations=open_evaluations(
-                database, jobs, knowledge, road, directory, embedder=embedder, passages=settings.knowledge.passages
+                database, jobs, knowledge, road, directory, blobs=blobs, embedder=embedder, settings=settings.knowledge
             ),
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,

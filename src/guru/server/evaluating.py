@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
+from guru.config import KnowledgeSettings
+from guru.errors import NotFound
 from guru.evaluate.corpus import Ask, Passage, Source, Span, Verdict
 from guru.evaluate.evaluations import Evaluations
 from guru.gateway.identity import Caller, Directory
 from guru.gateway.pipeline import Road
 from guru.knowledge.answer.check import check_answer
 from guru.knowledge.base import KnowledgeBase
+from guru.knowledge.recut import Recutter
 from guru.knowledge.sentences import sentence_spans
 from guru.server.endpoint import door_name
+from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
@@ -26,8 +31,9 @@ PORTION = 500
 class Corpus:
     """The knowledge base, as evaluations see it."""
 
-    def __init__(self, knowledge: KnowledgeBase) -> None:
+    def __init__(self, knowledge: KnowledgeBase, recutter: Recutter) -> None:
         self._knowledge = knowledge
+        self._recutter = recutter
 
     async def check(self, tenant: str, collection: str) -> None:
         await self._knowledge.collections.get(tenant, collection)
@@ -65,13 +71,24 @@ class Corpus:
             if after is None:
                 return found
 
+    @property
+    def chunk_tokens(self) -> int:
+        return self._recutter.chunk_tokens
+
+    async def cut(self, tenant: str, collection: str, copy: str, chunk_tokens: int) -> None:
+        await self._recutter.cut(tenant, collection, copy, chunk_tokens)
+
+    async def drop(self, tenant: str, copy: str) -> None:
+        with suppress(NotFound):
+            await self._knowledge.collections.delete(tenant, copy)
+
     def sentences(self, text: str) -> list[Span]:
         return sentence_spans(text)
 
 
 def open_evaluations(
     database: Database, jobs: Jobs, knowledge: KnowledgeBase, road: Road, directory: Directory, *,
-    embedder: Embedder, passages: int,
+    blobs: BlobStore, embedder: Embedder, settings: KnowledgeSettings,
 ) -> Evaluations:  # fmt: skip
     """The evaluations of a server. Models are asked over the road, as whoever began the evaluation."""
 
@@ -95,6 +112,7 @@ def open_evaluations(
         found: list[list[float]] = (await embedder.embed(texts)).tolist()
         return found
 
+    corpus = Corpus(knowledge, Recutter(database, blobs, knowledge.collections, embedder, settings))
     return Evaluations(
-        database, jobs, Corpus(knowledge), ask_as=ask_as, support=support, vectors=vectors, passages=passages
+        database, jobs, corpus, ask_as=ask_as, support=support, vectors=vectors, passages=settings.passages
     )

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from starlette.responses import HTMLResponse
 
+from guru.errors import InvalidParameter
+from guru.evaluate.chart import page
 from guru.evaluate.dataset import Question
 from guru.evaluate.evaluations import Options
-from guru.evaluate.options import QuestionOptions, RetrievalOptions
+from guru.evaluate.options import QuestionOptions, RetrievalOptions, TuneOptions
 from guru.evaluate.store import Evaluation
 from guru.gateway.identity import Caller
 from guru.gateway.messages import moment
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.jobs_api import JobView, to_view
 from guru.types import JSON
+
+SECURITY_HEADERS = {"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
 
 
 class RetrievalBody(RetrievalOptions, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +31,11 @@ class RetrievalBody(RetrievalOptions, kw_only=True, forbid_unknown_fields=True):
 
 class QuestionsBody(QuestionOptions, kw_only=True, forbid_unknown_fields=True):
     collection: str
+
+
+class TuneBody(TuneOptions, kw_only=True, forbid_unknown_fields=True):
+    collection: str
+    questions: list[Question]
 
 
 class Begun(Struct):
@@ -71,6 +81,12 @@ async def make_questions(call: Call, body: QuestionsBody) -> Begun:
     return await begin(call, "questions", body.collection, options_of(body, QuestionOptions), [])
 
 
+@post("/api/v1/evaluations/tune", status=202)
+async def tune(call: Call, body: TuneBody) -> Begun:
+    """Try settings of search on questions whose answers are known, as a job."""
+    return await begin(call, "tune", body.collection, options_of(body, TuneOptions), body.questions)
+
+
 @get("/api/v1/evaluations")
 async def list_evaluations(call: Call, query: EvaluationQuery) -> EvaluationList:
     """The newest first."""
@@ -83,6 +99,16 @@ async def show_evaluation(call: Call, evaluation_id: str) -> EvaluationDetail:
     """One of them, with its report."""
     found = await call.services.evaluations.store.get(call.tenant, evaluation_id)
     return EvaluationDetail(**msgspec.structs.asdict(to_evaluation(found)), report=found.report)
+
+
+@get("/api/v1/evaluations/{evaluation_id}/report", media_type="text/html")
+async def evaluation_report(call: Call, evaluation_id: str) -> Any:
+    """The report of a `tune` as a page: quality against latency, and every setting."""
+    found = await call.services.evaluations.store.get(call.tenant, evaluation_id)
+    if found.kind != "tune" or found.report is None:
+        message = "It has not ended." if found.kind == "tune" else f"A report of {found.kind!r} has no page."
+        raise InvalidParameter(message, hint=f"Read /api/v1/evaluations/{evaluation_id}.")
+    return HTMLResponse(page(found.report), headers=SECURITY_HEADERS)
 
 
 @delete("/api/v1/evaluations/{evaluation_id}", status=204)
@@ -117,4 +143,12 @@ def to_evaluation(item: Evaluation) -> EvaluationView:
     )  # fmt: skip
 
 
-DOORS = [evaluate_retrieval, make_questions, list_evaluations, show_evaluation, delete_evaluation]
+DOORS = [
+    evaluate_retrieval,
+    make_questions,
+    tune,
+    list_evaluations,
+    show_evaluation,
+    evaluation_report,
+    delete_evaluation,
+]
