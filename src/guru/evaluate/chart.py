@@ -12,7 +12,7 @@ WIDTH: Final = 760
 HEIGHT: Final = 440
 LEFT: Final = 70
 RIGHT: Final = 24
-TOP: Final = 24
+TOP: Final = 36
 BOTTOM: Final = 56
 SHAPES: Final = {
     "hybrid": '<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="hybrid"/>',
@@ -29,6 +29,7 @@ svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; }
 text { fill: var(--ink); } .quiet { fill: var(--quiet); } .grid { stroke: var(--line); }
 .hybrid { fill: #2563eb; } .dense { fill: #d97706; } .sparse { fill: #059669; }
 .front { fill: none; stroke: var(--quiet); stroke-dasharray: 5 4; } .bar { stroke: var(--quiet); stroke-width: 1; }
+.faint { opacity: .25; }
 .ring { fill: none; stroke: var(--ink); stroke-width: 1.5; }
 table { border-collapse: collapse; width: 100%; } th, td { padding: .3rem .6rem; text-align: right; }
 th { border-bottom: 1px solid var(--line); } td:first-child, th:first-child { text-align: left; }
@@ -69,12 +70,13 @@ def svg(report: JSON) -> str:
     if not settings:
         return ""
     metric = report["options"]["metric"]
-    slowest: float = max(setting["latency"]["p50"] for setting in settings) * 1000
+    times: list[float] = [setting["latency"]["p50"] for setting in settings]
+    first, last = 0.9 * min(times), 1.1 * max(times)
     lowest: float = min(setting["metrics"][metric]["low"] for setting in settings)
     floor = min(0.9, int(lowest * 10) / 10)
 
     def x(seconds: float) -> float:
-        return LEFT + seconds * 1000 / (slowest * 1.1) * (WIDTH - LEFT - RIGHT)
+        return LEFT + (seconds - first) / (last - first) * (WIDTH - LEFT - RIGHT)
 
     def y(value: float) -> float:
         return TOP + (1 - value) / (1 - floor) * (HEIGHT - TOP - BOTTOM)
@@ -83,7 +85,7 @@ def svg(report: JSON) -> str:
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="title">',
         f'<title id="title">{escape(name)} against the median time of a search</title>',
-        *grid(x, y, floor, slowest * 1.1 / 1000),
+        *grid(x, y, floor, (first, last)),
         front_line(settings, metric, x, y),
         *(point(setting, report, x, y) for setting in settings),
         *legend(settings),
@@ -94,14 +96,14 @@ def svg(report: JSON) -> str:
     return "".join(parts)
 
 
-def grid(x: Scale, y: Scale, floor: float, slowest: float) -> list[str]:
+def grid(x: Scale, y: Scale, floor: float, times: tuple[float, float]) -> list[str]:
     parts = []
     for step in range(6):
         value = floor + (1 - floor) * step / 5
         height = y(value)
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}" class="grid"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{height + 4:.1f}" text-anchor="end" class="quiet">{value:.2f}</text>')
-        seconds = slowest * step / 5
+        seconds = times[0] + (times[1] - times[0]) * step / 5
         parts.append(
             f'<text x="{x(seconds):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" class="quiet">'
             f"{seconds * 1000:.1f}</text>"
@@ -116,21 +118,29 @@ def front_line(settings: Sequence[JSON], metric: str, x: Scale, y: Scale) -> str
 
 
 def point(setting: JSON, report: JSON, x: Scale, y: Scale) -> str:
-    """A setting: its mark, its interval, and a ring where it is the current or the recommended one."""
+    """A setting: its mark and its interval; a ring where it is the current or the recommended one.
+
+    Those and the ones on the front have their numbers beside them; the others tell theirs to the pointer.
+    """
     value = setting["metrics"][report["options"]["metric"]]
     left, top = x(setting["latency"]["p50"]), y(value["mean"])
     mark = SHAPES[setting["mode"]].format(x=left, y=top, left=left - 4.5, top=top - 4.5)
-    notes = [str(setting["k"]) + (f"×{setting['chunk_tokens']}" if has_sizes(report) else "")]
+    notes = []
+    if setting["on_front"] or setting["current"] or is_chosen(setting, report):
+        notes = [str(setting["k"]) + (f"×{setting['chunk_tokens']}" if has_sizes(report) else "")]
     if setting["current"]:
         notes.append("current")
     if is_chosen(setting, report):
         notes.append("recommended")
     ring = f'<circle cx="{left:.1f}" cy="{top:.1f}" r="10" class="ring"/>' if len(notes) > 1 else ""
     low, high = y(value["low"]), y(value["high"])
+    kind = "bar" if notes else "bar faint"
+    drop = -12 if is_chosen(setting, report) else 22 if setting["current"] else 4  # two that are near stay readable
+    text = escape(", ".join(notes))
     about = f"{label(setting)}: {value['mean']:.3f}, {setting['latency']['p50'] * 1000:.1f} ms"
     return (
         f'<g><title>{escape(about)}</title><line x1="{left:.1f}" x2="{left:.1f}" y1="{low:.1f}" y2="{high:.1f}" '
-        f'class="bar"/>{mark}{ring}<text x="{left + 9:.1f}" y="{top + 4:.1f}">{escape(", ".join(notes))}</text></g>'
+        f'class="{kind}"/>{mark}{ring}<text x="{left + 9:.1f}" y="{top + drop:.1f}">{text}</text></g>'
     )
 
 

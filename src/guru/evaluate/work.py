@@ -49,11 +49,11 @@ class Work(Struct, kw_only=True):
     async def keep(self, column: str, results: dict[int, Any]) -> None:
         await self.store.keep(self.tenant, self.evaluation.id, column, results)
 
-    def asking(self, pause: float = PAUSE) -> Ask:
+    def asking(self) -> Ask:
         """As `ask`, again and later where that makes sense: a limit of requests, a model that is not there just now."""
 
         async def patiently(request: ChatRequest) -> list[Event]:
-            wait = pause
+            wait = PAUSE
             for _ in range(TRIES - 1):
                 try:
                     return await self.ask(request)
