@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from guru.gateway.messages import moment
 from guru.knowledge.collections import Collection
+from guru.knowledge.duplicates import Group
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.jobs_api import JobAnswer, to_view
 from guru.server.sse import while_connected
@@ -75,6 +76,17 @@ class Results(Struct):
     """Seconds."""
 
 
+class DuplicateQuery(Struct, forbid_unknown_fields=True):
+    threshold: Annotated[float, Meta(ge=0.5, le=1)] = 0.8
+    """The share of two texts that must be the same."""
+
+
+class DuplicateGroups(Struct):
+    documents: int
+    """All that there are in the collection."""
+    groups: list[Group]
+
+
 @get("/api/v1/collections")
 async def list_collections(call: Call) -> CollectionList:
     """The collections, by name."""
@@ -121,10 +133,25 @@ async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     return Results(results, {"total": time.perf_counter() - began})
 
 
+@get("/api/v1/collections/{name}/duplicates")
+async def find_duplicates(call: Call, name: str, query: DuplicateQuery) -> DuplicateGroups:
+    """Documents that say nearly the same, in groups: the oldest, and its duplicates."""
+    work = call.services.knowledge.duplicates.find(call.tenant, name, query.threshold)
+    return DuplicateGroups(*await while_connected(call.receive, work))
+
+
 def to_collection(item: Collection) -> CollectionView:
     values: dict[str, Any] = {name: getattr(item, name) for name in CollectionView.__struct_fields__}
     times = {name: moment(values[name]) for name in ("created_at", "updated_at")}
     return CollectionView(**(values | times))
 
 
-DOORS = [list_collections, create_collection, show_collection, delete_collection, ingest_paths, search_collection]
+DOORS = [
+    list_collections,
+    create_collection,
+    show_collection,
+    delete_collection,
+    ingest_paths,
+    search_collection,
+    find_duplicates,
+]
