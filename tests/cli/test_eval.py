@@ -76,3 +76,15 @@ def test_tuning_prints_every_setting_and_writes_a_page(sample_server, questions,
     assert "<svg" in page.read_text()
     report = run_json(sample_server.home, *arguments)
     assert [item["k"] for item in report["settings"]] == [1, 3, 6]
+
+
+def test_evaluations_are_listed_and_shown_again(sample_server, questions):
+    home = sample_server.home
+    assert "Show the report" in run(home, "eval", "show", "--help").stdout
+    first = run(home, "eval", "retrieval", "-c", "handbook", questions).stdout
+    newest = run_json(home, "eval", "list", "-c", "handbook", "--limit", "1")["evaluations"][0]
+    assert run(home, "eval", "show", newest["id"]).stdout == first
+    assert newest["id"] in run(home, "eval", "list").stdout
+    assert run_json(home, "eval", "show", newest["id"])["report"]["questions"] == len(LINES)
+    missing = run(home, "eval", "show", "eval_x", check=False)
+    assert (missing.returncode, "There is no evaluation" in missing.stderr) == (1, True)

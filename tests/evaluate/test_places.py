@@ -52,6 +52,13 @@ async def test_what_cannot_be_found_is_still_wanted_and_named():
     assert (unsaid.needs, "word by word" in unsaid.warning) == ([(Target(document="sea.md"),)], True)
 
 
+async def test_a_document_that_goes_away_meanwhile_is_a_warning():
+    resolver = await Resolver.open(MemoryCorpus({"sea.md": TEXT}), "local", "c")
+    resolver._corpus.documents.clear()
+    found = await resolver.resolve(Question(question="?", document="sea.md", answers=["nine francs"]))
+    assert (found.needs, "meanwhile" in found.warning) == ([(Target(document="sea.md"),)], True)
+
+
 async def test_several_places_are_all_wanted():
     found = await resolve(relevant=[Place(document="sea.md", start=0, end=28), Place(document="hills.md")])
     assert needs_met(hit(), found.needs) == {0}

@@ -75,22 +75,82 @@ async def make_questions(collection: str | None, count: int, model: str | None, 
     A model writes them, and each is kept only if its answer stands in the document word by word and the model comes to
     it again from the passage. Without a model they are sentences with a gap, and headings.
     """
-    import json
-
     from guru.cli.client import choose_collection, connect
 
     async with connect(home) as client:
         name = await choose_collection(client, collection)
         body = {"collection": name, "count": count, "seed": seed} | ({"model": model} if model else {})
         report = await evaluate(client, "questions", body, f"Making questions from {name}")
-    for question in report["questions"]:
-        click.echo(json.dumps(question, ensure_ascii=False).encode())
+    print_questions(report)
     if len(report["questions"]) < count:
         reasons = ", ".join(f"{number:,} times {reason}" for reason, number in report["rejected"].items())
         made = f"{len(report['questions']):,} of {count:,} questions from {report['tried']:,} candidates"
         click.echo(made + (f"; rejected: {reasons}" if reasons else "; the documents hold no more"), err=True)
     if report["note"]:
         click.echo(report["note"], err=True)
+
+
+@command.command("list")
+@collection_option
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500), help="How many.")
+@home_option
+@json_option
+@asynchronous
+async def list_evaluations(collection: str | None, limit: int, home: Path, as_json: bool) -> None:
+    """List the evaluations, the newest first."""
+    from guru.cli.client import connect
+    from guru.cli.output import console, print_json, print_table
+    from guru.cli.tables import make_table
+
+    async with connect(home) as client:
+        found = await client.get("/api/v1/evaluations", collection=collection, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    table = make_table("evaluation", kind="<", collection="<", begun="<", ended="<")
+    for item in found["evaluations"]:
+        times = [(item[name] or "–")[:16].replace("T", " ") for name in ("created_at", "finished_at")]
+        table.add_row(item["id"], item["kind"], item["collection"], *times)
+    if found["evaluations"]:
+        print_table(console(), table)
+    else:
+        click.echo("There are no evaluations yet. Begin one: guru eval retrieval QUESTIONS")
+
+
+@command.command
+@click.argument("evaluation_id", metavar="ID")
+@home_option
+@json_option
+@asynchronous
+async def show(evaluation_id: str, home: Path, as_json: bool) -> None:
+    """Show the report of the evaluation ID."""
+    from urllib.parse import quote
+
+    from guru.cli.client import connect
+    from guru.cli.knowledge import print_settings
+    from guru.cli.output import print_json
+
+    async with connect(home) as client:
+        found = await client.get(f"/api/v1/evaluations/{quote(evaluation_id, safe='')}")
+    report = found["report"]
+    if as_json:
+        print_json(found)
+    elif report is None:
+        click.echo(f"It has no report yet: its job is {found['job_id']}.")
+    elif found["kind"] == "retrieval":
+        print_retrieval(report)
+    elif found["kind"] == "tune":
+        print_settings(report)
+    else:
+        print_questions(report)
+
+
+def print_questions(report: JSON) -> None:
+    """One question a line."""
+    import json
+
+    for question in report["questions"]:
+        click.echo(json.dumps(question, ensure_ascii=False).encode())
 
 
 def read(path: Path) -> list[JSON]:

@@ -31,24 +31,27 @@ class Interval(Struct, frozen=True):
 
 
 def bootstrap(values: Sequence[float], *, seed: int, level: float = LEVEL) -> Interval | None:
-    """The mean of one value in [0, 1] for each question with its percentile interval; None without values.
+    """The mean of one value in [0, 1] for each question with its percentile interval; None without values."""
+    import numpy as np
+
+    return bootstraps(np.asarray(values, float)[:, None], seed=seed, level=level)[0] if len(values) else None
+
+
+def bootstraps(values: NDArray[Any], *, seed: int, level: float = LEVEL) -> list[Interval]:
+    """The same for each of several measures of the same questions: `values` has shape (questions, measures).
 
     Where every question scored 1, or every one 0, resampling sees no way to do otherwise. There the interval ends where
     so many in a row are still likely: at C. Clopper and E. Pearson's bound, 1934, as for a share.
     """
     import numpy as np
 
-    if not len(values):
-        return None
-    sample = np.asarray(values, float)
-    means = resampled_means(sample[:, None], seed)[:, 0]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    bound = ((1 - level) / 2) ** (1 / len(sample))
-    if sample.min() == 1:
-        low = bound
-    if sample.max() == 0:
-        high = 1 - bound
-    return Interval(float(sample.mean()), float(low), float(high), len(sample))
+    n = len(values)
+    low, high = np.quantile(resampled_means(values, seed), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    bound = ((1 - level) / 2) ** (1 / n)
+    low = np.where(values.min(axis=0) == 1, bound, low)
+    high = np.where(values.max(axis=0) == 0, 1 - bound, high)
+    rows = zip(values.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+    return [Interval(mean, least, most, n) for mean, least, most in rows]
 
 
 def simultaneous(differences: NDArray[Any], *, seed: int, level: float = LEVEL) -> list[Interval]:

@@ -45,7 +45,7 @@ async def measure_retrieval(work: Work) -> JSON:
     if options.answers:
         await answer_all(work, options, resolver, items)
     work.progress(current=None)
-    return report(work, options, items)
+    return await asyncio.to_thread(report, work, options, items)
 
 
 async def search_all(work: Work, options: RetrievalOptions, resolver: Resolver, items: Sequence[Item]) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from guru.evaluate import metrics
 from guru.evaluate.corpus import Corpus
 from guru.evaluate.dataset import Question
-from guru.evaluate.intervals import Interval, bootstrap
+from guru.evaluate.intervals import Interval, bootstrap, bootstraps
 from guru.evaluate.places import Resolver, needs_met
 from guru.types import JSON, SearchMode
 
@@ -98,8 +98,13 @@ def cutoffs(k: int) -> list[int]:
 
 def summarise(searched: Sequence[Searched], k: int, seed: int) -> dict[str, Interval]:
     """The mean of each measure over the questions that have an answer, with its interval."""
+    import numpy as np
+
     measured = [measure(item, k) for item in searched if item.needs]
-    return means({name: [row[name] for row in measured] for name in (measured[0] if measured else ())}, seed)
+    if not measured:
+        return {}
+    intervals = bootstraps(np.array([list(row.values()) for row in measured], float), seed=seed)
+    return dict(zip(measured[0], intervals, strict=True))
 
 
 def means(values: dict[str, list[float]], seed: int) -> dict[str, Interval]:

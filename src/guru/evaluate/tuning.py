@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
 from guru.evaluate import metrics
-from guru.evaluate.intervals import bootstrap
+from guru.evaluate.intervals import bootstraps
 from guru.evaluate.options import Metric, TuneOptions
 from guru.evaluate.places import Resolver
 from guru.evaluate.recommend import Setting, against, front, recommend
@@ -19,6 +20,9 @@ from guru.evaluate.retrieval import Searched, latency, search
 from guru.evaluate.store import Item
 from guru.evaluate.work import Work
 from guru.types import JSON
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Trial(Struct):
@@ -49,7 +53,7 @@ async def tune(work: Work) -> JSON:
     if waiting:
         async with collections(work, settings, own) as names:
             await try_all(work, options, settings, names, items)
-    return report(work, options, settings, current, items)
+    return await asyncio.to_thread(report, work, options, settings, current, items)
 
 
 def settings_of(options: TuneOptions, current: Setting) -> list[Setting]:
@@ -141,6 +145,7 @@ def report(
         return made
     place = list(settings).index(current)
     gains = against(values, place, options.seed)
+    measured = [bootstraps(measures_of(column), seed=options.seed) for column in columns]
     best = front(values.mean(axis=0).tolist(), np.median(seconds, axis=0).tolist())
     made["settings"] = [
         {
@@ -148,9 +153,7 @@ def report(
             "name": setting.name,
             "current": number == place,
             "on_front": number in best,
-            "metrics": {
-                name: bootstrap([getattr(one, name) for one in column], seed=options.seed) for name in METRICS
-            },
+            "metrics": dict(zip(METRICS, measured[number], strict=True)),
             "gain": gains[number],
             "latency": latency([one.seconds for one in column]),
             "characters": sum(one.characters for one in column) / len(column),
@@ -161,3 +164,10 @@ def report(
         settings, values, seconds, current=place, margin=options.margin, seed=options.seed
     )
     return dict(msgspec.to_builtins(made))
+
+
+def measures_of(column: Sequence[Trial]) -> NDArray[Any]:
+    """Every measure of one setting, shape (questions, measures)."""
+    import numpy as np
+
+    return np.array([[getattr(one, name) for name in METRICS] for one in column], float)
