@@ -198,3 +198,18 @@ async def test_a_collection_is_made_once_and_deleted(server):
     assert (await server.post("/api/v1/collections", {"name": "No Good"}))[0] == 400
     assert (await server.request("DELETE", "/api/v1/collections/notes"))[0] == 204
     assert (await server.request("DELETE", "/api/v1/collections/notes"))[0] == 404
+
+
+async def test_documents_that_are_alike_are_found(server):
+    text = b" ".join(b"Bed %d of the hut stands by window %d." % (n, n) for n in range(30))
+    await ingest(server, NOTES | {"copy.txt": text, "copies/again.txt": text + b" And that is all."})
+    _, body = await server.get("/api/v1/collections/notes/duplicates")
+    (group,) = body["groups"]
+    assert body["documents"] == 4
+    assert {group["name"], group["duplicates"][0]["name"]} == {"copy.txt", "copies/again.txt"}
+    status, body = await server.get(f"/api/v1/documents/{group['id']}/similar?k=2")
+    assert (status, len(body["documents"])) == (200, 2)
+    assert body["documents"][0]["id"] == group["duplicates"][0]["id"]
+    assert (await server.get("/api/v1/collections/notes/duplicates?threshold=0.1"))[0] == 400
+    assert (await server.get("/api/v1/collections/nothing/duplicates"))[0] == 404
+    assert (await server.get("/api/v1/documents/doc_x/similar"))[0] == 404

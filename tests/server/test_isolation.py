@@ -31,6 +31,7 @@ NAME = {"name": "x"}
 ASKED = {"messages": [{"role": "user", "content": "Hello"}], "model": "default"}
 SCORE = {"trace_id": "{trace}", "score": 1}
 HANDED_IN = {"input_file_id": "{file}", "endpoint": "/v1/chat/completions"}
+MEASURED = {"collection": "{name}", "questions": [{"question": "When is lunch?", "answers": ["noon"]}]}
 RELEASE = {"alias": "default", "candidate": "b"}
 
 DOORS = {
@@ -91,6 +92,7 @@ DOORS = {
     ("DELETE", "/api/v1/collections/{name}"): SHARED,
     ("POST", "/api/v1/collections/{name}/ingest"): ("owner", {"paths": ["/etc/passwd"]}),
     ("POST", "/api/v1/collections/{name}/search"): (SHARED, {"query": "lunch"}),
+    ("GET", "/api/v1/collections/{name}/duplicates"): SHARED,
     ("GET", "/api/v1/collections/{name}/documents"): SHARED,
     ("POST", "/api/v1/collections/{name}/documents"): (CALL, "files"),
     ("GET", "/api/v1/documents/{document_id}"): SHARED,
@@ -99,8 +101,16 @@ DOORS = {
     ("GET", "/api/v1/documents/{document_id}/file"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/chunks"): SHARED,
     ("POST", "/api/v1/chunk"): (SHARED, {"document_id": "{document}"}),
+    ("GET", "/api/v1/documents/{document_id}/similar"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/pages/{number:int}.png"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/highlight"): SHARED,
+    ("POST", "/api/v1/evaluations/retrieval"): (SHARED, MEASURED),
+    ("POST", "/api/v1/evaluations/questions"): (SHARED, {"collection": "{name}", "count": 1}),
+    ("POST", "/api/v1/evaluations/tune"): (SHARED, MEASURED),
+    ("GET", "/api/v1/evaluations"): SHARED,
+    ("GET", "/api/v1/evaluations/{evaluation_id}"): SHARED,
+    ("GET", "/api/v1/evaluations/{evaluation_id}/report"): SHARED,
+    ("DELETE", "/api/v1/evaluations/{evaluation_id}"): SHARED,
     ("GET", "/api/v1/jobs"): VISIBLE,
     ("GET", "/api/v1/jobs/{job_id}"): VISIBLE,
     ("GET", "/api/v1/jobs/{job_id}/events"): VISIBLE,
@@ -219,6 +229,13 @@ class World:
         async with asyncio.timeout(60):
             while not (found := json.loads((await self.ask("GET", documents, "local", "ann")).body)["documents"]):
                 await asyncio.sleep(0.05)
+        measured = {"collection": "handbook", "questions": MEASURED["questions"]}
+        begun = await self.ask("POST", "/api/v1/evaluations/tune", "local", "ann", json=measured)
+        made["evaluation_id"] = json.loads(begun.body)["evaluation"]
+        report = f"/api/v1/evaluations/{made['evaluation_id']}/report"
+        async with asyncio.timeout(60):
+            while (await self.ask("GET", report, "local", "ann")).status != 200:
+                await asyncio.sleep(0.05)
         return made | {"document_id": found[0]["id"], "number": "1", "alias": "default"}
 
     async def id_of(self, path, **options):
@@ -320,6 +337,7 @@ LISTS = {
     "/api/v1/traces": ("trace_id", VISIBLE),
     "/api/v1/conversations": ("conversation_id", PRIVATE),
     "/api/v1/collections": ("handbook", SHARED),
+    "/api/v1/evaluations": ("evaluation_id", SHARED),
     "/api/v1/usage?group_by=key": ("key_id", None),
 }
 

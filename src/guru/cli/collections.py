@@ -1,14 +1,18 @@
-"""`guru collections`: list, show, create, configure and delete them."""
+"""`guru collections`: list, show, create, configure and delete them, and see what in them is alike."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from guru.cli.options import STRATEGIES, asynchronous, chunk_options, home_option, json_option
+from guru.errors import NotFound
+
+if TYPE_CHECKING:
+    from guru.cli.client import Client
 
 
 @click.group(invoke_without_command=True)
@@ -169,3 +173,73 @@ async def delete(name: str, yes: bool, home: Path) -> None:
             click.confirm(f"Delete {name} with its {collection['documents']} documents?", abort=True, err=True)
         await client.request("DELETE", collection_path(name))
     click.echo(f"Deleted {name}.")
+
+
+@command.command
+@click.argument("name")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.5, 1),
+    default=0.8,
+    show_default=True,
+    help="The share that must be the same.",
+)
+@home_option
+@json_option
+@asynchronous
+async def duplicates(name: str, threshold: float, home: Path, as_json: bool) -> None:
+    """Show which documents of the collection NAME say nearly the same.
+
+    The oldest of a group stands first, and after each other one how much of both is the same.
+    """
+    from guru.cli.client import collection_path, connect
+    from guru.cli.output import clean, plural, print_json
+
+    async with connect(home) as client:
+        found = await client.get(collection_path(name, "/duplicates"), threshold=threshold)
+    if as_json:
+        print_json(found)
+        return
+    for group in found["groups"]:
+        click.echo(clean(group["name"]))
+        for item in group["duplicates"]:
+            click.echo(f"  {item['similarity']:.0%}  {clean(item['name'])}")
+    more = sum(len(group["duplicates"]) for group in found["groups"])
+    click.echo(f"{plural(more, 'duplicate')} among {plural(found['documents'], 'document')}", err=True)
+
+
+@command.command
+@click.argument("name")
+@click.argument("document")
+@click.option("-k", type=click.IntRange(1, 100), default=10, show_default=True, help="How many.")
+@home_option
+@json_option
+@asynchronous
+async def similar(name: str, document: str, k: int, home: Path, as_json: bool) -> None:
+    """Show which documents of the collection NAME are about the same as DOCUMENT, the name of another one."""
+    from guru.cli.client import connect
+    from guru.cli.output import clean, one_line, print_json
+
+    async with connect(home) as client:
+        document_id = await find_document(client, name, document)
+        found = await client.get(f"/api/v1/documents/{document_id}/similar", k=k)
+    if as_json:
+        print_json(found)
+        return
+    for item in found["documents"]:
+        click.echo(f"{item['score']:.3f}  {clean(item['name'])}\n       {one_line(item['text'], 120)}")
+
+
+async def find_document(client: Client, collection: str, name: str) -> str:
+    """The id of the document of that name. Raises `NotFound`."""
+    from guru.cli.client import collection_path
+
+    after = None
+    while True:
+        page = await client.get(collection_path(collection, "/documents"), limit=1000, after=after)
+        for item in page["documents"]:
+            if item["name"] == name:
+                return str(item["id"])
+        if (after := page.get("next")) is None:
+            hint = f"guru collections show {collection} lists its documents."
+            raise NotFound(f"There is no document {name!r} in {collection}.", hint=hint)

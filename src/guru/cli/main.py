@@ -19,6 +19,8 @@ VERBS = {
     "chat": "Talk, with history.",
     "collections": "List, show, create, configure and delete collections.",
     "chunk": "See how a file would be cut into chunks.",
+    "knowledge": "Find the settings of search that suit your documents.",
+    "eval": "Measure retrieval and answers on your own questions.",
     "models": "List, pull, show and remove models.",
     "batch": "Ask many requests at once, from a file.",
     "usage": "See who used how much, and what it cost.",

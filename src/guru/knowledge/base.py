@@ -10,12 +10,14 @@ from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.collections import Collections
 from guru.knowledge.documents import Documents, allowed_documents
+from guru.knowledge.duplicates import Duplicates
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index import Views
 from guru.knowledge.ingest import Ingest, Parser
 from guru.knowledge.preview import Preview
 from guru.knowledge.reading import read_parents
 from guru.knowledge.search import Retrieval, rank, read_hits
+from guru.knowledge.similar import MoreLikeThis
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -48,6 +50,8 @@ class KnowledgeBase:
         self.collections = Collections(database, blobs, embedder.name)
         self.documents = Documents(database, blobs)
         self.preview = Preview(self.documents, self.collections, embedder, parser, settings)
+        self.duplicates = Duplicates(database)
+        self.similar = MoreLikeThis(database, self.views, embedder.name)
         self.ingest = Ingest(database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs)
 
     async def search(

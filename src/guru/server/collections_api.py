@@ -12,6 +12,7 @@ from guru.config.sections import Chunking, NotNegative, Percentile, Positive
 from guru.gateway.messages import moment
 from guru.knowledge.chunk import ChunkOptions, check_options
 from guru.knowledge.collections import Collection
+from guru.knowledge.duplicates import Group
 from guru.knowledge.prepare import most_tokens
 from guru.server.endpoint import Call, delete, get, patch, post
 from guru.server.jobs_api import JobAnswer, to_view
@@ -101,6 +102,17 @@ class Results(Struct):
     """Seconds."""
 
 
+class DuplicateQuery(Struct, forbid_unknown_fields=True):
+    threshold: Annotated[float, Meta(ge=0.5, le=1)] = 0.8
+    """The share of two texts that must be the same."""
+
+
+class DuplicateGroups(Struct):
+    documents: int
+    """All that there are in the collection."""
+    groups: list[Group]
+
+
 @get("/api/v1/collections")
 async def list_collections(call: Call) -> CollectionList:
     """The collections, by name."""
@@ -160,6 +172,13 @@ async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     return Results(results, {"total": time.perf_counter() - began})
 
 
+@get("/api/v1/collections/{name}/duplicates")
+async def find_duplicates(call: Call, name: str, query: DuplicateQuery) -> DuplicateGroups:
+    """Documents that say nearly the same, in groups: the oldest, and its duplicates."""
+    work = call.services.knowledge.duplicates.find(call.tenant, name, query.threshold)
+    return DuplicateGroups(*await while_connected(call.receive, work))
+
+
 def to_collection(call: Call, item: Collection) -> CollectionView:
     plain = (name for name in CollectionView.__struct_fields__ if name != "own")
     values: dict[str, Any] = {name: getattr(item, name) for name in plain}
@@ -176,4 +195,5 @@ DOORS = [
     delete_collection,
     ingest_paths,
     search_collection,
+    find_duplicates,
 ]

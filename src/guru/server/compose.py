@@ -23,6 +23,7 @@ from guru.observe.otlp import Exporter
 from guru.observe.traces import Tracer
 from guru.server.batching import open_batches
 from guru.server.compose_road import open_road
+from guru.server.evaluating import open_evaluations
 from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
@@ -100,6 +101,9 @@ async def open_services(
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
             conversations=conversations, responses=Responses(database), ledger=ledger,
             files=batches.files, batches=batches,
+            evaluations=open_evaluations(
+                database, jobs, knowledge, road, directory, blobs=blobs, embedder=embedder, settings=settings.knowledge
+            ),
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip

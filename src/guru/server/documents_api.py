@@ -13,8 +13,10 @@ from guru.errors import InvalidParameter
 from guru.gateway.messages import moment
 from guru.knowledge.documents import Document, Passage
 from guru.knowledge.parse.document import PageHighlight
+from guru.knowledge.similar import Similar
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.jobs_api import JobAnswer, to_view
+from guru.server.sse import while_connected
 from guru.server.uploads import receive_uploads
 from guru.types import JSON
 
@@ -45,6 +47,15 @@ class SpanQuery(Struct, forbid_unknown_fields=True):
 class ScaleQuery(Struct, forbid_unknown_fields=True):
     scale: Annotated[float, Meta(ge=0.1, le=6)] = 2.0
     """Pixels per point (1/72 inch)."""
+
+
+class SimilarQuery(Struct, forbid_unknown_fields=True):
+    k: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class SimilarDocuments(Struct):
+    documents: list[Similar]
+    """The most similar first; one with nearly the same text is the most similar of all."""
 
 
 class DocumentView(Struct, kw_only=True):
@@ -152,6 +163,13 @@ async def document_chunks(call: Call, document_id: str, query: ChunkQuery) -> Ch
     return ChunkPage(list(found), following)
 
 
+@get("/api/v1/documents/{document_id}/similar")
+async def similar_documents(call: Call, document_id: str, query: SimilarQuery) -> SimilarDocuments:
+    """Documents of the same collection that are about the same, each with its passage that is nearest."""
+    work = call.services.knowledge.similar.find(call.tenant, document_id, query.k)
+    return SimilarDocuments(await while_connected(call.receive, work))
+
+
 @get("/api/v1/documents/{document_id}/pages/{number:int}.png", media_type="image/png")
 async def document_page(call: Call, document_id: str, number: int, query: ScaleQuery) -> Any:
     """A page of a PDF as a picture; the first page is 1."""
@@ -197,6 +215,7 @@ DOORS = [
     document_text,
     document_file,
     document_chunks,
+    similar_documents,
     document_page,
     document_highlight,
 ]

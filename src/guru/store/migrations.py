@@ -35,6 +35,10 @@ def create_tables(connection: Connection) -> None:
     tables.metadata.create_all(connection)
 
 
+def add_evaluations(connection: Connection) -> None:
+    tables.metadata.create_all(connection, tables=[tables.evaluations, tables.evaluation_items])
+
+
 def add_reading_places(connection: Connection) -> None:
     """Where a chunk's parent and the header of its table stand; a new database has the columns already."""
     known = {column["name"] for column in inspect(connection).get_columns("chunks")}
@@ -45,6 +49,7 @@ def add_reading_places(connection: Connection) -> None:
 
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
+    add_evaluations,
     add_reading_places,
 ]
 
