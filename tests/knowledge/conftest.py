@@ -18,8 +18,9 @@ TENANT = "local"
 class Bench:
     """A knowledge base, with what is around it."""
 
-    def __init__(self, knowledge, jobs, database, blobs):
+    def __init__(self, knowledge, jobs, database, blobs, parser):
         self.knowledge, self.jobs, self.database, self.blobs = knowledge, jobs, database, blobs
+        self.parser = parser
 
     async def ended(self, job):
         async for seen in self.jobs.watch(TENANT, job.id):
@@ -59,7 +60,7 @@ def open_bench(tmp_path, embedder):
         knowledge = KnowledgeBase(database, blobs, embedder, parser, KnowledgeSettings(**settings), jobs=jobs)
         await jobs.start()
         try:
-            yield Bench(knowledge, jobs, database, blobs)
+            yield Bench(knowledge, jobs, database, blobs, parser)
         finally:
             await jobs.close()
             await parser.aclose()

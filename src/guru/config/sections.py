@@ -14,6 +14,7 @@ Seconds = Annotated[float, Meta(gt=0)]
 Dollars = Annotated[float, Meta(ge=0, le=1e9)]
 Allowed = Annotated[int, Meta(ge=1, le=10**12)]
 """Of something a minute, or at once: whoever wants no limit leaves it out. Redis counts in doubles."""
+OcrLanguage = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_/]*$")]
 Role = Literal["admin", "member", "viewer"]
 
 SECRET = {"api_key", "key", "token", "headers", "url"}
@@ -73,6 +74,12 @@ class KnowledgeSettings(Section):
     """Confidence under which the answer is "not in the documents"; benchmarks/answers.md shows the curve."""
     max_file_mb: Positive = 200
     """A bigger file is refused, by name."""
+    max_archive_mb: Positive = 1024
+    """A ZIP archive that is bigger is refused; of one that unpacks to more, the members beyond are."""
+    ocr_languages: list[OcrLanguage] = field(default_factory=lambda: ["eng"])
+    """Tesseract's names of the languages in pictures and scanned pages, such as `["eng", "deu"]`; `[]`: no OCR."""
+    ocr_timeout_seconds: Seconds = 1800.0
+    """Recognising the text of one file may take so long, all its pages together."""
     parse_timeout_seconds: Seconds = 120.0
     """A file that takes longer to read is refused."""
     parse_memory_mb: Positive = 2048

@@ -14,8 +14,10 @@ from typing import Any, Final, Protocol
 
 from guru.config import KnowledgeSettings
 from guru.errors import GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.knowledge.archive import Unpacker, unpacked
 from guru.knowledge.collections import Collections
 from guru.knowledge.parse import ParsedDocument
+from guru.knowledge.parse.names import is_archive, is_picture
 from guru.knowledge.prepare import File, Prepared, Preparer
 from guru.knowledge.scan import Candidate, LeftOut, Scan, check_paths, scan
 from guru.knowledge.writer import DocumentWriter, Known, Rows
@@ -38,7 +40,7 @@ REPORTED: Final = 1000
 """Ignored files named in a result."""
 
 
-class Parser(Protocol):
+class Parser(Unpacker, Protocol):
     """What ingest needs of `ParsePool`."""
 
     async def parse(self, path: Path, name: str) -> ParsedDocument: ...
@@ -76,11 +78,17 @@ class Ingest:
         arguments = {"collection": collection, "paths": check_paths(paths), "prune": prune}
         return await self._submit(tenant, collection, arguments)
 
-    async def submit_uploads(self, tenant: str, collection: str, uploads: Sequence[tuple[str, str]]) -> Job:
-        """Ingest files whose bytes are stored: their relative names, and the digests that `BlobStore.put` gave."""
+    async def submit_uploads(
+        self, tenant: str, collection: str, uploads: Sequence[tuple[str, str]], *, prune: bool = False
+    ) -> Job:
+        """Ingest files whose bytes are stored: their relative names, and the digests that `BlobStore.put` gave.
+
+        `prune` removes the documents of earlier uploads of these archives that are no longer in them.
+        """
         if not uploads:
             raise InvalidParameter("No file was sent.", hint="Send at least one.", param="files")
-        return await self._submit(tenant, collection, {"collection": collection, "uploads": [list(u) for u in uploads]})
+        arguments = {"collection": collection, "uploads": [list(upload) for upload in uploads], "prune": prune}
+        return await self._submit(tenant, collection, arguments)
 
     async def _submit(self, tenant: str, collection: str, arguments: dict[str, Any]) -> Job:
         await self._collections.create(tenant, collection, exist_ok=True)
@@ -103,6 +111,7 @@ class _Session:
         self._embedder = ingest._embedder
         self._preparer = ingest._preparer
         self._max_bytes = ingest._settings.max_file_mb << 20
+        self._max_archive_bytes = ingest._settings.max_archive_mb << 20
         self._run = run
         self._writer = writer
         self._collection_id = collection_id
@@ -110,7 +119,8 @@ class _Session:
         self._known: dict[str, Known] = {}
         self._adopted: dict[str | None, list[str]] = {}
         self._failed: list[LeftOut] = []
-        self._done = self._skipped = self._removed = self._chunks = 0
+        self._ignored: list[LeftOut] = []
+        self._total = self._done = self._skipped = self._removed = self._chunks = 0
         self._embedding_seconds = 0.0
 
     async def work(self) -> dict[str, Any]:
@@ -119,8 +129,12 @@ class _Session:
         found = await self._find(arguments)
         self._failed += found.failed
         self._known = await self._writer.known()
-        self._report(total=len(found.files) + len(found.failed))
+        self._total = len(found.files) + len(found.failed)
+        self._report(total=self._total)
+        archives = found.take_archives()
         await self._store_all(found.files)
+        for archive in archives:
+            await self._store_archive(archive, found)
         for source, names in self._adopted.items():
             await self._writer.adopt(names, source)
         if arguments.get("prune"):
@@ -133,7 +147,9 @@ class _Session:
             "skipped": self._skipped,
             "removed": self._removed,
             "failed": [{"path": item.path, "error": item.error} for item in self._failed],
-            "ignored": [{"path": item.path, "reason": item.error} for item in found.ignored[:REPORTED]],
+            "ignored": [
+                {"path": item.path, "reason": item.error} for item in (found.ignored + self._ignored)[:REPORTED]
+            ],
             "seconds": round(time.monotonic() - started, 3),
             "embedding_seconds": round(self._embedding_seconds, 3),
         }
@@ -144,10 +160,26 @@ class _Session:
         files, failed = [], []
         for name, digest in dict(arguments["uploads"]).items():
             try:
-                files.append(Candidate(self._blobs.path(digest), name, ""))
+                source = name if is_archive(name) else ""
+                files.append(Candidate(self._blobs.path(digest), name, source, where=name, kept=True))
             except GuruError as error:
-                failed.append(LeftOut(name, str(error)))
-        return Scan(files=files, failed=failed)
+                failed.append(LeftOut(name, str(error), name))
+        return Scan(files=files, failed=failed, sources=[file.source for file in files if file.source])
+
+    async def _store_archive(self, archive: Candidate, found: Scan) -> None:
+        """Ingest the members of an archive, and add to `found` what is in it."""
+        try:
+            await self._check_size(archive, self._max_archive_bytes, "max_archive_mb")
+            async with unpacked(archive, self._parser, self._blobs.root) as members:
+                found.add(members)
+                self._failed += members.failed
+                self._total += len(members.files) + len(members.failed) - 1
+                self._report(total=self._total)
+                await self._store_all(members.files)
+        except UnreadableDocument as error:
+            self._fail(archive, str(error))
+        except OSError as error:
+            self._fail(archive, f"{error.strerror or error}.")
 
     async def _store_all(self, files: list[Candidate]) -> None:
         """Parse in one process while this one embeds and stores what was parsed before."""
@@ -184,16 +216,11 @@ class _Session:
                     await queue.put(prepared)
 
     async def _prepare_file(self, candidate: Candidate) -> Prepared | None:
-        size = (await asyncio.to_thread(candidate.path.stat)).st_size
-        if size > self._max_bytes:
-            raise UnreadableDocument(
-                f"The file has {size / 1e6:,.0f} MB; the limit is {self._max_bytes / 1e6:,.0f} MB.",
-                hint="Split it, or raise [knowledge] max_file_mb.",
-            )
+        size = await self._check_size(candidate, self._max_bytes, "max_file_mb")
         digest = await asyncio.to_thread(hash_file, candidate.path)
         if self._is_unchanged(candidate, digest):
             return None
-        if candidate.source:
+        if not candidate.kept:
             # What is parsed and what is hashed are the same bytes, even when the file changes meanwhile.
             digest, size = await asyncio.to_thread(self._keep, candidate.path)
         source = candidate.source or None
@@ -203,6 +230,17 @@ class _Session:
         if not prepared.chunks:
             raise UnreadableDocument("The file holds no text.", hint="Check that it is the file that you meant.")
         return prepared
+
+    @staticmethod
+    async def _check_size(candidate: Candidate, most: int, setting: str) -> int:
+        """The size of a file in bytes. Raises `UnreadableDocument` for more than `most`."""
+        size = (await asyncio.to_thread(candidate.path.stat)).st_size
+        if size > most:
+            raise UnreadableDocument(
+                f"The file has {size / 1e6:,.0f} MB; the limit is {most / 1e6:,.0f} MB.",
+                hint=f"Split it, or raise [knowledge] {setting}.",
+            )
+        return size
 
     def _keep(self, path: Path) -> tuple[str, int]:
         data = path.read_bytes()
@@ -252,25 +290,35 @@ class _Session:
         """Remove the documents of the scanned folders that are no longer there. A file that is there and failed keeps
         its document. A folder that is suddenly empty keeps them all: more likely it is not mounted."""
         names = {file.name for file in found.files}
-        failed = {item.path for item in found.failed}
+        failed = {item.name for item in self._failed if item.name is not None}
         for source in found.sources:
             had = {name for name, known in self._known.items() if known.source == source}
-            if had and not any(file.source == source for file in found.files):
-                error = (
-                    "The folder is empty, so its documents were kept. Delete them or the collection if that is meant."
-                )
+            gone = [name for name in had - names if not is_of(name, failed)]
+            if gone and not any(file.source == source for file in found.files):
+                error = "There is nothing in it, so its documents were kept. If that is meant, delete them."
                 self._failed.append(LeftOut(source, error))
                 continue
-            gone = [name for name in had - names if str(Path(source, name)) not in failed]
             self._removed += await self._writer.remove(gone)
 
     def _fail(self, file: Candidate, error: str) -> None:
-        self._failed.append(LeftOut(str(file.path) if file.source else file.name, error))
+        """Name a file that cannot be read. In a folder of photographs, those without text are no mistake."""
+        left_out = LeftOut(file.shown, error, file.name)
+        if file.found and is_picture(file.name):
+            self._ignored.append(left_out)
+            self._total -= 1
+            self._report(total=self._total)
+            return
+        self._failed.append(left_out)
         self._report()
 
     def _report(self, **values: Any) -> None:
         counts = {"done": self._done, "skipped": self._skipped, "removed": self._removed, "chunks": self._chunks}
         self._run.progress(**counts, failed=len(self._failed), **values)
+
+
+def is_of(name: str, failed: set[str]) -> bool:
+    """Whether a document, or the archive that it is in, is one of those that failed."""
+    return name in failed or any(name.startswith(f"{archive}/") for archive in failed if is_archive(archive))
 
 
 async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:

@@ -15,6 +15,7 @@ from guru.knowledge.parse.document import (
     ParsedDocument,
     Rectangle,
 )
+from guru.knowledge.parse.ocr import NeedsRecognition
 from guru.knowledge.parse.sniff import sniff
 
 __all__ = ["HeadingSpan", "Limits", "PageHighlight", "PageSpan", "ParsedDocument", "Rectangle", "parse"]
@@ -31,6 +32,7 @@ _PARSERS = {
     "json": "structured:parse_json",
     "jsonl": "structured:parse_json_lines",
     "email": "mail:parse_mail",
+    "image": "image:parse_image",
     "code": "code:parse_code",
     "text": "plain:parse_text",
 }
@@ -40,7 +42,7 @@ def parse(data: bytes, name: str, *, limits: Limits = _LIMITS) -> ParsedDocument
     """Parse the file `name` with content `data`. Pure: the same bytes and name give the same document.
 
     The format is chosen by the content first. Raises `UnreadableDocument` with what is wrong and what to do, and
-    nothing else.
+    `NeedsRecognition` for text in pictures where `limits.ocr_seconds` is 0.
     """
     if len(data) > limits.file_bytes:
         raise UnreadableDocument(
@@ -50,7 +52,7 @@ def parse(data: bytes, name: str, *, limits: Limits = _LIMITS) -> ParsedDocument
     found = sniff(data, name)
     try:
         document = _parser(found.kind)(data, name, limits)
-    except UnreadableDocument:
+    except (UnreadableDocument, NeedsRecognition):
         raise
     except RecursionError as error:
         raise UnreadableDocument("The file is nested too deeply.", hint="Save it in a simpler form.") from error

@@ -21,7 +21,9 @@ from msgspec import Struct
 
 from guru.errors import GuruError, NotFound
 from guru.knowledge.parse import parse
+from guru.knowledge.parse.archive import Member, unpack
 from guru.knowledge.parse.document import Limits, PageHighlight, ParsedDocument
+from guru.knowledge.parse.ocr import NeedsRecognition
 
 if TYPE_CHECKING:
     from guru.knowledge.parse.pdf.layout import PdfLayout
@@ -36,6 +38,11 @@ class ParseTask(Struct, tag="parse"):
     name: str
 
 
+class UnpackTask(Struct, tag="unpack"):
+    path: str
+    folder: str
+
+
 class RenderTask(Struct, tag="render"):
     path: str
     page: int
@@ -48,7 +55,7 @@ class HighlightTask(Struct, tag="highlight"):
     quote: str
 
 
-Task = ParseTask | RenderTask | HighlightTask
+Task = ParseTask | UnpackTask | RenderTask | HighlightTask
 
 
 class Request(Struct):
@@ -68,6 +75,9 @@ class Failure(Struct):
 
 class Reply(Struct):
     document: ParsedDocument | None = None
+    needs_recognition: bool = False
+    """The file is to be parsed again, with time for OCR."""
+    members: list[Member] | None = None
     image: bytes | None = None
     highlights: list[PageHighlight] | None = None
     failure: Failure | None = None
@@ -86,6 +96,8 @@ class Worker:
                 return self._run(request.task, request.limits)
         except GuruError as error:
             return Reply(failure=Failure(error.message, error.hint, not_found=isinstance(error, NotFound)))
+        except NeedsRecognition:
+            return Reply(needs_recognition=True)
         except MemoryError:
             self._layouts.clear()
             return Reply(
@@ -102,6 +114,8 @@ class Worker:
     def _run(self, task: Task, limits: Limits) -> Reply:
         if isinstance(task, ParseTask):
             return Reply(document=parse(_read(task.path, limits), task.name, limits=limits))
+        if isinstance(task, UnpackTask):
+            return Reply(members=unpack(Path(task.path), Path(task.folder), limits))
         if isinstance(task, RenderTask):
             from guru.knowledge.parse.pdf import render_page
 
