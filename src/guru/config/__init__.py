@@ -35,6 +35,7 @@ from guru.config.sections import (
     TeamSettings,
     TelemetrySettings,
     TraceSettings,
+    WebSettings,
 )
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "TeamSettings",
     "TelemetrySettings",
     "TraceSettings",
+    "WebSettings",
     "default_home",
     "environment_values",
     "find_file",

@@ -63,6 +63,27 @@ class LocalSettings(Section):
     """Threads that embed."""
 
 
+class WebSettings(Section):
+    """How web pages are fetched; robots.txt always holds."""
+
+    max_pages: Positive = 1000
+    """Of a sitemap; the others are left out, and that is said."""
+    max_page_mb: Positive = 20
+    """A bigger page or file is refused."""
+    max_total_mb: Positive = 1000
+    """Of all that one ingest fetches."""
+    max_seconds: Seconds = 7200.0
+    """For all that one ingest fetches."""
+    timeout_seconds: Seconds = 60.0
+    """A page that takes longer is given up."""
+    concurrency: Positive = 2
+    """Pages that are fetched at the same time."""
+    delay_seconds: Annotated[float, Meta(ge=0)] = 0.5
+    """Between two requests to one site; more where its robots.txt asks for more."""
+    private_hosts: list[str] = []
+    """Hosts (`wiki.corp`, `wiki.corp:8080`) that may have private or loopback addresses; all others may not."""
+
+
 class KnowledgeSettings(Section):
     chunk_tokens: Positive = 200
     """The size of a chunk, in tokens of the embedding model; chosen by measurement."""
@@ -84,6 +105,8 @@ class KnowledgeSettings(Section):
     """A file that takes longer to read is refused."""
     parse_memory_mb: Positive = 2048
     """Memory that reading one file may take."""
+    web: WebSettings = field(default_factory=WebSettings)
+    """How web pages are fetched."""
 
 
 class StoreSettings(Section):

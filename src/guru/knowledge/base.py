@@ -16,6 +16,7 @@ from guru.knowledge.index import Views
 from guru.knowledge.ingest import Ingest, Parser
 from guru.knowledge.search import Retrieval, rank, read_hits
 from guru.knowledge.similar import MoreLikeThis
+from guru.knowledge.web.fetcher import Fetcher
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -38,7 +39,9 @@ class KnowledgeBase:
         settings: KnowledgeSettings,
         *,
         jobs: Jobs,
+        fetcher: Fetcher | None = None,
     ) -> None:
+        """`fetcher` gets web pages; without one they cannot be ingested."""
         self._database = database
         self.embedder = embedder
         self.views = Views(embedder.dimension)
@@ -46,7 +49,9 @@ class KnowledgeBase:
         self.documents = Documents(database, blobs)
         self.duplicates = Duplicates(database)
         self.similar = MoreLikeThis(database, self.views, embedder.name)
-        self.ingest = Ingest(database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs)
+        self.ingest = Ingest(
+            database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs, fetcher=fetcher
+        )
 
     async def search(
         self,

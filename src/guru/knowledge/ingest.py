@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from guru.config import KnowledgeSettings
-from guru.errors import GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.errors import DownloadError, GuruError, InvalidParameter, NotFound, UnreadableDocument
 from guru.knowledge.archive import Unpacker, unpacked
 from guru.knowledge.collections import Collections
 from guru.knowledge.parse import ParsedDocument
 from guru.knowledge.parse.names import is_archive, is_picture
 from guru.knowledge.prepare import File, Prepared, Preparer
-from guru.knowledge.scan import Candidate, LeftOut, Scan, check_paths, scan
+from guru.knowledge.remote import Gone, RemoteFile
+from guru.knowledge.scan import Candidate, LeftOut, Scan
+from guru.knowledge.sources import Sources, check_locations
+from guru.knowledge.web.fetcher import Fetcher
+from guru.knowledge.web.source import SitemapReader
 from guru.knowledge.writer import DocumentWriter, Known, Rows
 from guru.store.blobs import BlobStore, hash_file
 from guru.store.database import Database
@@ -40,7 +44,7 @@ REPORTED: Final = 1000
 """Ignored files named in a result."""
 
 
-class Parser(Unpacker, Protocol):
+class Parser(Unpacker, SitemapReader, Protocol):
     """What ingest needs of `ParsePool`."""
 
     async def parse(self, path: Path, name: str) -> ParsedDocument: ...
@@ -59,7 +63,9 @@ class Ingest:
         parser: Parser,
         settings: KnowledgeSettings,
         jobs: Jobs,
+        fetcher: Fetcher | None = None,
     ) -> None:
+        self._fetcher = fetcher
         self._database = database
         self._blobs = blobs
         self._collections = collections
@@ -71,11 +77,12 @@ class Ingest:
         jobs.handle("ingest", self.run)
 
     async def submit_paths(self, tenant: str, collection: str, paths: list[str], *, prune: bool = False) -> Job:
-        """Ingest files and folders, absolute paths of this machine. The collection is made when it is missing.
+        """Ingest files and folders, absolute paths of this machine, and addresses of pages and sitemaps. The
+        collection is made when it is missing.
 
-        `prune` removes the documents that came from one of these folders and are no longer in it.
+        `prune` removes the documents that came from one of these and are no longer there.
         """
-        arguments = {"collection": collection, "paths": check_paths(paths), "prune": prune}
+        arguments = {"collection": collection, "paths": check_locations(paths), "prune": prune}
         return await self._submit(tenant, collection, arguments)
 
     async def submit_uploads(
@@ -112,11 +119,14 @@ class _Session:
         self._preparer = ingest._preparer
         self._max_bytes = ingest._settings.max_file_mb << 20
         self._max_archive_bytes = ingest._settings.max_archive_mb << 20
+        self._sources = Sources(ingest._settings, ingest._blobs, ingest._parser, ingest._fetcher)
         self._run = run
         self._writer = writer
         self._collection_id = collection_id
         self._began = run.job.created_at
         self._known: dict[str, Known] = {}
+        self._known_metadata: dict[str, dict[str, Any]] = {}
+        self._gone: set[str] = set()
         self._adopted: dict[str | None, list[str]] = {}
         self._failed: list[LeftOut] = []
         self._ignored: list[LeftOut] = []
@@ -131,6 +141,8 @@ class _Session:
         self._known = await self._writer.known()
         self._total = len(found.files) + len(found.failed)
         self._report(total=self._total)
+        remote = {file.source for file in found.files if isinstance(file, RemoteFile)}
+        self._known_metadata = await self._writer.metadata(remote) if remote else {}
         archives = found.take_archives()
         await self._store_all(found.files)
         for archive in archives:
@@ -156,8 +168,9 @@ class _Session:
 
     async def _find(self, arguments: dict[str, Any]) -> Scan:
         if "paths" in arguments:
-            return await asyncio.to_thread(scan, arguments["paths"])
-        files, failed = [], []
+            return await self._sources.find(arguments["paths"])
+        files: list[Candidate | RemoteFile] = []
+        failed = []
         for name, digest in dict(arguments["uploads"]).items():
             try:
                 source = name if is_archive(name) else ""
@@ -181,7 +194,7 @@ class _Session:
         except OSError as error:
             self._fail(archive, f"{error.strerror or error}.")
 
-    async def _store_all(self, files: list[Candidate]) -> None:
+    async def _store_all(self, files: Sequence[Candidate | RemoteFile]) -> None:
         """Parse in one process while this one embeds and stores what was parsed before."""
         queue: asyncio.Queue[Prepared | None] = asyncio.Queue(AHEAD)
         async with asyncio.TaskGroup() as group:
@@ -193,7 +206,9 @@ class _Session:
                 self._chunks += sum(len(passages) for _, _, passages in rows)
                 self._report()
 
-    async def _prepare_all(self, files: list[Candidate], queue: asyncio.Queue[Prepared | None]) -> None:
+    async def _prepare_all(
+        self, files: Sequence[Candidate | RemoteFile], queue: asyncio.Queue[Prepared | None]
+    ) -> None:
         """Put into `queue` what is new or changed, and None at the end. Some files are on their way at once, so that
         the disk, the parser and this process do not wait for each other."""
         waiting = iter(files)
@@ -202,12 +217,18 @@ class _Session:
                 group.create_task(self._prepare_some(waiting, queue))
         await queue.put(None)
 
-    async def _prepare_some(self, files: Iterator[Candidate], queue: asyncio.Queue[Prepared | None]) -> None:
+    async def _prepare_some(
+        self, files: Iterator[Candidate | RemoteFile], queue: asyncio.Queue[Prepared | None]
+    ) -> None:
         for file in files:
             self._report(current=file.name)
             try:
-                prepared = await self._prepare_file(file)
-            except (UnreadableDocument, NotFound) as error:
+                prepared = await (
+                    self._prepare_remote(file) if isinstance(file, RemoteFile) else self._prepare_file(file)
+                )
+            except Gone as error:
+                self._note_gone(file, str(error))
+            except (UnreadableDocument, NotFound, DownloadError) as error:
                 self._fail(file, str(error))
             except OSError as error:
                 self._fail(file, f"{error.strerror or error}.")
@@ -223,9 +244,27 @@ class _Session:
         if not candidate.kept:
             # What is parsed and what is hashed are the same bytes, even when the file changes meanwhile.
             digest, size = await asyncio.to_thread(self._keep, candidate.path)
-        source = candidate.source or None
-        file = File(name=candidate.name, digest=digest, size=size, source=source)
+        file = File(name=candidate.name, digest=digest, size=size, source=candidate.source or None)
         document = await self._parser.parse(self._blobs.path(digest), candidate.name)
+        return await self._cut(file, document)
+
+    async def _prepare_remote(self, remote: RemoteFile) -> Prepared | None:
+        known = self._known.get(remote.name)
+        current = known is not None and known.recipe == self._preparer.recipe
+        fetched = await remote.fetch(self._known_metadata.get(remote.name, {}) if current else {})
+        if fetched is None:
+            assert known is not None
+            self._note_unchanged(remote, known)
+            return None
+        if self._is_unchanged(remote, fetched.digest):
+            return None
+        file = File(name=remote.name, digest=fetched.digest, size=fetched.size, source=remote.source)
+        document = await self._parser.parse(self._blobs.path(fetched.digest), fetched.filename)
+        document.metadata |= fetched.metadata
+        document.modified = document.modified or fetched.modified
+        return await self._cut(file, document)
+
+    async def _cut(self, file: File, document: ParsedDocument) -> Prepared:
         prepared = await asyncio.to_thread(self._preparer.prepare, file, document)
         if not prepared.chunks:
             raise UnreadableDocument("The file holds no text.", hint="Check that it is the file that you meant.")
@@ -246,10 +285,14 @@ class _Session:
         data = path.read_bytes()
         return self._blobs.put(data), len(data)
 
-    def _is_unchanged(self, candidate: Candidate, digest: str) -> bool:
-        known = self._known.get(candidate.name)
+    def _is_unchanged(self, file: Candidate | RemoteFile, digest: str) -> bool:
+        known = self._known.get(file.name)
         if known is None or (known.content_hash, known.recipe) != (digest, self._preparer.recipe):
             return False
+        self._note_unchanged(file, known)
+        return True
+
+    def _note_unchanged(self, candidate: Candidate | RemoteFile, known: Known) -> None:
         source = candidate.source or None
         if known.source != source:
             self._adopted.setdefault(source, []).append(candidate.name)
@@ -259,7 +302,6 @@ class _Session:
         else:
             self._skipped += 1
         self._report()
-        return True
 
     async def _embed(self, batch: list[Prepared]) -> list[Rows]:
         """The rows of some documents, with their vectors."""
@@ -289,7 +331,7 @@ class _Session:
     async def _prune(self, found: Scan) -> None:
         """Remove the documents of the scanned folders that are no longer there. A file that is there and failed keeps
         its document. A folder that is suddenly empty keeps them all: more likely it is not mounted."""
-        names = {file.name for file in found.files}
+        names = {file.name for file in found.files} - self._gone
         failed = {item.name for item in self._failed if item.name is not None}
         for source in found.sources:
             had = {name for name, known in self._known.items() if known.source == source}
@@ -300,7 +342,16 @@ class _Session:
                 continue
             self._removed += await self._writer.remove(gone)
 
-    def _fail(self, file: Candidate, error: str) -> None:
+    def _note_gone(self, file: Candidate | RemoteFile, error: str) -> None:
+        """Who has it says that it is no longer there: its document is pruned, or the command is told."""
+        if file.name in self._known and self._run.job.arguments.get("prune"):
+            self._gone.add(file.name)
+            self._total -= 1
+            self._report(total=self._total)
+        else:
+            self._fail(file, error)
+
+    def _fail(self, file: Candidate | RemoteFile, error: str) -> None:
         """Name a file that cannot be read. In a folder of photographs, those without text are no mistake."""
         left_out = LeftOut(file.shown, error, file.name)
         if file.found and is_picture(file.name):

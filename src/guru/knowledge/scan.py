@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from guru.errors import InvalidParameter
 from guru.knowledge.parse.names import file_reason, folder_reason, is_archive
+from guru.knowledge.remote import RemoteFile
 
 
 class Candidate(Struct, frozen=True):
@@ -41,7 +42,7 @@ class LeftOut(Struct, frozen=True):
 class Scan(Struct):
     """What stands under the paths."""
 
-    files: list[Candidate] = []
+    files: list[Candidate | RemoteFile] = []
     failed: list[LeftOut] = []
     """What was asked for and cannot be read."""
     ignored: list[LeftOut] = []
@@ -50,16 +51,18 @@ class Scan(Struct):
     """The paths that could be scanned whole: those whose missing documents may be removed."""
 
     def take_archives(self) -> list[Candidate]:
-        """Take the ZIP archives out of `files`."""
-        archives = [file for file in self.files if is_archive(file.name)]
-        self.files = [file for file in self.files if not is_archive(file.name)]
+        """Take the ZIP archives of this machine out of `files`."""
+        archives = [file for file in self.files if isinstance(file, Candidate) and is_archive(file.name)]
+        taken = {file.name for file in archives}
+        self.files = [file for file in self.files if file.name not in taken]
         return archives
 
     def add(self, more: Scan) -> None:
-        """What was found in an archive."""
+        """What was found elsewhere."""
         self.files += more.files
         self.failed += more.failed
         self.ignored += more.ignored
+        self.sources += more.sources
 
 
 def check_paths(paths: list[str]) -> list[str]:
@@ -90,8 +93,7 @@ def scan(paths: list[str]) -> Scan:
             found.sources.append(str(path))
         else:
             found.failed.append(LeftOut(str(path), "It is neither a file nor a folder."))
-    _drop_repeated(found)
-    return found
+    return _without_repeated(found)
 
 
 def _scan_folder(root: Path, found: Scan) -> None:
@@ -141,15 +143,16 @@ def _stored_name(name: str) -> str:
     return unicodedata.normalize("NFC", readable.replace(os.sep, "/"))
 
 
-def _drop_repeated(found: Scan) -> None:
+def _without_repeated(found: Scan) -> Scan:
     """A file reached twice is one document; two files with one name are a mistake that must be told."""
     by_name: dict[str, Candidate] = {}
-    for file in found.files:
+    for file in (file for file in found.files if isinstance(file, Candidate)):
         first = by_name.setdefault(file.name, file)
         if first is not file and not _is_same(first.path, file.path):
             error = f"Its name {file.name!r} is taken by {first.path}. Ingest a folder that holds both."
             found.failed.append(LeftOut(str(file.path), error, file.name))
     found.files = list(by_name.values())
+    return found
 
 
 def _is_same(first: Path, second: Path) -> bool:

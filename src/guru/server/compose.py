@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 from guru.config import KnowledgeSettings, Settings, Source, TelemetrySettings
@@ -25,6 +25,7 @@ from guru.observe.traces import Tracer
 from guru.server.batching import open_batches
 from guru.server.compose_road import open_road
 from guru.server.evaluating import open_evaluations
+from guru.server.fetching import HttpFetcher
 from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
@@ -74,10 +75,10 @@ async def open_services(
         stack.push_async_callback(limits.aclose)
         library = models or LocalLibrary(home, settings, jobs, http)
         stack.push_async_callback(library.aclose)
-        parser = make_parser(settings.knowledge)
-        stack.push_async_callback(parser.aclose)
+        parser = await stack.enter_async_context(aclosing(make_parser(settings.knowledge)))
         embedder = library.embedder("embedding")
-        knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs)
+        fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
+        knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs, fetcher=fetcher)
         answerer = Answerer(embedder, settings.knowledge, knowledge.documents)
         road, router, releases, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,

@@ -17,6 +17,7 @@ import msgspec
 from guru.errors import NotFound, UnreadableDocument
 from guru.knowledge.parse.archive import Member
 from guru.knowledge.parse.document import MIB, Limits, PageHighlight, ParsedDocument
+from guru.knowledge.parse.sitemap import Sitemap
 from guru.knowledge.parse.worker import (
     LENGTH,
     HighlightTask,
@@ -24,6 +25,7 @@ from guru.knowledge.parse.worker import (
     RenderTask,
     Reply,
     Request,
+    SitemapTask,
     Task,
     UnpackTask,
 )
@@ -74,6 +76,12 @@ class ParsePool:
         reply = await self._run(UnpackTask(str(path), str(folder)))
         assert reply.members is not None
         return reply.members
+
+    async def sitemap(self, path: Path) -> Sitemap:
+        """Read the sitemap at `path`. Raises `UnreadableDocument`."""
+        reply = await self._run(SitemapTask(str(path)))
+        assert reply.sitemap is not None
+        return reply.sitemap
 
     async def render_page(self, path: Path, page: int, scale: float) -> bytes:
         """Page `page` (from 1) of a PDF as PNG, `scale` pixels per point. Raises `NotFound`, `UnreadableDocument`."""

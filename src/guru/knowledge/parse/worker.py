@@ -24,6 +24,7 @@ from guru.knowledge.parse import parse
 from guru.knowledge.parse.archive import Member, unpack
 from guru.knowledge.parse.document import Limits, PageHighlight, ParsedDocument
 from guru.knowledge.parse.ocr import NeedsRecognition
+from guru.knowledge.parse.sitemap import Sitemap, parse_sitemap
 
 if TYPE_CHECKING:
     from guru.knowledge.parse.pdf.layout import PdfLayout
@@ -43,6 +44,10 @@ class UnpackTask(Struct, tag="unpack"):
     folder: str
 
 
+class SitemapTask(Struct, tag="sitemap"):
+    path: str
+
+
 class RenderTask(Struct, tag="render"):
     path: str
     page: int
@@ -55,7 +60,7 @@ class HighlightTask(Struct, tag="highlight"):
     quote: str
 
 
-Task = ParseTask | UnpackTask | RenderTask | HighlightTask
+Task = ParseTask | UnpackTask | SitemapTask | RenderTask | HighlightTask
 
 
 class Request(Struct):
@@ -78,6 +83,7 @@ class Reply(Struct):
     needs_recognition: bool = False
     """The file is to be parsed again, with time for OCR."""
     members: list[Member] | None = None
+    sitemap: Sitemap | None = None
     image: bytes | None = None
     highlights: list[PageHighlight] | None = None
     failure: Failure | None = None
@@ -116,6 +122,8 @@ class Worker:
             return Reply(document=parse(_read(task.path, limits), task.name, limits=limits))
         if isinstance(task, UnpackTask):
             return Reply(members=unpack(Path(task.path), Path(task.folder), limits))
+        if isinstance(task, SitemapTask):
+            return Reply(sitemap=parse_sitemap(_read(task.path, limits)))
         if isinstance(task, RenderTask):
             from guru.knowledge.parse.pdf import render_page
 
