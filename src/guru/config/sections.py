@@ -84,6 +84,19 @@ class WebSettings(Section):
     """Hosts (`wiki.corp`, `wiki.corp:8080`) that may have private or loopback addresses; all others may not."""
 
 
+class S3Settings(Section):
+    """Where `s3://bucket` is. Credentials come from where all of Amazon's tools look for them."""
+
+    endpoint_url: str | None = None
+    """Of a store that speaks S3, such as `http://minio:9000`; none: Amazon's own."""
+    region: str | None = None
+    """The region; none: as Amazon's own configuration says."""
+    profile: str | None = None
+    """The profile whose credentials are used; none: the usual order (variables, files, the machine's role)."""
+    max_objects: Positive = 100_000
+    """Of one bucket or prefix; the others are left out, and that is said."""
+
+
 class KnowledgeSettings(Section):
     chunk_tokens: Positive = 200
     """The size of a chunk, in tokens of the embedding model; chosen by measurement."""
@@ -107,6 +120,8 @@ class KnowledgeSettings(Section):
     """Memory that reading one file may take."""
     web: WebSettings = field(default_factory=WebSettings)
     """How web pages are fetched."""
+    s3: S3Settings = field(default_factory=S3Settings)
+    """Where buckets are."""
 
 
 class StoreSettings(Section):
