@@ -97,6 +97,15 @@ def test_an_archive_is_ingested_member_by_member(home, notes, tmp_path):
     }  # fmt: skip
 
 
+def test_without_tesseract_pictures_are_passed_over_with_what_to_do(home, notes, tmp_path, monkeypatch):
+    (notes / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    monkeypatch.setattr("running.environment", lambda home: environment(home) | {"PATH": str(tmp_path / "nothing")})
+    result = run(home, "ingest", notes)
+    assert "2 documents" in result.stdout
+    assert "1 picture passed over" in result.stderr
+    assert "apt install tesseract-ocr" in result.stderr
+
+
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         found = self.path == "/boat"

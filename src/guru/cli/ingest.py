@@ -83,6 +83,7 @@ async def ingest(client: Client, collection: str, places: list[str], prune: bool
 def report(result: JSON, collection: str, as_json: bool) -> None:
     """What came in, and on stderr what did not."""
     from guru.cli.output import clean, human_seconds, plural, print_json
+    from guru.knowledge.parse.ocr import INSTALL
 
     if as_json:
         print_json(result)
@@ -94,6 +95,8 @@ def report(result: JSON, collection: str, as_json: bool) -> None:
     click.echo("; ".join(parts) + f" ({human_seconds(result['seconds'])})")
     for item in failed:
         click.echo(f"  {clean(item['path'])}: {clean(item['error'])}", err=True)
+    if pictures := sum(INSTALL in item["reason"] for item in result.get("ignored", ())):
+        click.echo(f"  {plural(pictures, 'picture')} passed over. {INSTALL}", err=True)
 
 
 NOTES = {"skipped": "unchanged", "removed": "removed"}

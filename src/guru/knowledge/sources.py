@@ -56,6 +56,8 @@ class Sources:
                 found.add(await self._source(address).find(address))
             except GuruError as error:
                 found.failed.append(LeftOut(address, str(error), address))
+        # A page may be named by itself and by a sitemap too: it is one document.
+        found.files = list({file.name: file for file in reversed(found.files)}.values())[::-1]
         return found
 
     def _source(self, address: str) -> Source:

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from email.message import EmailMessage
 
 import psutil
 import pytest
@@ -100,6 +101,35 @@ async def test_the_parser_process_reads_a_scan_and_finds_quotes_no_place_in_it(t
         assert await pool.highlight(path, document.text.index("nine bar"), "nine bar") == []
     finally:
         await pool.aclose()
+
+
+@needs_tesseract
+async def test_whoever_looks_at_a_page_does_not_wait_for_recognition(tmp_path):
+    pool = ParsePool(timeout=60)
+    path, other = tmp_path / "big.png", tmp_path / "a.pdf"
+    path.write_bytes(encoded(picture(*["Many words on many lines"] * 60, size=(3000, 4400)), "PNG"))
+    other.write_bytes(pdf(text="A page to look at."))
+    task = asyncio.create_task(pool.parse(path, "big.png"))
+    try:
+        await until(running_tesseracts)
+        assert (await pool.render_page(other, 1, 1.0)).startswith(b"\x89PNG")
+        assert not task.done()
+        assert "Many words" in (await task).text
+    finally:
+        await pool.aclose()
+
+
+@needs_tesseract
+def test_a_picture_in_a_mail_is_read():
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@b.example", "c@d.example", "A scan"
+    message.set_content("See the scan.")
+    message.add_attachment(
+        encoded(picture("Berth number 42"), "PNG"), maintype="image", subtype="png", filename="scan.png"
+    )
+    with pytest.raises(NeedsRecognition):
+        parse(bytes(message), "a.eml")
+    assert "Berth number 42" in parse(bytes(message), "a.eml", limits=WITH_TIME).text
 
 
 @needs_tesseract

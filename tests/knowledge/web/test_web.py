@@ -95,6 +95,19 @@ async def test_a_sitemap_lists_pages_and_files(bench, site):
     assert result["ignored"][0]["path"] == "http://elsewhere.example/x"
 
 
+async def test_a_sitemap_of_another_name_is_told_by_its_content(bench, site):
+    site.pages["/pages.xml"] = sitemap(f"{site.url}/tea", f"{site.url}/pumps")
+    site.pages["/feed.xml"] = "<rss><channel><title>News of the week</title></channel></rss>"
+    assert (await bench.ingest(f"{site.url}/pages.xml"))["documents"] == 2
+    assert (await bench.ingest(f"{site.url}/feed.xml", collection="d"))["documents"] == 1
+
+
+async def test_a_page_named_twice_is_one_document(bench, site):
+    result = await bench.ingest(f"{site.url}/tea", f"{site.url}/sitemap.xml", f"{site.url}/tea#part")
+    assert (result["documents"], result["failed"]) == (2, [])
+    assert site.paths.count("/tea") == 1
+
+
 async def test_an_index_of_packed_sitemaps_is_followed_once(bench, site):
     site.pages["/sitemap.xml"] = sitemap(f"{site.url}/a-sitemap.xml.gz", f"{site.url}/sitemap.xml", index=True)
     site.pages["/a-sitemap.xml.gz"] = gzip.compress(sitemap(f"{site.url}/tea").encode())

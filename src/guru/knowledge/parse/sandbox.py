@@ -35,7 +35,8 @@ _DECODER = msgspec.msgpack.Decoder(Reply)
 
 
 class ParsePool:
-    """Up to `workers` worker processes, started when there is work and stopped after `idle` seconds without.
+    """Up to `workers` worker processes, started when there is work and stopped after `idle` seconds without, and one
+    more for files that need OCR.
 
     `timeout` is the wall time for a file in seconds, `ocr_timeout` that for one whose pictures are read, `memory` the
     address space of a worker, and of Tesseract beside it, in bytes. Use it on one event loop; call `aclose` at the end.
@@ -59,6 +60,8 @@ class ParsePool:
         self._free: list[Process] = []
         self._busy: set[Process] = set()
         self._turns = asyncio.Semaphore(workers)
+        self._ocr_turns = asyncio.Semaphore(1)
+        """Of its own: nobody waits half an hour to look at a page because a book is being recognised."""
         self._reaper: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -115,7 +118,7 @@ class ParsePool:
             seconds += self._ocr_timeout
         request = _ENCODER.encode(Request(task, limits, int(seconds)))
         try:
-            async with self._turns:
+            async with self._ocr_turns if recognize else self._turns:
                 reply = await self._answer(request, seconds)
         except TimeoutError as error:
             raise UnreadableDocument(

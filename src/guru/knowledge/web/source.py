@@ -45,13 +45,23 @@ class WebSource:
     async def find(self, address: str) -> Scan:
         """The page at `address`, or those that the sitemap there lists. Errors are told in `failed`."""
         url = normalise(address)
-        if not looks_like_sitemap(url):
+        if not looks_like_sitemap(url) and not await self._turns_out_to_be_sitemap(url):
             return Scan(files=[self._page(url, url, None)], sources=[url])
         found = Scan()
         whole = await self._read_sitemaps(url, found)
         if whole and not found.failed:
             found.sources.append(url)
         return found
+
+    async def _turns_out_to_be_sitemap(self, url: str) -> bool:
+        """By its content, where its name leaves that open."""
+        if not may_be_sitemap(url):
+            return False
+        try:
+            await self._sitemap(url)
+        except GuruError:
+            return False  # what is wrong with it will be told of the page
+        return True
 
     async def _read_sitemaps(self, first: str, found: Scan) -> bool:
         """Whether every page was taken."""
@@ -125,6 +135,12 @@ def looks_like_sitemap(url: str) -> bool:
     """By its name: `sitemap.xml`, `sitemap_index.xml.gz`, `post-sitemap1.xml` ..."""
     last = PurePosixPath(urlsplit(url).path).name.lower()
     return last.endswith((".xml", ".xml.gz")) and ("sitemap" in last or last == "index.xml")
+
+
+def may_be_sitemap(url: str) -> bool:
+    """By its name: `pages.xml`, `sitemap`, `sitemap.php` ..."""
+    last = PurePosixPath(urlsplit(url).path).name.lower()
+    return last.endswith((".xml", ".xml.gz")) or "sitemap" in last
 
 
 def check_status(status: int) -> None:
