@@ -47,7 +47,7 @@ REPORTED: Final = 1000
 class Parser(Unpacker, SitemapReader, Protocol):
     """What ingest needs of `ParsePool`."""
 
-    async def parse(self, path: Path, name: str) -> ParsedDocument: ...
+    async def parse(self, path: Path, name: str, charset: str | None = None) -> ParsedDocument: ...
 
 
 class Ingest:
@@ -259,7 +259,7 @@ class _Session:
         if self._is_unchanged(remote, fetched.digest):
             return None
         file = File(name=remote.name, digest=fetched.digest, size=fetched.size, source=remote.source)
-        document = await self._parser.parse(self._blobs.path(fetched.digest), fetched.filename)
+        document = await self._parser.parse(self._blobs.path(fetched.digest), fetched.filename, fetched.charset)
         document.metadata |= fetched.metadata
         document.modified = document.modified or fetched.modified
         return await self._cut(file, document)

@@ -28,6 +28,8 @@ class Fetched(Struct, kw_only=True, frozen=True):
     """A name with the ending that its kind has, for the parser."""
     metadata: JSON
     """Kept with the document, and given to the next fetch: where it came from, and how to see whether it changed."""
+    charset: str | None = None
+    """The encoding of a text, as the place says."""
     modified: str | None = None
     """ISO 8601, as the place says."""
 

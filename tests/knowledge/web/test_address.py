@@ -1,6 +1,6 @@
 import pytest
 
-from guru.knowledge.web.address import filename_of, normalise
+from guru.knowledge.web.address import charset_of, filename_of, normalise
 from guru.knowledge.web.source import looks_like_sitemap
 
 
@@ -33,6 +33,21 @@ def test_one_page_has_one_name(url, name):
 )
 def test_a_file_is_called_by_what_it_is(url, media_type, name):
     assert filename_of(url, media_type) == name
+
+
+@pytest.mark.parametrize(
+    ("header", "charset"),
+    [
+        ("text/html; charset=KOI8-R", "koi8-r"),
+        ('text/plain; charset="utf-8"', "utf-8"),
+        ("text/html", None),
+        ("application/pdf; charset=utf-8", None),
+        ("", None),
+        ("text/html; charset=;;\x80", None),
+    ],
+)
+def test_the_encoding_is_what_the_header_says_of_a_text(header, charset):
+    assert charset_of(header) == charset
 
 
 def test_sitemaps_are_told_by_their_names():

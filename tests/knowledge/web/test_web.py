@@ -55,6 +55,18 @@ async def test_a_page_becomes_a_document_named_by_its_address(bench, site):
     assert all(agent.startswith("Guru/") for agent in site.agents)
 
 
+async def test_a_text_is_read_in_the_encoding_that_the_answer_says(bench, site):
+    async def cyrillic(request):
+        body = page("Чай", "Зелёный чай заваривают при 75 градусах.").encode("koi8-r")
+        return web.Response(body=body, headers={"content-type": "text/html; charset=KOI8-R"})
+
+    site.pages["/чай"] = site.pages["/%D1%87%D0%B0%D0%B9"] = cyrillic
+    await bench.ingest(f"{site.url}/чай")
+    (document,) = (await documents(bench)).values()
+    assert (document.name, document.title) == (f"{site.url}/%D1%87%D0%B0%D0%B9", "Чай")
+    assert "Зелёный чай" in await bench.knowledge.documents.text(TENANT, document.id, 0, None)
+
+
 async def test_unchanged_pages_are_not_sent_again(bench, site):
     site.modified["/pumps"] = 1_700_000_000
     await bench.ingest(f"{site.url}/sitemap.xml")

@@ -38,8 +38,9 @@ _PARSERS = {
 }
 
 
-def parse(data: bytes, name: str, *, limits: Limits = _LIMITS) -> ParsedDocument:
-    """Parse the file `name` with content `data`. Pure: the same bytes and name give the same document.
+def parse(data: bytes, name: str, *, limits: Limits = _LIMITS, charset: str | None = None) -> ParsedDocument:
+    """Parse the file `name` with content `data`. Pure: the same bytes and name give the same document. `charset` is
+    the encoding that whoever sent a text said it has.
 
     The format is chosen by the content first. Raises `UnreadableDocument` with what is wrong and what to do, and
     `NeedsRecognition` for text in pictures where `limits.ocr_seconds` is 0.
@@ -49,6 +50,8 @@ def parse(data: bytes, name: str, *, limits: Limits = _LIMITS) -> ParsedDocument
             f"The file has {len(data) / 1e6:,.0f} MB; the limit is {limits.file_bytes / 1e6:,.0f} MB.",
             hint="Split it into smaller files.",
         )
+    if charset is not None:
+        data = _as_utf8(data, charset)
     found = sniff(data, name)
     try:
         document = _parser(found.kind)(data, name, limits)
@@ -64,6 +67,16 @@ def parse(data: bytes, name: str, *, limits: Limits = _LIMITS) -> ParsedDocument
             hint="Open it in the program that made it and save it again.",
         ) from error
     return _complete(document, name, found.warnings)
+
+
+def _as_utf8(data: bytes, charset: str) -> bytes:
+    """A text in UTF-8, which every parser tries first; as it is where it is that already, or not what was said."""
+    for encoding in ("utf-8", charset):
+        try:
+            return data.decode(encoding).encode("utf-8", "replace")
+        except (UnicodeError, LookupError):
+            continue
+    return data
 
 
 def _parser(kind: str) -> Callable[[bytes, str, Limits], ParsedDocument]:

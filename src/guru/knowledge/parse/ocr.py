@@ -41,6 +41,13 @@ def can_recognize() -> bool:
     return shutil.which(COMMAND) is not None
 
 
+def installed_languages() -> list[str]:
+    """Tesseract's names of the languages that it has. Blocks for a moment. Raises `OSError` where it does not run."""
+    command = shutil.which(COMMAND) or COMMAND
+    done = subprocess.run([command, "--list-langs"], capture_output=True, timeout=10, check=False)  # noqa: S603
+    return done.stdout.decode("utf-8", "replace").splitlines()[1:]  # after a line that says how many
+
+
 class Recognizer:
     """Recognises the pages of one file, within `limits.ocr_seconds` for all of them.
 

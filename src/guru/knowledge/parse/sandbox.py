@@ -65,9 +65,10 @@ class ParsePool:
         self._reaper: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def parse(self, path: Path, name: str) -> ParsedDocument:
-        """Parse the file at `path`, which is called `name`. Raises `UnreadableDocument`."""
-        task = ParseTask(str(path), name)
+    async def parse(self, path: Path, name: str, charset: str | None = None) -> ParsedDocument:
+        """Parse the file at `path`, which is called `name`. `charset` is for texts that came with the word of their
+        encoding. Raises `UnreadableDocument`."""
+        task = ParseTask(str(path), name, charset)
         reply = await self._run(task)
         if reply.needs_recognition:
             reply = await self._run(task, recognize=True)

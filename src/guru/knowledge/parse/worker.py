@@ -37,6 +37,7 @@ _KEPT_LAYOUTS = 2
 class ParseTask(Struct, tag="parse"):
     path: str
     name: str
+    charset: str | None = None
 
 
 class UnpackTask(Struct, tag="unpack"):
@@ -119,7 +120,7 @@ class Worker:
 
     def _run(self, task: Task, limits: Limits) -> Reply:
         if isinstance(task, ParseTask):
-            return Reply(document=parse(_read(task.path, limits), task.name, limits=limits))
+            return Reply(document=parse(_read(task.path, limits), task.name, limits=limits, charset=task.charset))
         if isinstance(task, UnpackTask):
             return Reply(members=unpack(Path(task.path), Path(task.folder), limits))
         if isinstance(task, SitemapTask):

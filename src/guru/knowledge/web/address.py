@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.message import EmailMessage
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -65,6 +66,13 @@ def origin_of(url: str) -> str:
 
 def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
+
+
+def charset_of(content_type: str) -> str | None:
+    """What a text is encoded in, as the header of the answer says."""
+    header = EmailMessage()
+    header["content-type"] = content_type or "application/octet-stream"
+    return header.get_content_charset() if header.get_content_maintype() == "text" else None
 
 
 def filename_of(url: str, media_type: str) -> str:

@@ -16,7 +16,7 @@ from guru.knowledge.parse.sitemap import MAX_BYTES as MAX_SITEMAP_BYTES
 from guru.knowledge.parse.sitemap import Sitemap
 from guru.knowledge.remote import JSON, Fetched, Gone, RemoteFile, keep_stream
 from guru.knowledge.scan import LeftOut, Scan
-from guru.knowledge.web.address import filename_of, host_of, normalise
+from guru.knowledge.web.address import charset_of, filename_of, host_of, normalise
 from guru.knowledge.web.fetcher import Fetcher
 from guru.knowledge.web.visitor import Visitor
 from guru.store.blobs import BlobStore
@@ -127,6 +127,7 @@ class WebSource:
                 size=size,
                 filename=filename_of(visit.url, got.get("content-type", "")),
                 metadata={key: value for key, value in metadata.items() if value},
+                charset=charset_of(got.get("content-type", "")),
                 modified=to_iso(got.get("last-modified")) or modified,
             )
 
