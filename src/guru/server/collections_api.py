@@ -40,7 +40,7 @@ class NewCollection(Struct, forbid_unknown_fields=True):
 
 class Ingest(Struct, forbid_unknown_fields=True):
     paths: Annotated[list[str], Meta(min_length=1)]
-    """Absolute paths of files and folders on the server's disk, and addresses of web pages and sitemaps."""
+    """Absolute paths of files and folders on the server's disk, and addresses (`https://`, `s3://`)."""
     prune: bool = False
     """Whether documents whose files or pages are gone are removed."""
 
@@ -114,8 +114,10 @@ async def delete_collection(call: Call, name: str) -> None:
 
 @post("/api/v1/collections/{name}/ingest", status=202)
 async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
-    """Ingest what the server can reach, as a job: files of its own disk, which only the local owner may, and web
-    pages, which administrators may too."""
+    """Ingest what the server can reach, as a job.
+
+    Paths of its own disk are for the local owner; addresses of pages and buckets for administrators too.
+    """
     caller = call.caller("ingest")
     caller.require_admin()
     if not all(map(is_address, body.paths)):

@@ -119,8 +119,10 @@ async def list_documents(call: Call, name: str, query: DocumentQuery) -> Documen
 
 @post("/api/v1/collections/{name}/documents", status=202)
 async def upload_documents(call: Call, name: str, query: UploadQuery) -> JobAnswer:
-    """Ingest uploaded files, as a job: multipart, field `files`, with relative paths as file names. What is in a ZIP
-    archive becomes a document each."""
+    """Ingest uploaded files, as a job: multipart, field `files`, with relative paths as file names.
+
+    What is in a ZIP archive becomes a document each.
+    """
     uploads = await receive_uploads(call.request, call.services.blobs)
     ingest = call.services.knowledge.ingest
     return JobAnswer(to_view(await ingest.submit_uploads(call.tenant, name, uploads, prune=query.prune)))
