@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from guru.errors import ConfigurationError, DownloadError, ModelError
+from guru.errors import ConfigurationError, DownloadError, GuruError
 from guru.knowledge.web.fetcher import Answer
 from guru.models.http import HttpClient, Reach, Response, Timeouts
 
@@ -33,7 +33,7 @@ class HttpFetcher:
         except ConfigurationError as error:
             hint = "Guru reads pages of the internet; name the host in [knowledge.web] private_hosts if it may be read."
             raise DownloadError(error.message, hint=hint) from error
-        except ModelError as error:
+        except GuruError as error:
             raise DownloadError(error.message, hint="Check the address and the network, or try again later.") from error
         async with response:
             yield Answer(response.status, dict(response.headers.items()), read(response))
@@ -47,5 +47,5 @@ async def read(response: Response) -> AsyncIterator[bytes]:
     try:
         async for piece in response.iter():
             yield piece
-    except ModelError as error:
+    except GuruError as error:
         raise DownloadError(error.message, hint="Try again later.") from error

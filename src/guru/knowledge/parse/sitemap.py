@@ -42,7 +42,7 @@ def parse_sitemap(data: bytes) -> Sitemap:
         raise _not_one("it defines entities or is a page")
     try:
         return _read(data)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # also an encoding that there is none of
         raise _not_one(str(error)) from error
 
 

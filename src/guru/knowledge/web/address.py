@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.message import EmailMessage
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -22,6 +21,7 @@ _EXTENSIONS: Final = {
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
 }  # fmt: skip
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE | re.ASCII)
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 
 
@@ -70,9 +70,8 @@ def host_of(url: str) -> str:
 
 def charset_of(content_type: str) -> str | None:
     """What a text is encoded in, as the header of the answer says."""
-    header = EmailMessage()
-    header["content-type"] = content_type or "application/octet-stream"
-    return header.get_content_charset() if header.get_content_maintype() == "text" else None
+    found = _CHARSET.search(content_type)
+    return found[1].lower() if found and content_type.strip().lower().startswith("text/") else None
 
 
 def filename_of(url: str, media_type: str) -> str:
