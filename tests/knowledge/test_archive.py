@@ -133,7 +133,7 @@ async def test_what_a_killed_process_left_unpacked_is_removed(bench, archive, mo
 
 
 @needs_tesseract
-async def test_pictures_in_a_folder_are_read_and_those_without_text_passed_over(bench, folder):
+async def test_pictures_in_a_folder_are_read_and_those_without_text_passed_over(bench, folder, monkeypatch):
     (folder / "sign.png").write_bytes(encoded(picture("No entry beyond gate 5"), "PNG"))
     (folder / "sky.png").write_bytes(encoded(picture(paper="lightblue"), "PNG"))
     result = await bench.ingest(folder)
@@ -142,6 +142,11 @@ async def test_pictures_in_a_folder_are_read_and_those_without_text_passed_over(
     assert ignored["path"].endswith("sky.png")
     assert "No text was recognised" in ignored["reason"]
     assert "sign.png" in await bench.names()
+    parse = bench.parser.parse
+    monkeypatch.setattr(bench.parser, "parse", pytest.fail)
+    again = await bench.ingest(folder)
+    assert (again["skipped"], again["ignored"]) == (4, result["ignored"])
+    monkeypatch.setattr(bench.parser, "parse", parse)
     result = await bench.ingest(folder / "sky.png")
     assert result["failed"][0]["path"].endswith("sky.png")
 

@@ -18,6 +18,7 @@ from guru.knowledge.archive import Unpacker, unpacked
 from guru.knowledge.collections import Collections
 from guru.knowledge.parse import ParsedDocument
 from guru.knowledge.parse.names import is_archive, is_picture
+from guru.knowledge.parse.ocr import NoText
 from guru.knowledge.prepare import File, Prepared, Preparer
 from guru.knowledge.remote import Gone, RemoteFile
 from guru.knowledge.scan import Candidate, LeftOut, Scan
@@ -40,6 +41,8 @@ LINGER: Final = 0.1
 """Seconds that a batch which is not full waits for more: a commit costs as much for one document as for twenty."""
 EMBED_TEXTS: Final = 512
 """Texts embedded between two reports of progress."""
+REMEMBERED: Final = 100_000
+"""Pictures without text."""
 REPORTED: Final = 1000
 """Ignored files named in a result."""
 
@@ -74,6 +77,8 @@ class Ingest:
         self._settings = settings
         self._jobs = jobs
         self._preparer = Preparer(embedder, settings)
+        self._textless: dict[str, NoText] = {}
+        """Pictures by their digest in which no text was found: not looked at again every time that a folder is."""
         jobs.handle("ingest", self.run)
 
     async def submit_paths(self, tenant: str, collection: str, paths: list[str], *, prune: bool = False) -> Job:
@@ -116,6 +121,7 @@ class _Session:
         self._blobs = ingest._blobs
         self._parser = ingest._parser
         self._embedder = ingest._embedder
+        self._textless = ingest._textless
         self._preparer = ingest._preparer
         self._max_bytes = ingest._settings.max_file_mb << 20
         self._max_archive_bytes = ingest._settings.max_archive_mb << 20
@@ -241,11 +247,19 @@ class _Session:
         digest = await asyncio.to_thread(hash_file, candidate.path)
         if self._is_unchanged(candidate, digest):
             return None
+        if candidate.found and (error := self._textless.get(digest)) is not None:
+            raise NoText(error.message, hint=error.hint)
         if not candidate.kept:
             # What is parsed and what is hashed are the same bytes, even when the file changes meanwhile.
             digest, size = await asyncio.to_thread(self._keep, candidate.path)
         file = File(name=candidate.name, digest=digest, size=size, source=candidate.source or None)
-        document = await self._parser.parse(self._blobs.path(digest), candidate.name)
+        try:
+            document = await self._parser.parse(self._blobs.path(digest), candidate.name)
+        except NoText as error:
+            if len(self._textless) >= REMEMBERED:
+                self._textless.clear()
+            self._textless[digest] = error
+            raise
         return await self._cut(file, document)
 
     async def _prepare_remote(self, remote: RemoteFile) -> Prepared | None:

@@ -9,7 +9,7 @@ from typing import Any
 from guru.errors import UnreadableDocument
 from guru.knowledge.parse.builder import TextBuilder
 from guru.knowledge.parse.document import Limits, ParsedDocument
-from guru.knowledge.parse.ocr import MAX_PIXELS, Recognizer
+from guru.knowledge.parse.ocr import MAX_PIXELS, NoText, Recognizer
 
 _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "TIFF": "image/tiff", "WEBP": "image/webp"}
 
@@ -28,7 +28,7 @@ def parse_image(data: bytes, name: str, limits: Limits) -> ParsedDocument:
         media_type = _MEDIA_TYPES[image.format]
     text = builder.text()
     if not text.strip():
-        raise UnreadableDocument("No text was recognised in the picture.", hint="Check that it is the right one.")
+        raise NoText("No text was recognised in the picture.", hint="Check that it is the right one.")
     return ParsedDocument(text=text, media_type=media_type, pages=builder.pages, metadata={"ocr": True})
 
 

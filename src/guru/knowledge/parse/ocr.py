@@ -32,6 +32,10 @@ _NO_LANGUAGE: Final = "Failed loading language"
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 
+class NoText(UnreadableDocument):
+    """A picture that shows no text: the same bytes will show none the next time either."""
+
+
 class NeedsRecognition(Exception):
     """The file has text in pictures: parse it again with `Limits.ocr_seconds`."""
 

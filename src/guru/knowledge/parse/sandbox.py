@@ -17,6 +17,7 @@ import msgspec
 from guru.errors import NotFound, UnreadableDocument
 from guru.knowledge.parse.archive import Member
 from guru.knowledge.parse.document import MIB, Limits, PageHighlight, ParsedDocument
+from guru.knowledge.parse.ocr import NoText
 from guru.knowledge.parse.sitemap import Sitemap
 from guru.knowledge.parse.worker import (
     LENGTH,
@@ -132,7 +133,7 @@ class ParsePool:
             ) from error
         if reply.failure is None:
             return reply
-        kind = NotFound if reply.failure.not_found else UnreadableDocument
+        kind = NotFound if reply.failure.not_found else NoText if reply.failure.no_text else UnreadableDocument
         raise kind(reply.failure.message, hint=reply.failure.hint)
 
     async def _answer(self, request: bytes, seconds: float) -> Reply:

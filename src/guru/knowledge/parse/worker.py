@@ -23,7 +23,7 @@ from guru.errors import GuruError, NotFound
 from guru.knowledge.parse import parse
 from guru.knowledge.parse.archive import Member, unpack
 from guru.knowledge.parse.document import Limits, PageHighlight, ParsedDocument
-from guru.knowledge.parse.ocr import NeedsRecognition
+from guru.knowledge.parse.ocr import NeedsRecognition, NoText
 from guru.knowledge.parse.sitemap import Sitemap, parse_sitemap
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Failure(Struct):
     message: str
     hint: str | None
     not_found: bool = False
+    no_text: bool = False
     final: bool = False
 
 
@@ -102,7 +103,8 @@ class Worker:
             with _cpu_limit(request.cpu_seconds):
                 return self._run(request.task, request.limits)
         except GuruError as error:
-            return Reply(failure=Failure(error.message, error.hint, not_found=isinstance(error, NotFound)))
+            not_found, no_text = isinstance(error, NotFound), isinstance(error, NoText)
+            return Reply(failure=Failure(error.message, error.hint, not_found=not_found, no_text=no_text))
         except NeedsRecognition:
             return Reply(needs_recognition=True)
         except MemoryError:
