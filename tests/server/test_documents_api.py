@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from guru.errors import InvalidParameter
 from guru.server.uploads import relative_name
+from knowledge.parse.writing import package
 from scripted import parse_events, run_server, say
 
 NOTES = {
@@ -28,9 +29,10 @@ def form(files):
     return data
 
 
-async def ingest(server, files=NOTES, collection="notes"):
+async def ingest(server, files=NOTES, collection="notes", prune=False):
     """Upload and wait; the job as it ended."""
-    status, body = await server.request("POST", f"/api/v1/collections/{collection}/documents", data=form(files))
+    path = f"/api/v1/collections/{collection}/documents" + ("?prune=true" if prune else "")
+    status, body = await server.request("POST", path, data=form(files))
     assert status == 202, body
     async with server.session.get(f"{server.url}/api/v1/jobs/{body['job']['id']}/events") as response:
         events = parse_events(await response.text())
@@ -47,6 +49,17 @@ async def test_uploaded_files_become_documents(server):
     assert (collection["documents"], collection["embedding_model"]) == (2, "test/words")
     _, jobs = await server.get("/api/v1/jobs", params={"collection": "notes"})
     assert [item["id"] for item in jobs["jobs"]] == [job["id"]]
+
+
+async def test_an_uploaded_archive_becomes_a_document_for_each_member(server):
+    def archive(*names):
+        return {"papers.zip": package({name: f"About {name}, with words.".encode() for name in names})}
+
+    await ingest(server, archive("a.txt", "in/b.txt"))
+    _, body = await server.get("/api/v1/collections/notes/documents")
+    assert [document["name"] for document in body["documents"]] == ["papers.zip/a.txt", "papers.zip/in/b.txt"]
+    job = await ingest(server, archive("a.txt"), prune=True)
+    assert (job["result"]["skipped"], job["result"]["removed"]) == (1, 1)
 
 
 async def test_a_search_finds_the_passage_and_its_place(server):

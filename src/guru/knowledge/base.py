@@ -18,6 +18,7 @@ from guru.knowledge.preview import Preview
 from guru.knowledge.reading import read_parents
 from guru.knowledge.search import Retrieval, rank, read_hits
 from guru.knowledge.similar import MoreLikeThis
+from guru.knowledge.web.fetcher import Fetcher
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -42,7 +43,9 @@ class KnowledgeBase:
         settings: KnowledgeSettings,
         *,
         jobs: Jobs,
+        fetcher: Fetcher | None = None,
     ) -> None:
+        """`fetcher` gets web pages; without one they cannot be ingested."""
         self._database = database
         self._chunking = settings.chunking
         self.embedder = embedder
@@ -52,7 +55,9 @@ class KnowledgeBase:
         self.preview = Preview(self.documents, self.collections, embedder, parser, settings)
         self.duplicates = Duplicates(database)
         self.similar = MoreLikeThis(database, self.views, embedder.name)
-        self.ingest = Ingest(database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs)
+        self.ingest = Ingest(
+            database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs, fetcher=fetcher
+        )
 
     async def search(
         self,

@@ -14,6 +14,7 @@ from guru.knowledge.chunk import ChunkOptions, check_options
 from guru.knowledge.collections import Collection
 from guru.knowledge.duplicates import Group
 from guru.knowledge.prepare import most_tokens
+from guru.knowledge.sources import is_address
 from guru.server.endpoint import Call, delete, get, patch, post
 from guru.server.jobs_api import JobAnswer, to_view
 from guru.server.organisations import given
@@ -65,9 +66,9 @@ class CollectionChange(Struct, kw_only=True, forbid_unknown_fields=True):
 
 class Ingest(Struct, forbid_unknown_fields=True):
     paths: Annotated[list[str], Meta(min_length=1)]
-    """Absolute paths of files and folders on the server's disk."""
+    """Absolute paths of files and folders on the server's disk, and addresses (`https://`, `s3://`)."""
     prune: bool = False
-    """Whether documents whose files are gone are removed."""
+    """Whether documents whose files or pages are gone are removed."""
 
 
 class SearchBody(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -152,8 +153,14 @@ async def delete_collection(call: Call, name: str) -> None:
 
 @post("/api/v1/collections/{name}/ingest", status=202)
 async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
-    """Ingest files of the server's own disk, as a job. Only the local owner may."""
-    call.caller("ingest").require_owner()
+    """Ingest what the server can reach, as a job.
+
+    Paths of its own disk are for the local owner; addresses of pages and buckets for administrators too.
+    """
+    caller = call.caller("ingest")
+    caller.require_admin()
+    if not all(map(is_address, body.paths)):
+        caller.require_owner()
     job = await call.services.knowledge.ingest.submit_paths(call.tenant, name, body.paths, prune=body.prune)
     return JobAnswer(to_view(job))
 

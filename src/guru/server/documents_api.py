@@ -32,6 +32,11 @@ class DocumentQuery(Struct, forbid_unknown_fields=True):
     """Name of the last document seen."""
 
 
+class UploadQuery(Struct, forbid_unknown_fields=True):
+    prune: bool = False
+    """Whether documents that are no longer in an uploaded archive of the same name are removed."""
+
+
 class ChunkQuery(Struct, forbid_unknown_fields=True):
     limit: Limit = 100
     after: int | None = None
@@ -113,10 +118,14 @@ async def list_documents(call: Call, name: str, query: DocumentQuery) -> Documen
 
 
 @post("/api/v1/collections/{name}/documents", status=202)
-async def upload_documents(call: Call, name: str) -> JobAnswer:
-    """Ingest uploaded files, as a job: multipart, field `files`, with relative paths as file names."""
+async def upload_documents(call: Call, name: str, query: UploadQuery) -> JobAnswer:
+    """Ingest uploaded files, as a job: multipart, field `files`, with relative paths as file names.
+
+    What is in a ZIP archive becomes a document each.
+    """
     uploads = await receive_uploads(call.request, call.services.blobs)
-    return JobAnswer(to_view(await call.services.knowledge.ingest.submit_uploads(call.tenant, name, uploads)))
+    ingest = call.services.knowledge.ingest
+    return JobAnswer(to_view(await ingest.submit_uploads(call.tenant, name, uploads, prune=query.prune)))
 
 
 @get("/api/v1/documents/{document_id}")

@@ -82,6 +82,12 @@ class Limits(Struct, frozen=True):
     unpacked_ratio: int = 200
     """Unpacked over packed size, for parts over 1 MiB."""
     entries: int = 20_000
-    """Files inside a package; parts of a message."""
+    """Files inside a package or an archive; parts of a message."""
+    archive_bytes: int = 1024 * MIB
+    """Of a ZIP archive, and of everything in it together."""
     depth: int = 100
     """Nesting of JSON values, tables in tables, messages in messages."""
+    ocr_languages: tuple[str, ...] = ("eng",)
+    """Tesseract's names of the languages to expect in pictures; none: pictures are not read."""
+    ocr_seconds: float = 0.0
+    """For reading all pictures of a file; 0: it is sent back with `NeedsRecognition` when it has some."""
