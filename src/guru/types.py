@@ -261,6 +261,16 @@ class Hit(Struct, kw_only=True):
     metadata: JSON = {}
     stages: JSON = {}
     """The score of every stage: dense, sparse, sentence, fused ..."""
+    header: str | None = None
+    """The row that names the columns, where the passage begins within a table."""
+    parent: tuple[int, int] | None = None
+    """What is read in its place by who answers, where that is more."""
+    pages: list[tuple[int, int]] = []
+    """Where pages begin within it, and their numbers, in order; empty where only `page` is known."""
+
+    def page_at(self, offset: int) -> int | None:
+        """The page that the character at `offset` stands on."""
+        return next((number for start, number in reversed(self.pages) if start <= offset), self.page)
 
 
 class CitedAnswer(Struct, frozen=True):

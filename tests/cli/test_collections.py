@@ -36,3 +36,19 @@ def test_the_only_collection_need_not_be_named_but_of_several_one_must(home, tmp
         assert "--collection: one, two" in result.stderr
         run(home, "ingest", tmp_path / "note.txt")
         assert run_json(home, "search", "meeting")["results"][0]["document"] == "note.txt"
+
+
+def test_documents_that_are_alike_are_shown(sample_server, home, tmp_path):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    text = " ".join(f"Bed {n} of the hut stands by window {n}." for n in range(30))
+    (folder / "one.txt").write_text(text)
+    (folder / "two.md").write_text(f"# Beds\n\n{text}")
+    run(home, "ingest", folder, "-c", "hut")
+    result = run(home, "collections", "duplicates", "hut")
+    assert {line.split("  ")[-1] for line in result.stdout.splitlines()} == {"one.txt", "two.md"}
+    assert "1 duplicate among 2 documents" in result.stderr
+    found = run_json(sample_server.home, "collections", "similar", "handbook", "employee-handbook.pdf", "-k", "2")
+    assert len(found["documents"]) == 2
+    missing = run(sample_server.home, "collections", "similar", "handbook", "nothing.pdf", check=False)
+    assert (missing.returncode, "nothing.pdf" in missing.stderr) == (1, True)

@@ -2,7 +2,24 @@ import shutil
 import sqlite3
 from contextlib import closing
 
+from guru.cli.doctor import check_ocr
+from knowledge.parse.scanning import needs_tesseract
 from running import make_home, run, run_json
+
+
+@needs_tesseract
+def test_languages_that_tesseract_lacks_are_a_warning():
+    assert check_ocr(["eng"]).state == "ok"
+    found = check_ocr(["eng", "tlh"])
+    assert (found.state, found.detail) == ("warning", "Tesseract has no tlh")
+
+
+def test_without_tesseract_it_is_well_and_says_what_would_be_read_with_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = check_ocr(["eng"])
+    assert found.state == "ok"
+    assert "apt install tesseract-ocr" in found.advice
+    assert "turned off" in check_ocr([]).detail
 
 
 def findings(home, **options):

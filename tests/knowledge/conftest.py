@@ -8,6 +8,7 @@ from guru.config import KnowledgeSettings
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.parse.sandbox import ParsePool
 from guru.models.local.embedder import MiniLMEmbedder
+from guru.server.fetching import HttpFetcher
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -18,8 +19,9 @@ TENANT = "local"
 class Bench:
     """A knowledge base, with what is around it."""
 
-    def __init__(self, knowledge, jobs, database, blobs):
+    def __init__(self, knowledge, jobs, database, blobs, parser):
         self.knowledge, self.jobs, self.database, self.blobs = knowledge, jobs, database, blobs
+        self.parser = parser
 
     async def ended(self, job):
         async for seen in self.jobs.watch(TENANT, job.id):
@@ -56,12 +58,14 @@ def open_bench(tmp_path, embedder):
         database, blobs, parser = Database.in_home(home), BlobStore(home), ParsePool()
         await database.open()
         jobs = Jobs(database)
-        knowledge = KnowledgeBase(database, blobs, embedder, parser, KnowledgeSettings(**settings), jobs=jobs)
+        fetcher, chosen = HttpFetcher(), KnowledgeSettings(**settings)
+        knowledge = KnowledgeBase(database, blobs, embedder, parser, chosen, jobs=jobs, fetcher=fetcher)
         await jobs.start()
         try:
-            yield Bench(knowledge, jobs, database, blobs)
+            yield Bench(knowledge, jobs, database, blobs, parser)
         finally:
             await jobs.close()
+            await fetcher.aclose()
             await parser.aclose()
             await database.close()
 

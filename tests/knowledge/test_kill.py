@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,14 +40,16 @@ asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
 FILES = 40
 
 
-@pytest.fixture
-def many(tmp_path):
+@pytest.fixture(params=["folder", "archive"])
+def many(request, tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()
     for n in range(FILES):
         text = "\n\n".join(f"## Part {n}.{i}\n\nPart {n}.{i} weighs {n * i} grams." * 3 for i in range(6))
         (folder / f"{n:02}.md").write_text(f"# Document {n}\n\n{text}")
-    return folder
+    if request.param == "folder":
+        return folder
+    return Path(shutil.make_archive(str(folder), "zip", folder))
 
 
 async def test_a_killed_ingest_is_resumed_whole(open_bench, many, tmp_path):

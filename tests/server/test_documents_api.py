@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from guru.errors import InvalidParameter
 from guru.server.uploads import relative_name
+from knowledge.parse.writing import package
 from scripted import parse_events, run_server, say
 
 NOTES = {
@@ -28,9 +29,10 @@ def form(files):
     return data
 
 
-async def ingest(server, files=NOTES, collection="notes"):
+async def ingest(server, files=NOTES, collection="notes", prune=False):
     """Upload and wait; the job as it ended."""
-    status, body = await server.request("POST", f"/api/v1/collections/{collection}/documents", data=form(files))
+    path = f"/api/v1/collections/{collection}/documents" + ("?prune=true" if prune else "")
+    status, body = await server.request("POST", path, data=form(files))
     assert status == 202, body
     async with server.session.get(f"{server.url}/api/v1/jobs/{body['job']['id']}/events") as response:
         events = parse_events(await response.text())
@@ -47,6 +49,17 @@ async def test_uploaded_files_become_documents(server):
     assert (collection["documents"], collection["embedding_model"]) == (2, "test/words")
     _, jobs = await server.get("/api/v1/jobs", params={"collection": "notes"})
     assert [item["id"] for item in jobs["jobs"]] == [job["id"]]
+
+
+async def test_an_uploaded_archive_becomes_a_document_for_each_member(server):
+    def archive(*names):
+        return {"papers.zip": package({name: f"About {name}, with words.".encode() for name in names})}
+
+    await ingest(server, archive("a.txt", "in/b.txt"))
+    _, body = await server.get("/api/v1/collections/notes/documents")
+    assert [document["name"] for document in body["documents"]] == ["papers.zip/a.txt", "papers.zip/in/b.txt"]
+    job = await ingest(server, archive("a.txt"), prune=True)
+    assert (job["result"]["skipped"], job["result"]["removed"]) == (1, 1)
 
 
 async def test_a_search_finds_the_passage_and_its_place(server):
@@ -198,3 +211,18 @@ async def test_a_collection_is_made_once_and_deleted(server):
     assert (await server.post("/api/v1/collections", {"name": "No Good"}))[0] == 400
     assert (await server.request("DELETE", "/api/v1/collections/notes"))[0] == 204
     assert (await server.request("DELETE", "/api/v1/collections/notes"))[0] == 404
+
+
+async def test_documents_that_are_alike_are_found(server):
+    text = b" ".join(b"Bed %d of the hut stands by window %d." % (n, n) for n in range(30))
+    await ingest(server, NOTES | {"copy.txt": text, "copies/again.txt": text + b" And that is all."})
+    _, body = await server.get("/api/v1/collections/notes/duplicates")
+    (group,) = body["groups"]
+    assert body["documents"] == 4
+    assert {group["name"], group["duplicates"][0]["name"]} == {"copy.txt", "copies/again.txt"}
+    status, body = await server.get(f"/api/v1/documents/{group['id']}/similar?k=2")
+    assert (status, len(body["documents"])) == (200, 2)
+    assert body["documents"][0]["id"] == group["duplicates"][0]["id"]
+    assert (await server.get("/api/v1/collections/notes/duplicates?threshold=0.1"))[0] == 400
+    assert (await server.get("/api/v1/collections/nothing/duplicates"))[0] == 404
+    assert (await server.get("/api/v1/documents/doc_x/similar"))[0] == 404

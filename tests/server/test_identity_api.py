@@ -70,6 +70,19 @@ async def test_a_member_uses_and_does_not_manage(closed):
         assert (path, status) == (path, 403), answer
 
 
+async def test_administrators_may_ingest_addresses_and_only_the_owner_paths(closed):
+    door = "/api/v1/collections/pages/ingest"
+    page, path = {"paths": ["http://10.0.0.1/"]}, {"paths": ["/etc/passwd"]}
+    status, answer = await closed.post(door, page, headers=ADMIN)
+    assert status == 202
+    async with closed.session.get(f"{closed.url}/api/v1/jobs/{answer['job']['id']}/events", headers=ADMIN) as response:
+        assert "private network" in await response.text()
+    assert (await closed.post(door, {"paths": ["s3://"]}, headers=ADMIN))[0] == 400
+    for body in (path, {"paths": [*page["paths"], *path["paths"]]}):
+        assert (await closed.post(door, body, headers=ADMIN))[0] == 403
+    assert (await closed.post(door, page, headers=bearer("the-member")))[0] == 403
+
+
 async def test_a_viewer_only_looks(closed):
     viewer = bearer("the-viewer")
     assert (await closed.get("/api/v1/collections", headers=viewer))[0] == 200

@@ -31,6 +31,7 @@ NAME = {"name": "x"}
 ASKED = {"messages": [{"role": "user", "content": "Hello"}], "model": "default"}
 SCORE = {"trace_id": "{trace}", "score": 1}
 HANDED_IN = {"input_file_id": "{file}", "endpoint": "/v1/chat/completions"}
+MEASURED = {"collection": "{name}", "questions": [{"question": "When is lunch?", "answers": ["noon"]}]}
 RELEASE = {"alias": "default", "candidate": "b"}
 
 DOORS = {
@@ -87,9 +88,11 @@ DOORS = {
     ("GET", "/api/v1/collections"): SHARED,
     ("POST", "/api/v1/collections"): (CALL, {"name": "?"}),
     ("GET", "/api/v1/collections/{name}"): SHARED,
+    ("PATCH", "/api/v1/collections/{name}"): (SHARED, {"chunking": "heading"}),
     ("DELETE", "/api/v1/collections/{name}"): SHARED,
     ("POST", "/api/v1/collections/{name}/ingest"): ("owner", {"paths": ["/etc/passwd"]}),
     ("POST", "/api/v1/collections/{name}/search"): (SHARED, {"query": "lunch"}),
+    ("GET", "/api/v1/collections/{name}/duplicates"): SHARED,
     ("GET", "/api/v1/collections/{name}/documents"): SHARED,
     ("POST", "/api/v1/collections/{name}/documents"): (CALL, "files"),
     ("GET", "/api/v1/documents/{document_id}"): SHARED,
@@ -97,8 +100,17 @@ DOORS = {
     ("GET", "/api/v1/documents/{document_id}/text"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/file"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/chunks"): SHARED,
+    ("POST", "/api/v1/chunk"): (SHARED, {"document_id": "{document}"}),
+    ("GET", "/api/v1/documents/{document_id}/similar"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/pages/{number:int}.png"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/highlight"): SHARED,
+    ("POST", "/api/v1/evaluations/retrieval"): (SHARED, MEASURED),
+    ("POST", "/api/v1/evaluations/questions"): (SHARED, {"collection": "{name}", "count": 1}),
+    ("POST", "/api/v1/evaluations/tune"): (SHARED, MEASURED),
+    ("GET", "/api/v1/evaluations"): SHARED,
+    ("GET", "/api/v1/evaluations/{evaluation_id}"): SHARED,
+    ("GET", "/api/v1/evaluations/{evaluation_id}/report"): SHARED,
+    ("DELETE", "/api/v1/evaluations/{evaluation_id}"): SHARED,
     ("GET", "/api/v1/jobs"): VISIBLE,
     ("GET", "/api/v1/jobs/{job_id}"): VISIBLE,
     ("GET", "/api/v1/jobs/{job_id}/events"): VISIBLE,
@@ -154,7 +166,7 @@ DOORS = {
 }
 SOCKETS = {chat_socket.PATH}
 """`test_a_viewer_says_nothing_over_a_socket`."""
-READS = {"/api/show", "/api/v1/collections/{name}/search"}
+READS = {"/api/show", "/api/v1/collections/{name}/search", "/api/v1/chunk"}
 """Doors that change nothing, though they are asked with POST."""
 ROLES = {"boss": "admin", "ann": "member", "bob": "member", "eye": "viewer"}
 ORGANISATIONS = ("local", "acme")
@@ -216,6 +228,13 @@ class World:
         assert begun.status == 202, begun.body
         async with asyncio.timeout(60):
             while not (found := json.loads((await self.ask("GET", documents, "local", "ann")).body)["documents"]):
+                await asyncio.sleep(0.05)
+        measured = {"collection": "handbook", "questions": MEASURED["questions"]}
+        begun = await self.ask("POST", "/api/v1/evaluations/tune", "local", "ann", json=measured)
+        made["evaluation_id"] = json.loads(begun.body)["evaluation"]
+        report = f"/api/v1/evaluations/{made['evaluation_id']}/report"
+        async with asyncio.timeout(60):
+            while (await self.ask("GET", report, "local", "ann")).status != 200:
                 await asyncio.sleep(0.05)
         return made | {"document_id": found[0]["id"], "number": "1", "alias": "default"}
 
@@ -307,6 +326,7 @@ def sent(body, made):
     if body is None:
         return {}
     text = json.dumps(body).replace("{trace}", made["trace_id"]).replace("{file}", made["file_id"])
+    text = text.replace("{document}", made["document_id"])
     return {"json": json.loads(text.replace("{name}", "handbook"))}
 
 
@@ -317,6 +337,7 @@ LISTS = {
     "/api/v1/traces": ("trace_id", VISIBLE),
     "/api/v1/conversations": ("conversation_id", PRIVATE),
     "/api/v1/collections": ("handbook", SHARED),
+    "/api/v1/evaluations": ("evaluation_id", SHARED),
     "/api/v1/usage?group_by=key": ("key_id", None),
 }
 

@@ -1,13 +1,18 @@
-"""`guru collections`: list, show and delete them."""
+"""`guru collections`: list, show, create, configure and delete them, and see what in them is alike."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import STRATEGIES, asynchronous, chunk_options, home_option, json_option
+from guru.errors import NotFound
+
+if TYPE_CHECKING:
+    from guru.cli.client import Client
 
 
 @click.group(invoke_without_command=True)
@@ -15,7 +20,7 @@ from guru.cli.options import asynchronous, home_option, json_option
 @json_option
 @click.pass_context
 def command(context: click.Context, home: Path, as_json: bool) -> None:
-    """List, show and delete collections."""
+    """List, show, create, configure and delete collections."""
     if context.invoked_subcommand is None:
         context.invoke(list_collections, home=home, as_json=as_json)
 
@@ -71,6 +76,7 @@ async def show(name: str, home: Path, as_json: bool) -> None:
     screen = console()
     counts = f"{plural(collection['documents'], 'document')}, {plural(collection['chunks'], 'chunk')}"
     screen.print(f"{name}: {counts}, embedded with {collection['embedding_model']}", soft_wrap=True)
+    screen.print(f"Cut: {how(collection)}", soft_wrap=True)
     table = make_table("document", title="<", pages=">", chunks=">", size=">", warnings="<")
     for item in documents:
         table.add_row(
@@ -82,6 +88,70 @@ async def show(name: str, home: Path, as_json: bool) -> None:
             clean("; ".join(map(to_text, item["warnings"]))),
         )
     print_table(screen, table)
+
+
+def how(collection: dict[str, Any]) -> str:
+    """How documents are cut, for people: `heading, up to 150 tokens, overlap 40 (chunking is its own)`."""
+    settings, own = collection["settings"], collection["own"]
+    parts = [settings["chunking"], f"up to {settings['chunk_tokens']} tokens"]
+    if settings["chunking"] != "code":
+        parts.append(f"overlap {settings['chunk_overlap']}")
+    if settings["chunking"] == "hierarchical":
+        parts.append(f"parents of up to {settings['parent_tokens']}")
+    if settings["chunking"] == "semantic":
+        parts.append(f"percentile {settings['semantic_percentile']:g}")
+    return ", ".join(parts) + (f" (its own: {', '.join(own)})" if own else " (as configured)")
+
+
+def chunking_option(command: Any) -> Any:
+    return click.option("--chunking", type=click.Choice(STRATEGIES), help="How its documents are cut.")(command)
+
+
+@command.command
+@click.argument("name")
+@chunking_option
+@chunk_options
+@home_option
+@json_option
+@asynchronous
+async def create(name: str, home: Path, as_json: bool, **settings: Any) -> None:
+    """Make the empty collection NAME. What is not given is as configured."""
+    from guru.cli.client import connect
+    from guru.cli.output import print_json
+
+    chosen = {key: value for key, value in settings.items() if value is not None}
+    async with connect(home) as client:
+        made = await client.post("/api/v1/collections", {"name": name, **chosen})
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(f"Made {name}. Its documents are cut: {how(made)}.")
+
+
+@command.command
+@click.argument("name")
+@chunking_option
+@chunk_options
+@click.option("--reset", is_flag=True, help="Take what is not given back to the configuration.")
+@home_option
+@json_option
+@asynchronous
+async def configure(name: str, reset: bool, home: Path, as_json: bool, **settings: Any) -> None:
+    """Change how the documents of the collection NAME are cut, from their next ingest on."""
+    from guru.cli.client import collection_path, connect
+    from guru.cli.output import print_json
+
+    changes = {key: value for key, value in settings.items() if reset or value is not None}
+    if not changes:
+        raise click.UsageError("Nothing to change: give an option, as --chunking heading, or --reset.")
+    async with connect(home) as client:
+        changed = await client.request("PATCH", collection_path(name), body=changes)
+    if as_json:
+        print_json(changed)
+        return
+    click.echo(f"{name} is cut: {how(changed)}.")
+    if changed["documents"]:
+        click.echo("Ingest its documents again for it to hold for them: guru ingest PATH --collection " + name)
 
 
 def to_text(value: object) -> str:
@@ -103,3 +173,73 @@ async def delete(name: str, yes: bool, home: Path) -> None:
             click.confirm(f"Delete {name} with its {collection['documents']} documents?", abort=True, err=True)
         await client.request("DELETE", collection_path(name))
     click.echo(f"Deleted {name}.")
+
+
+@command.command
+@click.argument("name")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.5, 1),
+    default=0.8,
+    show_default=True,
+    help="The share that must be the same.",
+)
+@home_option
+@json_option
+@asynchronous
+async def duplicates(name: str, threshold: float, home: Path, as_json: bool) -> None:
+    """Show which documents of the collection NAME say nearly the same.
+
+    The oldest of a group stands first, and after each other one how much of both is the same.
+    """
+    from guru.cli.client import collection_path, connect
+    from guru.cli.output import clean, plural, print_json
+
+    async with connect(home) as client:
+        found = await client.get(collection_path(name, "/duplicates"), threshold=threshold)
+    if as_json:
+        print_json(found)
+        return
+    for group in found["groups"]:
+        click.echo(clean(group["name"]))
+        for item in group["duplicates"]:
+            click.echo(f"  {item['similarity']:.0%}  {clean(item['name'])}")
+    more = sum(len(group["duplicates"]) for group in found["groups"])
+    click.echo(f"{plural(more, 'duplicate')} among {plural(found['documents'], 'document')}", err=True)
+
+
+@command.command
+@click.argument("name")
+@click.argument("document")
+@click.option("-k", type=click.IntRange(1, 100), default=10, show_default=True, help="How many.")
+@home_option
+@json_option
+@asynchronous
+async def similar(name: str, document: str, k: int, home: Path, as_json: bool) -> None:
+    """Show which documents of the collection NAME are about the same as DOCUMENT, the name of another one."""
+    from guru.cli.client import connect
+    from guru.cli.output import clean, one_line, print_json
+
+    async with connect(home) as client:
+        document_id = await find_document(client, name, document)
+        found = await client.get(f"/api/v1/documents/{document_id}/similar", k=k)
+    if as_json:
+        print_json(found)
+        return
+    for item in found["documents"]:
+        click.echo(f"{item['score']:.3f}  {clean(item['name'])}\n       {one_line(item['text'], 120)}")
+
+
+async def find_document(client: Client, collection: str, name: str) -> str:
+    """The id of the document of that name. Raises `NotFound`."""
+    from guru.cli.client import collection_path
+
+    after = None
+    while True:
+        page = await client.get(collection_path(collection, "/documents"), limit=1000, after=after)
+        for item in page["documents"]:
+            if item["name"] == name:
+                return str(item["id"])
+        if (after := page.get("next")) is None:
+            hint = f"guru collections show {collection} lists its documents."
+            raise NotFound(f"There is no document {name!r} in {collection}.", hint=hint)

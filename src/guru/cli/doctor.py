@@ -83,6 +83,7 @@ async def examine(file: Path | None, home: Path) -> AsyncIterator[Finding]:
         yield Finding("configuration", "failed", error.message, error.hint or "")
         return
     yield Finding("configuration", "ok", "valid")
+    yield await asyncio.to_thread(check_ocr, settings.knowledge.ocr_languages)
     yield await check_port(home, settings)
     if database.state == "failed":
         return
@@ -110,6 +111,21 @@ def check_memory() -> Finding:
         advice = "The default models need 0.6 GB; close something, or expect swapping."
         return Finding("memory", "warning", detail, advice)
     return Finding("memory", "ok", detail)
+
+
+def check_ocr(languages: list[str]) -> Finding:
+    """Whether text in pictures can be read, in the languages of the configuration. Nobody has to want that."""
+    from guru.knowledge.parse.ocr import INSTALL, can_recognize, installed_languages
+
+    if not languages:
+        return Finding("ocr", "ok", "turned off by [knowledge] ocr_languages")
+    if not can_recognize():
+        return Finding("ocr", "ok", "Tesseract is not installed: pictures and scans are not read", INSTALL)
+    missing = sorted(set(languages) - set(installed_languages()))
+    if missing:
+        advice = "Install its data, or correct [knowledge] ocr_languages."
+        return Finding("ocr", "warning", f"Tesseract has no {', '.join(missing)}", advice)
+    return Finding("ocr", "ok", f"Tesseract reads {', '.join(languages)}")
 
 
 def check_disk(home: Path) -> Finding:

@@ -1,9 +1,8 @@
-"""`guru ingest`: bring files and folders into a collection, once or whenever they change."""
+"""`guru ingest`: bring files, folders, web pages and buckets into a collection, once or whenever they change."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +14,37 @@ if TYPE_CHECKING:
     from guru.cli.client import Client
 
 JSON = dict[str, Any]
-WATCH_SECONDS = 1.0
+ADDRESS = re.compile(r"(?:https?|s3)://", re.IGNORECASE)
+
+
+class Place(click.ParamType[str]):
+    """A path that is there, handed over as an absolute one, or an address, as it is."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if ADDRESS.match(text):
+            return text
+        path: Path = click.Path(exists=True, path_type=Path).convert(text, param, ctx)
+        return str(path.absolute())
 
 
 @click.command
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("places", metavar="PATH_OR_URL...", nargs=-1, required=True, type=Place())
 @click.option("-c", "--collection", default="default", show_default=True, metavar="NAME", help="Made if it is new.")
-@click.option("--prune", is_flag=True, help="Drop the documents under PATHS whose files are gone.")
-@click.option("--watch", is_flag=True, help="Stay, and ingest again whenever a file changes.")
+@click.option("--prune", is_flag=True, help="Drop the documents from there whose files are gone.")
+@click.option("--watch", is_flag=True, help="Stay, and keep folders in step: files that come, change or go.")
 @home_option
 @json_option
 @asynchronous
 async def command(
-    paths: tuple[Path, ...], collection: str, prune: bool, watch: bool, home: Path, as_json: bool
+    places: tuple[str, ...], collection: str, prune: bool, watch: bool, home: Path, as_json: bool
 ) -> None:
-    """Read files and folders into a collection.
+    """Read files, folders, web pages and buckets into a collection.
+
+    What is in a ZIP archive becomes a document each. `https://host/page` is a page, `https://host/sitemap.xml` all
+    that it lists, `s3://bucket/prefix` what is in a bucket.
 
     A file that has not changed is skipped; one that cannot be read is named, and the others go on. The exit status
     is 1 when no file at all could be read. Ctrl-C cancels and keeps what is done; a second one leaves the job to
@@ -37,22 +52,30 @@ async def command(
     """
     from guru.cli.client import connect
 
-    absolute = [path.absolute() for path in paths]
+    if watch and any(map(ADDRESS.match, places)):
+        raise click.UsageError("--watch is for files and folders; for pages and buckets run the command now and then.")
     async with connect(home) as client:
-        result = await ingest(client, collection, absolute, prune)
-        report(result, collection, as_json)
         if watch:
-            await keep_watching(client, collection, absolute, prune, as_json)
+            from guru.cli.watch import keep_watching
+
+            await keep_watching(
+                list(places),
+                lambda: ingest(client, collection, list(places), prune=True),
+                lambda result: report(result, collection, as_json),
+            )
+            return
+        result = await ingest(client, collection, list(places), prune)
+        report(result, collection, as_json)
     if result["failed"] and not result["documents"] + result["skipped"]:
         raise SystemExit(1)
 
 
-async def ingest(client: Client, collection: str, paths: list[Path], prune: bool = False) -> JSON:
+async def ingest(client: Client, collection: str, places: list[str], prune: bool = False) -> JSON:
     """Run one ingest job to its end; returns its result. Raises `GuruError` when the job fails."""
     from guru.cli.client import collection_path
     from guru.cli.jobs import follow, result_of
 
-    body = {"paths": [str(path) for path in paths], "prune": prune}
+    body = {"paths": places, "prune": prune}
     started = await client.post(collection_path(collection, "/ingest"), body)
     return result_of(await follow(client, started["job"], f"Ingesting into {collection}"))
 
@@ -60,6 +83,7 @@ async def ingest(client: Client, collection: str, paths: list[Path], prune: bool
 def report(result: JSON, collection: str, as_json: bool) -> None:
     """What came in, and on stderr what did not."""
     from guru.cli.output import clean, human_seconds, plural, print_json
+    from guru.knowledge.parse.ocr import INSTALL
 
     if as_json:
         print_json(result)
@@ -71,35 +95,8 @@ def report(result: JSON, collection: str, as_json: bool) -> None:
     click.echo("; ".join(parts) + f" ({human_seconds(result['seconds'])})")
     for item in failed:
         click.echo(f"  {clean(item['path'])}: {clean(item['error'])}", err=True)
+    if pictures := sum(INSTALL in item["reason"] for item in result.get("ignored", ())):
+        click.echo(f"  {plural(pictures, 'picture')} passed over. {INSTALL}", err=True)
 
 
 NOTES = {"skipped": "unchanged", "removed": "removed"}
-
-
-async def keep_watching(client: Client, collection: str, paths: list[Path], prune: bool, as_json: bool) -> None:
-    """Look at the files every second, and ingest when one has changed."""
-    click.echo("Watching. Ctrl-C ends it.", err=True)
-    seen = await asyncio.to_thread(snapshot, paths)
-    while True:
-        await asyncio.sleep(WATCH_SECONDS)
-        now = await asyncio.to_thread(snapshot, paths)
-        if now != seen:
-            # A file that is still being written changes again: wait until two looks agree.
-            await asyncio.sleep(WATCH_SECONDS / 2)
-            if await asyncio.to_thread(snapshot, paths) == now:
-                report(await ingest(client, collection, paths, prune), collection, as_json)
-                seen = now
-
-
-def snapshot(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-    """Modification time and size of every file under `paths`."""
-    found = {}
-    for root in paths:
-        for path in [root] if root.is_file() else root.rglob("*"):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            if path.is_file():
-                found[path] = (status.st_mtime_ns, status.st_size)
-    return found

@@ -21,6 +21,10 @@ JSON = dict[str, Any]
 ENDED = ("done", "failed", "cancelled")
 
 
+class Cancelled(GuruError):
+    """Somebody cancelled the job that was followed."""
+
+
 async def follow(client: Client, job: JSON, title: str, *, unit: str = "files") -> JSON:
     """Show a job's progress on stderr until it has ended; returns the job as it ended.
 
@@ -68,11 +72,11 @@ async def interrupt(client: Client, job: JSON, count: int) -> None:
 
 
 def result_of(job: JSON) -> JSON:
-    """What a job that ended has to say. Raises `GuruError` when it failed or was cancelled."""
+    """What a job that ended has to say. Raises `GuruError` when it failed, `Cancelled` when it was cancelled."""
     if job["status"] == "done":
         return dict(job["result"] or {})
     if job["status"] == "cancelled":
-        raise GuruError("The job was cancelled; what it had finished stays.", hint="Run the command again to go on.")
+        raise Cancelled("The job was cancelled; what it had finished stays.", hint="Run the command again to go on.")
     raise GuruError(job.get("error") or "The job failed.", hint="`guru doctor` may tell why.")
 
 

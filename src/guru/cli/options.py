@@ -50,6 +50,25 @@ def model_option(command: Command) -> Command:
     )
 
 
+STRATEGIES = ("fixed", "sentence", "recursive", "heading", "semantic", "code", "hierarchical")
+
+
+def chunk_options(command: Command) -> Command:
+    """The sizes of chunks, as `chunk_tokens`, `chunk_overlap`, `parent_tokens` and `semantic_percentile`."""
+    positive = click.IntRange(min=1)
+    for option in (
+        click.option("--semantic-percentile", type=click.FloatRange(0, 100), metavar="P",
+                     help="semantic: the share of gaps between sentences, in per cent, that are not cut."),
+        click.option("--parent-tokens", type=positive, metavar="N",
+                     help="hierarchical: the size of what is read around a chunk."),
+        click.option("--chunk-overlap", type=click.IntRange(min=0), metavar="N",
+                     help="Tokens that a chunk shares with the one before it."),
+        click.option("--chunk-tokens", type=positive, metavar="N", help="The size of a chunk."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def asynchronous(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run an `async def` command to its end."""
 

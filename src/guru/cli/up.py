@@ -100,7 +100,7 @@ class Preparation:
 async def ingest_and_report(client: Client, collection: str, paths: list[Path]) -> None:
     from guru.cli.ingest import ingest, report
 
-    report(await ingest(client, collection, paths), collection, as_json=False)
+    report(await ingest(client, collection, [str(path) for path in paths]), collection, as_json=False)
 
 
 async def announce(client: Client, url: str, home: Path) -> None:

@@ -27,6 +27,7 @@ from guru.config.sections import (
     RedisSettings,
     ReleaseSettings,
     Role,
+    S3Settings,
     Section,
     ServerSettings,
     Settings,
@@ -35,6 +36,7 @@ from guru.config.sections import (
     TeamSettings,
     TelemetrySettings,
     TraceSettings,
+    WebSettings,
 )
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "RedisSettings",
     "ReleaseSettings",
     "Role",
+    "S3Settings",
     "Section",
     "ServerSettings",
     "Settings",
@@ -63,6 +66,7 @@ __all__ = [
     "TeamSettings",
     "TelemetrySettings",
     "TraceSettings",
+    "WebSettings",
     "default_home",
     "environment_values",
     "find_file",

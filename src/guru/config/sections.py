@@ -14,7 +14,10 @@ Seconds = Annotated[float, Meta(gt=0)]
 Dollars = Annotated[float, Meta(ge=0, le=1e9)]
 Allowed = Annotated[int, Meta(ge=1, le=10**12)]
 """Of something a minute, or at once: whoever wants no limit leaves it out. Redis counts in doubles."""
+OcrLanguage = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_/]*$")]
 Role = Literal["admin", "member", "viewer"]
+Percentile = Annotated[float, Meta(ge=0, le=100)]
+Chunking = Literal["fixed", "sentence", "recursive", "heading", "semantic", "code", "hierarchical"]
 
 SECRET = {"api_key", "key", "token", "headers", "url"}
 """Fields that are keys, or addresses with passwords in them."""
@@ -62,11 +65,51 @@ class LocalSettings(Section):
     """Threads that embed."""
 
 
+class WebSettings(Section):
+    """How web pages are fetched; robots.txt always holds."""
+
+    max_pages: Positive = 1000
+    """Of a sitemap; the others are left out, and that is said."""
+    max_page_mb: Positive = 20
+    """A bigger page or file is refused."""
+    max_total_mb: Positive = 1000
+    """Of all that one ingest fetches."""
+    max_seconds: Seconds = 7200.0
+    """For all that one ingest fetches."""
+    timeout_seconds: Seconds = 60.0
+    """A page that takes longer is given up."""
+    concurrency: Positive = 2
+    """Pages that are fetched at the same time."""
+    delay_seconds: Annotated[float, Meta(ge=0)] = 0.5
+    """Between two requests to one site; more where its robots.txt asks for more."""
+    private_hosts: list[str] = []
+    """Hosts (`wiki.corp`, `wiki.corp:8080`) that may have private or loopback addresses; all others may not."""
+
+
+class S3Settings(Section):
+    """Where `s3://bucket` is. Credentials come from where all of Amazon's tools look for them."""
+
+    endpoint_url: str | None = None
+    """Of a store that speaks S3, such as `http://minio:9000`; none: Amazon's own."""
+    region: str | None = None
+    """The region; none: as Amazon's own configuration says."""
+    profile: str | None = None
+    """The profile whose credentials are used; none: the usual order (variables, files, the machine's role)."""
+    max_objects: Positive = 100_000
+    """Of one bucket or prefix; the others are left out, and that is said."""
+
+
 class KnowledgeSettings(Section):
+    chunking: Chunking = "recursive"
+    """How documents are cut; a collection may choose another way: see [knowledge](knowledge.md#chunks)."""
     chunk_tokens: Positive = 200
     """The size of a chunk, in tokens of the embedding model; chosen by measurement."""
     chunk_overlap: NotNegative = 40
     """Tokens that a chunk shares with the one before it."""
+    parent_tokens: Positive = 800
+    """What is read around a chunk that was found, in tokens, where `chunking` is `hierarchical`."""
+    semantic_percentile: Percentile = 90.0
+    """Where `chunking` is `semantic`: the share, in per cent, of the gaps between sentences that are not cut."""
     passages: Positive = 6
     """How many passages an answer may draw on."""
     threshold: Share = 0.24
@@ -76,10 +119,20 @@ class KnowledgeSettings(Section):
     what is not there."""
     max_file_mb: Positive = 200
     """A bigger file is refused, by name."""
+    max_archive_mb: Positive = 1024
+    """A ZIP archive that is bigger is refused; of one that unpacks to more, the members beyond are."""
+    ocr_languages: list[OcrLanguage] = field(default_factory=lambda: ["eng"])
+    """Tesseract's names of the languages in pictures and scanned pages, such as `["eng", "deu"]`; `[]`: no OCR."""
+    ocr_timeout_seconds: Seconds = 1800.0
+    """Recognising the text of one file may take so long, all its pages together."""
     parse_timeout_seconds: Seconds = 120.0
     """A file that takes longer to read is refused."""
     parse_memory_mb: Positive = 2048
     """Memory that reading one file may take."""
+    web: WebSettings = field(default_factory=WebSettings)
+    """How web pages are fetched."""
+    s3: S3Settings = field(default_factory=S3Settings)
+    """Where buckets are."""
 
 
 class StoreSettings(Section):

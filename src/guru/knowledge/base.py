@@ -10,10 +10,15 @@ from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.collections import Collections
 from guru.knowledge.documents import Documents, allowed_documents
+from guru.knowledge.duplicates import Duplicates
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index import Views
 from guru.knowledge.ingest import Ingest, Parser
+from guru.knowledge.preview import Preview
+from guru.knowledge.reading import read_parents
 from guru.knowledge.search import Retrieval, rank, read_hits
+from guru.knowledge.similar import MoreLikeThis
+from guru.knowledge.web.fetcher import Fetcher
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -22,6 +27,8 @@ from guru.types import JSON, Embedder, Hit, SearchMode
 MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "sparse")
 DEFAULT_K = 10
 MAX_K = 1000
+CHILDREN = 4
+"""Chunks that are looked at for each parent that is wanted."""
 
 
 class KnowledgeBase:
@@ -36,13 +43,21 @@ class KnowledgeBase:
         settings: KnowledgeSettings,
         *,
         jobs: Jobs,
+        fetcher: Fetcher | None = None,
     ) -> None:
+        """`fetcher` gets web pages; without one they cannot be ingested."""
         self._database = database
+        self._chunking = settings.chunking
         self.embedder = embedder
         self.views = Views(embedder.dimension)
         self.collections = Collections(database, blobs, embedder.name)
         self.documents = Documents(database, blobs)
-        self.ingest = Ingest(database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs)
+        self.preview = Preview(self.documents, self.collections, embedder, parser, settings)
+        self.duplicates = Duplicates(database)
+        self.similar = MoreLikeThis(database, self.views, embedder.name)
+        self.ingest = Ingest(
+            database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs, fetcher=fetcher
+        )
 
     async def search(
         self,
@@ -59,7 +74,7 @@ class KnowledgeBase:
 
         Raises `NotFound`, `InvalidParameter`, and `Conflict` for a collection of another embedding model.
         """
-        found = await self.retrieve(tenant, collection, query, k=k, mode=mode, filter=filter)
+        found = await self._find(tenant, collection, query, k=k, mode=mode, filter=filter)
         if not explain:
             for hit in found.hits:
                 hit.stages = {}
@@ -75,11 +90,25 @@ class KnowledgeBase:
         mode: SearchMode = "hybrid",
         filter: JSON | None = None,
     ) -> Retrieval:
-        """As `search`, with the sentences of every hit and the query's vector.
+        """As `search`, with the sentences of every hit and the query's vector, to be read: where chunks have parents,
+        these stand in their place.
 
         All of it is read in one transaction: a document that is replaced meanwhile is seen either as it was or as
         it is.
         """
+        return await self._find(tenant, collection, query, k=k, mode=mode, filter=filter, to_read=True)
+
+    async def _find(
+        self,
+        tenant: str,
+        collection: str,
+        query: str,
+        *,
+        k: int | None,
+        mode: SearchMode,
+        filter: JSON | None,
+        to_read: bool = False,
+    ) -> Retrieval:
         k = check_query(query, k, mode)
         accepts = compile_filter(filter) if filter else None
         vector = (await self.embedder.embed([query]))[0]
@@ -88,8 +117,12 @@ class KnowledgeBase:
             row, snapshot = self.views.snapshot(connection, tenant, collection)
             self.collections.check_model(row, self.embedder.name)
             allowed = allowed_documents(connection, row.id, accepts) if accepts else None
-            found, read = rank(connection, snapshot, query, vector, mode=mode, k=k, allowed=allowed)
+            # Several chunks may have one parent.
+            wanted = k * CHILDREN if to_read and row.settings.get("chunking", self._chunking) == "hierarchical" else k
+            found, read = rank(connection, snapshot, query, vector, mode=mode, k=wanted, allowed=allowed)
             hits, sentences = read_hits(connection, found, read)
+            if to_read:
+                hits, sentences = read_parents(connection, hits, sentences, read, k)
             return Retrieval(tenant=tenant, query=query, vector=vector, hits=hits, sentences=sentences)
 
         return await self._database.read(look)

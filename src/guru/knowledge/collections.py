@@ -16,6 +16,7 @@ from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.tables import chunks, collections, documents
+from guru.types import JSON
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -34,6 +35,8 @@ class Collection(Struct, kw_only=True):
     """Of the original files."""
     created_at: float
     updated_at: float
+    settings: JSON = {}
+    """Its own, which go before those of the configuration."""
 
 
 class Collections:
@@ -44,8 +47,13 @@ class Collections:
         self._blobs = blobs
         self._embedding_model = embedding_model
 
-    async def create(self, tenant: str, name: str, *, exist_ok: bool = False) -> Collection:
-        """Make an empty collection. Raises `InvalidParameter` for a bad name, `Conflict` if it exists."""
+    async def create(
+        self, tenant: str, name: str, *, exist_ok: bool = False, settings: JSON | None = None
+    ) -> Collection:
+        """Make an empty collection, with `settings` of its own.
+
+        Raises `InvalidParameter` for a bad name, `Conflict` if it exists.
+        """
         if not NAME.fullmatch(name):
             raise InvalidParameter(
                 f"{name!r} cannot name a collection.",
@@ -55,7 +63,7 @@ class Collections:
         now = time.time()
         row = {
             "id": new_id("col"), "tenant": tenant, "name": name, "embedding_model": self._embedding_model,
-            "settings": {}, "generation": 0, "created_at": now, "updated_at": now,
+            "settings": settings or {}, "generation": 0, "created_at": now, "updated_at": now,
         }  # fmt: skip
         try:
             await self._database.write(lambda connection: connection.execute(insert(collections).values(row)))
@@ -76,6 +84,20 @@ class Collections:
     async def list(self, tenant: str) -> list[Collection]:
         """In the order of their names."""
         return await self._database.read(lambda connection: read_collections(connection, tenant))
+
+    async def configure(self, tenant: str, name: str, changes: JSON) -> Collection:
+        """Change settings of a collection; None takes one back to the configuration's. Documents are cut anew when they
+        are ingested the next time. Raises `NotFound`.
+        """
+
+        def change(connection: Connection) -> None:
+            row = find_collection(connection, tenant, name)
+            settings = {key: value for key, value in {**row.settings, **changes}.items() if value is not None}
+            values = {"settings": settings, "updated_at": time.time()}
+            connection.execute(update(collections).where(collections.c.id == row.id).values(values))
+
+        await self._database.write(change)
+        return await self.get(tenant, name)
 
     async def delete(self, tenant: str, name: str) -> None:
         """Remove a collection with all that is in it, and the files that no other one has. Raises `NotFound`."""
@@ -121,6 +143,7 @@ def read_collections(connection: Connection, tenant: str, name: str | None = Non
             collections.c.generation,
             collections.c.created_at,
             collections.c.updated_at,
+            collections.c.settings,
             func.count(documents.c.id).label("documents"),
             func.coalesce(func.sum(documents.c.chunks), 0).label("chunks"),
             func.coalesce(func.sum(documents.c.bytes), 0).label("bytes"),

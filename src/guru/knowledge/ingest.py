@@ -13,16 +13,24 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from guru.config import KnowledgeSettings
-from guru.errors import GuruError, InvalidParameter, NotFound, UnreadableDocument
-from guru.knowledge.collections import Collections
+from guru.errors import DownloadError, GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.knowledge.archive import Unpacker, unpacked
+from guru.knowledge.chunk import ChunkOptions
+from guru.knowledge.collections import Collection, Collections
 from guru.knowledge.parse import ParsedDocument
-from guru.knowledge.prepare import File, Prepared, Preparer
-from guru.knowledge.scan import Candidate, LeftOut, Scan, check_paths, scan
+from guru.knowledge.parse.names import is_archive, is_picture
+from guru.knowledge.parse.ocr import NoText
+from guru.knowledge.prepare import File, Prepared, Preparer, embed_from_thread, most_tokens
+from guru.knowledge.remote import Gone, RemoteFile
+from guru.knowledge.scan import Candidate, LeftOut, Scan
+from guru.knowledge.sources import Sources, check_locations
+from guru.knowledge.web.fetcher import Fetcher
+from guru.knowledge.web.source import SitemapReader
 from guru.knowledge.writer import DocumentWriter, Known, Rows
 from guru.store.blobs import BlobStore, hash_file
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
-from guru.types import Embedder
+from guru.types import JSON, Embedder
 
 BATCH_TEXTS: Final = 128
 """Small documents are embedded together and stored in one transaction until they have so many texts."""
@@ -34,14 +42,16 @@ LINGER: Final = 0.1
 """Seconds that a batch which is not full waits for more: a commit costs as much for one document as for twenty."""
 EMBED_TEXTS: Final = 512
 """Texts embedded between two reports of progress."""
+REMEMBERED: Final = 100_000
+"""Pictures without text."""
 REPORTED: Final = 1000
 """Ignored files named in a result."""
 
 
-class Parser(Protocol):
+class Parser(Unpacker, SitemapReader, Protocol):
     """What ingest needs of `ParsePool`."""
 
-    async def parse(self, path: Path, name: str) -> ParsedDocument: ...
+    async def parse(self, path: Path, name: str, charset: str | None = None) -> ParsedDocument: ...
 
 
 class Ingest:
@@ -57,7 +67,9 @@ class Ingest:
         parser: Parser,
         settings: KnowledgeSettings,
         jobs: Jobs,
+        fetcher: Fetcher | None = None,
     ) -> None:
+        self._fetcher = fetcher
         self._database = database
         self._blobs = blobs
         self._collections = collections
@@ -65,22 +77,30 @@ class Ingest:
         self._parser = parser
         self._settings = settings
         self._jobs = jobs
-        self._preparer = Preparer(embedder, settings)
+        self._textless: dict[str, NoText] = {}
+        """Pictures by their digest in which no text was found: not looked at again every time that a folder is."""
         jobs.handle("ingest", self.run)
 
     async def submit_paths(self, tenant: str, collection: str, paths: list[str], *, prune: bool = False) -> Job:
-        """Ingest files and folders, absolute paths of this machine. The collection is made when it is missing.
+        """Ingest files and folders, absolute paths of this machine, and addresses of pages and sitemaps. The
+        collection is made when it is missing.
 
-        `prune` removes the documents that came from one of these folders and are no longer in it.
+        `prune` removes the documents that came from one of these and are no longer there.
         """
-        arguments = {"collection": collection, "paths": check_paths(paths), "prune": prune}
+        arguments = {"collection": collection, "paths": check_locations(paths), "prune": prune}
         return await self._submit(tenant, collection, arguments)
 
-    async def submit_uploads(self, tenant: str, collection: str, uploads: Sequence[tuple[str, str]]) -> Job:
-        """Ingest files whose bytes are stored: their relative names, and the digests that `BlobStore.put` gave."""
+    async def submit_uploads(
+        self, tenant: str, collection: str, uploads: Sequence[tuple[str, str]], *, prune: bool = False
+    ) -> Job:
+        """Ingest files whose bytes are stored: their relative names, and the digests that `BlobStore.put` gave.
+
+        `prune` removes the documents of earlier uploads of these archives that are no longer in them.
+        """
         if not uploads:
             raise InvalidParameter("No file was sent.", hint="Send at least one.", param="files")
-        return await self._submit(tenant, collection, {"collection": collection, "uploads": [list(u) for u in uploads]})
+        arguments = {"collection": collection, "uploads": [list(upload) for upload in uploads], "prune": prune}
+        return await self._submit(tenant, collection, arguments)
 
     async def _submit(self, tenant: str, collection: str, arguments: dict[str, Any]) -> Job:
         await self._collections.create(tenant, collection, exist_ok=True)
@@ -91,26 +111,40 @@ class Ingest:
         collection = await self._collections.get(run.job.tenant, run.job.arguments["collection"])
         self._collections.check_model(collection, self._embedder.name)
         writer = DocumentWriter(self._database, self._blobs, collection.id)
-        return await _Session(self, run, writer, collection.id).work()
+        return await _Session(self, run, writer, collection).work()
+
+    def preparer(self, own: JSON) -> Preparer:
+        """What cuts the documents of a collection with these settings of its own. Called on the event loop."""
+        return Preparer(self._embedder, self.options(own), embed_from_thread(self._embedder))
+
+    def options(self, own: JSON) -> ChunkOptions:
+        """How the documents of a collection with these settings of its own are cut."""
+        return ChunkOptions.of(self._settings, own, most=most_tokens(self._embedder))
 
 
 class _Session:
     """One run of one job."""
 
-    def __init__(self, ingest: Ingest, run: JobRun, writer: DocumentWriter, collection_id: str) -> None:
+    def __init__(self, ingest: Ingest, run: JobRun, writer: DocumentWriter, collection: Collection) -> None:
         self._blobs = ingest._blobs
         self._parser = ingest._parser
         self._embedder = ingest._embedder
-        self._preparer = ingest._preparer
+        self._preparer = ingest.preparer(collection.settings)
+        self._textless = ingest._textless
         self._max_bytes = ingest._settings.max_file_mb << 20
+        self._max_archive_bytes = ingest._settings.max_archive_mb << 20
+        self._sources = Sources(ingest._settings, ingest._blobs, ingest._parser, ingest._fetcher)
         self._run = run
         self._writer = writer
-        self._collection_id = collection_id
+        self._collection_id = collection.id
         self._began = run.job.created_at
         self._known: dict[str, Known] = {}
+        self._known_metadata: dict[str, dict[str, Any]] = {}
+        self._gone: set[str] = set()
         self._adopted: dict[str | None, list[str]] = {}
         self._failed: list[LeftOut] = []
-        self._done = self._skipped = self._removed = self._chunks = 0
+        self._ignored: list[LeftOut] = []
+        self._total = self._done = self._skipped = self._removed = self._chunks = 0
         self._embedding_seconds = 0.0
 
     async def work(self) -> dict[str, Any]:
@@ -119,8 +153,14 @@ class _Session:
         found = await self._find(arguments)
         self._failed += found.failed
         self._known = await self._writer.known()
-        self._report(total=len(found.files) + len(found.failed))
+        self._total = len(found.files) + len(found.failed)
+        self._report(total=self._total)
+        remote = {file.source for file in found.files if isinstance(file, RemoteFile)}
+        self._known_metadata = await self._writer.metadata(remote) if remote else {}
+        archives = found.take_archives()
         await self._store_all(found.files)
+        for archive in archives:
+            await self._store_archive(archive, found)
         for source, names in self._adopted.items():
             await self._writer.adopt(names, source)
         if arguments.get("prune"):
@@ -133,23 +173,42 @@ class _Session:
             "skipped": self._skipped,
             "removed": self._removed,
             "failed": [{"path": item.path, "error": item.error} for item in self._failed],
-            "ignored": [{"path": item.path, "reason": item.error} for item in found.ignored[:REPORTED]],
+            "ignored": [
+                {"path": item.path, "reason": item.error} for item in (found.ignored + self._ignored)[:REPORTED]
+            ],
             "seconds": round(time.monotonic() - started, 3),
             "embedding_seconds": round(self._embedding_seconds, 3),
         }
 
     async def _find(self, arguments: dict[str, Any]) -> Scan:
         if "paths" in arguments:
-            return await asyncio.to_thread(scan, arguments["paths"])
-        files, failed = [], []
+            return await self._sources.find(arguments["paths"])
+        files: list[Candidate | RemoteFile] = []
+        failed = []
         for name, digest in dict(arguments["uploads"]).items():
             try:
-                files.append(Candidate(self._blobs.path(digest), name, ""))
+                source = name if is_archive(name) else ""
+                files.append(Candidate(self._blobs.path(digest), name, source, where=name, kept=True))
             except GuruError as error:
-                failed.append(LeftOut(name, str(error)))
-        return Scan(files=files, failed=failed)
+                failed.append(LeftOut(name, str(error), name))
+        return Scan(files=files, failed=failed, sources=[file.source for file in files if file.source])
 
-    async def _store_all(self, files: list[Candidate]) -> None:
+    async def _store_archive(self, archive: Candidate, found: Scan) -> None:
+        """Ingest the members of an archive, and add to `found` what is in it."""
+        try:
+            await self._check_size(archive, self._max_archive_bytes, "max_archive_mb")
+            async with unpacked(archive, self._parser, self._blobs.root) as members:
+                found.add(members)
+                self._failed += members.failed
+                self._total += len(members.files) + len(members.failed) - 1
+                self._report(total=self._total)
+                await self._store_all(members.files)
+        except UnreadableDocument as error:
+            self._fail(archive, str(error))
+        except OSError as error:
+            self._fail(archive, f"{error.strerror or error}.")
+
+    async def _store_all(self, files: Sequence[Candidate | RemoteFile]) -> None:
         """Parse in one process while this one embeds and stores what was parsed before."""
         queue: asyncio.Queue[Prepared | None] = asyncio.Queue(AHEAD)
         async with asyncio.TaskGroup() as group:
@@ -161,7 +220,9 @@ class _Session:
                 self._chunks += sum(len(passages) for _, _, passages in rows)
                 self._report()
 
-    async def _prepare_all(self, files: list[Candidate], queue: asyncio.Queue[Prepared | None]) -> None:
+    async def _prepare_all(
+        self, files: Sequence[Candidate | RemoteFile], queue: asyncio.Queue[Prepared | None]
+    ) -> None:
         """Put into `queue` what is new or changed, and None at the end. Some files are on their way at once, so that
         the disk, the parser and this process do not wait for each other."""
         waiting = iter(files)
@@ -170,12 +231,18 @@ class _Session:
                 group.create_task(self._prepare_some(waiting, queue))
         await queue.put(None)
 
-    async def _prepare_some(self, files: Iterator[Candidate], queue: asyncio.Queue[Prepared | None]) -> None:
+    async def _prepare_some(
+        self, files: Iterator[Candidate | RemoteFile], queue: asyncio.Queue[Prepared | None]
+    ) -> None:
         for file in files:
             self._report(current=file.name)
             try:
-                prepared = await self._prepare_file(file)
-            except (UnreadableDocument, NotFound) as error:
+                prepared = await (
+                    self._prepare_remote(file) if isinstance(file, RemoteFile) else self._prepare_file(file)
+                )
+            except Gone as error:
+                self._note_gone(file, str(error))
+            except (UnreadableDocument, NotFound, DownloadError) as error:
                 self._fail(file, str(error))
             except OSError as error:
                 self._fail(file, f"{error.strerror or error}.")
@@ -184,34 +251,70 @@ class _Session:
                     await queue.put(prepared)
 
     async def _prepare_file(self, candidate: Candidate) -> Prepared | None:
-        size = (await asyncio.to_thread(candidate.path.stat)).st_size
-        if size > self._max_bytes:
-            raise UnreadableDocument(
-                f"The file has {size / 1e6:,.0f} MB; the limit is {self._max_bytes / 1e6:,.0f} MB.",
-                hint="Split it, or raise [knowledge] max_file_mb.",
-            )
+        size = await self._check_size(candidate, self._max_bytes, "max_file_mb")
         digest = await asyncio.to_thread(hash_file, candidate.path)
         if self._is_unchanged(candidate, digest):
             return None
-        if candidate.source:
+        if candidate.found and (error := self._textless.get(digest)) is not None:
+            raise NoText(error.message, hint=error.hint)
+        if not candidate.kept:
             # What is parsed and what is hashed are the same bytes, even when the file changes meanwhile.
             digest, size = await asyncio.to_thread(self._keep, candidate.path)
-        source = candidate.source or None
-        file = File(name=candidate.name, digest=digest, size=size, source=source)
-        document = await self._parser.parse(self._blobs.path(digest), candidate.name)
+        file = File(name=candidate.name, digest=digest, size=size, source=candidate.source or None)
+        try:
+            document = await self._parser.parse(self._blobs.path(digest), candidate.name)
+        except NoText as error:
+            if len(self._textless) >= REMEMBERED:
+                self._textless.clear()
+            self._textless[digest] = error
+            raise
+        return await self._cut(file, document)
+
+    async def _prepare_remote(self, remote: RemoteFile) -> Prepared | None:
+        known = self._known.get(remote.name)
+        current = known is not None and known.recipe == self._preparer.recipe
+        fetched = await remote.fetch(self._known_metadata.get(remote.name, {}) if current else {})
+        if fetched is None:
+            assert known is not None
+            self._note_unchanged(remote, known)
+            return None
+        if self._is_unchanged(remote, fetched.digest):
+            return None
+        file = File(name=remote.name, digest=fetched.digest, size=fetched.size, source=remote.source)
+        document = await self._parser.parse(self._blobs.path(fetched.digest), fetched.filename, fetched.charset)
+        document.metadata |= fetched.metadata
+        document.modified = document.modified or fetched.modified
+        return await self._cut(file, document)
+
+    async def _cut(self, file: File, document: ParsedDocument) -> Prepared:
         prepared = await asyncio.to_thread(self._preparer.prepare, file, document)
         if not prepared.chunks:
             raise UnreadableDocument("The file holds no text.", hint="Check that it is the file that you meant.")
         return prepared
 
+    @staticmethod
+    async def _check_size(candidate: Candidate, most: int, setting: str) -> int:
+        """The size of a file in bytes. Raises `UnreadableDocument` for more than `most`."""
+        size = (await asyncio.to_thread(candidate.path.stat)).st_size
+        if size > most:
+            raise UnreadableDocument(
+                f"The file has {size / 1e6:,.0f} MB; the limit is {most / 1e6:,.0f} MB.",
+                hint=f"Split it, or raise [knowledge] {setting}.",
+            )
+        return size
+
     def _keep(self, path: Path) -> tuple[str, int]:
         data = path.read_bytes()
         return self._blobs.put(data), len(data)
 
-    def _is_unchanged(self, candidate: Candidate, digest: str) -> bool:
-        known = self._known.get(candidate.name)
+    def _is_unchanged(self, file: Candidate | RemoteFile, digest: str) -> bool:
+        known = self._known.get(file.name)
         if known is None or (known.content_hash, known.recipe) != (digest, self._preparer.recipe):
             return False
+        self._note_unchanged(file, known)
+        return True
+
+    def _note_unchanged(self, candidate: Candidate | RemoteFile, known: Known) -> None:
         source = candidate.source or None
         if known.source != source:
             self._adopted.setdefault(source, []).append(candidate.name)
@@ -221,7 +324,6 @@ class _Session:
         else:
             self._skipped += 1
         self._report()
-        return True
 
     async def _embed(self, batch: list[Prepared]) -> list[Rows]:
         """The rows of some documents, with their vectors."""
@@ -251,26 +353,45 @@ class _Session:
     async def _prune(self, found: Scan) -> None:
         """Remove the documents of the scanned folders that are no longer there. A file that is there and failed keeps
         its document. A folder that is suddenly empty keeps them all: more likely it is not mounted."""
-        names = {file.name for file in found.files}
-        failed = {item.path for item in found.failed}
+        names = {file.name for file in found.files} - self._gone
+        failed = {item.name for item in self._failed if item.name is not None}
         for source in found.sources:
             had = {name for name, known in self._known.items() if known.source == source}
-            if had and not any(file.source == source for file in found.files):
-                error = (
-                    "The folder is empty, so its documents were kept. Delete them or the collection if that is meant."
-                )
+            gone = [name for name in had - names if not is_of(name, failed)]
+            if gone and not any(file.source == source for file in found.files):
+                error = "There is nothing in it, so its documents were kept. If that is meant, delete them."
                 self._failed.append(LeftOut(source, error))
                 continue
-            gone = [name for name in had - names if str(Path(source, name)) not in failed]
             self._removed += await self._writer.remove(gone)
 
-    def _fail(self, file: Candidate, error: str) -> None:
-        self._failed.append(LeftOut(str(file.path) if file.source else file.name, error))
+    def _note_gone(self, file: Candidate | RemoteFile, error: str) -> None:
+        """Who has it says that it is no longer there: its document is pruned, or the command is told."""
+        if file.name in self._known and self._run.job.arguments.get("prune"):
+            self._gone.add(file.name)
+            self._total -= 1
+            self._report(total=self._total)
+        else:
+            self._fail(file, error)
+
+    def _fail(self, file: Candidate | RemoteFile, error: str) -> None:
+        """Name a file that cannot be read. In a folder of photographs, those without text are no mistake."""
+        left_out = LeftOut(file.shown, error, file.name)
+        if file.found and is_picture(file.name):
+            self._ignored.append(left_out)
+            self._total -= 1
+            self._report(total=self._total)
+            return
+        self._failed.append(left_out)
         self._report()
 
     def _report(self, **values: Any) -> None:
         counts = {"done": self._done, "skipped": self._skipped, "removed": self._removed, "chunks": self._chunks}
         self._run.progress(**counts, failed=len(self._failed), **values)
+
+
+def is_of(name: str, failed: set[str]) -> bool:
+    """Whether a document, or the archive that it is in, is one of those that failed."""
+    return name in failed or any(name.startswith(f"{archive}/") for archive in failed if is_archive(archive))
 
 
 async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from guru.config import KnowledgeSettings
-from guru.knowledge.chunk import Chunk, Chunker
+from guru.knowledge.chunk import Chunk, ChunkOptions, make_chunker
+from guru.knowledge.chunk.semantic import Embed
 from guru.knowledge.parse import ParsedDocument
 from guru.knowledge.rows import pack_sentences, pack_vectors
 from guru.knowledge.sentences import Span
@@ -20,7 +21,7 @@ from guru.types import Embedder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RECIPE_VERSION: Final = 1
+RECIPE_VERSION: Final = 2
 """Raised when parsing, chunking, terms or the layout of rows change: documents are then ingested anew."""
 SPECIAL_TOKENS: Final = 2
 
@@ -42,6 +43,8 @@ class Prepared(Struct, kw_only=True):
     document: ParsedDocument
     chunks: list[Chunk]
     passages: list[str]
+    embedded: list[str]
+    """The passages, those that begin within a table below its header, as far as the embedding model has room."""
     sentences: list[Span]
     """Every sentence once, though passages overlap."""
 
@@ -49,24 +52,33 @@ class Prepared(Struct, kw_only=True):
     def texts(self) -> list[str]:
         """What is embedded, in the order in which `rows` wants the vectors."""
         text = self.document.text
-        return self.passages + [text[start:end] for start, end in self.sentences]
+        return self.embedded + [text[start:end] for start, end in self.sentences]
 
 
 class Preparer:
-    """Cuts documents as the settings and the embedding model want it."""
+    """Cuts documents as `options` say, for one embedding model."""
 
-    def __init__(self, embedder: Embedder, settings: KnowledgeSettings) -> None:
+    def __init__(self, embedder: Embedder, options: ChunkOptions, embed: Embed) -> None:
         self._embedder = embedder
-        self.max_tokens = min(settings.chunk_tokens, embedder.max_tokens - SPECIAL_TOKENS)
-        self._chunker = Chunker(embedder.token_offsets, self.max_tokens, settings.chunk_overlap)
-        self.recipe = f"{RECIPE_VERSION}:{embedder.name}:{self.max_tokens}:{settings.chunk_overlap}"
+        self._chunker = make_chunker(options, embedder.token_offsets, embed)
+        self.recipe = f"{RECIPE_VERSION}:{embedder.name}:{options.recipe}"
 
     def prepare(self, file: File, document: ParsedDocument) -> Prepared:
         """Cut a document. Blocks for as long as tokenizing takes: about a second for a megabyte of text."""
         cut = self._chunker.split(document)
         passages = [document.text[chunk.start : chunk.end] for chunk in cut]
+        embedded = [self._below_header(document.text, *pair) for pair in zip(cut, passages, strict=True)]
         sentences = sorted({span for chunk in cut for span in chunk.sentences})
-        return Prepared(file=file, document=document, chunks=cut, passages=passages, sentences=sentences)
+        return Prepared(
+            file=file, document=document, chunks=cut, passages=passages, embedded=embedded, sentences=sentences
+        )
+
+    def _below_header(self, text: str, chunk: Chunk, passage: str) -> str:
+        if chunk.header is None:
+            return passage
+        header = text[slice(*chunk.header)]
+        room = most_tokens(self._embedder) - chunk.tokens
+        return f"{header}\n{passage}" if self._embedder.count_tokens(header) <= room else passage
 
     def rows(
         self, prepared: Prepared, vectors: NDArray[Any], tenant: str, collection_id: str
@@ -83,6 +95,8 @@ class Preparer:
                 **{
                     name: getattr(chunk, name) for name in ("ordinal", "page", "start", "end", "tokens", "heading_path")
                 },
+                **_places("parent", chunk.parent),
+                **_places("header", chunk.header),
                 "text": passage,
                 "terms": count_terms(passage, heading_text(document, chunk), language).tobytes(),
                 "vector": packed[place].tobytes(),
@@ -115,6 +129,23 @@ class Preparer:
         return {"sentences": spans, "sentence_terms": hashes}
 
 
+def most_tokens(embedder: Embedder) -> int:
+    """How many tokens a chunk may have at most."""
+    return embedder.max_tokens - SPECIAL_TOKENS
+
+
+def embed_from_thread(embedder: Embedder) -> Embed:
+    """What a thread embeds with, on the loop that runs now."""
+    loop = asyncio.get_running_loop()
+    return lambda texts: asyncio.run_coroutine_threadsafe(embedder.embed(texts), loop).result()
+
+
 def heading_text(document: ParsedDocument, chunk: Chunk) -> str:
-    """What stands over a passage: the title and its headings, each once."""
-    return " \n ".join(dict.fromkeys([*([document.title] if document.title else []), *chunk.heading_path]))
+    """What stands over a passage: the title, its headings and the names of its columns, each once."""
+    header = [document.text[slice(*chunk.header)]] if chunk.header else []
+    return " \n ".join(dict.fromkeys([*([document.title] if document.title else []), *chunk.heading_path, *header]))
+
+
+def _places(name: str, span: Span | None) -> dict[str, int | None]:
+    start, end = span or (None, None)
+    return {f"{name}_start": start, f"{name}_end": end}

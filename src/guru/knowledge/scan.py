@@ -6,20 +6,12 @@ import os
 import stat
 import unicodedata
 from pathlib import Path
-from typing import Final
 
 from msgspec import Struct
 
 from guru.errors import InvalidParameter
-
-# Never documents; in a folder they are passed over, named explicitly they fail with what they are.
-_NOT_DOCUMENTS: Final = """
-.png .jpg .jpeg .gif .bmp .tif .tiff .webp .ico .svg .heic .psd .mp3 .wav .flac .ogg .m4a .mp4 .mov .avi .mkv .webm
-.zip .gz .tgz .bz2 .xz .7z .rar .zst .tar .jar .whl .exe .dll .so .dylib .o .a .class .pyc .bin .iso .dmg .woff .woff2
-.ttf .otf .eot .db .sqlite .sqlite3 .pickle .pkl .npy .npz .parquet .onnx .gguf .safetensors .pt
-"""
-_NOT_DOCUMENT_SUFFIXES: Final = frozenset(_NOT_DOCUMENTS.split())
-_NOT_FOLDERS: Final = frozenset({"node_modules", "__pycache__"})
+from guru.knowledge.parse.names import file_reason, folder_reason, is_archive
+from guru.knowledge.remote import RemoteFile
 
 
 class Candidate(Struct, frozen=True):
@@ -28,23 +20,49 @@ class Candidate(Struct, frozen=True):
     path: Path
     name: str
     source: str
+    where: str = ""
+    """What messages call it, where that is not its path."""
+    kept: bool = False
+    """Whether `path` is that of a blob."""
+    found: bool = False
+    """Whether it was found in a folder, and not asked for by its own name."""
+
+    @property
+    def shown(self) -> str:
+        return self.where or str(self.path)
 
 
 class LeftOut(Struct, frozen=True):
     path: str
     error: str
+    name: str | None = None
+    """Of the document that it would be, or of the archive that holds it."""
 
 
 class Scan(Struct):
     """What stands under the paths."""
 
-    files: list[Candidate] = []
+    files: list[Candidate | RemoteFile] = []
     failed: list[LeftOut] = []
     """What was asked for and cannot be read."""
     ignored: list[LeftOut] = []
-    """What was found in a folder and is no document: hidden, a picture, a link to a folder ..."""
+    """What was found in a folder and is no document: hidden, a program, a link to a folder ..."""
     sources: list[str] = []
     """The paths that could be scanned whole: those whose missing documents may be removed."""
+
+    def take_archives(self) -> list[Candidate]:
+        """Take the ZIP archives of this machine out of `files`."""
+        archives = [file for file in self.files if isinstance(file, Candidate) and is_archive(file.name)]
+        taken = {file.name for file in archives}
+        self.files = [file for file in self.files if file.name not in taken]
+        return archives
+
+    def add(self, more: Scan) -> None:
+        """What was found elsewhere."""
+        self.files += more.files
+        self.failed += more.failed
+        self.ignored += more.ignored
+        self.sources += more.sources
 
 
 def check_paths(paths: list[str]) -> list[str]:
@@ -75,8 +93,7 @@ def scan(paths: list[str]) -> Scan:
             found.sources.append(str(path))
         else:
             found.failed.append(LeftOut(str(path), "It is neither a file nor a folder."))
-    _drop_repeated(found)
-    return found
+    return _without_repeated(found)
 
 
 def _scan_folder(root: Path, found: Scan) -> None:
@@ -100,24 +117,20 @@ def _scan_folder(root: Path, found: Scan) -> None:
             if reason:
                 found.ignored.append(LeftOut(str(path), reason))
             else:
-                found.files.append(Candidate(path, _stored_name(str(path.relative_to(root))), str(root)))
+                found.files.append(Candidate(path, _stored_name(str(path.relative_to(root))), str(root), found=True))
     if whole:
         found.sources.append(str(root))
 
 
 def _folder_reason(path: Path) -> str | None:
-    if path.name.startswith("."):
-        return "It is hidden."
-    if path.name in _NOT_FOLDERS:
-        return "It holds no documents."
+    if reason := folder_reason(path.name):
+        return reason
     return "It is a link to a folder; ingest that folder by its own path." if path.is_symlink() else None
 
 
 def _file_reason(path: Path) -> str | None:
-    if path.name.startswith((".", "~$")):
-        return "It is hidden."
-    if path.suffix.lower() in _NOT_DOCUMENT_SUFFIXES:
-        return f"A {path.suffix.lower()} file is not a document with text."
+    if reason := file_reason(path.name):
+        return reason
     try:
         return None if stat.S_ISREG(path.stat().st_mode) else "It is not a regular file."
     except OSError as error:
@@ -130,15 +143,16 @@ def _stored_name(name: str) -> str:
     return unicodedata.normalize("NFC", readable.replace(os.sep, "/"))
 
 
-def _drop_repeated(found: Scan) -> None:
+def _without_repeated(found: Scan) -> Scan:
     """A file reached twice is one document; two files with one name are a mistake that must be told."""
     by_name: dict[str, Candidate] = {}
-    for file in found.files:
+    for file in (file for file in found.files if isinstance(file, Candidate)):
         first = by_name.setdefault(file.name, file)
         if first is not file and not _is_same(first.path, file.path):
             error = f"Its name {file.name!r} is taken by {first.path}. Ingest a folder that holds both."
-            found.failed.append(LeftOut(str(file.path), error))
+            found.failed.append(LeftOut(str(file.path), error, file.name))
     found.files = list(by_name.values())
+    return found
 
 
 def _is_same(first: Path, second: Path) -> bool:

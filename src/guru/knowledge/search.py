@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from guru.knowledge.fusion import fuse, sentence_logits
 from guru.knowledge.index import Snapshot
 from guru.knowledge.query import Query, coverage, read_query
 from guru.knowledge.rows import SENTENCE_COLUMNS, dot, unpack_sentences
 from guru.knowledge.sparse import score_bm25
-from guru.store.tables import chunks, documents
+from guru.store.tables import chunks, document_texts, documents
 from guru.types import Hit, SearchMode
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CANDIDATES: Final = 100
 """Taken from each side."""
+SENTENCES_OF: Final = [chunks.c[name] for name in SENTENCE_COLUMNS]
+PLACES: Final = ("parent_start", "parent_end", "header_start", "header_end")
 
 
 class Sentence(Struct, kw_only=True):
@@ -107,8 +109,7 @@ def _best_sentences(
 
     if mode == "sparse" or not len(ids):
         return np.zeros(len(ids), np.float32), np.zeros(len(ids), np.float32)
-    columns = [chunks.c[name] for name in SENTENCE_COLUMNS]
-    rows = connection.execute(select(*columns).where(chunks.c.id.in_(ids.tolist())).order_by(chunks.c.id)).all()
+    rows = connection.execute(select(*SENTENCES_OF).where(chunks.c.id.in_(ids.tolist())).order_by(chunks.c.id)).all()
     stored = unpack_sentences(rows, len(query.vector))
     cosines, covered = dot(stored.vectors, query.vector), coverage(query, stored)
     logits = sentence_logits(mode, cosines, covered)
@@ -121,7 +122,7 @@ def _best_sentences(
 def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[Hit], list[list[Sentence]]]:
     """The found passages with their texts, documents and sentences."""
     columns = [chunks.c[name] for name in ("id", "document_id", "page", "start", "end", "heading_path", "text")]
-    columns += [chunks.c[name] for name in SENTENCE_COLUMNS]
+    columns += [*(chunks.c[name] for name in PLACES), *SENTENCES_OF]
     about = [documents.c[name] for name in ("name", "title", "author", "language", "media_type", "created", "modified")]
     select_hits = (
         select(*columns, *about, documents.c.metadata)
@@ -151,9 +152,11 @@ def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[
                     **row._mapping["metadata"],
                 },
                 stages=_stages(found, place),
+                header=_header(connection, row),
+                parent=None if row.parent_start is None else (row.parent_start, row.parent_end),
             )
         )
-        sentences.append(_sentences(row, query))
+        sentences.append(sentences_of(row, query))
     return hits, sentences
 
 
@@ -162,7 +165,15 @@ def _stages(found: Found, place: int) -> dict[str, float]:
     return {name: round(float(getattr(found, name)[place]), 6) for name in names}
 
 
-def _sentences(row: Any, query: Query) -> list[Sentence]:
+def _header(connection: Connection, row: Any) -> str | None:
+    if row.header_start is None:
+        return None
+    text = func.substr(document_texts.c.text, row.header_start + 1, row.header_end - row.header_start)
+    return connection.scalar(select(text).where(document_texts.c.document_id == row.document_id))
+
+
+def sentences_of(row: Any, query: Query) -> list[Sentence]:
+    """The sentences of a chunk's row, measured against the query."""
     stored = unpack_sentences([row], len(query.vector))
     scores = zip(stored.spans.tolist(), dot(stored.vectors, query.vector), coverage(query, stored), strict=True)
     return [

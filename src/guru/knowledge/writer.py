@@ -43,6 +43,13 @@ class DocumentWriter:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return {name: Known(*values) for name, *values in rows}
 
+    async def metadata(self, sources: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The metadata of the documents that came from `sources`, by name."""
+        mine = documents.c.collection_id == self._collection_id
+        query = select(documents.c.name, documents.c.metadata).where(mine, documents.c.source.in_(list(sources)))
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {row.name: row.metadata for row in rows}
+
     async def replace(self, batch: Sequence[Rows]) -> None:
         """Put documents in place of those of the same names. All of them appear in one moment, or none."""
 

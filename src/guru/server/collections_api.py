@@ -6,14 +6,22 @@ import time
 from datetime import datetime
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from guru.config.sections import Chunking, NotNegative, Percentile, Positive
 from guru.gateway.messages import moment
+from guru.knowledge.chunk import ChunkOptions, check_options
 from guru.knowledge.collections import Collection
-from guru.server.endpoint import Call, delete, get, post
+from guru.knowledge.duplicates import Group
+from guru.knowledge.prepare import most_tokens
+from guru.knowledge.sources import is_address
+from guru.server.endpoint import Call, delete, get, patch, post
 from guru.server.jobs_api import JobAnswer, to_view
+from guru.server.organisations import given
 from guru.server.sse import while_connected
 from guru.types import JSON, SearchMode
+
+SETTINGS = ChunkOptions.__struct_fields__
 
 
 class CollectionView(Struct, kw_only=True):
@@ -25,6 +33,10 @@ class CollectionView(Struct, kw_only=True):
     embedding_model: str
     created_at: datetime
     updated_at: datetime
+    settings: ChunkOptions
+    """How its documents are cut."""
+    own: list[str]
+    """Which of the settings are its own; the others are those of the configuration."""
 
 
 class CollectionList(Struct):
@@ -34,13 +46,29 @@ class CollectionList(Struct):
 class NewCollection(Struct, forbid_unknown_fields=True):
     name: str
     """1 to 64 lower-case letters, digits, dots, dashes and underscores."""
+    chunking: Chunking | None = None
+    """How its documents are cut, as are the following; what is null is as configured."""
+    chunk_tokens: Positive | None = None
+    chunk_overlap: NotNegative | None = None
+    parent_tokens: Positive | None = None
+    semantic_percentile: Percentile | None = None
+
+
+class CollectionChange(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is left out stays as it is; null takes it back to the configuration's."""
+
+    chunking: Chunking | UnsetType | None = UNSET
+    chunk_tokens: Positive | UnsetType | None = UNSET
+    chunk_overlap: NotNegative | UnsetType | None = UNSET
+    parent_tokens: Positive | UnsetType | None = UNSET
+    semantic_percentile: Percentile | UnsetType | None = UNSET
 
 
 class Ingest(Struct, forbid_unknown_fields=True):
     paths: Annotated[list[str], Meta(min_length=1)]
-    """Absolute paths of files and folders on the server's disk."""
+    """Absolute paths of files and folders on the server's disk, and addresses (`https://`, `s3://`)."""
     prune: bool = False
-    """Whether documents whose files are gone are removed."""
+    """Whether documents whose files or pages are gone are removed."""
 
 
 class SearchBody(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -75,22 +103,46 @@ class Results(Struct):
     """Seconds."""
 
 
+class DuplicateQuery(Struct, forbid_unknown_fields=True):
+    threshold: Annotated[float, Meta(ge=0.5, le=1)] = 0.8
+    """The share of two texts that must be the same."""
+
+
+class DuplicateGroups(Struct):
+    documents: int
+    """All that there are in the collection."""
+    groups: list[Group]
+
+
 @get("/api/v1/collections")
 async def list_collections(call: Call) -> CollectionList:
     """The collections, by name."""
-    return CollectionList([to_collection(item) for item in await call.services.knowledge.collections.list(call.tenant)])
+    found = await call.services.knowledge.collections.list(call.tenant)
+    return CollectionList([to_collection(call, item) for item in found])
 
 
 @post("/api/v1/collections", status=201)
 async def create_collection(call: Call, body: NewCollection) -> CollectionView:
     """Make an empty collection."""
-    return to_collection(await call.services.knowledge.collections.create(call.tenant, body.name))
+    settings = {name: value for name in SETTINGS if (value := getattr(body, name)) is not None}
+    check_options(settings, most_tokens(call.services.knowledge.embedder))
+    return to_collection(
+        call, await call.services.knowledge.collections.create(call.tenant, body.name, settings=settings)
+    )
 
 
 @get("/api/v1/collections/{name}")
 async def show_collection(call: Call, name: str) -> CollectionView:
     """One collection."""
-    return to_collection(await call.services.knowledge.collections.get(call.tenant, name))
+    return to_collection(call, await call.services.knowledge.collections.get(call.tenant, name))
+
+
+@patch("/api/v1/collections/{name}")
+async def configure_collection(call: Call, name: str, body: CollectionChange) -> CollectionView:
+    """Change how documents are cut. Those that are there are cut anew when they are ingested the next time."""
+    changes = given(body, SETTINGS)
+    check_options(changes, most_tokens(call.services.knowledge.embedder))
+    return to_collection(call, await call.services.knowledge.collections.configure(call.tenant, name, changes))
 
 
 @delete("/api/v1/collections/{name}", status=204)
@@ -101,8 +153,14 @@ async def delete_collection(call: Call, name: str) -> None:
 
 @post("/api/v1/collections/{name}/ingest", status=202)
 async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
-    """Ingest files of the server's own disk, as a job. Only the local owner may."""
-    call.caller("ingest").require_owner()
+    """Ingest what the server can reach, as a job.
+
+    Paths of its own disk are for the local owner; addresses of pages and buckets for administrators too.
+    """
+    caller = call.caller("ingest")
+    caller.require_admin()
+    if not all(map(is_address, body.paths)):
+        caller.require_owner()
     job = await call.services.knowledge.ingest.submit_paths(call.tenant, name, body.paths, prune=body.prune)
     return JobAnswer(to_view(job))
 
@@ -121,10 +179,28 @@ async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     return Results(results, {"total": time.perf_counter() - began})
 
 
-def to_collection(item: Collection) -> CollectionView:
-    values: dict[str, Any] = {name: getattr(item, name) for name in CollectionView.__struct_fields__}
+@get("/api/v1/collections/{name}/duplicates")
+async def find_duplicates(call: Call, name: str, query: DuplicateQuery) -> DuplicateGroups:
+    """Documents that say nearly the same, in groups: the oldest, and its duplicates."""
+    work = call.services.knowledge.duplicates.find(call.tenant, name, query.threshold)
+    return DuplicateGroups(*await while_connected(call.receive, work))
+
+
+def to_collection(call: Call, item: Collection) -> CollectionView:
+    plain = (name for name in CollectionView.__struct_fields__ if name != "own")
+    values: dict[str, Any] = {name: getattr(item, name) for name in plain}
+    values |= {"settings": call.services.knowledge.ingest.options(item.settings), "own": sorted(item.settings)}
     times = {name: moment(values[name]) for name in ("created_at", "updated_at")}
     return CollectionView(**(values | times))
 
 
-DOORS = [list_collections, create_collection, show_collection, delete_collection, ingest_paths, search_collection]
+DOORS = [
+    list_collections,
+    create_collection,
+    show_collection,
+    configure_collection,
+    delete_collection,
+    ingest_paths,
+    search_collection,
+    find_duplicates,
+]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
-from guru.config import Settings, Source, TelemetrySettings
+from guru.config import KnowledgeSettings, Settings, Source, TelemetrySettings
 from guru.gateway.batches.files import Files
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost.ledger import Ledger
@@ -16,6 +16,7 @@ from guru.gateway.responses import Responses
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.parse.document import MIB
+from guru.knowledge.parse.document import Limits as ParseLimits
 from guru.knowledge.parse.sandbox import ParsePool
 from guru.models.http import HttpClient
 from guru.observe.metrics import Metrics
@@ -23,6 +24,8 @@ from guru.observe.otlp import Exporter
 from guru.observe.traces import Tracer
 from guru.server.batching import open_batches
 from guru.server.compose_road import open_road
+from guru.server.evaluating import open_evaluations
+from guru.server.fetching import HttpFetcher
 from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
@@ -72,16 +75,12 @@ async def open_services(
         stack.push_async_callback(limits.aclose)
         library = models or LocalLibrary(home, settings, jobs, http)
         stack.push_async_callback(library.aclose)
-        parser = ParsePool(
-            timeout=settings.knowledge.parse_timeout_seconds, memory=settings.knowledge.parse_memory_mb * MIB
-        )
-        stack.push_async_callback(parser.aclose)
+        parser = await stack.enter_async_context(aclosing(make_parser(settings.knowledge)))
         embedder = library.embedder("embedding")
-        knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs)
-        answerer = Answerer(
-            embedder, settings.knowledge, knowledge.documents,
-            reader=library.reader() if settings.knowledge.reader else None,
-        )  # fmt: skip
+        fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
+        knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs, fetcher=fetcher)
+        reader = library.reader() if settings.knowledge.reader else None
+        answerer = Answerer(embedder, settings.knowledge, knowledge.documents, reader=reader)
         road, router, releases, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
             tracer=tracer, metrics=metrics,
@@ -103,6 +102,9 @@ async def open_services(
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
             conversations=conversations, responses=Responses(database), ledger=ledger,
             files=batches.files, batches=batches,
+            evaluations=open_evaluations(
+                database, jobs, knowledge, road, directory, blobs=blobs, embedder=embedder, settings=settings.knowledge
+            ),
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip
@@ -119,6 +121,21 @@ async def open_services(
             stack.push_async_callback(jobs.close)
             await jobs.start()
         yield services
+
+
+def make_parser(settings: KnowledgeSettings) -> ParsePool:
+    """The processes that read files, with the limits of the configuration."""
+    limits = ParseLimits(
+        file_bytes=settings.max_file_mb * MIB,
+        archive_bytes=settings.max_archive_mb * MIB,
+        ocr_languages=tuple(settings.ocr_languages),
+    )
+    return ParsePool(
+        timeout=settings.parse_timeout_seconds,
+        ocr_timeout=settings.ocr_timeout_seconds,
+        memory=settings.parse_memory_mb * MIB,
+        limits=limits,
+    )
 
 
 def make_exporter(settings: TelemetrySettings, http: HttpClient) -> Exporter | None:

@@ -13,8 +13,10 @@ from guru.errors import InvalidParameter
 from guru.gateway.messages import moment
 from guru.knowledge.documents import Document, Passage
 from guru.knowledge.parse.document import PageHighlight
+from guru.knowledge.similar import Similar
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.jobs_api import JobAnswer, to_view
+from guru.server.sse import while_connected
 from guru.server.uploads import receive_uploads
 from guru.types import JSON
 
@@ -28,6 +30,11 @@ class DocumentQuery(Struct, forbid_unknown_fields=True):
     limit: Limit = 100
     after: str | None = None
     """Name of the last document seen."""
+
+
+class UploadQuery(Struct, forbid_unknown_fields=True):
+    prune: bool = False
+    """Whether documents that are no longer in an uploaded archive of the same name are removed."""
 
 
 class ChunkQuery(Struct, forbid_unknown_fields=True):
@@ -45,6 +52,15 @@ class SpanQuery(Struct, forbid_unknown_fields=True):
 class ScaleQuery(Struct, forbid_unknown_fields=True):
     scale: Annotated[float, Meta(ge=0.1, le=6)] = 2.0
     """Pixels per point (1/72 inch)."""
+
+
+class SimilarQuery(Struct, forbid_unknown_fields=True):
+    k: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class SimilarDocuments(Struct):
+    documents: list[Similar]
+    """The most similar first; one with nearly the same text is the most similar of all."""
 
 
 class DocumentView(Struct, kw_only=True):
@@ -102,10 +118,14 @@ async def list_documents(call: Call, name: str, query: DocumentQuery) -> Documen
 
 
 @post("/api/v1/collections/{name}/documents", status=202)
-async def upload_documents(call: Call, name: str) -> JobAnswer:
-    """Ingest uploaded files, as a job: multipart, field `files`, with relative paths as file names."""
+async def upload_documents(call: Call, name: str, query: UploadQuery) -> JobAnswer:
+    """Ingest uploaded files, as a job: multipart, field `files`, with relative paths as file names.
+
+    What is in a ZIP archive becomes a document each.
+    """
     uploads = await receive_uploads(call.request, call.services.blobs)
-    return JobAnswer(to_view(await call.services.knowledge.ingest.submit_uploads(call.tenant, name, uploads)))
+    ingest = call.services.knowledge.ingest
+    return JobAnswer(to_view(await ingest.submit_uploads(call.tenant, name, uploads, prune=query.prune)))
 
 
 @get("/api/v1/documents/{document_id}")
@@ -150,6 +170,13 @@ async def document_chunks(call: Call, document_id: str, query: ChunkQuery) -> Ch
         call.tenant, document_id, limit=query.limit, after=query.after
     )
     return ChunkPage(list(found), following)
+
+
+@get("/api/v1/documents/{document_id}/similar")
+async def similar_documents(call: Call, document_id: str, query: SimilarQuery) -> SimilarDocuments:
+    """Documents of the same collection that are about the same, each with its passage that is nearest."""
+    work = call.services.knowledge.similar.find(call.tenant, document_id, query.k)
+    return SimilarDocuments(await while_connected(call.receive, work))
 
 
 @get("/api/v1/documents/{document_id}/pages/{number:int}.png", media_type="image/png")
@@ -197,6 +224,7 @@ DOORS = [
     document_text,
     document_file,
     document_chunks,
+    similar_documents,
     document_page,
     document_highlight,
 ]

@@ -50,6 +50,10 @@ def routes() -> list[BaseRoute]:
         Route("/collections", page("collections.html", title="Collections", section="collections")),
         Route("/collections/{name}", page("collection.html", title="Collection", section="collections")),
         Route("/documents/{id}", page("document.html", title="Document", section="collections")),
+        Route(
+            "/chunks",
+            page("managed.html", title="Chunks", section="chunks", element="chunking", styles=["document", "chunking"]),
+        ),
         Route("/traces", page("traces.html", title="Traces", section="traces")),
         Route("/traces/{id}", page("trace.html", title="Trace", section="traces")),
         Route("/routes", page("managed.html", title="Routes", section="routes", element="routes", styles=["routes"])),

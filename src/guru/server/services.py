@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guru.config import Settings
+from guru.evaluate.evaluations import Evaluations
 from guru.gateway.batches.batches import Batches
 from guru.gateway.batches.files import Files
 from guru.gateway.conversations import Conversations
@@ -54,6 +55,7 @@ class Services:
     responses: Responses
     files: Files
     batches: Batches
+    evaluations: Evaluations
     reloader: Reloader
     ledger: Ledger
     directory: Directory

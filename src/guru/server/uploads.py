@@ -39,7 +39,7 @@ async def receive_uploads(request: Request, blobs: BlobStore) -> list[tuple[str,
     return uploads
 
 
-def relative_name(name: str) -> str:
+def relative_name(name: str, param: str = FIELD) -> str:
     """The name under which an uploaded file is stored: a relative path that stays where it is put.
 
     Raises `InvalidParameter`.
@@ -49,6 +49,6 @@ def relative_name(name: str) -> str:
     wrong = not parts or ".." in parts or len(name) > MAX_PATH or any(ord(character) < 32 for character in name)
     if wrong:
         raise InvalidParameter(
-            f"{name[:80]!r} cannot name a document.", param=FIELD, hint="Use a relative path without `..`."
+            f"{name[:80]!r} cannot name a document.", param=param, hint="Use a relative path without `..`."
         )
     return "/".join(parts)

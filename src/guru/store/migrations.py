@@ -5,7 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    insert,
+    inspect,
+    select,
+    text,
+)
 
 from guru.errors import StoreError
 from guru.store import tables
@@ -23,8 +35,22 @@ def create_tables(connection: Connection) -> None:
     tables.metadata.create_all(connection)
 
 
+def add_evaluations(connection: Connection) -> None:
+    tables.metadata.create_all(connection, tables=[tables.evaluations, tables.evaluation_items])
+
+
+def add_reading_places(connection: Connection) -> None:
+    """Where a chunk's parent and the header of its table stand; a new database has the columns already."""
+    known = {column["name"] for column in inspect(connection).get_columns("chunks")}
+    for name in ("parent_start", "parent_end", "header_start", "header_end"):
+        if name not in known:
+            connection.execute(text(f"ALTER TABLE chunks ADD COLUMN {name} INTEGER"))
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
+    add_evaluations,
+    add_reading_places,
 ]
 
 

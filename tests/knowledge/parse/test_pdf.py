@@ -167,16 +167,6 @@ def test_a_title_that_is_a_file_name_is_none():
     assert parse(pdf(text="Some words.", title="Microsoft Word - draft.docx"), "report.pdf").title == "report"
 
 
-def test_a_scan_without_text_says_so():
-    def write(document):
-        document.add_page()
-        document.image(Image.new("RGB", (60, 60), "grey"), 72, 72, 300, 300)
-
-    with pytest.raises(UnreadableDocument, match="no text layer") as caught:
-        parse(pdf(write), "scan.pdf")
-    assert "OCR" in caught.value.hint
-
-
 def test_a_partial_scan_names_the_pages_without_text():
     def write(document):
         for number in range(1, 4):
@@ -185,7 +175,7 @@ def test_a_partial_scan_names_the_pages_without_text():
                 lines(document, ["Words."])
 
     document = parse(pdf(write), "a.pdf")
-    assert document.warnings == ["1 of 3 pages have no text layer (scanned or empty): 2."]
+    assert document.warnings == ["There is no text on 1 of 3 pages (2)."]
     assert len(document.pages) == 3
 
 

@@ -76,7 +76,7 @@ def test_text_formats_are_told_by_content_or_name(data, name, media_type):
         (b"", "empty"),
         (b" \r\n\t", "empty"),
         (bytes(100), "empty"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "PNG image"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "damaged"),
         (b"\x1f\x8b\x08" + bytes(50), "gzip archive"),
         (b"{\\rtf1 hello}", "Rich Text"),
         (bytes(range(256)) * 4, "binary data"),

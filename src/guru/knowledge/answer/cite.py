@@ -151,7 +151,7 @@ class Citer:
             n=0,
             document=hit.document,
             document_id=hit.document_id,
-            page=hit.page,
+            page=hit.page_at(support.start),
             start=support.start,
             end=support.end,
             quote=support.text,

@@ -1,23 +1,18 @@
 """Rows of tables in a passage, each with the names of its columns: a row alone does not say what its figures mean.
 
-A row is a line with cells between `|`. The first row of a block names the columns, unless its cells are figures, name
-themselves (`name: value`), or the passage begins within the table. A Markdown rule (`|---|`) may follow it.
+The first row of a block names the columns, unless the passage begins within the table: then the hit says which row
+does.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from msgspec import Struct
 
+from guru.knowledge.chunk.tables import RULE, cells_of, is_row, names_columns
 from guru.knowledge.search import Sentence
 from guru.types import Hit
-
-_RULE: Final = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
-_FIGURE: Final = re.compile(r"[\W\d_]*\d[\W\d_]*")
-_NAMED: Final = re.compile(r"[^:|]{1,60}: ")
 
 
 class Row(Struct, frozen=True):
@@ -50,49 +45,44 @@ def find_tables(hit: Hit, sentences: Sequence[Sentence]) -> Tables:
     headers: set[int] = set()
     for block in _blocks(hit, sentences):
         first, *rest = block
-        ruled = _RULE.fullmatch(rest[0].text) is not None
-        cut = hit.start > 0 and first is sentences[0] and not ruled
-        if not ruled and not _names_columns(first, rest, strict=cut):
-            continue
-        names = cells_of(first.text)
-        headers.add(first.start)
+        begins_within = first is sentences[0] and hit.header is not None
+        if begins_within and hit.header is not None:
+            names, header, rest = cells_of(hit.header), _elsewhere(hit.header), block
+        else:
+            ruled = bool(rest) and RULE.fullmatch(rest[0].text) is not None
+            cut = hit.start > 0 and first is sentences[0] and not ruled
+            if not rest or not (ruled or names_columns(first.text, [row.text for row in rest], strict=cut)):
+                continue
+            names, header = cells_of(first.text), first
+            headers.add(first.start)
         for sentence in rest:
             cells = cells_of(sentence.text)
-            if _RULE.fullmatch(sentence.text):
+            if RULE.fullmatch(sentence.text):
                 headers.add(sentence.start)
             elif len(cells) == len(names):
-                rows[sentence.start] = Row(names, cells, first)
+                rows[sentence.start] = Row(names, cells, header)
     return Tables(rows, frozenset(headers))
 
 
-def cells_of(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+def _elsewhere(header: str) -> Sentence:
+    """A header that stands above the passage: how near it is to the question is not known."""
+    return Sentence(start=-1, end=-1, text=header, score=-1.0, coverage=0.0)
 
 
 def _blocks(hit: Hit, sentences: Sequence[Sentence]) -> Iterator[list[Sentence]]:
-    """Runs of at least two rows on neighbouring lines."""
+    """Runs of rows on neighbouring lines."""
     block: list[Sentence] = []
     for sentence in sentences:
-        is_row = "\n" not in sentence.text and (" | " in sentence.text or sentence.text.startswith("|"))
         follows = bool(block) and _gap(hit, block[-1].end, sentence.start).count("\n") == 1
-        if is_row and follows:
+        if is_row(sentence.text) and follows:
             block.append(sentence)
             continue
-        if len(block) > 1:
+        if block:
             yield block
-        block = [sentence] if is_row else []
-    if len(block) > 1:
+        block = [sentence] if is_row(sentence.text) else []
+    if block:
         yield block
 
 
 def _gap(hit: Hit, start: int, end: int) -> str:
     return hit.text[start - hit.start : end - hit.start]
-
-
-def _names_columns(first: Sentence, rest: Sequence[Sentence], *, strict: bool) -> bool:
-    """Whether the first row of a block is its header. Strict: names must also look unlike what stands below."""
-    cells = cells_of(first.text)
-    if any(_FIGURE.fullmatch(cell) for cell in cells) or all(_NAMED.match(cell) for cell in cells):
-        return False
-    below = any(re.search(r"\d", sentence.text) for sentence in rest)
-    return not strict or (below and re.search(r"\d", first.text) is None)

@@ -14,10 +14,12 @@ from guru.knowledge.parse.document import (
     PageSpan,
     ParsedDocument,
     Rectangle,
+    SyntaxPart,
 )
+from guru.knowledge.parse.ocr import NeedsRecognition
 from guru.knowledge.parse.sniff import sniff
 
-__all__ = ["HeadingSpan", "Limits", "PageHighlight", "PageSpan", "ParsedDocument", "Rectangle", "parse"]
+__all__ = ["HeadingSpan", "Limits", "PageHighlight", "PageSpan", "ParsedDocument", "Rectangle", "SyntaxPart", "parse"]
 
 _LIMITS = Limits()
 _PARSERS = {
@@ -31,26 +33,30 @@ _PARSERS = {
     "json": "structured:parse_json",
     "jsonl": "structured:parse_json_lines",
     "email": "mail:parse_mail",
+    "image": "image:parse_image",
     "code": "code:parse_code",
     "text": "plain:parse_text",
 }
 
 
-def parse(data: bytes, name: str, *, limits: Limits = _LIMITS) -> ParsedDocument:
-    """Parse the file `name` with content `data`. Pure: the same bytes and name give the same document.
+def parse(data: bytes, name: str, *, limits: Limits = _LIMITS, charset: str | None = None) -> ParsedDocument:
+    """Parse the file `name` with content `data`. Pure: the same bytes and name give the same document. `charset` is
+    the encoding that whoever sent a text said it has.
 
     The format is chosen by the content first. Raises `UnreadableDocument` with what is wrong and what to do, and
-    nothing else.
+    `NeedsRecognition` for text in pictures where `limits.ocr_seconds` is 0.
     """
     if len(data) > limits.file_bytes:
         raise UnreadableDocument(
             f"The file has {len(data) / 1e6:,.0f} MB; the limit is {limits.file_bytes / 1e6:,.0f} MB.",
             hint="Split it into smaller files.",
         )
+    if charset is not None:
+        data = _as_utf8(data, charset)
     found = sniff(data, name)
     try:
         document = _parser(found.kind)(data, name, limits)
-    except UnreadableDocument:
+    except (UnreadableDocument, NeedsRecognition):
         raise
     except RecursionError as error:
         raise UnreadableDocument("The file is nested too deeply.", hint="Save it in a simpler form.") from error
@@ -62,6 +68,16 @@ def parse(data: bytes, name: str, *, limits: Limits = _LIMITS) -> ParsedDocument
             hint="Open it in the program that made it and save it again.",
         ) from error
     return _complete(document, name, found.warnings)
+
+
+def _as_utf8(data: bytes, charset: str) -> bytes:
+    """A text in UTF-8, which every parser tries first; as it is where it is that already, or not what was said."""
+    for encoding in ("utf-8", charset):
+        try:
+            return data.decode(encoding).encode("utf-8", "replace")
+        except (UnicodeError, LookupError):
+            continue
+    return data
 
 
 def _parser(kind: str) -> Callable[[bytes, str, Limits], ParsedDocument]:

@@ -1,4 +1,4 @@
-"""Source code: the text is the file as it is; top-level definitions are its headings."""
+"""Source code: the text is the file as it is; top-level definitions are its headings; its grammar gives its parts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from guru.knowledge.parse.builder import check_length, clean
 from guru.knowledge.parse.document import HeadingSpan, Limits, ParsedDocument
 from guru.knowledge.parse.encoding import decode
+from guru.knowledge.parse.syntax import syntax_parts
 
 LANGUAGES = {
     "py": "Python", "pyi": "Python", "js": "JavaScript", "mjs": "JavaScript", "cjs": "JavaScript", "jsx": "JavaScript",
@@ -68,6 +69,7 @@ def parse_code(data: bytes, name: str, limits: Limits) -> ParsedDocument:
         media_type="text/plain",
         title=PurePosixPath(name).name,
         headings=[] if language in _WITHOUT_HEADINGS else _definitions(text, _PATTERNS.get(language, _DEFAULT)),
+        syntax=syntax_parts(text, "TSX" if name.lower().endswith(".tsx") else language),
         metadata={"language_name": language},
         warnings=warnings,
     )

@@ -25,6 +25,14 @@ class HeadingSpan(Struct):
     start: int
 
 
+class SyntaxPart(Struct, array_like=True):
+    """Whole lines of source code that belong together: `text[start:end]`, and the parts in it."""
+
+    start: int
+    end: int
+    parts: list[SyntaxPart] = []
+
+
 class ParsedDocument(Struct, kw_only=True):
     """A file as text. Every offset in Guru counts characters of `text`, which is stored exactly as it is here."""
 
@@ -39,6 +47,8 @@ class ParsedDocument(Struct, kw_only=True):
     """ISO 639-1."""
     pages: list[PageSpan] = []
     headings: list[HeadingSpan] = []
+    syntax: list[SyntaxPart] = []
+    """Of source code, where its grammar is installed: the parts of the text, one after the other."""
     metadata: dict[str, Any] = {}
     warnings: list[str] = []
 
@@ -72,6 +82,12 @@ class Limits(Struct, frozen=True):
     unpacked_ratio: int = 200
     """Unpacked over packed size, for parts over 1 MiB."""
     entries: int = 20_000
-    """Files inside a package; parts of a message."""
+    """Files inside a package or an archive; parts of a message."""
+    archive_bytes: int = 1024 * MIB
+    """Of a ZIP archive, and of everything in it together."""
     depth: int = 100
     """Nesting of JSON values, tables in tables, messages in messages."""
+    ocr_languages: tuple[str, ...] = ("eng",)
+    """Tesseract's names of the languages to expect in pictures; none: pictures are not read."""
+    ocr_seconds: float = 0.0
+    """For reading all pictures of a file; 0: it is sent back with `NeedsRecognition` when it has some."""

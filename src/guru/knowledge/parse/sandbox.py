@@ -15,7 +15,10 @@ from pathlib import Path
 import msgspec
 
 from guru.errors import NotFound, UnreadableDocument
+from guru.knowledge.parse.archive import Member
 from guru.knowledge.parse.document import MIB, Limits, PageHighlight, ParsedDocument
+from guru.knowledge.parse.ocr import NoText
+from guru.knowledge.parse.sitemap import Sitemap
 from guru.knowledge.parse.worker import (
     LENGTH,
     HighlightTask,
@@ -23,7 +26,9 @@ from guru.knowledge.parse.worker import (
     RenderTask,
     Reply,
     Request,
+    SitemapTask,
     Task,
+    UnpackTask,
 )
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -31,10 +36,11 @@ _DECODER = msgspec.msgpack.Decoder(Reply)
 
 
 class ParsePool:
-    """Up to `workers` worker processes, started when there is work and stopped after `idle` seconds without.
+    """Up to `workers` worker processes, started when there is work and stopped after `idle` seconds without, and one
+    more for files that need OCR.
 
-    `timeout` is the wall time for a file in seconds, `memory` the address space of a worker in bytes. Use it on one
-    event loop; call `aclose` at the end.
+    `timeout` is the wall time for a file in seconds, `ocr_timeout` that for one whose pictures are read, `memory` the
+    address space of a worker, and of Tesseract beside it, in bytes. Use it on one event loop; call `aclose` at the end.
     """
 
     def __init__(
@@ -42,25 +48,45 @@ class ParsePool:
         *,
         workers: int = 1,
         timeout: float = 120.0,
+        ocr_timeout: float = 1800.0,
         memory: int = 2048 * MIB,
         idle: float = 60.0,
         limits: Limits | None = None,
     ) -> None:
         self._timeout = timeout
+        self._ocr_timeout = ocr_timeout
         self._memory = memory
         self._idle = idle
         self._limits = limits or Limits()
         self._free: list[Process] = []
         self._busy: set[Process] = set()
         self._turns = asyncio.Semaphore(workers)
+        self._ocr_turns = asyncio.Semaphore(1)
+        """Of its own: nobody waits half an hour to look at a page because a book is being recognised."""
         self._reaper: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def parse(self, path: Path, name: str) -> ParsedDocument:
-        """Parse the file at `path`, which is called `name`. Raises `UnreadableDocument`."""
-        reply = await self._run(ParseTask(str(path), name))
+    async def parse(self, path: Path, name: str, charset: str | None = None) -> ParsedDocument:
+        """Parse the file at `path`, which is called `name`. `charset` is for texts that came with the word of their
+        encoding. Raises `UnreadableDocument`."""
+        task = ParseTask(str(path), name, charset)
+        reply = await self._run(task)
+        if reply.needs_recognition:
+            reply = await self._run(task, recognize=True)
         assert reply.document is not None
         return reply.document
+
+    async def unpack(self, path: Path, folder: Path) -> list[Member]:
+        """Unpack the ZIP archive at `path` into `folder`, which is empty. Raises `UnreadableDocument`."""
+        reply = await self._run(UnpackTask(str(path), str(folder)))
+        assert reply.members is not None
+        return reply.members
+
+    async def sitemap(self, path: Path) -> Sitemap:
+        """Read the sitemap at `path`. Raises `UnreadableDocument`."""
+        reply = await self._run(SitemapTask(str(path)))
+        assert reply.sitemap is not None
+        return reply.sitemap
 
     async def render_page(self, path: Path, page: int, scale: float) -> bytes:
         """Page `page` (from 1) of a PDF as PNG, `scale` pixels per point. Raises `NotFound`, `UnreadableDocument`."""
@@ -87,14 +113,18 @@ class ParsePool:
                 worker.kill()
         await self._stop_free()
 
-    async def _run(self, task: Task) -> Reply:
-        request = _ENCODER.encode(Request(task, self._limits, int(self._timeout)))
+    async def _run(self, task: Task, *, recognize: bool = False) -> Reply:
+        limits, seconds = self._limits, self._timeout
+        if recognize:
+            limits = msgspec.structs.replace(limits, ocr_seconds=self._ocr_timeout)
+            seconds += self._ocr_timeout
+        request = _ENCODER.encode(Request(task, limits, int(seconds)))
         try:
-            async with self._turns:
-                reply = await self._answer(request)
+            async with self._ocr_turns if recognize else self._turns:
+                reply = await self._answer(request, seconds)
         except TimeoutError as error:
             raise UnreadableDocument(
-                f"Reading the file took longer than {self._timeout:g} seconds.", hint="Split it into smaller files."
+                f"Reading the file took longer than {seconds:g} seconds.", hint="Split it into smaller files."
             ) from error
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise UnreadableDocument(
@@ -103,23 +133,23 @@ class ParsePool:
             ) from error
         if reply.failure is None:
             return reply
-        kind = NotFound if reply.failure.not_found else UnreadableDocument
+        kind = NotFound if reply.failure.not_found else NoText if reply.failure.no_text else UnreadableDocument
         raise kind(reply.failure.message, hint=reply.failure.hint)
 
-    async def _answer(self, request: bytes) -> Reply:
+    async def _answer(self, request: bytes, seconds: float) -> Reply:
         """Have a worker answer, an idle one if there is. One that died while idle is no fault of the file."""
         while self._free:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                return await self._use(self._free.pop(), request)
-        return await self._use(await self._start(), request)
+                return await self._use(self._free.pop(), request, seconds)
+        return await self._use(await self._start(), request, seconds)
 
-    async def _use(self, worker: Process, request: bytes) -> Reply:
+    async def _use(self, worker: Process, request: bytes, seconds: float) -> Reply:
         """One exchange. The worker goes back to the pool only when the exchange was complete."""
         self._busy.add(worker)
         keep = False
         try:
             self._check_open()  # it may have been closed while the worker started
-            reply = await asyncio.wait_for(_exchange(worker, request), self._timeout)
+            reply = await asyncio.wait_for(_exchange(worker, request), seconds)
             keep = not self._closed and not (reply.failure and reply.failure.final)
         finally:
             self._busy.discard(worker)

@@ -13,7 +13,10 @@ from guru.errors import UnreadableDocument
 from guru.knowledge.parse.code import LANGUAGES
 from guru.knowledge.parse.encoding import utf16_without_mark
 
-SUPPORTED = "PDF, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV, TSV, JSON, JSON Lines, e-mail (.eml), source code"
+SUPPORTED = (
+    "PDF, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV, TSV, JSON, JSON Lines, e-mail (.eml), source code, "
+    "pictures with text (PNG, JPEG, TIFF, WebP) and ZIP archives of these"
+)
 _HINT = f"Guru reads {SUPPORTED}."
 
 _EXTENSIONS = {
@@ -22,19 +25,20 @@ _EXTENSIONS = {
     "md": "markdown", "markdown": "markdown", "mdx": "markdown",
     "csv": "csv", "tsv": "csv", "tab": "csv",
     "json": "json", "jsonl": "jsonl", "ndjson": "jsonl", "geojson": "json", "eml": "email",
+    "png": "image", "jpg": "image", "jpeg": "image", "tif": "image", "tiff": "image", "webp": "image",
     "txt": "text", "text": "text", "log": "text", "rst": "text", "org": "text", "adoc": "text",
 }  # fmt: skip
-_BINARY_FORMATS = {"pdf", "docx", "pptx", "xlsx"}
+_BINARY_FORMATS = {"pdf", "docx", "pptx", "xlsx", "image"}
 _PARTS = (("word/document.xml", "docx"), ("ppt/presentation.xml", "pptx"), ("xl/workbook.xml", "xlsx"))
 _OTHER_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF8", "a GIF image"),
-    (b"BM", "a BMP image"), (b"II*\x00", "a TIFF image"), (b"MM\x00*", "a TIFF image"), (b"RIFF", "a media file"),
+    (b"GIF8", "a GIF image"), (b"BM", "a BMP image"), (b"RIFF", "a media file"),
     (b"\x1f\x8b", "a gzip archive"), (b"BZh", "a bzip2 archive"), (b"\xfd7zXZ\x00", "an xz archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"), (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"\x7fELF", "a program"), (b"MZ", "a program"), (b"SQLite format 3\x00", "an SQLite database"),
     (b"ID3", "an audio file"), (b"OggS", "an audio file"), (b"fLaC", "an audio file"), (b"\x00\x00\x01\x00", "an icon"),
 )  # fmt: skip
+_IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _HTML = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
@@ -80,6 +84,8 @@ def _binary_kind(data: bytes) -> str | None:
         return "pdf"
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _package_kind(data)
+    if data.startswith(_IMAGES) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP"):
+        return "image"
     if data.startswith(_OLE):
         if "EncryptedPackage".encode("utf-16-le") in data:
             raise UnreadableDocument(
@@ -106,7 +112,9 @@ def _package_kind(data: bytes) -> str:
             return kind
     if "mimetype" in names and ("content.xml" in names or "META-INF/container.xml" in names):
         raise UnreadableDocument("The file is an OpenDocument or EPUB file, which Guru does not read.", hint=_HINT)
-    raise UnreadableDocument("The file is an archive.", hint=f"Unpack it and ingest what it holds. {_HINT}")
+    raise UnreadableDocument(
+        "The file is an archive.", hint=f"Name it .zip, or unpack it and ingest what it holds. {_HINT}"
+    )
 
 
 def _refuse_binary(data: bytes, extension: str) -> None:

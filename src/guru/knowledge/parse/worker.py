@@ -21,7 +21,10 @@ from msgspec import Struct
 
 from guru.errors import GuruError, NotFound
 from guru.knowledge.parse import parse
+from guru.knowledge.parse.archive import Member, unpack
 from guru.knowledge.parse.document import Limits, PageHighlight, ParsedDocument
+from guru.knowledge.parse.ocr import NeedsRecognition, NoText
+from guru.knowledge.parse.sitemap import Sitemap, parse_sitemap
 
 if TYPE_CHECKING:
     from guru.knowledge.parse.pdf.layout import PdfLayout
@@ -34,6 +37,16 @@ _KEPT_LAYOUTS = 2
 class ParseTask(Struct, tag="parse"):
     path: str
     name: str
+    charset: str | None = None
+
+
+class UnpackTask(Struct, tag="unpack"):
+    path: str
+    folder: str
+
+
+class SitemapTask(Struct, tag="sitemap"):
+    path: str
 
 
 class RenderTask(Struct, tag="render"):
@@ -48,7 +61,7 @@ class HighlightTask(Struct, tag="highlight"):
     quote: str
 
 
-Task = ParseTask | RenderTask | HighlightTask
+Task = ParseTask | UnpackTask | SitemapTask | RenderTask | HighlightTask
 
 
 class Request(Struct):
@@ -63,11 +76,16 @@ class Failure(Struct):
     message: str
     hint: str | None
     not_found: bool = False
+    no_text: bool = False
     final: bool = False
 
 
 class Reply(Struct):
     document: ParsedDocument | None = None
+    needs_recognition: bool = False
+    """The file is to be parsed again, with time for OCR."""
+    members: list[Member] | None = None
+    sitemap: Sitemap | None = None
     image: bytes | None = None
     highlights: list[PageHighlight] | None = None
     failure: Failure | None = None
@@ -85,7 +103,10 @@ class Worker:
             with _cpu_limit(request.cpu_seconds):
                 return self._run(request.task, request.limits)
         except GuruError as error:
-            return Reply(failure=Failure(error.message, error.hint, not_found=isinstance(error, NotFound)))
+            not_found, no_text = isinstance(error, NotFound), isinstance(error, NoText)
+            return Reply(failure=Failure(error.message, error.hint, not_found=not_found, no_text=no_text))
+        except NeedsRecognition:
+            return Reply(needs_recognition=True)
         except MemoryError:
             self._layouts.clear()
             return Reply(
@@ -101,7 +122,11 @@ class Worker:
 
     def _run(self, task: Task, limits: Limits) -> Reply:
         if isinstance(task, ParseTask):
-            return Reply(document=parse(_read(task.path, limits), task.name, limits=limits))
+            return Reply(document=parse(_read(task.path, limits), task.name, limits=limits, charset=task.charset))
+        if isinstance(task, UnpackTask):
+            return Reply(members=unpack(Path(task.path), Path(task.folder), limits))
+        if isinstance(task, SitemapTask):
+            return Reply(sitemap=parse_sitemap(_read(task.path, limits)))
         if isinstance(task, RenderTask):
             from guru.knowledge.parse.pdf import render_page
 

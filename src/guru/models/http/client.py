@@ -41,8 +41,11 @@ class HttpClient:
         timeouts: Timeouts = DEFAULT,
         verify: bool = True,
         reach: Reach = ANYWHERE,
+        redirects: bool = False,
     ) -> Response:
         """Send a request; return as soon as the head of the answer is there, whatever its status.
+
+        `redirects`: whether an answer of 3xx is handed over, unfollowed, and no error.
 
         Raises `ModelUnavailable` (no connection), `ModelTimeout`, `StreamCut` (an answer that is not HTTP),
         `ModelError` (a redirect), `BadRequest` (a header that cannot be sent) and `ConfigurationError` (not a URL, or
@@ -64,7 +67,7 @@ class HttpClient:
         except StaleConnection:
             fresh = await pool.open(timeouts.connect)
             response = await self._insist(fresh, head, body, timeouts, bodiless)
-        if 300 <= response.status < 400:
+        if 300 <= response.status < 400 and not redirects:
             await response.aclose()
             raise redirected(target, response)
         return response

@@ -3,6 +3,7 @@
 from guru.store.tables.base import metadata
 from guru.store.tables.batches import batch_lines, batches, files
 from guru.store.tables.conversations import conversations, messages
+from guru.store.tables.evaluations import evaluation_items, evaluations
 from guru.store.tables.identity import api_keys, audit_entries, audit_heads, identity_generation, teams, users
 from guru.store.tables.jobs import jobs
 from guru.store.tables.knowledge import chunks, collections, document_texts, documents
@@ -29,6 +30,8 @@ __all__ = [
     "conversations",
     "document_texts",
     "documents",
+    "evaluation_items",
+    "evaluations",
     "feedback",
     "files",
     "identity_generation",

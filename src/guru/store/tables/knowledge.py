@@ -85,6 +85,11 @@ chunks = Table(
     Column("end", Integer, nullable=False),
     Column("tokens", Integer, nullable=False),
     Column("heading_path", JSON, nullable=False, default=list),
+    # What is read where this chunk is found, and the row that names the columns of the table that it begins within.
+    Column("parent_start", Integer),
+    Column("parent_end", Integer),
+    Column("header_start", Integer),
+    Column("header_end", Integer),
     Column("text", Text, nullable=False),
     # Terms with their counts, for BM25; unit vectors of the passage and of each of its sentences.
     Column("terms", LargeBinary, nullable=False),

@@ -60,6 +60,9 @@ export async function post(path, json = {}, signal) {
   return response.status === 204 ? null : response.json();
 }
 
+/** @param {string} path @param {FormData} form @param {AbortSignal} [signal] @returns {Promise<any>} */
+export const postForm = async (path, form, signal) => (await request(path, { method: "POST", body: form, signal })).json();
+
 /** @param {string} path @param {unknown} json @returns {Promise<any>} */
 export const patch = async (path, json) => (await request(path, { method: "PATCH", json })).json();
 

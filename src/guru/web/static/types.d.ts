@@ -81,6 +81,16 @@ export interface Collection {
   embedding_model: string | null;
   created_at: string;
   updated_at: string;
+  settings: ChunkSettings;
+  own: string[];
+}
+
+export interface ChunkSettings {
+  chunking: string;
+  chunk_tokens: number;
+  chunk_overlap: number;
+  parent_tokens: number;
+  semantic_percentile: number;
 }
 
 export interface DocumentInfo {
@@ -113,6 +123,30 @@ export interface Chunk {
   tokens: number;
   heading_path: string[];
   text: string;
+}
+
+export interface CutChunk {
+  ordinal: number;
+  page: number | null;
+  start: number;
+  end: number;
+  tokens: number;
+  heading_path: string[];
+  /** Characters at its beginning that the chunk before it has as well. */
+  shared: number;
+  text: string;
+  parent: { start: number; end: number } | null;
+  header: string | null;
+}
+
+/** How a text, a file or a document would be cut. */
+export interface Cut extends Omit<ChunkSettings, "chunking"> {
+  document: string;
+  strategy: string;
+  characters: number;
+  chunks: CutChunk[];
+  warnings: string[];
+  seconds: number;
 }
 
 export interface Job {

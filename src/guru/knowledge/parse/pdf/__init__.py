@@ -11,6 +11,7 @@ from guru.errors import NotFound, UnreadableDocument
 from guru.knowledge.parse.builder import squeeze
 from guru.knowledge.parse.document import Limits, ParsedDocument
 from guru.knowledge.parse.pdf.layout import PdfLayout
+from guru.knowledge.parse.pdf.scanned import read_scanned
 
 _MAX_PIXELS = 40_000_000
 _DATE = re.compile(r"D?:?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([+-])(\d\d)'?(\d\d)?|Z)?")
@@ -20,14 +21,26 @@ _PLACEHOLDER = re.compile(
 
 
 def parse_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
-    """Text in reading order, page by page. Raises `UnreadableDocument` for encrypted, broken and scanned files."""
+    """Text in reading order, page by page; that of scanned pages by OCR, where it is there.
+
+    Raises `UnreadableDocument` for encrypted and broken files, and `NeedsRecognition` as `parse` does.
+    """
+    without_ocr: list[UnreadableDocument] = []
     with open_pdf(data) as pdf:
         if len(pdf) > limits.pages:
             raise UnreadableDocument(
                 f"The document has {len(pdf):,} pages; the limit is {limits.pages:,}.",
                 hint="Split it into smaller files.",
             )
-        layout = PdfLayout(pdf, limits)
+
+        def recognize(numbers: list[int]) -> dict[int, list[str]]:
+            try:
+                return read_scanned(pdf, numbers, limits)
+            except UnreadableDocument as error:
+                without_ocr.append(error)  # the other pages may have text
+                return {}
+
+        layout = PdfLayout(pdf, limits, recognize)
         fields = pdf.get_metadata_dict()
     return ParsedDocument(
         text=layout.text,
@@ -39,7 +52,7 @@ def parse_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
         pages=layout.builder.pages,
         headings=layout.builder.headings,
         metadata=_metadata(fields, layout),
-        warnings=_warnings(layout),
+        warnings=_warnings(layout, without_ocr[0] if without_ocr else None),
     )
 
 
@@ -78,26 +91,39 @@ def open_pdf(data: bytes) -> Any:
         ) from error
 
 
-def _warnings(layout: PdfLayout) -> list[str]:
+def _warnings(layout: PdfLayout, without_ocr: UnreadableDocument | None) -> list[str]:
     if not layout.pages:
         raise UnreadableDocument("The PDF has no pages.", hint="Check that it was saved or downloaded completely.")
     empty = layout.empty_pages()
     if len(empty) == len(layout.pages):
+        if without_ocr is not None:
+            raise UnreadableDocument(
+                f"The PDF has no text layer: its pages are pictures. {without_ocr.message}", hint=without_ocr.hint
+            )
         raise UnreadableDocument(
-            "The PDF has no text layer: its pages are images, or empty. OCR is not built in yet.",
-            hint="Run it through an OCR program, such as OCRmyPDF, and use the result.",
+            "The PDF has no text: its pages are empty, or show none that can be read.",
+            hint="Check that it is the file that you meant; a scan may be too coarse or turned.",
         )
-    if not empty:
-        return []
-    numbers = ", ".join(map(str, empty[:20])) + (" ..." if len(empty) > 20 else "")
-    return [f"{len(empty)} of {len(layout.pages)} pages have no text layer (scanned or empty): {numbers}."]
+    warnings = []
+    if layout.recognized:
+        warnings.append(f"The text of {_pages(layout.recognized, layout)} was read by OCR and may have mistakes.")
+    if empty:
+        why = f" {without_ocr.message} {without_ocr.hint}" if without_ocr else ""
+        warnings.append(f"There is no text on {_pages(empty, layout)}.{why}")
+    return warnings
+
+
+def _pages(numbers: list[int], layout: PdfLayout) -> str:
+    listed = ", ".join(map(str, numbers[:20])) + (" ..." if len(numbers) > 20 else "")
+    return f"{len(numbers)} of {len(layout.pages)} pages ({listed})"
 
 
 def _metadata(fields: dict[str, str], layout: PdfLayout) -> dict[str, Any]:
     kept = {
         key.lower(): squeeze(fields[key]) for key in ("Subject", "Keywords", "Producer", "Creator") if fields.get(key)
     }
-    return {**kept, **({"running_lines_removed": layout.running} if layout.running else {})}
+    found = {"running_lines_removed": layout.running, "ocr_pages": layout.recognized}
+    return {**kept, **{key: value for key, value in found.items() if value}}
 
 
 def _title(title: str) -> str | None:

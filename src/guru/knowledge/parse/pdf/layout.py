@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,7 @@ class PageLayout:
     boxes: NDArray[np.float32]
     regions: list[list[Row]]
     annotations: list[str]
-    """Form fields and comments, which have no characters on the page."""
+    """Form fields, comments, and what OCR read: what has no characters on the page."""
     sources: list[Source] = field(default_factory=list)
     """(offset in the document's text, index of the character on the page, length), filled by `PdfLayout`."""
 
@@ -40,16 +41,24 @@ class PageLayout:
 class PdfLayout:
     """Lays out all pages of an open pypdfium2 document. The same file always gives the same text."""
 
-    def __init__(self, pdf: Any, limits: Limits) -> None:
+    def __init__(
+        self, pdf: Any, limits: Limits, recognize: Callable[[list[int]], dict[int, list[str]]] | None = None
+    ) -> None:
+        """`recognize` gives the paragraphs on pages without text, by their numbers."""
         self.pages = [_page_layout(pdf, number) for number in range(len(pdf))]
+        self.recognized: list[int] = []
+        """Numbers of the pages whose text comes from OCR."""
+        if recognize is not None and (empty := self.empty_pages()):
+            self._add_recognized(recognize(empty))
         self.running = _remove_running(self.pages)
         self.builder = TextBuilder(limits)
         self._write()
         self.text = self.builder.text()
 
     def empty_pages(self) -> list[int]:
-        """Numbers of the pages without any character."""
-        return [number for number, page in enumerate(self.pages, 1) if not len(page.boxes)]
+        """Numbers of the pages without any character, on them or recognised."""
+        without = [number for number, page in enumerate(self.pages, 1) if not len(page.boxes)]
+        return [number for number in without if number not in self.recognized]
 
     def highlight(self, start: int, end: int) -> list[PageHighlight]:
         """Where characters `start` to `end` of the text stand, page by page, a rectangle for every line."""
@@ -64,6 +73,11 @@ class PdfLayout:
                 rectangles = [_fraction(box, page) for box in _merge_on_lines(boxes)]
                 found.append(PageHighlight(number, page.width, page.height, rectangles))
         return found
+
+    def _add_recognized(self, found: dict[int, list[str]]) -> None:
+        self.recognized = [number for number, paragraphs in found.items() if paragraphs]
+        for number in self.recognized:
+            self.pages[number - 1].annotations.extend(found[number])
 
     def _write(self) -> None:
         vocabulary = Vocabulary()

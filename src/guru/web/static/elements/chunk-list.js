@@ -2,8 +2,8 @@
 
 import { describe, get } from "../api.js";
 import { GuruElement } from "../element.js";
-import { slice } from "../format.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
+import { chunkCard } from "./chunk-card.js";
 import { errorNote } from "./notes.js";
 
 /** @import { ApiErrorBody, Chunk } from "../types.js" */
@@ -70,31 +70,7 @@ class ChunkList extends GuruElement {
   /** @param {Chunk} chunk @param {Chunk | undefined} previous */
   renderChunk(chunk, previous) {
     const shared = previous ? Math.max(0, Math.min(previous.end, chunk.end) - chunk.start) : 0;
-    return html`<li class="card chunk">
-      <p class="chunk-head faint number">
-        <strong>${chunk.ordinal + 1}</strong>
-        ${chunk.page ? html`<span>page ${chunk.page}</span>` : nothing}
-        <span>${chunk.tokens} tokens</span>
-        <span>${chunk.start}–${chunk.end}</span>
-        ${shared ? html`<span>${shared} shared with the one before</span>` : nothing}
-        ${chunk.heading_path?.length ? html`<span class="path">${chunk.heading_path.join(" › ")}</span>` : nothing}
-      </p>
-      <p class="chunk-text">${this.pieces(chunk, chunk.start + shared)}</p>
-    </li>`;
-  }
-
-  /**
-   * The text of a chunk, cut where the shared part ends and where the passage begins and ends.
-   * @param {Chunk} chunk @param {number} own Where the part that only this chunk has begins.
-   */
-  pieces(chunk, own) {
-    const inside = (/** @type {number} */ at) => Math.min(chunk.end, Math.max(chunk.start, at));
-    const cuts = [...new Set([chunk.start, own, inside(this.start), inside(this.end), chunk.end])].sort((a, b) => a - b);
-    return cuts.slice(0, -1).map((from, index) => {
-      const text = slice(chunk.text, from - chunk.start, cuts[index + 1] - chunk.start);
-      if (this.end > this.start && from >= this.start && from < this.end) return html`<mark>${text}</mark>`;
-      return from < own ? html`<span class="shared">${text}</span>` : text;
-    });
+    return chunkCard(chunk, { shared, start: this.start, end: this.end });
   }
 }
 customElements.define("guru-chunks", ChunkList);

@@ -125,7 +125,7 @@ class CollectionPage extends GuruElement {
         <div>
           <h1>${this.name}</h1>
           <p class="number">${collection
-            ? `${plural(collection.documents, "document")} · ${count(collection.chunks)} chunks · ${bytes(collection.bytes)}${collection.embedding_model ? ` · ${collection.embedding_model}` : ""}`
+            ? `${plural(collection.documents, "document")} · ${count(collection.chunks)} chunks · ${bytes(collection.bytes)}${collection.embedding_model ? ` · ${collection.embedding_model}` : ""} · cut: ${collection.settings.chunking}`
             : "\u00a0"}</p>
         </div>
         <div class="row">

@@ -88,7 +88,10 @@ class DocumentPage extends GuruElement {
       </ol></nav>
       <header class="page-head">
         <div><h1>${info.title || info.name}</h1>${info.author ? html`<p>${info.author}</p>` : nothing}</div>
-        <a class="button" href="/api/v1${this.path}/file" target="_blank" rel="noopener">${icons.external}Original file</a>
+        <div class="row">
+          <a class="button" href="/chunks?document=${encodeURIComponent(info.id)}">Try other cuts</a>
+          <a class="button" href="/api/v1${this.path}/file" target="_blank" rel="noopener">${icons.external}Original file</a>
+        </div>
       </header>
       ${(info.warnings ?? []).map((warning) => html`<p class="note warning">${icons.warning}<span>${warning}</span></p>`)}
       <div class="document-layout">

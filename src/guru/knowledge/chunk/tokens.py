@@ -1,0 +1,68 @@
+"""Counts tokens between any two places of a text that was tokenized once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from guru.knowledge.chunk.base import TokenOffsets
+from guru.knowledge.sentences import Span
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+IDEOGRAPHS: Final = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3000-\u303f\U00020000-\U0002fa1f"
+"""Chinese characters, which are words of their own, as the inside of a class of a regular expression."""
+# White space and ASCII punctuation stand between words.
+_BORDER: Final = re.compile(rf"[\s!-/:-@\[-`{{-~{IDEOGRAPHS}]")
+_WINDOW: Final = 50_000
+
+
+class TokenCounts:
+    """Counts tokens between any two offsets of a text that was tokenized once.
+
+    Only what begins or ends inside a word is tokenized again: a part of a word has other tokens than the word.
+    """
+
+    def __init__(self, text: str, token_offsets: TokenOffsets) -> None:
+        import numpy as np
+
+        starts: list[NDArray[Any]] = []
+        for begin, end in _windows(text):
+            offsets = token_offsets(text[begin:end])
+            starts.append(np.fromiter((start for start, _ in offsets), np.int64, len(offsets)) + begin)
+        self._starts = np.concatenate(starts) if starts else np.zeros(0, np.int64)
+        self._length = len(text)
+        self._text = text
+        self._token_offsets = token_offsets
+
+    def between(self, start: int, end: int) -> int:
+        """How many tokens `[start, end)` has."""
+        if self._inside_word(start) or self._inside_word(end):
+            return sum(len(self._token_offsets(self._text[i:j])) for i, j in _windows(self._text, start, end))
+        first, last = self._starts.searchsorted((start, end))
+        return int(last - first)
+
+    def _inside_word(self, offset: int) -> bool:
+        """Whether a cut here may divide a word, as WordPiece's first step finds words."""
+        if not 0 < offset < self._length:
+            return False
+        return not any(_BORDER.match(self._text, place) for place in (offset - 1, offset))
+
+    def end_of(self, start: int, count: int) -> int:
+        """The offset at which token number `count` (from 0) after `start` begins."""
+        index = int(self._starts.searchsorted(start)) + count
+        return int(self._starts[index]) if index < len(self._starts) else self._length
+
+
+def _windows(text: str, begin: int = 0, last: int | None = None) -> Iterator[Span]:
+    """Pieces of a long text, cut at white space, so that no token is cut and memory stays small."""
+    last = len(text) if last is None else last
+    while begin < last:
+        end = min(begin + _WINDOW, last)
+        if end < last:
+            space = max(text.rfind("\n", begin + 1, end), text.rfind(" ", begin + 1, end))
+            end = space if space > begin else end
+        yield begin, end
+        begin = end

@@ -1,0 +1,63 @@
+"""From the small chunks that were found to the larger ones that are read: `chunking = "hierarchical"`.
+
+Nothing but the extent of a passage changes: the sentences keep their places in the stored text, and so do citations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from guru.knowledge.query import Query
+from guru.knowledge.search import SENTENCES_OF, Sentence, sentences_of
+from guru.store.tables import chunks, document_texts, documents
+from guru.types import Hit
+
+Read = tuple[list[Hit], list[list[Sentence]]]
+
+
+def read_parents(
+    connection: Connection, hits: Sequence[Hit], sentences: Sequence[list[Sentence]], query: Query, k: int
+) -> Read:
+    """Put its parent in the place of every hit that has one; the first `k`, each once, with all its sentences."""
+    read: Read = ([], [])
+    seen: set[tuple[str, tuple[int, int]]] = set()
+    for hit, found in zip(hits, sentences, strict=True):
+        if len(read[0]) == k:
+            break
+        whole, within = (hit, found)
+        if hit.parent is not None:
+            place = (hit.document_id, hit.parent)
+            if place in seen:
+                continue
+            seen.add(place)
+            whole, within = _parent(connection, hit, hit.parent, query)
+        whole.rank = len(read[0]) + 1
+        read[0].append(whole)
+        read[1].append(within)
+    return read
+
+
+def _parent(connection: Connection, hit: Hit, parent: tuple[int, int], query: Query) -> tuple[Hit, list[Sentence]]:
+    start, end = parent
+    mine = (chunks.c.document_id == hit.document_id, chunks.c.parent_start == start, chunks.c.parent_end == end)
+    columns = (chunks.c.page, chunks.c.start, chunks.c.text, *SENTENCES_OF)
+    rows = connection.execute(select(*columns).where(*mine).order_by(chunks.c.ordinal)).all()
+    sentences = {sentence.start: sentence for row in rows for sentence in sentences_of(row, query)}
+    text = func.substr(document_texts.c.text, start + 1, end - start)
+    whole = connection.scalar(select(text).where(document_texts.c.document_id == hit.document_id))
+    spans = connection.scalar(select(documents.c.page_spans).where(documents.c.id == hit.document_id)) or []
+    found = msgspec.structs.replace(
+        hit,
+        page=rows[0].page,
+        start=start,
+        end=end,
+        text=whole or "",
+        # The parent may begin above the table that the chunk begins within.
+        header=hit.header if hit.start == start else None,
+        parent=None,
+        pages=[(page["start"], page["number"]) for page in spans if page["start"] < end and page["end"] > start],
+    )
+    return found, [sentences[place] for place in sorted(sentences)]

@@ -1,0 +1,118 @@
+"""Lets evaluations meet what they measure: the knowledge base, the road, the check of sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+
+from guru.config import KnowledgeSettings
+from guru.errors import NotFound
+from guru.evaluate.corpus import Ask, Passage, Source, Span, Verdict
+from guru.evaluate.evaluations import Evaluations
+from guru.gateway.identity import Caller, Directory
+from guru.gateway.pipeline import Road
+from guru.knowledge.answer.check import check_answer
+from guru.knowledge.base import KnowledgeBase
+from guru.knowledge.recut import Recutter
+from guru.knowledge.sentences import sentence_spans
+from guru.server.endpoint import door_name
+from guru.store.blobs import BlobStore
+from guru.store.database import Database
+from guru.store.ids import new_id
+from guru.store.jobs import Jobs
+from guru.types import JSON, ChatRequest, Embedder, Event, Hit, SearchMode
+
+PORTION = 500
+"""Rows that are read at once."""
+
+
+class Corpus:
+    """The knowledge base, as evaluations see it."""
+
+    def __init__(self, knowledge: KnowledgeBase, recutter: Recutter) -> None:
+        self._knowledge = knowledge
+        self._recutter = recutter
+
+    async def check(self, tenant: str, collection: str) -> None:
+        await self._knowledge.collections.get(tenant, collection)
+
+    async def search(
+        self, tenant: str, collection: str, query: str, *, k: int, mode: SearchMode, filter: JSON | None = None
+    ) -> Sequence[Hit]:
+        return await self._knowledge.search(tenant, collection, query, k=k, mode=mode, filter=filter)
+
+    async def sources(self, tenant: str, collection: str) -> Sequence[Source]:
+        found: list[Source] = []
+        after: str | None = None
+        while True:
+            page, after = await self._knowledge.documents.list(tenant, collection, limit=PORTION, after=after)
+            found += [Source(id=item.id, name=item.name, title=item.title) for item in page]
+            if after is None:
+                return found
+
+    async def pages(self, tenant: str, document_id: str) -> dict[int, Span]:
+        document = await self._knowledge.documents.get(tenant, document_id)
+        return {page["number"]: (page["start"], page["end"]) for page in document.page_spans}
+
+    async def text(self, tenant: str, document_id: str, start: int = 0, end: int | None = None) -> str:
+        return await self._knowledge.documents.text(tenant, document_id, start, end)
+
+    async def passages(self, tenant: str, document_id: str) -> Sequence[Passage]:
+        found: list[Passage] = []
+        after: int | None = None
+        while True:
+            page, after = await self._knowledge.documents.chunks(tenant, document_id, limit=PORTION, after=after)
+            found += [
+                Passage(start=item.start, end=item.end, text=item.text, heading_path=item.heading_path)
+                for item in page
+            ]  # fmt: skip
+            if after is None:
+                return found
+
+    @property
+    def chunk_tokens(self) -> int:
+        return self._recutter.chunk_tokens
+
+    async def cut(self, tenant: str, collection: str, copy: str, chunk_tokens: int) -> None:
+        await self._recutter.cut(tenant, collection, copy, chunk_tokens)
+
+    async def drop(self, tenant: str, copy: str) -> None:
+        with suppress(NotFound):
+            await self._knowledge.collections.delete(tenant, copy)
+
+    def sentences(self, text: str) -> list[Span]:
+        return sentence_spans(text)
+
+
+def open_evaluations(
+    database: Database, jobs: Jobs, knowledge: KnowledgeBase, road: Road, directory: Directory, *,
+    blobs: BlobStore, embedder: Embedder, settings: KnowledgeSettings,
+) -> Evaluations:  # fmt: skip
+    """The evaluations of a server. Models are asked over the road, as whoever began the evaluation."""
+
+    def ask_as(caller: JSON, kind: str) -> Ask:
+        route = door_name(f"/api/v1/evaluations/{kind}")
+        # An answer that was kept says nothing of how the system answers now.
+        whole = msgspec.convert(caller | {"route": route, "trace_id": "", "cache": "off"}, Caller)
+
+        async def ask(request: ChatRequest) -> list[Event]:
+            asked = msgspec.structs.replace(whole, trace_id=new_id("tr"), headers={})
+            directory.check(asked, route)
+            return await road.answer(request, asked)
+
+        return ask
+
+    async def support(question: str, answer: str, quotes: dict[int, str]) -> Sequence[Verdict]:
+        checks = await check_answer(question, answer, quotes, embedder)
+        return [Verdict(text=check.sentence, supported=check.supported) for check in checks]
+
+    async def vectors(texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        found: list[list[float]] = (await embedder.embed(texts)).tolist()
+        return found
+
+    corpus = Corpus(knowledge, Recutter(database, blobs, knowledge.collections, embedder, settings))
+    return Evaluations(
+        database, jobs, corpus, ask_as=ask_as, support=support, vectors=vectors, passages=settings.passages
+    )

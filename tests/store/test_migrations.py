@@ -1,0 +1,33 @@
+"""A database of an earlier version is brought up to date with what is in it."""
+
+from sqlalchemy import delete, insert, inspect, select
+
+from guru.store.database import Database
+from guru.store.migrations import applied
+from guru.store.tables import collections, evaluation_items, evaluations
+
+
+async def test_the_tables_of_evaluations_are_added_to_a_database_that_lacks_them(tmp_path):
+    database = Database.in_home(tmp_path)
+    await database.open()
+    row = {"id": "col_1", "tenant": "local", "name": "kept", "embedding_model": "m", "created_at": 1, "updated_at": 1}
+
+    def go_back(connection):
+        connection.execute(insert(collections).values(row))
+        evaluation_items.drop(connection)
+        evaluations.drop(connection)
+        connection.execute(delete(applied).where(applied.c.version >= 2))
+
+    await database.write(go_back)
+    await database.close()
+    database = Database.in_home(tmp_path)
+    await database.open()
+    tables, names = await database.read(
+        lambda connection: (
+            set(inspect(connection).get_table_names()),
+            list(connection.scalars(select(collections.c.name))),
+        )
+    )
+    assert {"evaluations", "evaluation_items"} <= tables
+    assert names == ["kept"]
+    await database.close()
