@@ -59,7 +59,7 @@ CONFIDENCE_FEATURES = [
     "score", "log_probability", "distance",
 ]  # fmt: skip
 READER_FEATURES = ["reader_quoted_here", "reader_best_here", "reader_best_relevance", "reader_span"]
-FIT_QUESTIONS = 3000
+FIT_QUESTIONS = 1000
 
 
 class Asked(msgspec.Struct):

@@ -12,7 +12,7 @@ from guru.types import AnswerSpan, Reader
 
 MOST: Final = 20
 """Passages that are read: more cost time, and hold hardly an answer."""
-SHARE: Final = 0.5
+SHARE: Final = 0.25
 """What the reader's word counts beside that of search, in the order of passages; benchmarks/reader.py measures it."""
 
 
