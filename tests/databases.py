@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guru.config import StoreSettings
 from guru.store.database import Database
+from guru.store.migrations import migrate
 
 FAST = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 """Nobody pulls the plug of a test, and each of them makes databases."""
@@ -34,6 +35,7 @@ class PostgreSQL:
     def __init__(self, url):
         self.url = url
         self._numbers = count(1)
+        self._template = None
         for setting in FAST:
             self.execute(f"ALTER SYSTEM SET {setting}")
         self.execute("SELECT pg_reload_conf()")
@@ -50,9 +52,23 @@ class PostgreSQL:
         self.execute(f"CREATE DATABASE {name} STRATEGY file_copy {options}")
         return self.url.replace("/postgres?", f"/{name}?")
 
+    def make_migrated(self):
+        """A database as `Database.open` leaves a new one, copied from the first of them."""
+        if self._template is None:
+            url = self.make()
+            database = Database(url)
+            with database.transaction("alone") as connection:
+                migrate(connection)
+            database.engine.dispose()
+            self._template = name_of(url)
+        return self.make(f"TEMPLATE {self._template}")
+
     def drop(self, url):
-        name = url.split("?")[0].rsplit("/", 1)[1]
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self.execute(f"DROP DATABASE {name_of(url)} WITH (FORCE)")
+
+
+def name_of(url):
+    return url.split("?")[0].rsplit("/", 1)[1]
 
 
 class Stores:
@@ -67,7 +83,7 @@ class Stores:
         if self._postgresql is None:
             return StoreSettings()
         if home not in self._urls:
-            self._urls[home] = self._postgresql.make()
+            self._urls[home] = self._postgresql.make_migrated()
         return StoreSettings(url=self._urls[home])
 
     def url(self, home):
