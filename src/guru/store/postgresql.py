@@ -114,7 +114,8 @@ def describe(connection: Connection) -> tuple[str, int]:
 
 
 def hold(connection: Connection, tables: list[Table]) -> None:
-    """Nobody else writes until the transaction ends; reading goes on."""
+    """Nobody else writes until the transaction ends, however long it rests; reading goes on."""
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     quoted = ", ".join(connection.dialect.identifier_preparer.format_table(table) for table in tables)
     connection.exec_driver_sql(f"LOCK TABLE {quoted} IN SHARE ROW EXCLUSIVE MODE")
 
