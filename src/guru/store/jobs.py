@@ -16,6 +16,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -81,7 +82,7 @@ class Jobs:
         self._database = database
         self._handlers: dict[str, Handler] = {}
         self._at_once: dict[str, int] = {}
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._owner = f"{process_space()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -295,6 +296,19 @@ class Jobs:
                 continue
             task.cancel()
             return
+
+
+def process_space() -> str:
+    """Where the number of a process means one process: this machine since it was started, or a container on it.
+
+    A name alone does not do: containers that share a database may have the same one.
+    """
+    name = socket.gethostname()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{name}/{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # no Linux
+        return name
 
 
 def lease_ended(row: Row[Any], now: float, me: str) -> bool:

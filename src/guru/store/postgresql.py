@@ -28,8 +28,8 @@ BEGIN = {
     "beside": f"BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS}",
 }
 NETWORK = {
-    "connect_timeout": 10, "application_name": "guru", "keepalives_idle": 30, "keepalives_interval": 10,
-    "keepalives_count": 3, "tcp_user_timeout": 40_000,
+    "client_encoding": "utf8", "connect_timeout": 10, "application_name": "guru", "keepalives_idle": 30,
+    "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 40_000,
 }  # fmt: skip
 """Without them a server that is unplugged is waited for until the kernel gives up, a quarter of an hour later."""
 
@@ -103,7 +103,8 @@ def check(connection: Connection) -> None:
 def place(url: URL) -> str:
     """Where the rows are, for people: without the password."""
     socket = {name: value for name, value in url.query.items() if name in ("host", "port")}
-    return url.set(drivername="postgresql", password=None, query=socket).render_as_string()
+    shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database, socket)
+    return shown.render_as_string()
 
 
 def describe(connection: Connection) -> tuple[str, int]:
