@@ -77,8 +77,8 @@ async def test_what_needs_no_turn_does_not_wait_for_one(url, open_database):
     writing = asyncio.create_task(one.write(long))
     await began.wait()
     waiting = asyncio.create_task(two.write(lambda c: c.execute(user("waits"))))
-    for database in (one, two):
-        await database.write(lambda c, name=str(id(database)): c.execute(user(name)), beside=True)
+    for number, database in enumerate((one, two)):
+        await database.write(lambda c, name=f"beside {number}": c.execute(user(name)), beside=True)
     assert len(await names(two)) == 2
     assert not waiting.done()
     go_on.set()

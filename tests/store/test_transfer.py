@@ -74,7 +74,10 @@ def fill(connection):
 
 
 def everything(connection):
-    return {table.name: sorted(connection.execute(rows_of(table)).all(), key=repr) for table in tables.metadata.sorted_tables}
+    return {
+        table.name: sorted(connection.execute(rows_of(table)).all(), key=repr)
+        for table in tables.metadata.sorted_tables
+    }
 
 
 def without_nul(rows):

@@ -72,7 +72,9 @@ def transfer(source: str | None, target: str | None, home: Path, as_json: bool) 
     from guru.store.transfer import transfer as copy
 
     if source is None and target is None:
-        raise InvalidParameter("Nothing says where to or from.", hint="Name the other store: --to STORE or --from STORE")
+        raise InvalidParameter(
+            "Nothing says where to or from.", hint="Name the other store: --to STORE or --from STORE"
+        )
     settings = load_settings(home=home).store
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(home), ExitStack() as stack:
@@ -81,7 +83,7 @@ def transfer(source: str | None, target: str | None, home: Path, as_json: bool) 
         asyncio.run(open_all(databases))
         tell = (lambda step: None) if as_json else stack.enter_context(Display())
         # In this thread, so that Ctrl-C ends it, and undoes it.
-        moved = copy(*databases, tell)
+        moved = copy(databases[0], databases[1], tell)
     if as_json:
         print_json(to_report(databases, moved))
         return
@@ -125,7 +127,9 @@ def open_store(name: str | None, home: Path, settings: StoreSettings, *, exists:
     if name not in (None, HOME):
         database = Database(name, connections=settings.connections)
     elif exists and not (home / "guru.db").exists():
-        raise NotFound(f"There is no database in {home}.", hint="Name another home with --home, or a store with --from.")
+        raise NotFound(
+            f"There is no database in {home}.", hint="Name another home with --home, or a store with --from."
+        )
     else:
         database = Database.in_home(home)
     return database

@@ -110,7 +110,8 @@ class Database:
         committed. One that needs no such thing, because it touches only rows of its own and says so with `beside`,
         does not wait for the others where the database can do without: on PostgreSQL.
         """
-        executor, writing = (self._beside, "beside") if beside else (self._writer, "alone")
+        executor = self._beside if beside else self._writer
+        writing: Writing = "beside" if beside else "alone"
         return await asyncio.get_running_loop().run_in_executor(executor, self._run, change, writing)
 
     def _run(self, work: Callable[[Connection], Result], writing: Writing | None) -> Result:

@@ -306,7 +306,7 @@ def process_space() -> str:
     name = socket.gethostname()
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{name}/{boot}/{os.readlink('/proc/self/ns/pid')}"
+        return f"{name}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:  # no Linux
         return name
 

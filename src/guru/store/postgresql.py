@@ -87,10 +87,10 @@ def begin(connection: Connection) -> None:
 
 def check(connection: Connection) -> None:
     """Raises `StoreError` for a server that is too old, and a database that cannot hold every character."""
-    version = connection.dialect.server_version_info or (0,)
-    if version[0] < OLDEST:
+    version, *_ = connection.dialect.server_version_info or (0,)
+    if int(version) < OLDEST:
         raise StoreError(
-            f"PostgreSQL {version[0]} is too old.", hint=f"Guru needs version {OLDEST} or a later one."
+            f"PostgreSQL {version} is too old.", hint=f"Guru needs version {OLDEST} or a later one."
         )  # fmt: skip
     encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
     if encoding != "UTF8":

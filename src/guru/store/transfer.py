@@ -13,7 +13,19 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from sqlalchemy import (
-    JSON, Column, Connection, Float, Select, Table, Text, bindparam, cast, func, null, select, update,
+    JSON,
+    Column,
+    Connection,
+    Float,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    null,
+    select,
+    update,
 )  # fmt: skip
 
 from guru.errors import Conflict, InvalidParameter, StoreError
