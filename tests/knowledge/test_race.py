@@ -59,7 +59,7 @@ async def main():
 
 asyncio.run(main())
 """
-VERSIONS = 4
+VERSIONS = 3
 """How many of each document are seen; every other one is deleted in between."""
 SAID = re.compile(r"The pump (\S+) has version (\d+) of its valve\.")
 
@@ -87,7 +87,7 @@ async def search(bench, writers):
     """Search until enough versions of every document have been seen."""
     versions = {"a": set(), "b": set()}
     while min(map(len, versions.values())) < VERSIONS:
-        assert all(process.poll() is None for process, _ in writers)
+        assert all(process.poll() is None for process, _ in writers), "a writer ended: see its log"
         before = read_state(writers)
         hits = await bench.search("Which version has the valve of the pump?", k=50)
         after = read_state(writers)

@@ -40,7 +40,7 @@ def read_status(connection: Connection, database: Database, blobs: BlobStore) ->
         bytes=size,
         schema=connection.scalar(select(func.max(applied.c.version))) or 0,
         rows={
-            table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+            str(table.name): connection.scalar(select(func.count()).select_from(table)) or 0
             for table in metadata.sorted_tables
         },
         blobs=str(blobs.root),

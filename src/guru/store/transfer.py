@@ -99,20 +99,20 @@ def move(table: Table, reading: Connection, writing: Connection, tell: Tell) -> 
         # A row that names one of its own table may come before it: that is said when all are there.
         insert_tuples(writing, table, [without(row, later) for row in batch])
         went.add(batch)
-        tell(Step("copying", table.name, went.rows, total))
+        tell(Step("copying", str(table.name), went.rows, total))
     for place in later:
         link(table, table.columns[place], reading, writing)
     came = Checksum(table)
     for batch in batches(writing, rows_of(table)):
         came.add(batch)
-        tell(Step("comparing", table.name, came.rows, total))
+        tell(Step("comparing", str(table.name), came.rows, total))
     if (came.rows, came.value) != (went.rows, went.value):
         raise StoreError(
             f"The copy of {table.name} is not what was copied: {went.rows:,} rows went, {came.rows:,} came, "
             f"with the checksums {went} and {came}. Nothing was kept of it.",
             hint="Please report it.",
         )
-    return Moved(table.name, came.rows, str(came))
+    return Moved(str(table.name), came.rows, str(came))
 
 
 def count(connection: Connection, table: Table) -> int:
