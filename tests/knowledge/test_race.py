@@ -59,7 +59,7 @@ async def main():
 
 asyncio.run(main())
 """
-VERSIONS = 3
+VERSIONS = 6
 """How many of each document are seen; every other one is deleted in between."""
 SAID = re.compile(r"The pump (\S+) has version (\d+) of its valve\.")
 
