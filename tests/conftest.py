@@ -5,6 +5,7 @@ import signal
 import pytest
 from hypothesis import settings
 
+from databases import PostgreSQL, Stores, running_postgresql
 from running import make_home, serving
 
 # What a shell starts in the background is born deaf to Ctrl-C, and so are its children: the tests press it.
@@ -27,3 +28,18 @@ def sample_server(tmp_path_factory):
 def home(tmp_path):
     """A new home with the default models and no documents."""
     return make_home(tmp_path / "guru")
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A real PostgreSQL, started when the first test wants it."""
+    with running_postgresql() as url:
+        yield PostgreSQL(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stores(request):
+    """Databases of homes. A test that takes it, or what is made of it, runs on SQLite and on PostgreSQL."""
+    stores = Stores(request.getfixturevalue("postgresql") if request.param == "postgresql" else None)
+    yield stores
+    stores.close()

@@ -75,6 +75,11 @@ class Server:
         with urllib.request.urlopen(self.url + path, timeout=60) as response:
             return json.load(response)
 
+    def read(self, path):
+        """The bytes that a GET answers with."""
+        with urllib.request.urlopen(self.url + path, timeout=60) as response:
+            return response.read()
+
     def post(self, path, body):
         """The JSON that a POST of JSON answers with."""
         request = urllib.request.Request(

@@ -10,7 +10,6 @@ from guru.knowledge.parse.sandbox import ParsePool
 from guru.models.local.embedder import MiniLMEmbedder
 from guru.server.fetching import HttpFetcher
 from guru.store.blobs import BlobStore
-from guru.store.database import Database
 from guru.store.jobs import Jobs
 
 TENANT = "local"
@@ -50,12 +49,12 @@ def embedder():
 
 
 @pytest.fixture
-def open_bench(tmp_path, embedder):
+def open_bench(stores, tmp_path, embedder):
     """A context manager that opens the knowledge base of a home, the test's own unless it is given."""
 
     @contextlib.asynccontextmanager
     async def opening(home=tmp_path / "home", **settings):
-        database, blobs, parser = Database.in_home(home), BlobStore(home), ParsePool()
+        database, blobs, parser = stores.database(home), BlobStore(home), ParsePool()
         await database.open()
         jobs = Jobs(database)
         fetcher, chosen = HttpFetcher(), KnowledgeSettings(**settings)

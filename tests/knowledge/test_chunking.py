@@ -1,16 +1,13 @@
 """How a collection's documents are cut, chosen in the configuration and per collection; parents that are read."""
 
-import sqlite3
-
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from guru.config import KnowledgeSettings
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.chunk import ChunkOptions
 from guru.knowledge.parse import parse
 from guru.knowledge.prepare import File, Preparer, most_tokens
-from guru.store.database import Database
 from guru.store.tables import chunks
 from guru.types import ChatRequest, Cited, Grounding, Message
 from knowledge.answer.answering import ScriptedModel
@@ -165,16 +162,18 @@ def test_a_header_is_embedded_as_far_as_there_is_room(embedder):
         assert all(embedder.count_tokens(text) <= most_tokens(embedder) for text in prepared.embedded)
 
 
-async def test_a_database_of_before_gets_the_columns_and_keeps_its_rows(open_bench, folder, tmp_path):
+async def test_a_database_of_before_gets_the_columns_and_keeps_its_rows(open_bench, stores, folder, tmp_path):
+    def go_back(connection):
+        for name in ("parent_start", "parent_end", "header_start", "header_end"):
+            connection.execute(text(f"ALTER TABLE chunks DROP COLUMN {name}"))
+        connection.execute(text("DELETE FROM schema_migrations WHERE version > 1"))
+
     home = tmp_path / "home"
     async with open_bench(home) as bench:
         await bench.ingest(folder)
-    with sqlite3.connect(home / "guru.db") as old:
-        for name in ("parent_start", "parent_end", "header_start", "header_end"):
-            old.execute(f"ALTER TABLE chunks DROP COLUMN {name}")
-        old.execute("DELETE FROM schema_migrations WHERE version > 1")
-    old.close()
-    database = Database.in_home(home)
+        await bench.jobs.close()
+        await bench.database.write(go_back)
+    database = stores.database(home)
     await database.open()
     rows = await database.read(lambda connection: connection.execute(select(chunks)).all())
     await database.close()

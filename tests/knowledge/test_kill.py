@@ -25,8 +25,8 @@ from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
 
-async def main(home, folder):
-    database = Database.in_home(home)
+async def main(url, home, folder):
+    database = Database(url)
     await database.open()
     jobs = Jobs(database)
     knowledge = KnowledgeBase(database, BlobStore(home), MiniLMEmbedder(), ParsePool(), KnowledgeSettings(), jobs=jobs)
@@ -35,7 +35,7 @@ async def main(home, folder):
     async for seen in jobs.watch("local", job.id):
         print(seen.progress.get("done", 0), flush=True)
 
-asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+asyncio.run(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
 """
 FILES = 40
 
@@ -52,10 +52,11 @@ def many(request, tmp_path):
     return Path(shutil.make_archive(str(folder), "zip", folder))
 
 
-async def test_a_killed_ingest_is_resumed_whole(open_bench, many, tmp_path):
+async def test_a_killed_ingest_is_resumed_whole(open_bench, stores, many, tmp_path):
     home = tmp_path / "home"
+    command = [sys.executable, "-c", WORKER, stores.url(home), str(home), str(many)]
     worker = await asyncio.to_thread(
-        subprocess.Popen, [sys.executable, "-c", WORKER, str(home), str(many)], stdout=subprocess.PIPE, text=True,
+        subprocess.Popen, command, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONUTF8": "1"},
     )  # fmt: skip
     with worker:

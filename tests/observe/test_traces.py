@@ -121,7 +121,7 @@ async def test_the_journal_does_not_grow(tracer, monkeypatch, tmp_path):
 async def test_a_database_that_refuses_loses_nothing(tracer, monkeypatch, database):
     write, failures = database.write, []
 
-    async def refuse(change):
+    async def refuse(change, **how):
         failures.append(change)
         raise OSError("disk full")
 

@@ -158,6 +158,7 @@ DOORS = {
     ("DELETE", "/api/v1/models/{name:path}"): OPERATOR,
     ("GET", "/api/v1/config"): OPERATOR,
     ("POST", "/api/v1/config/reload"): OPERATOR,
+    ("GET", "/api/v1/store"): OPERATOR,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): "local",

@@ -15,8 +15,8 @@ def conversation(n):
 
 
 @pytest.fixture
-async def database(tmp_path):
-    database = Database.in_home(tmp_path)
+async def database(stores, tmp_path):
+    database = stores.database(tmp_path)
     await database.open()
     yield database
     await database.close()
@@ -31,18 +31,18 @@ async def test_a_new_home_has_every_table(database):
     assert set(tables.metadata.tables) <= set(names)
 
 
-async def test_opening_again_migrates_nothing(tmp_path, database):
-    again = Database.in_home(tmp_path)
+async def test_opening_again_migrates_nothing(stores, tmp_path, database):
+    again = stores.database(tmp_path)
     await again.open()
     versions = await again.read(lambda c: list(c.scalars(select(applied.c.version))))
     assert versions == list(range(1, len(MIGRATIONS) + 1))
     await again.close()
 
 
-async def test_a_database_of_a_newer_guru_is_refused(tmp_path, database):
+async def test_a_database_of_a_newer_guru_is_refused(stores, tmp_path, database):
     newer = {"version": len(MIGRATIONS) + 1, "name": "later", "applied_at": 0}
     await database.write(lambda c: c.execute(insert(applied).values(newer)))
-    again = Database.in_home(tmp_path)
+    again = stores.database(tmp_path)
     with pytest.raises(StoreError, match="Upgrade Guru"):
         await again.open()
     await again.close()
@@ -66,8 +66,8 @@ async def test_a_failing_write_leaves_nothing(database):
     assert await count(database) == 0
 
 
-async def test_many_writers_in_two_processes_worth_of_connections_lose_nothing(tmp_path, database):
-    other = Database.in_home(tmp_path)
+async def test_many_writers_in_two_processes_worth_of_connections_lose_nothing(stores, tmp_path, database):
+    other = stores.database(tmp_path)
     await other.open()
     writes = [
         store.write(lambda c, n=n: c.execute(insert(tables.conversations).values(conversation(n))))

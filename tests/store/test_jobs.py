@@ -6,13 +6,12 @@ import sys
 import pytest
 
 from guru.errors import BadRequest, Conflict, NotFound
-from guru.store.database import Database
 from guru.store.jobs import Jobs
 
 
 @pytest.fixture
-async def database(tmp_path):
-    database = Database.in_home(tmp_path)
+async def database(stores, tmp_path):
+    database = stores.database(tmp_path)
     await database.open()
     yield database
     await database.close()
@@ -130,12 +129,11 @@ async def test_another_process_can_cancel_a_job(database, jobs):
 
 DIE_IN_A_JOB = """
 import asyncio, os, signal, sys
-from pathlib import Path
 from guru.store.database import Database
 from guru.store.jobs import Jobs
 
 async def main():
-    database = Database.in_home(Path(sys.argv[1]))
+    database = Database(sys.argv[1])
     await database.open()
     jobs = Jobs(database)
     async def die(run):
@@ -149,8 +147,9 @@ asyncio.run(main())
 """
 
 
-async def test_a_job_whose_process_was_killed_is_resumed_at_once(tmp_path, jobs):
-    process = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", DIE_IN_A_JOB, tmp_path], check=False)
+async def test_a_job_whose_process_was_killed_is_resumed_at_once(stores, tmp_path, jobs):
+    command = [sys.executable, "-c", DIE_IN_A_JOB, stores.url(tmp_path)]
+    process = await asyncio.to_thread(subprocess.run, command, check=False)
     assert process.returncode == -9
 
     async def work(run):

@@ -2,13 +2,12 @@
 
 from sqlalchemy import delete, insert, inspect, select
 
-from guru.store.database import Database
 from guru.store.migrations import applied
 from guru.store.tables import collections, evaluation_items, evaluations
 
 
-async def test_the_tables_of_evaluations_are_added_to_a_database_that_lacks_them(tmp_path):
-    database = Database.in_home(tmp_path)
+async def test_the_tables_of_evaluations_are_added_to_a_database_that_lacks_them(stores, tmp_path):
+    database = stores.database(tmp_path)
     await database.open()
     row = {"id": "col_1", "tenant": "local", "name": "kept", "embedding_model": "m", "created_at": 1, "updated_at": 1}
 
@@ -20,7 +19,7 @@ async def test_the_tables_of_evaluations_are_added_to_a_database_that_lacks_them
 
     await database.write(go_back)
     await database.close()
-    database = Database.in_home(tmp_path)
+    database = stores.database(tmp_path)
     await database.open()
     tables, names = await database.read(
         lambda connection: (

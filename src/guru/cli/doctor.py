@@ -84,6 +84,11 @@ async def examine(file: Path | None, home: Path) -> AsyncIterator[Finding]:
         return
     yield Finding("configuration", "ok", "valid")
     yield await asyncio.to_thread(check_ocr, settings.knowledge.ocr_languages)
+    if settings.store.url:
+        store = await check_store(settings)
+        yield store
+        if store.state == "failed":
+            return
     yield await check_port(home, settings)
     if database.state == "failed":
         return
@@ -167,6 +172,14 @@ def check_database(home: Path) -> Finding:
         detail = "; ".join(problems[:3]) if problems != ["ok"] else f"{len(broken)} rows point to nothing"
         return Finding("database", "failed", detail, f"Move {path} away and ingest again, or restore a copy of it.")
     return Finding("database", "ok", f"sound ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+async def check_store(settings: Settings) -> Finding:
+    """Ask the database that the configuration names."""
+    from guru.gateway.check import check_store as look
+
+    found = await look(settings.store)
+    return Finding("store", "ok" if found.level == "ok" else "failed", found.message, found.hint or "")
 
 
 def check_models(home: Path) -> list[Finding]:

@@ -31,6 +31,7 @@ VERBS = {
     "users": "Make, list, change and delete users.",
     "audit": "See who changed what, and check that log.",
     "trace": "See what happened on a request's road.",
+    "store": "See where rows live, and move them.",
     "config": "Check and show the configuration.",
     "doctor": "Check this machine and this home, and say what to do.",
 }

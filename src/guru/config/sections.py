@@ -137,7 +137,11 @@ class KnowledgeSettings(Section):
 
 class StoreSettings(Section):
     url: str | None = None
-    """Where rows live; None is SQLite in the home."""
+    """Where rows live, as `postgresql://user:password@host:5432/database`; None is SQLite in the home."""
+    connections: Annotated[int, Meta(ge=3)] = 6
+    """How many connections to PostgreSQL one server opens at most."""
+    blobs: str | None = None
+    """The folder of the original files, which several servers share; None is `blobs` in the home."""
 
 
 class RedisSettings(Section):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from guru.config import Settings
+from guru.config import Settings, StoreSettings
 from guru.errors import GuruError
 from guru.gateway.check_names import Finding, check_alias, check_cycles, check_keys, check_patterns
 from guru.gateway.cost import Prices
@@ -41,6 +41,7 @@ async def check(
         checks = [check_provider(name, registry, connect=connect) for name in settings.providers]
         if connect:
             checks += [check_address(place, url) for place, url in addresses(settings) if url]
+            checks += [check_store(settings.store)] if settings.store.url else []
         for done in asyncio.as_completed(checks):
             yield await done
     finally:
@@ -52,7 +53,7 @@ def check_parts(settings: Settings, registry: ModelRegistry) -> Iterator[Finding
     parts: dict[str, Callable[[], Any]] = {
         "server": lambda: needs_key(settings.server),
         "server.cors_origins": lambda: cors_origins(settings.server),
-        "store.url": lambda: settings.store.url and Database(settings.store.url),
+        "store.url": lambda: settings.store.url and Database(settings.store.url),  # connects with the first query
         "prices": lambda: Prices(settings),
         "models": lambda: Router(registry, settings),
         "models.embedding": lambda: registry.embedder("embedding"),
@@ -79,6 +80,24 @@ async def check_provider(name: str, registry: ModelRegistry, *, connect: bool) -
     except GuruError as error:
         return Finding(place=place, level="error", message=error.message, hint=error.hint)
     return Finding(place=place, level="ok", message="It answers and takes the key.")
+
+
+async def check_store(settings: StoreSettings) -> Finding:
+    """Whether the database lets us in."""
+    place = "store.url"
+    try:
+        database = Database(settings.url or "", connections=settings.connections)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await database.ping()
+        finally:
+            await database.close()
+    except TimeoutError:
+        message = f"It did not answer within {PATIENCE:.0f} s."
+        return Finding(place=place, level="error", message=message, hint="Check the address and the network.")
+    except GuruError as error:
+        return Finding(place=place, level="error", message=error.message, hint=error.hint)
+    return Finding(place=place, level="ok", message=f"{database.place} answers and lets us in.")
 
 
 def addresses(settings: Settings) -> Iterator[tuple[str, str | None]]:

@@ -71,6 +71,7 @@ class Draft:
         self.changed = False
         return {
             **self.values,
+            "status": "streaming",  # another server that starts on the same database takes it for left behind
             "content": "".join(self.texts),
             "citations": msgspec.to_builtins(self.citations),
             "unsupported": list(self.unsupported),

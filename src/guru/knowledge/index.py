@@ -1,4 +1,4 @@
-"""The searchable view of a collection: what SQLite holds, in memory, one snapshot at a time.
+"""The searchable view of a collection: what the database holds, in memory, one snapshot at a time.
 
 Immutable segments, as in Lucene: new rows become a segment, removed ones are masked, small segments are merged.
 There is nothing to persist and so nothing to corrupt: the rows are the truth, and a view is as new as its generation.
@@ -93,12 +93,14 @@ class View:
 
         mine = chunks.c.collection_id == self._collection_id
         committed = np.array(connection.scalars(select(chunks.c.id).where(mine)).all(), np.int64)
-        # Ids only grow (AUTOINCREMENT), and there is one writer: what is new has a greater id than all that is known.
+        # Ids only grow, and one writer at a time takes them (`Database.write`): what is new has a greater id than all
+        # that is known, whichever server wrote it.
         newest = max((int(segment.ids[-1]) for segment, _ in old.parts), default=0)
         parts = [(segment, live & np.isin(segment.ids, committed)) for segment, live in old.parts]
         columns = (chunks.c.id, chunks.c.document_id, chunks.c.vector, chunks.c.terms)
         query = select(*columns).where(mine, chunks.c.id > newest).order_by(chunks.c.id)
-        fresh = [self._segment(rows) for rows in connection.execute(query).partitions(BATCH)]
+        found = connection.execute(query, execution_options={"yield_per": BATCH})
+        fresh = [self._segment(rows) for rows in found.partitions()]
         if fresh:
             parts.append(_merge(fresh))
         codes = select(documents.c.language).where(documents.c.collection_id == self._collection_id).distinct()

@@ -204,7 +204,7 @@ class Tracer:
                 for told in self.on_save:
                     told(connection, new)
 
-        await self._database.write(save)
+        await self._database.write(save, beside=True)
         saved = {record.id for record in records}
         for segment in self._segments.values():
             segment.pending -= saved

@@ -44,6 +44,7 @@ from guru.server import (
     rerank_api,
     responses_api,
     routing_api,
+    store_api,
     teams_api,
     traces_api,
     usage_api,
@@ -88,6 +89,7 @@ DOORS: list[Endpoint] = [
     *login.DOORS,
     *models_api.DOORS,
     *config_api.DOORS,
+    *store_api.DOORS,
     *health.DOORS,
     *openapi.DOORS,
 ]

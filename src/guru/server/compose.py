@@ -53,12 +53,12 @@ async def open_services(
     `owner_secret` is what a request of the person shows whose machine this is, where requests need a key.
     """
     async with AsyncExitStack() as stack:
-        database = Database(settings.store.url) if settings.store.url else Database.in_home(home)
+        database = Database.configured(home, settings.store)
         stack.push_async_callback(database.close)
         await database.open()
         http = HttpClient()
         stack.push_async_callback(http.aclose)
-        blobs = BlobStore(home)
+        blobs = BlobStore(home, settings.store.blobs)
         tracer, metrics, jobs = Tracer(database, home, days=settings.traces.days), Metrics(), Jobs(database)
         ledger = Ledger(database)
         tracer.on_save.append(ledger.record)

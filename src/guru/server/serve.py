@@ -183,7 +183,7 @@ async def has_keys(home: Path, settings: Settings) -> bool:
         return True
     if settings.store.url is None and not (home / "guru.db").exists():
         return False
-    database = Database(settings.store.url) if settings.store.url else Database.in_home(home)
+    database = Database.configured(home, settings.store)
     try:
         await database.open()
         directory = Directory(database, settings, Sessions(b""))

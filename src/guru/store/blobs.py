@@ -17,8 +17,9 @@ BLOCK = 1 << 20
 class BlobStore:
     """Files under `home/blobs/ab/abcdef...`. Writing the same content twice keeps one copy."""
 
-    def __init__(self, home: Path) -> None:
-        self.root = home / "blobs"
+    def __init__(self, home: Path, folder: str | None = None) -> None:
+        """`folder` is another place for them, such as one that several servers share."""
+        self.root = Path(folder).expanduser() if folder else home / "blobs"
 
     def put(self, data: bytes) -> str:
         """Keep `data`; returns its SHA-256 in hex. The file is whole or absent, whenever the power goes."""

@@ -16,13 +16,14 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 from msgspec import Struct
 from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
-from guru.errors import Conflict, GuruError, NotFound
+from guru.errors import Conflict, GuruError, NotFound, StoreError
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.tables import jobs
@@ -81,7 +82,7 @@ class Jobs:
         self._database = database
         self._handlers: dict[str, Handler] = {}
         self._at_once: dict[str, int] = {}
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._owner = f"{process_space()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -102,7 +103,7 @@ class Jobs:
             "id": new_id("job"), "tenant": tenant, "person": person, "kind": kind, "subject": subject,
             "status": "queued", "arguments": arguments, "progress": {}, "created_at": time.time(),
         }  # fmt: skip
-        await self._database.write(lambda connection: connection.execute(insert(jobs).values(row)))
+        await self._database.write(lambda connection: connection.execute(insert(jobs).values(row)), beside=True)
         self._wake.set()
         return await self.get(tenant, row["id"])  # type: ignore[arg-type]
 
@@ -153,7 +154,7 @@ class Jobs:
             queued = and_(mine, jobs.c.status == "queued")
             connection.execute(update(jobs).where(queued).values(status="cancelled", finished_at=time.time()))
 
-        await self._database.write(request)
+        await self._database.write(request, beside=True)
         if job_id in self._running:
             self._running[job_id][1].cancel()
         await self._announce()
@@ -187,7 +188,12 @@ class Jobs:
     async def _run_forever(self) -> None:
         while True:
             self._wake.clear()
-            job = await self._database.write(self._claim)
+            try:
+                job = await self._database.write(self._claim, beside=True)
+            except Exception:  # a database on another machine is away now and then, and comes back
+                log.exception("no job could be looked for; trying again in %s s", HEARTBEAT)
+                await asyncio.sleep(HEARTBEAT)
+                continue
             if job is not None:
                 run = JobRun(job, self)
                 task = asyncio.ensure_future(self._handlers[job.kind](run))
@@ -208,8 +214,13 @@ class Jobs:
             jobs.c.kind.in_(self._handlers.keys() - busy),
             or_(jobs.c.status == "queued", jobs.c.status == "running"),
         )
-        for row in connection.execute(query.order_by(jobs.c.created_at)):
-            if row.status == "running" and not lease_ended(row, now, self._owner):
+        for seen in connection.execute(query.order_by(jobs.c.created_at)).all():
+            if seen.status == "running" and not lease_ended(seen, now, self._owner):
+                continue
+            # Where others claim at the same time, one of them gets the row, and it is looked at again as it is now.
+            locked = query.where(jobs.c.id == seen.id).with_for_update(skip_locked=True)
+            row = connection.execute(locked).one_or_none()
+            if row is None or (row.status == "running" and not lease_ended(row, now, self._owner)):
                 continue
             values: dict[str, Any] = {"owner": self._owner, "heartbeat_at": now, "attempts": row.attempts + 1}
             if row.cancel_requested:
@@ -251,7 +262,16 @@ class Jobs:
         finished = None if ending["status"] == "queued" else time.time()
         values = {**ending, "progress": run.job.progress, "finished_at": finished}
         change = update(jobs).where(jobs.c.id == run.job.id, jobs.c.owner == self._owner).values(values)
-        await self._database.write(lambda connection: connection.execute(change))
+        patience = time.monotonic() + LEASE  # after that, it is taken up again whatever was written
+        while True:
+            try:
+                await self._database.write(lambda connection: connection.execute(change), beside=True)
+                break
+            except StoreError as error:
+                log.error("the end of the job %s could not be written: %s", run.job.id, error)
+                if time.monotonic() > patience:
+                    break
+                await asyncio.sleep(HEARTBEAT)
         self._running.pop(run.job.id, None)
         self._wake.set()
         await self._announce()
@@ -268,9 +288,27 @@ class Jobs:
 
         while True:
             await asyncio.sleep(HEARTBEAT)
-            if not await self._database.write(beat):
-                task.cancel()
-                return
+            try:
+                if await self._database.write(beat, beside=True):
+                    continue
+            except StoreError as error:
+                log.error("the job %s could not say that it runs: %s", run.job.id, error)
+                continue
+            task.cancel()
+            return
+
+
+def process_space() -> str:
+    """Where the number of a process means one process: this machine since it was started, or a container on it.
+
+    A name alone does not do: containers that share a database may have the same one.
+    """
+    name = socket.gethostname()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{name}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # no Linux
+        return name
 
 
 def lease_ended(row: Row[Any], now: float, me: str) -> bool:

@@ -57,8 +57,9 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
 def migrate(connection: Connection) -> int:
     """Bring the schema up to date in the caller's transaction; returns how many steps were taken.
 
-    Raises `StoreError` when the database was written by a newer Guru.
+    Raises `StoreError` when the database was written by a newer Guru, or belongs to another program.
     """
+    refuse_foreign(connection)
     applied.create(connection, checkfirst=True)
     done = set(connection.scalars(select(applied.c.version)))
     if done and max(done) > len(MIGRATIONS):
@@ -71,3 +72,19 @@ def migrate(connection: Connection) -> int:
         step(connection)
         connection.execute(insert(applied).values(version=version, name=step.__name__, applied_at=time.time()))
     return len(todo)
+
+
+def refuse_foreign(connection: Connection) -> None:
+    """Raises `StoreError` where other tables have our names: `users` and `files` are nobody's own."""
+    looked = inspect(connection)
+    there = set(looked.get_table_names())
+    if applied.name in there:
+        columns = {column["name"] for column in looked.get_columns(applied.name)}
+        foreign = {applied.name} if columns != set(applied.c.keys()) else set()
+    else:
+        foreign = there & set(tables.metadata.tables)
+    if foreign:
+        raise StoreError(
+            f"The database has tables of another program: {', '.join(sorted(foreign))}.",
+            hint="Give Guru a database of its own: CREATE DATABASE guru",
+        )

@@ -5,16 +5,21 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+import sqlalchemy
+from sqlalchemy import URL, Connection, Engine, Table, event, text
+
+SEVERAL_WRITERS = False
+"""Whether a second thread that writes would do more than wait: there is one lock for the whole file."""
 
 
-def create_sqlite_engine(url: URL) -> Engine:
+def create_engine(url: URL, connections: int) -> Engine:
     """An engine whose transactions begin as SQLite wants them: `IMMEDIATE` to write, deferred to read.
 
     A deferred transaction that turns into a writer fails at once with "database is locked" when somebody else
     writes; an immediate one waits for its turn (busy timeout).
     """
-    engine = create_engine(url, connect_args={"timeout": 30.0, "check_same_thread": False}, pool_size=8)
+    arguments = {"timeout": 30.0, "check_same_thread": False}
+    engine = sqlalchemy.create_engine(url, connect_args=arguments, pool_size=connections)
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine
@@ -33,8 +38,40 @@ def configure(connection: Any, _: Any) -> None:
 
 
 def begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("guru_writes", False)
+    writes = connection.get_execution_options().get("guru_writes") is not None
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def check(connection: Connection) -> None:
+    """Every SQLite that Python comes with will do."""
+
+
+def place(url: URL) -> str:
+    """Where the rows are, for people."""
+    return str(url.database)
+
+
+def describe(connection: Connection) -> tuple[str, int]:
+    """What keeps the rows, and how many bytes they take."""
+    pages, size = (connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "page_size"))
+    return f"SQLite {sqlite3.sqlite_version}", pages * size
+
+
+def hold(connection: Connection, tables: list[Table]) -> None:
+    """Nobody else writes until the transaction ends: an immediate one holds the file already."""
+
+
+def last_number(connection: Connection, table: Table) -> int:
+    """The greatest number that a table has given to a row, also where that row is gone."""
+    query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+    return connection.scalar(query, {"name": table.name}) or 0
+
+
+def go_on_from(connection: Connection, table: Table, number: int) -> None:
+    """Give the next row of a table, which has rows or had none ever, a greater number than `number`."""
+    named = {"name": table.name, "number": number}
+    connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), named)
+    connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :number)"), named)
 
 
 ADVICE = {
@@ -46,6 +83,8 @@ ADVICE = {
     sqlite3.SQLITE_NOTADB: "Move it away, or restore a copy of it.",
     sqlite3.SQLITE_BUSY: "Another program holds it: see that none keeps a transaction open.",
 }
+UNKNOWN = "Is it a Guru database, on a disk with free space that you may write to?"
+"""What to do where nothing better is known."""
 
 
 def advice(error: object) -> str | None:

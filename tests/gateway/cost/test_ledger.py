@@ -22,8 +22,8 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    made = Database.in_home(tmp_path)
+async def database(stores: Any, tmp_path: Path) -> AsyncIterator[Database]:
+    made = stores.database(tmp_path)
     await made.open()
     yield made
     await made.close()

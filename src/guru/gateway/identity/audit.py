@@ -52,7 +52,7 @@ class AuditFilter(Struct, kw_only=True):
     def conditions(self) -> list[ColumnElement[bool]]:
         table, found = audit_entries.c, []
         if self.actor is not None:
-            found.append(table.actor.contains(self.actor, autoescape=True))
+            found.append(table.actor.icontains(self.actor, autoescape=True))
         if self.action is not None:
             within = table.action.startswith(f"{self.action}.", autoescape=True)
             found.append(or_(table.action == self.action, within))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, PrimaryKeyConstraint, String, Table
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, PrimaryKeyConstraint, String, Table
 
 from guru.store.tables.base import metadata
 
@@ -23,23 +23,23 @@ usage = Table(
     Column("route", String, nullable=False),
     # A JSON array, sorted.
     Column("tags", String, nullable=False),
-    Column("requests", Integer, nullable=False, default=0),
-    Column("errors", Integer, nullable=False, default=0),
-    Column("cancelled", Integer, nullable=False, default=0),
+    Column("requests", BigInteger, nullable=False, default=0),
+    Column("errors", BigInteger, nullable=False, default=0),
+    Column("cancelled", BigInteger, nullable=False, default=0),
     # Answered from the cache, by the same request or by one that means the same.
-    Column("cached_exact", Integer, nullable=False, default=0),
-    Column("cached_semantic", Integer, nullable=False, default=0),
+    Column("cached_exact", BigInteger, nullable=False, default=0),
+    Column("cached_semantic", BigInteger, nullable=False, default=0),
     # Answered with an old answer, because all else had failed.
-    Column("cached_stale", Integer, nullable=False, default=0),
-    Column("calls", Integer, nullable=False, default=0),
+    Column("cached_stale", BigInteger, nullable=False, default=0),
+    Column("calls", BigInteger, nullable=False, default=0),
     # Calls whose tokens were counted here, and calls whose price is not known.
-    Column("estimated_calls", Integer, nullable=False, default=0),
-    Column("unpriced_calls", Integer, nullable=False, default=0),
-    Column("prompt_tokens", Integer, nullable=False, default=0),
-    Column("completion_tokens", Integer, nullable=False, default=0),
-    Column("cached_tokens", Integer, nullable=False, default=0),
-    Column("cache_write_tokens", Integer, nullable=False, default=0),
-    Column("reasoning_tokens", Integer, nullable=False, default=0),
+    Column("estimated_calls", BigInteger, nullable=False, default=0),
+    Column("unpriced_calls", BigInteger, nullable=False, default=0),
+    Column("prompt_tokens", BigInteger, nullable=False, default=0),
+    Column("completion_tokens", BigInteger, nullable=False, default=0),
+    Column("cached_tokens", BigInteger, nullable=False, default=0),
+    Column("cache_write_tokens", BigInteger, nullable=False, default=0),
+    Column("reasoning_tokens", BigInteger, nullable=False, default=0),
     # US dollars, and seconds from the request to its last event.
     Column("cost", Float, nullable=False, default=0.0),
     Column("seconds", Float, nullable=False, default=0.0),
