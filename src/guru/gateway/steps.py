@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from guru.config import Deployment
 from guru.gateway.identity import Caller
 from guru.observe.spans import CallRecord
+from guru.store.scope import Scope
 from guru.tasks import EmbeddingModel
 from guru.types import JSON, ChatModel, ChatRequest, Event, Hit, SearchMode, TextRequest, Usage
 
@@ -136,7 +137,7 @@ class Knowledge(Protocol):
 
     async def retrieve(
         self,
-        tenant: str,
+        scope: Scope,
         collection: str,
         query: str,
         *,

@@ -19,6 +19,7 @@ from guru.knowledge.similar import MoreLikeThis
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
+from guru.store.scope import Scope
 from guru.types import JSON, Embedder, Hit, SearchMode
 
 MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "sparse")
@@ -50,7 +51,7 @@ class KnowledgeBase:
 
     async def search(
         self,
-        tenant: str,
+        scope: Scope,
         collection: str,
         query: str,
         *,
@@ -63,7 +64,7 @@ class KnowledgeBase:
 
         Raises `NotFound`, `InvalidParameter`, and `Conflict` for a collection of another embedding model.
         """
-        found = await self.retrieve(tenant, collection, query, k=k, mode=mode, filter=filter)
+        found = await self.retrieve(scope, collection, query, k=k, mode=mode, filter=filter)
         if not explain:
             for hit in found.hits:
                 hit.stages = {}
@@ -71,7 +72,7 @@ class KnowledgeBase:
 
     async def retrieve(
         self,
-        tenant: str,
+        scope: Scope,
         collection: str,
         query: str,
         *,
@@ -89,12 +90,12 @@ class KnowledgeBase:
         vector = (await self.embedder.embed([query]))[0]
 
         def look(connection: Connection) -> Retrieval:
-            row, snapshot = self.views.snapshot(connection, tenant, collection)
+            row, snapshot = self.views.snapshot(connection, scope, collection)
             self.collections.check_model(row, self.embedder.name)
-            allowed = allowed_documents(connection, row.id, accepts) if accepts else None
+            allowed = allowed_documents(connection, scope, row.id, accepts) if accepts else None
             found, read = rank(connection, snapshot, query, vector, mode=mode, k=k, allowed=allowed)
             hits, sentences = read_hits(connection, found, read)
-            return Retrieval(tenant=tenant, query=query, vector=vector, hits=hits, sentences=sentences)
+            return Retrieval(scope=scope, query=query, vector=vector, hits=hits, sentences=sentences)
 
         return await self._database.read(look)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from guru.config import KnowledgeSettings
-from guru.errors import GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.errors import Forbidden, GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.knowledge.access import check_access, own_access
 from guru.knowledge.collections import Collections
 from guru.knowledge.parse import ParsedDocument
 from guru.knowledge.prepare import File, Prepared, Preparer
@@ -22,6 +23,7 @@ from guru.knowledge.writer import DocumentWriter, Known, Rows
 from guru.store.blobs import BlobStore, hash_file
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
+from guru.store.scope import Scope
 from guru.types import Embedder
 
 BATCH_TEXTS: Final = 128
@@ -68,29 +70,57 @@ class Ingest:
         self._preparer = Preparer(embedder, settings)
         jobs.handle("ingest", self.run)
 
-    async def submit_paths(self, tenant: str, collection: str, paths: list[str], *, prune: bool = False) -> Job:
+    async def submit_paths(
+        self,
+        tenant: str,
+        collection: str,
+        paths: list[str],
+        *,
+        prune: bool = False,
+        access: Sequence[str] | None = None,
+        by: Scope | None = None,
+        person: str | None = None,
+    ) -> Job:
         """Ingest files and folders, absolute paths of this machine. The collection is made when it is missing.
 
-        `prune` removes the documents that came from one of these folders and are no longer in it.
+        `prune` removes the documents that came from one of these folders and are no longer in it. `access` is the
+        list of who may see these documents; None leaves that to their front matter and to what holds already. `by`
+        is what whoever asks may see: what they may not see, they cannot replace. None sees what everybody does.
+        `person` is whose job it is, where it is not everybody's: it names files.
         """
         arguments = {"collection": collection, "paths": check_paths(paths), "prune": prune}
-        return await self._submit(tenant, collection, arguments)
+        return await self._submit(tenant, collection, arguments | granted(tenant, access, by), person)
 
-    async def submit_uploads(self, tenant: str, collection: str, uploads: Sequence[tuple[str, str]]) -> Job:
+    async def submit_uploads(
+        self,
+        tenant: str,
+        collection: str,
+        uploads: Sequence[tuple[str, str]],
+        *,
+        access: Sequence[str] | None = None,
+        by: Scope | None = None,
+        person: str | None = None,
+    ) -> Job:
         """Ingest files whose bytes are stored: their relative names, and the digests that `BlobStore.put` gave."""
         if not uploads:
             raise InvalidParameter("No file was sent.", hint="Send at least one.", param="files")
-        return await self._submit(tenant, collection, {"collection": collection, "uploads": [list(u) for u in uploads]})
+        arguments = {"collection": collection, "uploads": [list(u) for u in uploads]}
+        return await self._submit(tenant, collection, arguments | granted(tenant, access, by), person)
 
-    async def _submit(self, tenant: str, collection: str, arguments: dict[str, Any]) -> Job:
+    async def _submit(self, tenant: str, collection: str, arguments: dict[str, Any], person: str | None) -> Job:
         await self._collections.create(tenant, collection, exist_ok=True)
-        return await self._jobs.submit(tenant, "ingest", arguments, subject=collection)
+        return await self._jobs.submit(tenant, "ingest", arguments, subject=collection, person=person)
 
     async def run(self, run: JobRun) -> dict[str, Any]:
         """Do the work of a job. Cancelled at any point, what is finished stays. Raises `NotFound`, `Conflict`."""
-        collection = await self._collections.get(run.job.tenant, run.job.arguments["collection"])
+        arguments, tenant = run.job.arguments, run.job.tenant
+        collection = await self._collections.get(Scope(tenant), arguments["collection"])
         self._collections.check_model(collection, self._embedder.name)
-        writer = DocumentWriter(self._database, self._blobs, collection.id)
+        # A job from before there were lists says nothing: it sees what everybody does.
+        owners, teams = arguments.get("owners", ()), arguments.get("teams", ())
+        scope = Scope(tenant, None if owners is None else tuple(owners), tuple(teams))
+        access = arguments.get("access")
+        writer = DocumentWriter(self._database, self._blobs, collection.id, scope, access=access)
         return await _Session(self, run, writer, collection.id).work()
 
 
@@ -108,6 +138,9 @@ class _Session:
         self._collection_id = collection_id
         self._began = run.job.created_at
         self._known: dict[str, Known] = {}
+        self._access: list[str] | None = run.job.arguments.get("access")
+        self._lists: dict[str, list[str]] = {}
+        self._relisted: list[str] = []
         self._adopted: dict[str | None, list[str]] = {}
         self._failed: list[LeftOut] = []
         self._done = self._skipped = self._removed = self._chunks = 0
@@ -118,11 +151,12 @@ class _Session:
         arguments = self._run.job.arguments
         found = await self._find(arguments)
         self._failed += found.failed
-        self._known = await self._writer.known()
+        self._known, self._lists = await self._writer.known(), await self._writer.lists()
         self._report(total=len(found.files) + len(found.failed))
         await self._store_all(found.files)
         for source, names in self._adopted.items():
             await self._writer.adopt(names, source)
+        await self._writer.relist(self._relisted)
         if arguments.get("prune"):
             await self._prune(found)
         await self._writer.sweep()
@@ -156,9 +190,13 @@ class _Session:
             group.create_task(self._prepare_all(files, queue))
             while batch := await next_batch(queue):
                 rows = await self._embed(batch)
-                await self._writer.replace(rows)
-                self._done += len(rows)
-                self._chunks += sum(len(passages) for _, _, passages in rows)
+                refused = await self._writer.replace(rows)
+                for prepared in batch:
+                    if (reason := refused.get(prepared.file.name)) is not None:
+                        self._failed.append(LeftOut(prepared.file.name, reason))
+                stored = [passages for document, _, passages in rows if document["name"] not in refused]
+                self._done += len(stored)
+                self._chunks += sum(map(len, stored))
                 self._report()
 
     async def _prepare_all(self, files: list[Candidate], queue: asyncio.Queue[Prepared | None]) -> None:
@@ -175,7 +213,7 @@ class _Session:
             self._report(current=file.name)
             try:
                 prepared = await self._prepare_file(file)
-            except (UnreadableDocument, NotFound) as error:
+            except (UnreadableDocument, NotFound, Forbidden) as error:
                 self._fail(file, str(error))
             except OSError as error:
                 self._fail(file, f"{error.strerror or error}.")
@@ -184,6 +222,9 @@ class _Session:
                     await queue.put(prepared)
 
     async def _prepare_file(self, candidate: Candidate) -> Prepared | None:
+        # Before anything of it is compared: that a file is the same would tell what a hidden document says.
+        if (reason := self._writer.refusal(self._lists.get(candidate.name, []))) is not None:
+            raise Forbidden(reason)
         size = (await asyncio.to_thread(candidate.path.stat)).st_size
         if size > self._max_bytes:
             raise UnreadableDocument(
@@ -199,6 +240,10 @@ class _Session:
         source = candidate.source or None
         file = File(name=candidate.name, digest=digest, size=size, source=source)
         document = await self._parser.parse(self._blobs.path(digest), candidate.name)
+        try:
+            own_access(document.metadata)
+        except InvalidParameter as error:  # who was meant is not guessed
+            raise UnreadableDocument(f"Its `guru_access` is wrong. {error.message}", hint=error.hint) from None
         prepared = await asyncio.to_thread(self._preparer.prepare, file, document)
         if not prepared.chunks:
             raise UnreadableDocument("The file holds no text.", hint="Check that it is the file that you meant.")
@@ -215,6 +260,8 @@ class _Session:
         source = candidate.source or None
         if known.source != source:
             self._adopted.setdefault(source, []).append(candidate.name)
+        if self._access is not None and self._lists.get(candidate.name, []) != self._access:
+            self._relisted.append(candidate.name)
         if known.ingested_at >= self._began:  # by this job, before the process died
             self._done += 1
             self._chunks += known.chunks
@@ -261,7 +308,8 @@ class _Session:
                 )
                 self._failed.append(LeftOut(source, error))
                 continue
-            gone = [name for name in had - names if str(Path(source, name)) not in failed]
+            mine = {name for name in had if self._writer.refusal(self._lists.get(name, [])) is None}
+            gone = [name for name in mine - names if str(Path(source, name)) not in failed]
             self._removed += await self._writer.remove(gone)
 
     def _fail(self, file: Candidate, error: str) -> None:
@@ -271,6 +319,13 @@ class _Session:
     def _report(self, **values: Any) -> None:
         counts = {"done": self._done, "skipped": self._skipped, "removed": self._removed, "chunks": self._chunks}
         self._run.progress(**counts, failed=len(self._failed), **values)
+
+
+def granted(tenant: str, access: Sequence[str] | None, by: Scope | None) -> dict[str, Any]:
+    """What a job notes of who may see its documents, and of who asked for it. Raises `InvalidParameter`."""
+    by = by or Scope(tenant, ())
+    noted: dict[str, Any] = {"owners": by.owners if by.owners is None else list(by.owners), "teams": list(by.teams)}
+    return noted if access is None else noted | {"access": check_access(list(access))}
 
 
 async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:

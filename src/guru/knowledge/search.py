@@ -12,6 +12,7 @@ from guru.knowledge.index import Snapshot
 from guru.knowledge.query import Query, coverage, read_query
 from guru.knowledge.rows import SENTENCE_COLUMNS, dot, unpack_sentences
 from guru.knowledge.sparse import score_bm25
+from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 from guru.types import Hit, SearchMode
 
@@ -37,8 +38,8 @@ class Sentence(Struct, kw_only=True):
 class Retrieval(Struct, kw_only=True):
     """What a search found, with all that choosing evidence needs."""
 
-    tenant: str = ""
-    """Whose documents these are."""
+    scope: Scope = Scope("")
+    """Who sees them; their text is read again only within it."""
     query: str
     vector: Any
     """Of the query, float32, unit length."""

@@ -42,6 +42,9 @@ class Ingest(Struct, forbid_unknown_fields=True):
     """Absolute paths of files and folders on the server's disk."""
     prune: bool = False
     """Whether documents whose files are gone are removed."""
+    access: list[str] | None = None
+    """Who may see these documents: `user:anna`, `team:legal`, `key:key_…`; an empty list: everybody. When it is left
+    out, documents that are replaced keep their lists."""
 
 
 class SearchBody(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +93,9 @@ class DuplicateGroups(Struct):
 @get("/api/v1/collections")
 async def list_collections(call: Call) -> CollectionList:
     """The collections, by name."""
-    return CollectionList([to_collection(item) for item in await call.services.knowledge.collections.list(call.tenant)])
+    return CollectionList(
+        [to_collection(item) for item in await call.services.knowledge.collections.list(call.visible)]
+    )
 
 
 @post("/api/v1/collections", status=201)
@@ -102,20 +107,23 @@ async def create_collection(call: Call, body: NewCollection) -> CollectionView:
 @get("/api/v1/collections/{name}")
 async def show_collection(call: Call, name: str) -> CollectionView:
     """One collection."""
-    return to_collection(await call.services.knowledge.collections.get(call.tenant, name))
+    return to_collection(await call.services.knowledge.collections.get(call.visible, name))
 
 
 @delete("/api/v1/collections/{name}", status=204)
 async def delete_collection(call: Call, name: str) -> None:
     """Delete a collection with its documents."""
-    await call.services.knowledge.collections.delete(call.tenant, name)
+    await call.services.knowledge.collections.delete(call.visible, name)
 
 
 @post("/api/v1/collections/{name}/ingest", status=202)
 async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
     """Ingest files of the server's own disk, as a job. Only the local owner may."""
     call.caller("ingest").require_owner()
-    job = await call.services.knowledge.ingest.submit_paths(call.tenant, name, body.paths, prune=body.prune)
+    job = await call.services.knowledge.ingest.submit_paths(
+        call.tenant, name, body.paths, prune=body.prune, access=body.access, by=call.visible,
+        person=call.caller("ingest").person,
+    )  # fmt: skip
     return JobAnswer(to_view(job))
 
 
@@ -124,7 +132,7 @@ async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     """The passages that fit a query best."""
     began = time.perf_counter()
     work = call.services.knowledge.search(
-        call.tenant, name, body.query, k=body.k, mode=body.mode, filter=body.filter, explain=body.explain
+        call.visible, name, body.query, k=body.k, mode=body.mode, filter=body.filter, explain=body.explain
     )
     hits = await while_connected(call.receive, work)
     results = [

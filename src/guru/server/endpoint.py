@@ -30,6 +30,7 @@ from guru.server.errors import as_guru_error, error_response, on_http_exception,
 from guru.server.exchange import Exchange
 from guru.server.services import Services
 from guru.server.sse import ClientGone
+from guru.store.scope import Scope as Visible
 
 Handler = Callable[..., Awaitable[Any]]
 PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
@@ -99,6 +100,11 @@ class Call:
     @property
     def tenant(self) -> str:
         return (self._caller or self.identify("")).tenant
+
+    @property
+    def visible(self) -> Visible:
+        """What the caller may see of what belongs to the organisation."""
+        return (self._caller or self.identify("")).visible
 
     def require_admin(self) -> Caller:
         """The caller, who manages this organisation. Raises `Forbidden`."""

@@ -27,9 +27,15 @@ def add_evaluations(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=[tables.evaluations, tables.evaluation_items])
 
 
+def add_document_access(connection: Connection) -> None:
+    """Access lists of documents; a database that is new has them already."""
+    tables.document_access.create(connection, checkfirst=True)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
+    add_document_access,
 ]
 
 

@@ -51,12 +51,16 @@ class Caller(Struct, frozen=True, kw_only=True):
     @property
     def visible(self) -> Scope:
         """What the caller may see of what others can show to administrators: an administrator sees it all."""
-        return Scope(self.tenant, None if self.role == "admin" else self._names)
+        return Scope(self.tenant, None if self.role == "admin" else self._names, self._teams)
 
     @property
     def _names(self) -> tuple[str, ...]:
         names = (self.user and f"user:{self.user}", self.key and f"key:{self.key}")
         return tuple(name for name in names if name) or ("owner",)
+
+    @property
+    def _teams(self) -> tuple[str, ...]:
+        return (f"team:{self.team}",) if self.team else ()
 
     def require_owner(self) -> None:
         """Raises `Forbidden` for everybody else."""

@@ -26,6 +26,7 @@ from guru.knowledge.answer.prompt import DECLINE, Prompt, build_prompt, build_sm
 from guru.knowledge.answer.query import last_question, retrieval_query
 from guru.knowledge.answer.support import Judge
 from guru.knowledge.search import Retrieval
+from guru.store.scope import Scope
 from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Usage
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ SMALL_ANSWER_TOKENS: Final = 40
 class Documents(Protocol):
     """Where the stored text of documents is read."""
 
-    async def text(self, tenant: str, document_id: str, start: int = 0, end: int | None = None) -> str:
+    async def text(self, scope: Scope, document_id: str, start: int = 0, end: int | None = None) -> str:
         """Raises `NotFound`."""
         ...
 
@@ -127,13 +128,13 @@ class Answerer:
         return prompt, limit
 
     def _stored(self, retrieval: Retrieval) -> Stored:
-        documents, tenant = self._documents, retrieval.tenant
+        documents, scope = self._documents, retrieval.scope
         passages = passages_of(retrieval)
 
         async def read(document_id: str, start: int, end: int) -> str:
             if documents is not None:
                 try:
-                    return await documents.text(tenant, document_id, start, end)
+                    return await documents.text(scope, document_id, start, end)
                 except NotFound:
                     return ""
             for passage in passages:
