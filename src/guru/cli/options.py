@@ -58,3 +58,10 @@ def asynchronous(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[
         asyncio.run(command(*args, **kwargs))
 
     return run
+
+
+def access_list(names: tuple[str, ...], everybody: bool) -> list[str] | None:
+    """What `--access` and `--everybody` say together: who may see; nobody named is everybody; None: nothing is said."""
+    if names and everybody:
+        raise click.UsageError("--access and --everybody exclude each other.")
+    return list(names) if names or everybody else None
