@@ -21,7 +21,7 @@ from sqlalchemy import Connection, select
 
 from guru.knowledge import fusion
 from guru.knowledge.fusion import Weights
-from guru.knowledge.search import rank
+from guru.knowledge.ranking import rank
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 from guru.types import SearchMode

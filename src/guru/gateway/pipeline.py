@@ -203,7 +203,13 @@ class Road:
             query, mode = self._answerer.query(request), grounding.mode or "hybrid"
             span.attributes |= {names.COLLECTION: grounding.collection, names.QUERY: query, names.SEARCH_MODE: mode}
             found = await self._knowledge.retrieve(
-                caller.visible, grounding.collection, query, k=grounding.k, mode=mode, filter=grounding.filter
+                caller.visible,
+                grounding.collection,
+                query,
+                k=grounding.k,
+                mode=mode,
+                filter=grounding.filter,
+                options=grounding,
             )
             span.set(names.HITS, found.hits)
         yield Retrieved(found.hits)

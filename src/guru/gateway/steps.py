@@ -10,7 +10,7 @@ from guru.gateway.identity import Caller
 from guru.observe.spans import CallRecord
 from guru.store.scope import Scope
 from guru.tasks import EmbeddingModel
-from guru.types import JSON, ChatModel, ChatRequest, Event, Hit, SearchMode, TextRequest, Usage
+from guru.types import JSON, ChatModel, ChatRequest, Event, Hit, SearchMode, SearchOptions, TextRequest, Usage
 
 Result = TypeVar("Result")
 Attempt = Callable[[ChatModel, Deployment], ChatModel]
@@ -144,6 +144,7 @@ class Knowledge(Protocol):
         k: int | None = None,
         mode: SearchMode = "hybrid",
         filter: JSON | None = None,
+        options: SearchOptions,
     ) -> Passages: ...
 
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection
 
 from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.collections import Collections
+from guru.knowledge.diversity import diversify
 from guru.knowledge.documents import Documents, allowed_documents
 from guru.knowledge.duplicates import Duplicates
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index import Views
 from guru.knowledge.ingest import Ingest, Parser
-from guru.knowledge.search import Retrieval, rank, read_hits
+from guru.knowledge.ranking import CANDIDATES, PLAIN, Found, check_options, rank
+from guru.knowledge.search import Retrieval, read_hits
 from guru.knowledge.similar import MoreLikeThis
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
-from guru.types import JSON, Embedder, Hit, SearchMode
+from guru.types import JSON, Embedder, Hit, SearchMode, SearchOptions
 
 MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "sparse")
 DEFAULT_K = 10
@@ -59,12 +62,13 @@ class KnowledgeBase:
         mode: SearchMode = "hybrid",
         filter: JSON | None = None,
         explain: bool = False,
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The best `k` (10) passages for `query`, best first. `explain` keeps the scores of the stages.
 
         Raises `NotFound`, `InvalidParameter`, and `Conflict` for a collection of another embedding model.
         """
-        found = await self.retrieve(scope, collection, query, k=k, mode=mode, filter=filter)
+        found = await self.retrieve(scope, collection, query, k=k, mode=mode, filter=filter, options=options)
         if not explain:
             for hit in found.hits:
                 hit.stages = {}
@@ -79,6 +83,7 @@ class KnowledgeBase:
         k: int | None = None,
         mode: SearchMode = "hybrid",
         filter: JSON | None = None,
+        options: SearchOptions = PLAIN,
     ) -> Retrieval:
         """As `search`, with the sentences of every hit and the query's vector.
 
@@ -86,6 +91,7 @@ class KnowledgeBase:
         it is.
         """
         k = check_query(query, k, mode)
+        check_options(options, mode)
         accepts = compile_filter(filter) if filter else None
         vector = (await self.embedder.embed([query]))[0]
 
@@ -93,11 +99,22 @@ class KnowledgeBase:
             row, snapshot = self.views.snapshot(connection, scope, collection)
             self.collections.check_model(row, self.embedder.name)
             allowed = allowed_documents(connection, scope, row.id, accepts) if accepts else None
-            found, read = rank(connection, snapshot, query, vector, mode=mode, k=k, allowed=allowed)
+            pool = max(k, CANDIDATES) if options.diversity else k
+            found, read = rank(connection, snapshot, query, vector, mode=mode, k=pool, allowed=allowed, options=options)
+            found = diverse(found, k, options.diversity)
             hits, sentences = read_hits(connection, found, read)
             return Retrieval(scope=scope, query=query, vector=vector, hits=hits, sentences=sentences)
 
         return await self._database.read(look)
+
+
+def diverse(found: Found, k: int, diversity: float) -> Found:
+    """The best `k` of what was found, chosen for what each adds to the others; with `diversity` 0 it is left alone."""
+    if not diversity or not len(found.ids):
+        return found
+    order, values, repeats = diversify(found.dense, found.vectors, k, diversity)
+    chosen = found.take(order)
+    return structs.replace(chosen, more=chosen.more | {"mmr": values, "redundancy": repeats})
 
 
 def check_query(query: Any, k: Any, mode: Any) -> int:

@@ -14,7 +14,7 @@ from guru.knowledge.duplicates import Group
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.jobs_api import JobAnswer, to_view
 from guru.server.sse import while_connected
-from guru.types import JSON, SearchMode
+from guru.types import JSON, SearchMode, SearchOptions
 
 
 class CollectionView(Struct, kw_only=True):
@@ -47,7 +47,7 @@ class Ingest(Struct, forbid_unknown_fields=True):
     out, documents that are replaced keep their lists."""
 
 
-class SearchBody(Struct, kw_only=True, forbid_unknown_fields=True):
+class SearchBody(SearchOptions, kw_only=True, forbid_unknown_fields=True):
     query: str
     k: Annotated[int, Meta(ge=1, le=200)] = 10
     mode: SearchMode = "hybrid"
@@ -59,7 +59,8 @@ class SearchBody(Struct, kw_only=True, forbid_unknown_fields=True):
 class Result(Struct, kw_only=True):
     rank: int
     score: float
-    """The estimated probability (0 to 1) that the passage is relevant."""
+    """The estimated probability (0 to 1) that the passage is relevant; with another `fusion` than the learned one, 0
+    to 1 as that defines it."""
     document: str
     document_id: str
     page: int | None
@@ -132,7 +133,14 @@ async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     """The passages that fit a query best."""
     began = time.perf_counter()
     work = call.services.knowledge.search(
-        call.visible, name, body.query, k=body.k, mode=body.mode, filter=body.filter, explain=body.explain
+        call.visible,
+        name,
+        body.query,
+        k=body.k,
+        mode=body.mode,
+        filter=body.filter,
+        explain=body.explain,
+        options=body,
     )
     hits = await while_connected(call.receive, work)
     results = [
