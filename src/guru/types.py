@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,6 +146,12 @@ class SearchOptions(Struct, omit_defaults=True, kw_only=True):
     """Of the dense side. `euclidean` and `manhattan` need `rrf` or `weighted`."""
     diversity: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """How much a passage loses that says what one above it says (maximal marginal relevance); 0: nothing."""
+    rerank: str | None = None
+    """The model that reorders the best passages, `off`, or as `[knowledge] rerank` says."""
+    rerank_top: Annotated[int, Meta(ge=1, le=200)] = 30
+    """How many of them it reads."""
+    queries: list[Rewriting] = field(default_factory=list)
+    """Queries that a model makes of the question, to search for besides: each takes a call of it."""
 
 
 def search_options(source: SearchOptions) -> dict[str, Any]:

@@ -16,18 +16,23 @@ from guru.knowledge.duplicates import Duplicates
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index import Views
 from guru.knowledge.ingest import Ingest, Parser
-from guru.knowledge.ranking import CANDIDATES, PLAIN, Found, check_options, rank
+from guru.knowledge.queries import Limits, Probe, expand
+from guru.knowledge.ranking import CANDIDATES, PLAIN, Asked, Found, check_options, rank
+from guru.knowledge.rerank import rerank
 from guru.knowledge.search import Retrieval, read_hits
 from guru.knowledge.similar import MoreLikeThis
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
+from guru.tasks import SearchModels
 from guru.types import JSON, Embedder, Hit, SearchMode, SearchOptions
 
 MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "sparse")
 DEFAULT_K = 10
 MAX_K = 1000
+OFF = "off"
+"""A rerank model that is none."""
 
 
 class KnowledgeBase:
@@ -44,6 +49,7 @@ class KnowledgeBase:
         jobs: Jobs,
     ) -> None:
         self._database = database
+        self._settings = settings
         self.embedder = embedder
         self.views = Views(embedder.dimension)
         self.collections = Collections(database, blobs, embedder.name)
@@ -84,28 +90,88 @@ class KnowledgeBase:
         mode: SearchMode = "hybrid",
         filter: JSON | None = None,
         options: SearchOptions = PLAIN,
+        models: SearchModels | None = None,
     ) -> Retrieval:
         """As `search`, with the sentences of every hit and the query's vector.
 
         All of it is read in one transaction: a document that is replaced meanwhile is seen either as it was or as
-        it is.
+        it is. `models` are asked for what the options want of a model; where one fails, `notes` of the result say so.
         """
         k = check_query(query, k, mode)
         check_options(options, mode)
         accepts = compile_filter(filter) if filter else None
-        vector = (await self.embedder.embed([query]))[0]
+        probes, notes = await self._probes(query, options, models)
+        vector, *others = await self.embedder.embed([query, *(probe.text for probe in probes)])
+        besides = [
+            Asked(probe.text, other, "dense" if probe.meaning_only and mode == "hybrid" else mode)
+            for probe, other in zip(probes, others, strict=True)
+        ]
+        reranks = options.rerank not in (None, OFF)
+        pool = max(k, CANDIDATES if options.diversity else 0, options.rerank_top if reranks else 0)
 
-        def look(connection: Connection) -> Retrieval:
+        def look(connection: Connection) -> tuple[Retrieval, Found]:
             row, snapshot = self.views.snapshot(connection, scope, collection)
             self.collections.check_model(row, self.embedder.name)
             allowed = allowed_documents(connection, scope, row.id, accepts) if accepts else None
-            pool = max(k, CANDIDATES) if options.diversity else k
-            found, read = rank(connection, snapshot, query, vector, mode=mode, k=pool, allowed=allowed, options=options)
-            found = diverse(found, k, options.diversity)
+            found, read = rank(
+                connection, snapshot, query, vector,
+                mode=mode, k=pool, allowed=allowed, options=options, besides=besides,
+            )  # fmt: skip
+            if not reranks:
+                found = diverse(found, k, options.diversity)
             hits, sentences = read_hits(connection, found, read)
-            return Retrieval(scope=scope, query=query, vector=vector, hits=hits, sentences=sentences)
+            queries = [probe.text for probe in probes]
+            retrieval = Retrieval(
+                scope=scope, query=query, vector=vector, hits=hits, sentences=sentences, queries=queries, notes=notes
+            )
+            return retrieval, found
 
-        return await self._database.read(look)
+        retrieval, found = await self._database.read(look)
+        return await self._reranked(retrieval, found, k, options, models) if reranks else retrieval
+
+    async def _probes(
+        self, query: str, options: SearchOptions, models: SearchModels | None
+    ) -> tuple[list[Probe], list[str]]:
+        """What a model makes of the query, and notes on what has failed."""
+        if not options.queries:
+            return [], []
+        limits = Limits(self._settings.query_tokens, self._settings.query_seconds)
+        return await expand(query, options.queries, need(models, "queries"), limits)
+
+    async def _reranked(
+        self, retrieval: Retrieval, found: Found, k: int, options: SearchOptions, models: SearchModels | None
+    ) -> Retrieval:
+        """The best `k` as the reranker sees them, and then by what each adds to the others."""
+        reranked = await rerank(
+            need(models, "rerank"), str(options.rerank), retrieval.query, retrieval.hits,
+            top=options.rerank_top, seconds=self._settings.rerank_seconds,
+        )  # fmt: skip
+        for place, score in reranked.scores.items():
+            hit = retrieval.hits[place]
+            hit.stages |= {"fused": round(hit.score, 6), "rerank": round(score, 6)}
+            hit.score = score
+        order = reranked.order[:k]
+        if options.diversity and order:
+            again = found.take(reranked.order)
+            places, values, repeats = diversify(again.dense, again.vectors, k, options.diversity)
+            order = [reranked.order[place] for place in places.tolist()]
+            for place, value, repeat in zip(order, values.tolist(), repeats.tolist(), strict=True):
+                retrieval.hits[place].stages |= {"mmr": round(value, 6), "redundancy": round(repeat, 6)}
+        return structs.replace(
+            retrieval,
+            hits=[structs.replace(retrieval.hits[place], rank=rank) for rank, place in enumerate(order, 1)],
+            sentences=[retrieval.sentences[place] for place in order],
+            notes=[*retrieval.notes, *([reranked.note] if reranked.note else [])],
+        )
+
+
+def need(models: SearchModels | None, option: str) -> SearchModels:
+    """Raises `InvalidParameter` where there is nobody to ask."""
+    if models is None:
+        raise InvalidParameter(
+            f"`{option}` needs a model, and this search has none to ask.", param=option, hint="Search over the server."
+        )
+    return models
 
 
 def diverse(found: Found, k: int, diversity: float) -> Found:

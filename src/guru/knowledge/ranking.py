@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection, select
 
 from guru.errors import InvalidParameter
 from guru.knowledge.distance import FITTED, nearness
-from guru.knowledge.fusion import fuse, reciprocal_ranks, sentence_logits, weighted_sum
+from guru.knowledge.fusion import Side, fuse, reciprocal_ranks, sentence_logits, weighted_sum
 from guru.knowledge.index import Snapshot
 from guru.knowledge.query import Query, coverage, read_query
 from guru.knowledge.rows import SENTENCE_COLUMNS, dot, unpack_sentences
@@ -69,6 +70,14 @@ def check_options(options: SearchOptions, mode: SearchMode) -> None:
         )
 
 
+class Asked(Struct, frozen=True):
+    """A text to search for, with its vector (float32, unit length)."""
+
+    text: str
+    vector: Any
+    mode: SearchMode
+
+
 def rank(
     connection: Connection,
     snapshot: Snapshot,
@@ -79,11 +88,12 @@ def rank(
     k: int,
     allowed: frozenset[str] | None = None,
     options: SearchOptions = PLAIN,
+    besides: Sequence[Asked] = (),
 ) -> tuple[Found, Query]:
     """The best `k` passages, among those of the documents `allowed` if it is given, and the query as it was read.
 
     Exact: every passage is scored by both sides, filters are applied before the best are taken, and all candidates
-    are scored by all stages of the mode.
+    are scored by all stages of the mode. What is found for other texts `besides` is fused with that by its ranks.
     """
     import numpy as np
 
@@ -91,37 +101,99 @@ def rank(
     if not snapshot.parts:
         nothing: Any = np.zeros(0)
         return Found(**dict.fromkeys(COLUMNS, nothing)), query
-    bm25 = np.concatenate(score_bm25(snapshot.postings, snapshot.statistics, query.words))
-    near = np.concatenate([nearness(segment.vectors, vector, options.distance) for segment, _ in snapshot.parts])
     eligible = np.concatenate([live & _owned(segment.owners, allowed) for segment, live in snapshot.parts])
-    depth = max(CANDIDATES, k)
-    dense_side = _top(near, eligible, depth) if mode != "sparse" else None
-    sparse_side = _top(bm25, eligible & (bm25 > 0), depth) if mode != "dense" else None
-    rows = np.unique(np.concatenate([side for side in (dense_side, sparse_side) if side is not None]))
-    ids = np.concatenate([segment.ids for segment, _ in snapshot.parts])[rows]
-    vectors = _vectors(snapshot, rows)
-    near, bm25 = near[rows], bm25[rows]
-    dense = near if options.distance in FITTED else dot(vectors, vector)
-    sparse = bm25 / query.idf
-    sentence, covered = _best_sentences(connection, ids, query, mode)
-    more = {} if options.distance in FITTED else {"distance": -near}
-    if options.fusion == "learned":
-        score = fuse(mode, dense, sentence, covered, sparse)
-    else:
-        sides = [
-            (name, scores, np.isin(rows, side), weight)
-            for name, scores, side, weight in (
-                ("dense", near, dense_side, options.dense_weight),
-                ("sparse", bm25, sparse_side, options.sparse_weight),
-            )
-            if side is not None
-        ]
-        rescale = weighted_sum if options.fusion == "weighted" else reciprocal_ranks
-        score, parts = rescale(sides, ids, options.rrf_k)
-        more |= parts
-    order = np.lexsort((ids, -score))[:k]
-    found = Found(ids, score, dense, sentence, covered, sparse, bm25, vectors, more=more)
-    return found.take(order), query
+    ranking = _Ranking(connection, snapshot, eligible, options, depth=max(CANDIDATES, k))
+    measured = ranking.measure(query, mode)
+    found = ranking.found(measured, measured.rows)
+    if besides:
+        found = _fuse_queries(ranking, measured, found, besides)
+    return found.take(slice(k)), query
+
+
+class _Measured(Struct, frozen=True):
+    """A query beside every passage of a snapshot."""
+
+    query: Query
+    mode: SearchMode
+    near: NDArray[Any]
+    bm25: NDArray[Any]
+    sides: dict[str, NDArray[Any]]
+    """The rows that each side of the mode has found."""
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """The candidates."""
+        import numpy as np
+
+        return np.unique(np.concatenate(list(self.sides.values())))
+
+
+class _Ranking(Struct, frozen=True):
+    """What the queries of one search share."""
+
+    connection: Connection
+    snapshot: Snapshot
+    eligible: NDArray[Any]
+    options: SearchOptions
+    depth: int
+    """Candidates taken from each side."""
+
+    def measure(self, query: Query, mode: SearchMode) -> _Measured:
+        """Score every passage by both sides and take the candidates."""
+        import numpy as np
+
+        parts, distance = self.snapshot.parts, self.options.distance
+        bm25 = np.concatenate(score_bm25(self.snapshot.postings, self.snapshot.statistics, query.words))
+        near = np.concatenate([nearness(segment.vectors, query.vector, distance) for segment, _ in parts])
+        sides = {"dense": _top(near, self.eligible, self.depth)} if mode != "sparse" else {}
+        if mode != "dense":
+            sides["sparse"] = _top(bm25, self.eligible & (bm25 > 0), self.depth)
+        return _Measured(query, mode, near, bm25, sides)
+
+    def found(self, measured: _Measured, rows: NDArray[Any]) -> Found:
+        """These rows, which are sorted, scored by every stage; the best first."""
+        import numpy as np
+
+        query, mode, options = measured.query, measured.mode, self.options
+        ids = np.concatenate([segment.ids for segment, _ in self.snapshot.parts])[rows]
+        vectors = _vectors(self.snapshot, rows)
+        near, bm25 = measured.near[rows], measured.bm25[rows]
+        dense = near if options.distance in FITTED else dot(vectors, query.vector)
+        sparse = bm25 / query.idf
+        sentence, covered = _best_sentences(self.connection, ids, query, mode)
+        more = {} if options.distance in FITTED else {"distance": -near}
+        if options.fusion == "learned":
+            score = fuse(mode, dense, sentence, covered, sparse)
+        else:
+            scores = {"dense": near, "sparse": bm25}
+            weights = {"dense": options.dense_weight, "sparse": options.sparse_weight}
+            sides = [(name, scores[name], np.isin(rows, side), weights[name]) for name, side in measured.sides.items()]
+            combine = weighted_sum if options.fusion == "weighted" else reciprocal_ranks
+            score, parts = combine(sides, ids, options.rrf_k)
+            more |= parts
+        found = Found(ids, score, dense, sentence, covered, sparse, bm25, vectors, more=more)
+        return found.take(np.lexsort((ids, -score)))
+
+
+def _fuse_queries(ranking: _Ranking, measured: _Measured, plain: Found, besides: Sequence[Asked]) -> Found:
+    """What is found for several queries, by reciprocal ranks. The stages are those of the question itself, and
+    `plain` is the score that it alone has given."""
+    import numpy as np
+
+    lists, rows = [plain.ids], [measured.rows]
+    for asked in besides:
+        other = ranking.measure(read_query(asked.text, asked.vector, ranking.snapshot), asked.mode)
+        lists.append(ranking.found(other, other.rows).ids)
+        rows.append(other.rows)
+    found = ranking.found(measured, np.unique(np.concatenate(rows)))
+    sides: list[Side] = []
+    for number, ids in enumerate(lists):
+        ranks = {chunk: rank for rank, chunk in enumerate(ids.tolist())}
+        scores = -np.array([ranks.get(chunk, len(found.ids)) for chunk in found.ids.tolist()], float)
+        sides.append((f"query_{number}", scores, np.isin(found.ids, ids), 1.0))
+    score, places = reciprocal_ranks(sides, found.ids, ranking.options.rrf_k)
+    fused = structs.replace(found, score=score, more=found.more | {"plain": found.score} | places)
+    return fused.take(np.lexsort((found.ids, -score)))
 
 
 def _best_sentences(

@@ -38,6 +38,10 @@ class Retrieval(Struct, kw_only=True):
     hits: list[Hit]
     sentences: list[list[Sentence]]
     """Of every hit, in the order of the text."""
+    queries: list[str] = []
+    """What was searched for besides the query."""
+    notes: list[str] = []
+    """What a model should have done and has not, in words."""
 
 
 def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[Hit], list[list[Sentence]]]:

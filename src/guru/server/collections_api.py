@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from guru.gateway.messages import moment
+from guru.gateway.searching import Search
 from guru.knowledge.collections import Collection
 from guru.knowledge.duplicates import Group
 from guru.server.endpoint import Call, delete, get, post
@@ -78,6 +79,10 @@ class Results(Struct):
     results: list[Result]
     timings: dict[str, float]
     """Seconds."""
+    queries: list[str]
+    """What was searched for besides the query."""
+    notes: list[str]
+    """What a model should have done for the search and has not."""
 
 
 class DuplicateQuery(Struct, forbid_unknown_fields=True):
@@ -132,21 +137,13 @@ async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
 async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     """The passages that fit a query best."""
     began = time.perf_counter()
-    work = call.services.knowledge.search(
-        call.visible,
-        name,
-        body.query,
-        k=body.k,
-        mode=body.mode,
-        filter=body.filter,
-        explain=body.explain,
-        options=body,
-    )
-    hits = await while_connected(call.receive, work)
-    results = [
-        Result(**{field: getattr(hit, field) for field in Result.__struct_fields__}) for hit in hits
-    ]  # fmt: skip
-    return Results(results, {"total": time.perf_counter() - began})
+    search = Search(name, body.query, k=body.k, mode=body.mode, filter=body.filter, options=body)
+    found = await while_connected(call.receive, call.services.road.search(search, call.caller("search")))
+    results = [Result(**{field: getattr(hit, field) for field in Result.__struct_fields__}) for hit in found.hits]
+    if not body.explain:
+        for result in results:
+            result.stages = {}
+    return Results(results, {"total": time.perf_counter() - began}, found.queries, found.notes)
 
 
 @get("/api/v1/collections/{name}/duplicates")
