@@ -78,7 +78,7 @@ class Call:
         inside: Caller | None = scope.get("guru.caller")
         if inside is not None:  # a line of a batch: whoever handed it in was let in then, and may be no longer
             directory.check(inside, door)
-            self._caller = msgspec.structs.replace(inside, route=door)
+            self._caller = msgspec.structs.replace(directory.renewed(inside), route=door)
             self.headers = self._caller.headers
             return self._caller
         # A Unix socket has no port: it is private to the command that opened it.

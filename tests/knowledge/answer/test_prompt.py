@@ -38,7 +38,5 @@ async def test_sources_keep_their_numbers_wherever_they_stand(order, small):
     assert [citation.quote for citation in answer.citations] == ["Warsaw 🏙️ is the capital of Poland."]
     numbers = [int(n) for n in re.findall(r'<source id="(\d+)"', model.request.messages[-1].text)]
     everything = list(range(1, len(found.hits) + 1))
-    expected = (
-        [] if small else everything if order == "ranked" else [n + 1 for n in at_edges([n - 1 for n in everything])]
-    )
-    assert numbers == expected
+    expected = {"ranked": everything, "edges": at_edges(everything)}[order]
+    assert numbers == ([] if small else expected)
