@@ -203,6 +203,7 @@ async def query_of(server):
     assert status == 200
     spans = {span["name"]: span["attributes"] for span in (await newest_trace(server))["spans"]}
     attributes = spans["retrieve"]
+    assert "guru.search.options" not in attributes  # none was said
     return attributes["gen_ai.retrieval.query.text"], attributes.get("guru.search.notes")
 
 

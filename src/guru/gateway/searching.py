@@ -19,6 +19,7 @@ from guru.tasks import Ranking, RerankRequest
 from guru.types import JSON, ChatModel, ChatRequest, Delta, Message, SearchMode, SearchOptions, search_options
 
 DEFAULT = "default"
+OFF = "off"
 PLAIN = SearchOptions()
 
 
@@ -73,11 +74,12 @@ class RoadModels:
 def with_defaults(options: SearchOptions, settings: KnowledgeSettings) -> SearchOptions:
     """The options of a search, with what the configuration says where they say nothing."""
     chosen = search_options(options)
-    return SearchOptions(**chosen | {"rerank": chosen["rerank"] or settings.rerank})
+    usual = None if settings.rerank == OFF else settings.rerank
+    return SearchOptions(**chosen | {"rerank": chosen["rerank"] or usual})
 
 
 def asks_models(options: SearchOptions) -> bool:
-    return bool(options.queries) or options.rerank not in (None, "off")
+    return bool(options.queries) or options.rerank not in (None, OFF)
 
 
 async def perform_search(
