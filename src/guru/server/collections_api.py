@@ -149,7 +149,7 @@ async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
 @get("/api/v1/collections/{name}/duplicates")
 async def find_duplicates(call: Call, name: str, query: DuplicateQuery) -> DuplicateGroups:
     """Documents that say nearly the same, in groups: the oldest, and its duplicates."""
-    work = call.services.knowledge.duplicates.find(call.tenant, name, query.threshold)
+    work = call.services.knowledge.duplicates.find(call.visible, name, query.threshold)
     return DuplicateGroups(*await while_connected(call.receive, work))
 
 

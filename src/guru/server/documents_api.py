@@ -199,7 +199,7 @@ async def document_chunks(call: Call, document_id: str, query: ChunkQuery) -> Ch
 @get("/api/v1/documents/{document_id}/similar")
 async def similar_documents(call: Call, document_id: str, query: SimilarQuery) -> SimilarDocuments:
     """Documents of the same collection that are about the same, each with its passage that is nearest."""
-    work = call.services.knowledge.similar.find(call.tenant, document_id, query.k)
+    work = call.services.knowledge.similar.find(call.visible, document_id, query.k)
     return SimilarDocuments(await while_connected(call.receive, work))
 
 
