@@ -100,9 +100,10 @@ READS = {
     ("GET", "/api/v1/documents/{document_id}/chunks"),
     ("GET", "/api/v1/documents/{document_id}/pages/{number:int}.png"),
     ("GET", "/api/v1/documents/{document_id}/highlight"),
+    ("GET", "/api/v1/documents/{document_id}/similar"),
 }
 ELSEWHERE = {
-    ("GET", "/api/v1/collections"), ("POST", "/api/v1/collections"), ("GET", "/api/v1/collections/{name}"),
+    ("GET", "/api/v1/collections/{name}/duplicates"), ("GET", "/api/v1/collections"), ("POST", "/api/v1/collections"), ("GET", "/api/v1/collections/{name}"),
     ("DELETE", "/api/v1/collections/{name}"), ("POST", "/api/v1/collections/{name}/ingest"),
     ("POST", "/api/v1/collections/{name}/search"), ("GET", "/api/v1/collections/{name}/documents"),
     ("POST", "/api/v1/collections/{name}/documents"), ("PATCH", "/api/v1/documents/{document_id}"),
@@ -126,6 +127,16 @@ async def test_a_document_is_read_by_whom_its_list_names(world):
             status, body = await world.ask(person, method, filled + ("?start=0&end=9" if "highlight" in path else ""))
             assert (path, person, status) == (path, person, 200 if person in SEES else 404)
             assert ("Halvorsen" in body) <= (person in SEES)
+
+
+async def test_copies_and_similar_documents_are_shown_to_them_alone(world):
+    await world.upload("boss", {"copy.txt": SECRET * 9, "original.txt": SECRET * 9}, access="user:anna")
+    for person in PEOPLE:
+        _, groups = await world.ask(person, "GET", "/api/v1/collections/c/duplicates")
+        path = f"/api/v1/documents/{world.ids['canteen.txt']}/similar"
+        status, similar = await world.ask(person, "GET", path)
+        assert (person, status) == (person, 200)
+        assert ("copy.txt" in groups, "merger" in similar) == (person in ("boss", "anna"), person in SEES)
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "sparse"])

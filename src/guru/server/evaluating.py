@@ -30,7 +30,7 @@ PORTION = 500
 
 
 def everybody(tenant: str) -> Scope:
-    """An evaluation is of the whole organisation: it sees what everybody there sees, no document with an access list."""
+    """An evaluation is of the whole organisation: it sees no document with an access list."""
     return Scope(tenant, ())
 
 
