@@ -97,6 +97,6 @@ async def test_another_tenant_sees_nothing(bench, folder):
     await bench.ingest(folder)
     (document, *_), _ = await bench.knowledge.documents.list(Scope(TENANT), "c")
     with pytest.raises(NotFound):
-        await bench.knowledge.similar.find("other", document.id, 5)
+        await bench.knowledge.similar.find(Scope("other"), document.id, 5)
     with pytest.raises(NotFound):
-        await bench.knowledge.duplicates.find("other", "c", 0.8)
+        await bench.knowledge.duplicates.find(Scope("other"), "c", 0.8)

@@ -103,7 +103,8 @@ READS = {
     ("GET", "/api/v1/documents/{document_id}/similar"),
 }
 ELSEWHERE = {
-    ("GET", "/api/v1/collections/{name}/duplicates"), ("GET", "/api/v1/collections"), ("POST", "/api/v1/collections"), ("GET", "/api/v1/collections/{name}"),
+    ("GET", "/api/v1/collections/{name}/duplicates"),
+    ("GET", "/api/v1/collections"), ("POST", "/api/v1/collections"), ("GET", "/api/v1/collections/{name}"),
     ("DELETE", "/api/v1/collections/{name}"), ("POST", "/api/v1/collections/{name}/ingest"),
     ("POST", "/api/v1/collections/{name}/search"), ("GET", "/api/v1/collections/{name}/documents"),
     ("POST", "/api/v1/collections/{name}/documents"), ("PATCH", "/api/v1/documents/{document_id}"),
