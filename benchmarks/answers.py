@@ -43,6 +43,7 @@ from guru.knowledge.answer.markers import strip_markers
 from guru.server.app import open_services
 from guru.server.services import Services
 from guru.store.ids import new_id
+from guru.store.scope import Scope
 from guru.types import ChatRequest, Citation, Cited, Completed, Delta, Grounding, Message
 
 RESULTS = Path(__file__).with_name("results")
@@ -192,7 +193,9 @@ async def passages_for(services: Services, question: dict[str, Any], *, exclude:
     """What an answer may draw on; with `exclude` as if the question's document were not there."""
     count = services.settings.knowledge.passages
     # The filter language has no "not": more is retrieved, and what comes from the document is left out.
-    found = await services.knowledge.retrieve(TENANT, COLLECTION, question["question"], k=100 if exclude else count)
+    found = await services.knowledge.retrieve(
+        Scope(TENANT), COLLECTION, question["question"], k=100 if exclude else count
+    )
     passages = [p for p in passages_of(found) if not (exclude and p.hit.document.endswith(question["document"]))]
     return passages[:count]
 
