@@ -45,6 +45,7 @@ from guru.knowledge.base import DEFAULT_K
 from guru.server.app import open_services
 from guru.server.services import Services
 from guru.store.ids import new_id
+from guru.store.scope import Scope
 from guru.types import ChatRequest, Citation, Cited, Completed, Delta, Grounding, Message
 
 RESULTS = Path(__file__).with_name("results")
@@ -197,7 +198,9 @@ async def passages_for(services: Services, question: dict[str, Any], *, exclude:
     """What an answer may draw on; with `exclude` as if the question's document were not there."""
     count = services.settings.knowledge.passages
     # The filter language has no "not": more is retrieved, and what comes from the document is left out.
-    found = await services.knowledge.retrieve(TENANT, COLLECTION, question["question"], k=100 if exclude else None)
+    found = await services.knowledge.retrieve(
+        Scope(TENANT), COLLECTION, question["question"], k=100 if exclude else None
+    )
     passages = [p for p in passages_of(found) if not (exclude and p.hit.document.endswith(question["document"]))]
     if services.settings.knowledge.reader:
         reader = services.models.reader()

@@ -21,7 +21,8 @@ from sqlalchemy import Connection, select
 
 from guru.knowledge import fusion
 from guru.knowledge.fusion import Weights
-from guru.knowledge.search import rank
+from guru.knowledge.ranking import rank
+from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 from guru.types import SearchMode
 
@@ -39,7 +40,7 @@ async def candidates(bench: Bench, questions: list[dict[str, Any]], mode: Search
     columns = (chunks.c.id, documents.c.name, chunks.c.start, chunks.c.end)
 
     def look(connection: Connection) -> list[tuple[Any, Any]]:
-        _, snapshot = bench.knowledge.views.snapshot(connection, TENANT, "fit")
+        _, snapshot = bench.knowledge.views.snapshot(connection, Scope(TENANT), "fit")
         rows = connection.execute(select(*columns).join_from(chunks, documents)).all()
         places = {number: place for number, *place in rows}
         found = []

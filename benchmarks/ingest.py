@@ -26,6 +26,7 @@ from sqlalchemy import Connection, insert, select
 from guru.knowledge.collections import find_collection, touch
 from guru.knowledge.rows import pack_vectors, vector_type
 from guru.store.ids import new_id
+from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 
 QUERIES = 300
@@ -79,16 +80,16 @@ async def search_at_size(data: Path, embedder: Embedder, size: int) -> dict[str,
         await bench.database.write(lambda connection: multiply(connection, size))
         process = psutil.Process()
         before, began = process.memory_info().rss, time.perf_counter()
-        await bench.knowledge.search(TENANT, "c", asked[0])
+        await bench.knowledge.search(Scope(TENANT), "c", asked[0])
         first = time.perf_counter() - began
         seconds = [await timed(bench, embedder, question) for question in asked]
         grown = (process.memory_info().rss - before) / 1e6
+        scope = Scope(TENANT)
+        _, snapshot = await bench.database.read(lambda c: bench.knowledge.views.snapshot(c, scope, "c"))
         held = sum(
             sum(array.nbytes for array in (part.ids, part.owners, part.vectors))
             + sum(getattr(part.postings, name).nbytes for name in part.postings.__struct_fields__)
-            for part, _ in (await bench.database.read(lambda c: bench.knowledge.views.snapshot(c, TENANT, "c")))[
-                1
-            ].parts
+            for part, _ in snapshot.parts
         )
         filtered = [
             await timed(bench, embedder, question, filter={"document": "Normans.md"}) for question in asked[:100]
@@ -104,7 +105,7 @@ async def search_at_size(data: Path, embedder: Embedder, size: int) -> dict[str,
 
 async def timed(bench: Bench, embedder: Embedder, question: str, **options: Any) -> float:
     embedder.seconds, began = 0.0, time.perf_counter()
-    await bench.knowledge.search(TENANT, "c", question, **options)
+    await bench.knowledge.search(Scope(TENANT), "c", question, **options)
     return time.perf_counter() - began - embedder.seconds
 
 

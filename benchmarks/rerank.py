@@ -2,7 +2,7 @@
 
     python benchmarks/rerank.py DATA_DIR [--questions N] [--embedder] [--fit]
 
-The default is `local/guru-reader`; with `--embedder` it is the one that has the embedder alone.
+The one of `local/guru-reader`; with `--embedder` the default, which has the embedder alone.
 
 DATA_DIR holds `docs/*.md` and `questions.jsonl`. Each question is shown its own paragraph among nine others of the same
 document. Documents are dealt into halves: what is fitted on one is measured on the other.

@@ -30,6 +30,7 @@ import numpy as np
 from bench import RESULTS, TENANT, Bench, Embedder, holds_answer, measures, open_bench, percentiles, read_questions
 
 from guru.knowledge.stopwords import is_stop_word
+from guru.store.scope import Scope
 
 MODES = ("sparse", "dense", "hybrid")
 
@@ -56,7 +57,7 @@ async def search_paragraphs(bench: Bench, embedder: Embedder, queries: list[Any]
         ranks, seconds = [], []
         for query in queries:
             embedder.seconds, began = 0.0, time.perf_counter()
-            hits = await bench.knowledge.search(TENANT, "paragraphs", query["text"], mode=mode)
+            hits = await bench.knowledge.search(Scope(TENANT), "paragraphs", query["text"], mode=mode)
             seconds.append(time.perf_counter() - began - embedder.seconds)
             names = list(dict.fromkeys(hit.document for hit in hits))
             ranks.append(names.index(query["gold"]) + 1 if query["gold"] in names else 0)
@@ -69,7 +70,7 @@ async def search_documents(bench: Bench, questions: list[dict[str, Any]]) -> dic
     for mode in MODES:
         ranks = []
         for question in questions:
-            hits = await bench.knowledge.search(TENANT, "documents", question["question"], mode=mode)
+            hits = await bench.knowledge.search(Scope(TENANT), "documents", question["question"], mode=mode)
             right = (hit.rank for hit in hits if holds_answer(question, hit.document, hit.start, hit.end))
             ranks.append(next(right, 0))
         found[mode] = measures(ranks)

@@ -216,6 +216,19 @@ class TranscriptionModel(Protocol):
     async def transcribe(self, request: TranscriptionRequest) -> Transcription: ...
 
 
+class SearchModels(Protocol):
+    """The models that a search may ask on its way, as a part of the request that it belongs to: limited, traced and
+    paid for with it."""
+
+    async def write(self, instruction: str, text: str, max_tokens: int) -> str:
+        """What a chat model answers to `text`. Raises what the model raises."""
+        ...
+
+    async def rerank(self, model: str, query: str, documents: list[str]) -> Ranking:
+        """Raises what the model raises, and `ModelNotFound` and `Forbidden` for the name."""
+        ...
+
+
 class TaskModels(Protocol):
     """The models of this server for each task, by name or alias. Each raises `ModelNotFound` and `InvalidParameter`."""
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 JSON = dict[str, Any]
 SearchMode = Literal["hybrid", "dense", "sparse"]
+Fusion = Literal["learned", "rrf", "weighted"]
+Distance = Literal["cosine", "dot", "euclidean", "manhattan"]
+Rewriting = Literal["multi-query", "hyde", "step-back", "decomposition"]
 
 # --------------------------------------------------------------------------- messages
 
@@ -128,7 +131,35 @@ class Message(Struct, omit_defaults=True, forbid_unknown_fields=True):
 # --------------------------------------------------------------------------- requests
 
 
-class Grounding(Struct, omit_defaults=True, forbid_unknown_fields=True):
+class SearchOptions(Struct, omit_defaults=True, kw_only=True):
+    """How a search ranks, beside its mode. What is left out is the default."""
+
+    fusion: Fusion = "learned"
+    """How the scores of the stages become one: `learned` is a logistic model over all of them, fitted to cosines;
+    `rrf` fuses the ranks of the dense and the sparse side, `weighted` their scaled scores."""
+    rrf_k: Annotated[int, Meta(ge=1, le=10_000)] = 60
+    """Of `rrf`: the greater, the less the first ranks count above the others."""
+    dense_weight: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """Of the dense side, in `rrf` and `weighted`."""
+    sparse_weight: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    distance: Distance = "cosine"
+    """Of the dense side. `euclidean` and `manhattan` need `rrf` or `weighted`."""
+    diversity: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """How much a passage loses that says what one above it says (maximal marginal relevance); 0: nothing."""
+    rerank: str | None = None
+    """The model that reorders the best passages, `off`, or as `[knowledge] rerank` says."""
+    rerank_top: Annotated[int, Meta(ge=1, le=200)] = 30
+    """How many of them it reads."""
+    queries: list[Rewriting] = field(default_factory=list)
+    """Queries that a model makes of the question, to search for besides: each takes a call of it."""
+
+
+def search_options(source: SearchOptions) -> dict[str, Any]:
+    """The options of something that has more, to make another such thing of."""
+    return {name: getattr(source, name) for name in SearchOptions.__struct_fields__}
+
+
+class Grounding(SearchOptions, omit_defaults=True, forbid_unknown_fields=True):
     """The `"guru"` member of a chat request: answer from a collection, with citations."""
 
     collection: str

@@ -52,3 +52,25 @@ def test_documents_that_are_alike_are_shown(sample_server, home, tmp_path):
     assert len(found["documents"]) == 2
     missing = run(sample_server.home, "collections", "similar", "handbook", "nothing.pdf", check=False)
     assert (missing.returncode, "nothing.pdf" in missing.stderr) == (1, True)
+
+
+def test_who_may_see_a_document_is_said_at_ingest_and_changed_later(home, tmp_path):
+    for name in ("plan", "menu"):
+        (tmp_path / f"{name}.txt").write_text(f"The {name} is on the table in the blue room.")
+    with serving(home):
+        run(home, "ingest", tmp_path / "plan.txt", "-c", "c", "--access", "user:anna", "--access", "team:legal")
+        run(home, "ingest", tmp_path / "menu.txt", "-c", "c")
+
+        def lists(*arguments):
+            shown = run_json(home, "collections", "access", "c", "menu.txt", "plan.txt", *arguments)["documents"]
+            return {item["document"]: item["access"] for item in shown}
+
+        assert lists() == {"menu.txt": [], "plan.txt": ["team:legal", "user:anna"]}
+        assert lists("--access", "key:k1") == {"menu.txt": ["key:k1"], "plan.txt": ["key:k1"]}
+        assert "menu.txt: key:k1" in run(home, "collections", "access", "c", "menu.txt").stdout
+        run(home, "ingest", tmp_path / "menu.txt", "-c", "c", "--everybody")
+        assert lists() == {"menu.txt": [], "plan.txt": ["key:k1"]}
+        wrong = run(home, "collections", "access", "c", "plan.txt", "more.txt", "--everybody", check=False)
+        assert (wrong.returncode, "more.txt" in wrong.stderr, lists()["plan.txt"]) == (1, True, ["key:k1"])
+        both = run(home, "ingest", tmp_path, "--access", "user:anna", "--everybody", check=False)
+        assert (both.returncode, "exclude each other" in both.stderr) == (2, True)

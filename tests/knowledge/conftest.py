@@ -11,8 +11,10 @@ from guru.models.local.embedder import MiniLMEmbedder
 from guru.server.fetching import HttpFetcher
 from guru.store.blobs import BlobStore
 from guru.store.jobs import Jobs
+from guru.store.scope import Scope
 
 TENANT = "local"
+SCOPE = Scope(TENANT)
 
 
 class Bench:
@@ -35,10 +37,10 @@ class Bench:
         return job.result
 
     async def search(self, query, **options):
-        return await self.knowledge.search(TENANT, options.pop("collection", "c"), query, **options)
+        return await self.knowledge.search(SCOPE, options.pop("collection", "c"), query, **options)
 
     async def names(self, collection="c"):
-        return [document.name for document in (await self.knowledge.documents.list(TENANT, collection))[0]]
+        return [document.name for document in (await self.knowledge.documents.list(SCOPE, collection))[0]]
 
 
 @pytest.fixture(scope="session")

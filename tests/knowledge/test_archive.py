@@ -6,10 +6,12 @@ import pytest
 
 from guru.knowledge.archive import unpacked
 from guru.knowledge.scan import Candidate
+from guru.store.scope import Scope
 from knowledge.parse.scanning import encoded, needs_tesseract, picture
 from knowledge.parse.writing import package, pdf
 
 TENANT = "local"
+SCOPE = Scope(TENANT)
 PARTS = {
     "report.pdf": pdf(text="The reactor is inspected every Monday."),
     "notes/tea.md": b"# Tea\n\nGreen tea is brewed at 75 degrees.",
@@ -29,7 +31,7 @@ async def test_members_become_documents_named_by_archive_and_path(bench, archive
     assert await bench.names() == ["papers.zip/notes/tea.md", "papers.zip/report.pdf"]
     (hit, *_) = await bench.search("When is the reactor inspected?")
     assert (hit.document, hit.page) == ("papers.zip/report.pdf", 1)
-    original = await bench.knowledge.documents.original(TENANT, hit.document_id)
+    original = await bench.knowledge.documents.original(SCOPE, hit.document_id)
     assert original.read_bytes() == PARTS["report.pdf"]
     assert not list(bench.blobs.root.glob(".unpacked-*"))
 

@@ -11,7 +11,7 @@ from guru.knowledge.prepare import File, Preparer, most_tokens
 from guru.store.tables import chunks
 from guru.types import ChatRequest, Cited, Grounding, Message
 from knowledge.answer.answering import ScriptedModel
-from knowledge.conftest import TENANT
+from knowledge.conftest import SCOPE, TENANT
 
 MANUAL = "# Pumps\n\n" + "\n\n".join(
     f"Pump P-{n} stands in hall {n}. It delivers {n * 10} litres per minute. Its bearings are greased in March."
@@ -34,15 +34,15 @@ async def test_a_collection_is_cut_as_it_is_configured_and_anew_when_that_change
     await bench.ingest(folder)
     before = len(await stored_chunks(bench))
     assert (await bench.ingest(folder))["skipped"] == 3
-    await bench.knowledge.collections.configure(TENANT, "c", {"chunking": "sentence", "chunk_tokens": 12})
+    await bench.knowledge.collections.configure(SCOPE, "c", {"chunking": "sentence", "chunk_tokens": 12})
     assert (await bench.ingest(folder))["documents"] == 3
     cut = await stored_chunks(bench)
     assert len(cut) > before and max(chunk.tokens for chunk in cut) <= 12
     assert (await bench.ingest(folder))["skipped"] == 3
     # Of another strategy's parameters nothing depends; back to the configuration's, everything does.
-    await bench.knowledge.collections.configure(TENANT, "c", {"parent_tokens": 300})
+    await bench.knowledge.collections.configure(SCOPE, "c", {"parent_tokens": 300})
     assert (await bench.ingest(folder))["skipped"] == 3
-    changed = await bench.knowledge.collections.configure(TENANT, "c", {"chunking": None, "chunk_tokens": None})
+    changed = await bench.knowledge.collections.configure(SCOPE, "c", {"chunking": None, "chunk_tokens": None})
     assert changed.settings == {"parent_tokens": 300}
     assert (await bench.ingest(folder))["documents"] == 3
 
@@ -52,7 +52,7 @@ async def test_the_configuration_s_strategy_is_that_of_collections_without_their
         await bench.ingest(folder)  # embeds in the thread that cuts
         cut = await stored_chunks(bench)
         assert len(cut) > 4
-        await bench.knowledge.collections.configure(TENANT, "c", {"chunking": "heading"})
+        await bench.knowledge.collections.configure(SCOPE, "c", {"chunking": "heading"})
         assert (await bench.ingest(folder))["documents"] == 3
 
 
@@ -60,7 +60,7 @@ async def test_what_was_cut_as_prose_says_so(bench, tmp_path):
     (tmp_path / "Main.hs").write_text("main = putStrLn greeting\n")
     await bench.knowledge.collections.create(TENANT, "c", settings={"chunking": "code"})
     await bench.ingest(tmp_path / "Main.hs")
-    (document,) = (await bench.knowledge.documents.list(TENANT, "c"))[0]
+    (document,) = (await bench.knowledge.documents.list(SCOPE, "c"))[0]
     assert document.warnings == ["There is no grammar of Haskell. It was cut as prose."]
 
 
@@ -76,8 +76,8 @@ async def test_small_chunks_are_found_and_their_parents_are_read(bench, tmp_path
     question = "How much does pump P-7 deliver, and where does it stand?"
     small = await bench.search(question, k=3)
     assert all(hit.end - hit.start < 120 for hit in small)
-    found = await bench.knowledge.retrieve(TENANT, "c", question, k=3)
-    text = await bench.knowledge.documents.text(TENANT, found.hits[0].document_id)
+    found = await bench.knowledge.retrieve(SCOPE, "c", question, k=3)
+    text = await bench.knowledge.documents.text(SCOPE, found.hits[0].document_id)
     assert [hit.rank for hit in found.hits] == [1, 2, 3]
     assert len({hit.start for hit in found.hits}) == 3
     for hit, sentences in zip(found.hits, found.sentences, strict=True):
@@ -93,7 +93,7 @@ async def test_small_chunks_are_found_and_their_parents_are_read(bench, tmp_path
 async def test_an_answer_from_a_parent_cites_the_exact_place(bench, tmp_path):
     await hierarchical(bench, tmp_path)
     question = "In which hall does pump P-7 stand?"
-    found = await bench.knowledge.retrieve(TENANT, "c", question, k=2)
+    found = await bench.knowledge.retrieve(SCOPE, "c", question, k=2)
     answerer = Answerer(bench.knowledge.embedder, KnowledgeSettings(), bench.knowledge.documents)
     request = ChatRequest(model="m", messages=[Message("user", question)], guru=Grounding(collection="c"))
     model = ScriptedModel("Pump P-7 stands in hall 7 [1].")
@@ -101,7 +101,7 @@ async def test_an_answer_from_a_parent_cites_the_exact_place(bench, tmp_path):
     assert "delivers 70 litres" in model.request.messages[-1].text  # what stands around the chunk that was found
     (citation,) = [citation for event in events if isinstance(event, Cited) for citation in event.citations]
     assert citation.quote == "Pump P-7 stands in hall 7."
-    text = await bench.knowledge.documents.text(TENANT, citation.document_id)
+    text = await bench.knowledge.documents.text(SCOPE, citation.document_id)
     assert text[citation.start : citation.end] == citation.quote
 
 
@@ -117,7 +117,7 @@ async def test_a_citation_from_a_parent_names_the_page_of_its_quote(bench, tmp_p
     settings = {"chunking": "hierarchical", "chunk_tokens": 12, "chunk_overlap": 0, "parent_tokens": 400}
     await bench.knowledge.collections.create(TENANT, "c", settings=settings)
     await bench.ingest(tmp_path / "two.pdf")
-    found = await bench.knowledge.retrieve(TENANT, "c", "Where does the lathe stand?", k=1)
+    found = await bench.knowledge.retrieve(SCOPE, "c", "Where does the lathe stand?", k=1)
     hit = found.hits[0]
     pages = {hit.page_at(hit.start + hit.text.index(name)) for name in ("kiln", "lathe")}
     assert (hit.page, pages) == (1, {1, 2})
@@ -132,10 +132,10 @@ async def test_a_chunk_within_a_table_is_embedded_and_read_with_its_header(bench
     assert "Country" not in last.text and last.header_start is not None
     (hit,) = [hit for hit in await bench.search("hotel limit in Iceland", k=10) if hit.chunk_id == last.id]
     assert hit.header == "| Country | Hotel limit |"
-    text = await bench.knowledge.documents.text(TENANT, hit.document_id)
+    text = await bench.knowledge.documents.text(SCOPE, hit.document_id)
     assert text[hit.start : hit.end] == hit.text  # the header is in no offset
     question = "What is the hotel limit in Iceland?"
-    found = await bench.knowledge.retrieve(TENANT, "c", question, k=5)
+    found = await bench.knowledge.retrieve(SCOPE, "c", question, k=5)
     model = ScriptedModel("It is 109 EUR a night [1].")
     answerer = Answerer(None, KnowledgeSettings(), bench.knowledge.documents)
     request = ChatRequest(model="m", messages=[Message("user", question)], guru=Grounding(collection="c"))

@@ -1,13 +1,15 @@
 import pytest
 
 from guru.errors import Conflict, InvalidParameter, NotFound
+from guru.store.scope import Scope
 
 TENANT = "local"
+SCOPE = Scope(TENANT)
 
 
 async def test_a_collection_counts_what_is_in_it(bench, folder):
     await bench.ingest(folder)
-    collection = await bench.knowledge.collections.get(TENANT, "c")
+    collection = await bench.knowledge.collections.get(SCOPE, "c")
     assert (collection.documents, collection.chunks) == (3, 3)
     assert collection.bytes == sum(path.stat().st_size for path in folder.rglob("*.*"))
     assert collection.embedding_model == "local/all-minilm-l6-v2"
@@ -16,10 +18,10 @@ async def test_a_collection_counts_what_is_in_it(bench, folder):
 async def test_collections_are_listed_by_name_and_belong_to_their_tenant(bench):
     for name in ("beta", "alpha"):
         await bench.knowledge.collections.create(TENANT, name)
-    assert [found.name for found in await bench.knowledge.collections.list(TENANT)] == ["alpha", "beta"]
-    assert await bench.knowledge.collections.list("other") == []
+    assert [found.name for found in await bench.knowledge.collections.list(SCOPE)] == ["alpha", "beta"]
+    assert await bench.knowledge.collections.list(Scope("other")) == []
     with pytest.raises(NotFound):
-        await bench.knowledge.collections.get("other", "alpha")
+        await bench.knowledge.collections.get(Scope("other"), "alpha")
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "-x", "a/b", "a" * 65, "ü"])
@@ -38,7 +40,7 @@ async def test_a_name_is_taken_once(bench):
 async def test_deleting_a_collection_leaves_nothing(bench, folder, forget_grace):
     await bench.ingest(folder)
     await bench.ingest(folder / "pumps.md", collection="kept")
-    await bench.knowledge.collections.delete(TENANT, "c")
+    await bench.knowledge.collections.delete(SCOPE, "c")
     with pytest.raises(NotFound):
         await bench.search("tea")
     assert len(list(bench.blobs.root.glob("??/*"))) == 1
@@ -47,8 +49,6 @@ async def test_deleting_a_collection_leaves_nothing(bench, folder, forget_grace)
 
 async def test_a_collection_of_another_model_is_not_searched(bench, folder):
     await bench.ingest(folder)
-    bench.knowledge.collections.check_model(
-        await bench.knowledge.collections.get(TENANT, "c"), "local/all-minilm-l6-v2"
-    )
+    bench.knowledge.collections.check_model(await bench.knowledge.collections.get(SCOPE, "c"), "local/all-minilm-l6-v2")
     with pytest.raises(Conflict, match="ingest its documents anew"):
-        bench.knowledge.collections.check_model(await bench.knowledge.collections.get(TENANT, "c"), "other/model")
+        bench.knowledge.collections.check_model(await bench.knowledge.collections.get(SCOPE, "c"), "other/model")

@@ -13,6 +13,7 @@ from guru.knowledge.rows import pack_vectors
 from guru.knowledge.sparse import score_bm25, weigh
 from guru.knowledge.terms import count_terms, hash_term
 from guru.store.database import Database
+from guru.store.scope import Scope
 from guru.store.tables import chunks, collections, documents
 
 WORDS = ["pump", "valve", "tea", "leaf"]
@@ -72,11 +73,11 @@ def test_a_refreshed_view_is_a_fresh_one(tmp_path_factory, changes):
                     add(connection, str(number), word, count)
 
             await database.write(change)
-            _, kept = await database.read(lambda connection: views.snapshot(connection, "t", "c"))
-            _, fresh = await database.read(lambda connection: Views(4).snapshot(connection, "t", "c"))
+            _, kept = await database.read(lambda connection: views.snapshot(connection, Scope("t"), "c"))
+            _, fresh = await database.read(lambda connection: Views(4).snapshot(connection, Scope("t"), "c"))
             assert scores(kept) == scores(fresh)
             assert kept.statistics == fresh.statistics
-            (collection,) = await database.read(lambda connection: read_collections(connection, "t"))
+            (collection,) = await database.read(lambda connection: read_collections(connection, Scope("t")))
             assert kept.statistics.passages == collection.chunks
             assert len(kept.parts) <= 6
         await database.close()
@@ -95,9 +96,9 @@ async def test_a_connection_that_began_earlier_sees_its_own_state(tmp_path):
     await database.write(lambda connection: add(connection, "a", "tea", 2))
     views = Views(4)
     with database.engine.connect() as early:
-        assert len(read_collections(early, "t")) == 1
+        assert len(read_collections(early, Scope("t"))) == 1
         await database.write(lambda connection: add(connection, "b", "tea", 3))
-        _, late = await database.read(lambda connection: views.snapshot(connection, "t", "c"))
-        _, old = views.snapshot(early, "t", "c")
+        _, late = await database.read(lambda connection: views.snapshot(connection, Scope("t"), "c"))
+        _, old = views.snapshot(early, Scope("t"), "c")
     assert (late.statistics.passages, old.statistics.passages) == (5, 2)
     await database.close()

@@ -7,8 +7,10 @@ import pytest
 
 from guru.errors import InvalidParameter
 from guru.models.local.embedder import MiniLMEmbedder
+from guru.store.scope import Scope
 
 TENANT = "local"
+SCOPE = Scope(TENANT)
 
 
 async def test_a_folder_becomes_documents_named_by_their_paths_in_it(bench, folder):
@@ -110,8 +112,8 @@ async def test_files_that_nothing_needs_are_removed(bench, folder, forget_grace)
     (folder / "pumps.md").write_text("# Pumps\n\nAll new.")
     await bench.ingest(folder)
     bench.blobs.put(b"left by a process that was killed")
-    documents, _ = await bench.knowledge.documents.list(TENANT, "c")
-    await bench.knowledge.documents.delete(TENANT, documents[0].id)
+    documents, _ = await bench.knowledge.documents.list(SCOPE, "c")
+    await bench.knowledge.documents.delete(SCOPE, documents[0].id)
     await bench.ingest(folder / "pumps.md")
     assert len(list(bench.blobs.root.glob("??/*"))) == 2
 
@@ -129,8 +131,8 @@ async def test_uploads_are_ingested_from_their_blobs(bench):
     result = (await bench.ended(job)).result
     assert (result["documents"], [item["path"] for item in result["failed"]]) == (1, ["gone.md"])
     assert await bench.names() == ["a/tea.md"]
-    document = (await bench.knowledge.documents.list(TENANT, "c"))[0][0]
-    assert (await bench.knowledge.documents.original(TENANT, document.id)).read_bytes().startswith(b"# Tea")
+    document = (await bench.knowledge.documents.list(SCOPE, "c"))[0][0]
+    assert (await bench.knowledge.documents.original(SCOPE, document.id)).read_bytes().startswith(b"# Tea")
 
 
 @pytest.mark.parametrize("paths", [[], ["relative.md"], ["/tmp/a\0b"]])
@@ -167,7 +169,7 @@ async def test_a_cancelled_job_keeps_what_it_finished(bench, tmp_path, monkeypat
     go_on.set()
     ended = await bench.ended(job)
     assert ended.status == "cancelled"
-    collection = await bench.knowledge.collections.get(TENANT, "c")
+    collection = await bench.knowledge.collections.get(SCOPE, "c")
     assert 0 < collection.documents < 60
     assert (await bench.ingest(folder))["documents"] == 60 - collection.documents
 

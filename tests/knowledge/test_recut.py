@@ -3,8 +3,10 @@ import pytest
 from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter, NotFound
 from guru.knowledge.recut import Recutter
+from guru.store.scope import Scope
 
 TENANT = "local"
+SCOPE = Scope(TENANT)
 
 
 def recutter(bench, **settings):
@@ -22,8 +24,8 @@ def long(folder):
 
 async def chunks_of(bench, collection):
     found = {}
-    for document in (await bench.knowledge.documents.list(TENANT, collection))[0]:
-        passages, _ = await bench.knowledge.documents.chunks(TENANT, document.id)
+    for document in (await bench.knowledge.documents.list(SCOPE, collection))[0]:
+        passages, _ = await bench.knowledge.documents.chunks(SCOPE, document.id)
         found[document.name] = [(item.start, item.end, item.text, item.heading_path) for item in passages]
     return found
 
@@ -43,17 +45,17 @@ async def test_smaller_chunks_are_of_the_same_text_and_documents_share_their_fil
     small, large = [await chunks_of(bench, name) for name in ("copy", "c")]
     assert len(small["parts.md"]) > 2 * len(large["parts.md"])
     files = len(list(bench.blobs.root.glob("??/*")))
-    await bench.knowledge.collections.delete(TENANT, "copy")
+    await bench.knowledge.collections.delete(SCOPE, "copy")
     assert len(list(bench.blobs.root.glob("??/*"))) == files == 4
 
 
 async def test_what_is_there_already_is_not_cut_again(bench, long):
     await bench.ingest(long)
     await recutter(bench).cut(TENANT, "c", "copy", 40)
-    before = [document.id for document in (await bench.knowledge.documents.list(TENANT, "copy"))[0]]
-    await bench.knowledge.documents.delete(TENANT, before[0])
+    before = [document.id for document in (await bench.knowledge.documents.list(SCOPE, "copy"))[0]]
+    await bench.knowledge.documents.delete(SCOPE, before[0])
     await recutter(bench).cut(TENANT, "c", "copy", 40)
-    after = [document.id for document in (await bench.knowledge.documents.list(TENANT, "copy"))[0]]
+    after = [document.id for document in (await bench.knowledge.documents.list(SCOPE, "copy"))[0]]
     assert (after[0] != before[0], after[1:]) == (True, before[1:])
 
 
@@ -63,4 +65,4 @@ async def test_what_cannot_be_cut_is_refused(bench, long):
         await recutter(bench).cut(TENANT, "c", "copy", 1000)
     with pytest.raises(NotFound):
         await recutter(bench).cut("other", "c", "copy", 40)
-    assert [item.name for item in await bench.knowledge.collections.list(TENANT)] == ["c"]
+    assert [item.name for item in await bench.knowledge.collections.list(SCOPE)] == ["c"]

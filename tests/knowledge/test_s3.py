@@ -7,10 +7,11 @@ import pytest
 from guru.config import S3Settings
 from guru.errors import InvalidParameter
 from guru.knowledge.s3 import normalise, split
+from guru.store.scope import Scope
 from knowledge.parse.writing import package, pdf
 from knowledge.s3_server import ACCESS_KEY, REGION, SECRET_KEY, serving_store
 
-TENANT = "local"
+SCOPE = Scope("local")
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def test_objects_below_a_prefix_become_documents_named_by_their_addresses(
     ]  # fmt: skip
     (hit, *_) = await bench.search("When is the reactor inspected?")
     assert (hit.document, hit.page) == ("s3://papers/plants/report.pdf", 1)
-    document = (await bench.knowledge.documents.list(TENANT, "c"))[0][2]
+    document = (await bench.knowledge.documents.list(SCOPE, "c"))[0][2]
     assert document.modified == "2024-03-04T05:06:07+00:00"
     assert len([query for _, query in store.asked if "list-type" in query]) == 2
 

@@ -5,8 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guru.errors import InvalidParameter, NotFound
+from guru.store.scope import Scope
 
 TENANT = "local"
+SCOPE = Scope(TENANT)
 
 
 async def test_a_question_finds_its_passage_in_every_mode(bench, folder):
@@ -22,7 +24,7 @@ async def test_a_question_finds_its_passage_in_every_mode(bench, folder):
 async def test_a_hit_is_verbatim_at_its_offsets(bench, folder):
     await bench.ingest(folder)
     for hit in await bench.search("tea"):
-        assert await bench.knowledge.documents.text(TENANT, hit.document_id, hit.start, hit.end) == hit.text
+        assert await bench.knowledge.documents.text(SCOPE, hit.document_id, hit.start, hit.end) == hit.text
 
 
 async def test_an_identifier_is_found_as_it_is_written_and_in_parts(bench, folder):
@@ -40,7 +42,7 @@ async def test_stages_are_shown_when_asked_for(bench, folder):
 
 async def test_retrieval_carries_the_sentences_of_every_hit(bench, folder):
     await bench.ingest(folder)
-    found = await bench.knowledge.retrieve(TENANT, "c", "What are the bearings greased with in March?")
+    found = await bench.knowledge.retrieve(SCOPE, "c", "What are the bearings greased with in March?")
     hit, sentences = found.hits[0], found.sentences[0]
     assert found.vector.shape == (384,)
     assert all(hit.text[s.start - hit.start : s.end - hit.start] == s.text for s in sentences)
@@ -78,7 +80,7 @@ async def test_a_wrong_request_is_refused_by_name(bench, folder, wrong):
 async def test_another_tenant_finds_nothing(bench, folder):
     await bench.ingest(folder)
     with pytest.raises(NotFound):
-        await bench.knowledge.search("other", "c", "tea")
+        await bench.knowledge.search(Scope("other"), "c", "tea")
 
 
 async def test_a_filter_leaves_only_its_documents_and_none_of_them_out(bench, tmp_path):
@@ -105,8 +107,8 @@ async def test_a_search_sees_what_another_process_has_committed(open_bench, fold
         await one.ingest(folder)
         hits = await two.search("feed pump", mode="sparse")
         assert [("P-202" in hit.text) for hit in hits] == [True]
-        document = next(d for d in (await one.knowledge.documents.list(TENANT, "c"))[0] if d.name == "pumps.md")
-        await one.knowledge.documents.delete(TENANT, document.id)
+        document = next(d for d in (await one.knowledge.documents.list(SCOPE, "c"))[0] if d.name == "pumps.md")
+        await one.knowledge.documents.delete(SCOPE, document.id)
         assert await two.search("feed pump", mode="sparse") == []
 
 
@@ -135,17 +137,17 @@ async def test_a_document_is_never_half_visible_while_it_is_replaced(bench, fold
 
 async def test_documents_and_passages_are_listed_in_pages(bench, folder):
     await bench.ingest(folder)
-    first, after = await bench.knowledge.documents.list(TENANT, "c", limit=2)
-    rest, end = await bench.knowledge.documents.list(TENANT, "c", limit=2, after=after)
+    first, after = await bench.knowledge.documents.list(SCOPE, "c", limit=2)
+    rest, end = await bench.knowledge.documents.list(SCOPE, "c", limit=2, after=after)
     assert [document.name for document in first + rest] == ["leave.txt", "plants/tea.md", "pumps.md"]
     assert end is None
-    tea = await bench.knowledge.documents.get(TENANT, rest[0].id if rest[0].name == "plants/tea.md" else first[1].id)
+    tea = await bench.knowledge.documents.get(SCOPE, rest[0].id if rest[0].name == "plants/tea.md" else first[1].id)
     assert [heading["title"] for heading in tea.headings] == ["Tea", "Brewing"]
-    (passage,), end = await bench.knowledge.documents.chunks(TENANT, tea.id, limit=1)
-    assert passage.text == await bench.knowledge.documents.text(TENANT, tea.id, passage.start, passage.end)
+    (passage,), end = await bench.knowledge.documents.chunks(SCOPE, tea.id, limit=1)
+    assert passage.text == await bench.knowledge.documents.text(SCOPE, tea.id, passage.start, passage.end)
     for method in ("get", "text", "chunks", "original", "delete"):
         with pytest.raises(NotFound):
-            await getattr(bench.knowledge.documents, method)("other", tea.id)
+            await getattr(bench.knowledge.documents, method)(Scope("other"), tea.id)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

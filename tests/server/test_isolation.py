@@ -96,6 +96,7 @@ DOORS = {
     ("GET", "/api/v1/collections/{name}/documents"): SHARED,
     ("POST", "/api/v1/collections/{name}/documents"): (CALL, "files"),
     ("GET", "/api/v1/documents/{document_id}"): SHARED,
+    ("PATCH", "/api/v1/documents/{document_id}"): (ADMIN, {"access": ["user:ann"]}),
     ("DELETE", "/api/v1/documents/{document_id}"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/text"): SHARED,
     ("GET", "/api/v1/documents/{document_id}/file"): SHARED,

@@ -2,7 +2,7 @@ import asyncio
 import sqlite3
 
 import pytest
-from sqlalchemy import func, insert, inspect, select
+from sqlalchemy import delete, func, insert, inspect, select
 
 from guru.errors import StoreError
 from guru.store import tables
@@ -88,3 +88,20 @@ async def test_only_the_owner_reads_the_home(tmp_path):
     with sqlite3.connect(home / "guru.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+async def test_a_database_from_before_there_were_access_lists_gets_them(tmp_path):
+    first = Database.in_home(tmp_path)
+    await first.open()
+
+    def go_back(connection):
+        tables.document_access.drop(connection)
+        connection.execute(delete(applied).where(applied.c.version >= 2))
+
+    await first.write(go_back)
+    await first.close()
+    again = Database.in_home(tmp_path)
+    await again.open()
+    indexes = await again.read(lambda connection: inspect(connection).get_indexes("document_access"))
+    assert [index["name"] for index in indexes] == ["document_access_of_collection"]
+    await again.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guru.cli.options import asynchronous, collection_option, home_option, json_option, model_option
+from guru.cli.options import asynchronous, collection_option, home_option, json_option, model_option, search_options
 
 if TYPE_CHECKING:
     from guru.cli.client import Client
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @model_option
 @click.option("-k", type=click.IntRange(1, 100), help="How many passages the answer may draw on.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Confidence under which nothing is answered.")
+@search_options
 @home_option
 @json_option
 @asynchronous
@@ -28,6 +29,7 @@ async def command(
     model: str | None,
     k: int | None,
     threshold: float | None,
+    options: dict[str, Any],
     home: Path,
     as_json: bool,
 ) -> None:
@@ -45,6 +47,7 @@ async def command(
             "model": model,
             "k": k,
             "threshold": threshold,
+            **options,
         }
         body = {name: value for name, value in body.items() if value is not None}
         if as_json:

@@ -64,12 +64,7 @@ async def show(name: str, home: Path, as_json: bool) -> None:
 
     async with connect(home) as client:
         collection = await client.get(collection_path(name))
-        documents, after = [], None
-        while True:
-            page = await client.get(collection_path(name, "/documents"), limit=200, after=after)
-            documents += page["documents"]
-            if (after := page.get("next")) is None:
-                break
+        documents = await list_documents(client, name)
     if as_json:
         print_json({**collection, "documents": documents})
         return
@@ -77,7 +72,7 @@ async def show(name: str, home: Path, as_json: bool) -> None:
     counts = f"{plural(collection['documents'], 'document')}, {plural(collection['chunks'], 'chunk')}"
     screen.print(f"{name}: {counts}, embedded with {collection['embedding_model']}", soft_wrap=True)
     screen.print(f"Cut: {how(collection)}", soft_wrap=True)
-    table = make_table("document", title="<", pages=">", chunks=">", size=">", warnings="<")
+    table = make_table("document", title="<", pages=">", chunks=">", size=">", access="<", warnings="<")
     for item in documents:
         table.add_row(
             clean(item["name"]),
@@ -85,6 +80,7 @@ async def show(name: str, home: Path, as_json: bool) -> None:
             str(item["pages"] or ""),
             str(item["chunks"]),
             human_bytes(item["bytes"]),
+            clean(", ".join(item["access"])),
             clean("; ".join(map(to_text, item["warnings"]))),
         )
     print_table(screen, table)
@@ -152,6 +148,55 @@ async def configure(name: str, reset: bool, home: Path, as_json: bool, **setting
     click.echo(f"{name} is cut: {how(changed)}.")
     if changed["documents"]:
         click.echo("Ingest its documents again for it to hold for them: guru ingest PATH --collection " + name)
+
+
+@command.command
+@click.argument("name")
+@click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
+@click.option("--access", multiple=True, metavar="NAME", help="Who may see them: user:anna, team:legal, key:ID.")
+@click.option("--everybody", is_flag=True, help="Take their access lists away.")
+@home_option
+@json_option
+@asynchronous
+async def access(
+    name: str, documents: tuple[str, ...], access: tuple[str, ...], everybody: bool, home: Path, as_json: bool
+) -> None:
+    """Show or change who may see documents of the collection NAME, besides administrators.
+
+    DOCUMENT is a name as `guru collections show` prints it. --access puts a list in place of the one before.
+    """
+    from guru.cli.client import connect
+    from guru.cli.options import access_list
+    from guru.cli.output import clean, print_json
+
+    wanted = access_list(access, everybody)
+    async with connect(home) as client:
+        there = {item["name"]: item for item in await list_documents(client, name)}
+        if missing := [document for document in documents if document not in there]:
+            message = f"There is no document {missing[0]!r} in {name}. Nothing was changed."
+            raise NotFound(message, hint=f"`guru collections show {name}` lists them.")
+        found = [there[document] for document in dict.fromkeys(documents)]
+        if wanted is not None:
+            paths = [f"/api/v1/documents/{item['id']}" for item in found]
+            found = [await client.request("PATCH", path, body={"access": wanted}) for path in paths]
+    if as_json:
+        print_json({"documents": [{"document": item["name"], "access": item["access"]} for item in found]})
+        return
+    for item in found:
+        click.echo(f"{clean(item['name'])}: {clean(', '.join(item['access']) or 'everybody')}")
+
+
+async def list_documents(client: Client, name: str) -> list[dict[str, Any]]:
+    """All documents of a collection, page by page."""
+    from guru.cli.client import collection_path
+
+    documents: list[dict[str, Any]] = []
+    after = None
+    while True:
+        page = await client.get(collection_path(name, "/documents"), limit=200, after=after)
+        documents += page["documents"]
+        if (after := page.get("next")) is None:
+            return documents
 
 
 def to_text(value: object) -> str:

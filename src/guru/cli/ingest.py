@@ -34,24 +34,36 @@ class Place(click.ParamType[str]):
 @click.argument("places", metavar="PATH_OR_URL...", nargs=-1, required=True, type=Place())
 @click.option("-c", "--collection", default="default", show_default=True, metavar="NAME", help="Made if it is new.")
 @click.option("--prune", is_flag=True, help="Drop the documents from there whose files are gone.")
+@click.option("--access", multiple=True, metavar="NAME", help="Who may see them: user:anna, team:legal, key:ID.")
+@click.option("--everybody", is_flag=True, help="Take away the access lists that they have.")
 @click.option("--watch", is_flag=True, help="Stay, and keep folders in step: files that come, change or go.")
 @home_option
 @json_option
 @asynchronous
 async def command(
-    places: tuple[str, ...], collection: str, prune: bool, watch: bool, home: Path, as_json: bool
+    places: tuple[str, ...],
+    collection: str,
+    prune: bool,
+    access: tuple[str, ...],
+    everybody: bool,
+    watch: bool,
+    home: Path,
+    as_json: bool,
 ) -> None:
     """Read files, folders, web pages and buckets into a collection.
 
     What is in a ZIP archive becomes a document each. `https://host/page` is a page, `https://host/sitemap.xml` all
     that it lists, `s3://bucket/prefix` what is in a bucket.
 
-    A file that has not changed is skipped; one that cannot be read is named, and the others go on. The exit status
-    is 1 when no file at all could be read. Ctrl-C cancels and keeps what is done; a second one leaves the job to
-    the server.
+    Documents that are ingested with --access are seen by those it names and by administrators alone; without it they
+    keep the lists that they have. A file that has not changed is skipped; one that cannot be read is named, and the
+    others go on. The exit status is 1 when no file at all could be read. Ctrl-C cancels and keeps what is done; a
+    second one leaves the job to the server.
     """
     from guru.cli.client import connect
+    from guru.cli.options import access_list
 
+    allowed = access_list(access, everybody)
     if watch and any(map(ADDRESS.match, places)):
         raise click.UsageError("--watch is for files and folders; for pages and buckets run the command now and then.")
     async with connect(home) as client:
@@ -60,22 +72,26 @@ async def command(
 
             await keep_watching(
                 list(places),
-                lambda: ingest(client, collection, list(places), prune=True),
+                lambda: ingest(client, collection, list(places), prune=True, access=allowed),
                 lambda result: report(result, collection, as_json),
             )
             return
-        result = await ingest(client, collection, list(places), prune)
+        result = await ingest(client, collection, list(places), prune, allowed)
         report(result, collection, as_json)
     if result["failed"] and not result["documents"] + result["skipped"]:
         raise SystemExit(1)
 
 
-async def ingest(client: Client, collection: str, places: list[str], prune: bool = False) -> JSON:
+async def ingest(
+    client: Client, collection: str, places: list[str], prune: bool = False, access: list[str] | None = None
+) -> JSON:
     """Run one ingest job to its end; returns its result. Raises `GuruError` when the job fails."""
     from guru.cli.client import collection_path
     from guru.cli.jobs import follow, result_of
 
-    body = {"paths": places, "prune": prune}
+    body: JSON = {"paths": places, "prune": prune}
+    if access is not None:
+        body["access"] = access
     started = await client.post(collection_path(collection, "/ingest"), body)
     return result_of(await follow(client, started["job"], f"Ingesting into {collection}"))
 

@@ -69,6 +69,41 @@ def chunk_options(command: Command) -> Command:
     return command
 
 
+SEARCH_OPTIONS = (
+    click.option("--fusion", type=click.Choice(["learned", "rrf", "weighted"]), help="How scores become one."),
+    click.option("--rrf-k", type=click.IntRange(1, 10_000), help="Of rrf: the greater, the less first ranks count."),
+    click.option("--dense-weight", type=click.FloatRange(0, 1), help="Of the dense side, in rrf and weighted."),
+    click.option("--sparse-weight", type=click.FloatRange(0, 1), help="Of the sparse side, in rrf and weighted."),
+    click.option(
+        "--distance", type=click.Choice(["cosine", "dot", "euclidean", "manhattan"]), help="Of the dense side."
+    ),
+    click.option("--diversity", type=click.FloatRange(0, 1), help="How much a passage loses that repeats another."),
+    click.option("--rerank", metavar="MODEL", help="The model that reorders the best passages, or off."),
+    click.option("--rerank-top", type=click.IntRange(1, 200), help="How many passages it reads."),
+    click.option(
+        "--queries",
+        multiple=True,
+        type=click.Choice(["multi-query", "hyde", "step-back", "decomposition"]),
+        help="Search for what a model makes of the question, too. May be repeated.",
+    ),
+)
+
+
+def search_options(command: Command) -> Command:
+    """How a search ranks, handed over as `options`: what was said, by the names of the API."""
+    names = ("fusion", "rrf_k", "dense_weight", "sparse_weight", "distance", "diversity", "rerank", "rerank_top")
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        said = {name: kwargs.pop(name) for name in names} | {"queries": list(kwargs.pop("queries"))}
+        options = {name: value for name, value in said.items() if value not in (None, [])}
+        return command(*args, options=options, **kwargs)
+
+    for option in reversed(SEARCH_OPTIONS):
+        option(run)
+    return run
+
+
 def asynchronous(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run an `async def` command to its end."""
 
@@ -77,3 +112,10 @@ def asynchronous(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[
         asyncio.run(command(*args, **kwargs))
 
     return run
+
+
+def access_list(names: tuple[str, ...], everybody: bool) -> list[str] | None:
+    """What `--access` and `--everybody` say together: who may see; nobody named is everybody; None: nothing is said."""
+    if names and everybody:
+        raise click.UsageError("--access and --everybody exclude each other.")
+    return list(names) if names or everybody else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from guru.cli.options import asynchronous, collection_option, home_option, json_option
+from guru.cli.options import asynchronous, collection_option, home_option, json_option, search_options
 
 JSON = dict[str, Any]
 
@@ -19,6 +19,7 @@ JSON = dict[str, Any]
 @click.option("-k", type=click.IntRange(1, 200), default=10, show_default=True, help="How many passages.")
 @click.option("--mode", type=click.Choice(["hybrid", "dense", "sparse"]), default="hybrid", show_default=True)
 @click.option("--filter", "conditions", metavar="JSON", help='Only documents whose metadata match, as {"author": "…"}.')
+@search_options
 @click.option("--explain", is_flag=True, help="Show the score of every stage.")
 @home_option
 @json_option
@@ -29,15 +30,16 @@ async def command(
     k: int,
     mode: str,
     conditions: str | None,
+    options: JSON,
     explain: bool,
     home: Path,
     as_json: bool,
 ) -> None:
     """Find the passages of a collection that fit QUERY best."""
     from guru.cli.client import choose_collection, collection_path, connect
-    from guru.cli.output import print_json
+    from guru.cli.output import clean, print_json
 
-    body: JSON = {"query": query, "k": k, "mode": mode, "explain": explain}
+    body: JSON = {"query": query, "k": k, "mode": mode, "explain": explain, **options}
     if conditions:
         body["filter"] = parse_filter(conditions)
     async with connect(home) as client:
@@ -45,7 +47,12 @@ async def command(
         found = await client.post(collection_path(name, "/search"), body)
     if as_json:
         print_json(found)
-    elif not found["results"]:
+        return
+    for note in found["notes"]:
+        click.echo(clean(note), err=True)
+    if explain and found["queries"]:
+        click.echo("\n".join(["Searched for, too:", *(f"  {clean(query)}" for query in found["queries"])]))
+    if not found["results"]:
         click.echo("Nothing found.")
     elif explain:
         print_scores(found["results"])

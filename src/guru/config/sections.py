@@ -129,6 +129,21 @@ class KnowledgeSettings(Section):
     """A file that takes longer to read is refused."""
     parse_memory_mb: Positive = 2048
     """Memory that reading one file may take."""
+    follow_ups: Literal["join", "model"] = "join"
+    """What is searched for after a question that leans on the one before: both of them, or one that a model writes."""
+    query_model: str | None = None
+    """The model that writes queries. None: the one that answers, or `default` for a search alone."""
+    query_tokens: Positive = 256
+    """Tokens that it may write for each question that it is asked."""
+    query_seconds: Seconds = 10.0
+    """After which the question is searched for as it is."""
+    rerank: str = "off"
+    """The model that reorders the best passages of every search that does not say which: such as `rerank`."""
+    rerank_seconds: Seconds = 20.0
+    """After which the order is the one before."""
+    source_order: Literal["ranked", "edges"] = "ranked"
+    """Where the best passages stand in the prompt: `edges` puts them first and last, the others between, for models
+    that overlook what is in the middle. Small models are shown the best alone."""
     web: WebSettings = field(default_factory=WebSettings)
     """How web pages are fetched."""
     s3: S3Settings = field(default_factory=S3Settings)

@@ -13,6 +13,7 @@ from typing import Any
 from guru.config import Deployment, Settings
 from guru.gateway import whole
 from guru.gateway.identity import Caller
+from guru.gateway.searching import RoadModels, Search, perform_search, retrieve, with_defaults
 from guru.gateway.steps import (
     PREVIEW,
     Answerer,
@@ -166,15 +167,8 @@ class Road:
     def _model(self, request: Request, caller: Caller, trace: Trace, tokens: int) -> ChatModel:
         """The model that answers: routed, with a context that fits, behind the cache."""
 
-        def attempt(model: ChatModel, deployment: Deployment) -> ChatModel:
-            if self._marks is not None:
-                model = self._marks.model(model)
-            return TracedModel(
-                model, trace, self.prices, self.tokens, variant=deployment.label, content=self._settings.traces.content
-            )
-
         def route(name: str) -> ChatModel:
-            return self.router.model(name, request, caller, attempt)
+            return self.route(name, request, caller, trace)
 
         model = route(request.model)
         trace.model = model.name
@@ -188,6 +182,22 @@ class Road:
             model = self.cache.model(model, caller, alias.cache if alias else None)
         return model
 
+    def route(self, name: str, request: Request, caller: Caller, trace: Trace) -> ChatModel:
+        """The deployments behind a name, whose every call is a span of the trace. Raises `ModelNotFound`."""
+
+        def attempt(model: ChatModel, deployment: Deployment) -> ChatModel:
+            if self._marks is not None:
+                model = self._marks.model(model)
+            return TracedModel(
+                model, trace, self.prices, self.tokens, variant=deployment.label, content=self._settings.traces.content
+            )
+
+        return self.router.model(name, request, caller, attempt)
+
+    async def search(self, search: Search, caller: Caller) -> Passages:
+        """The passages that a search finds. Raises what the knowledge base and the models raise."""
+        return await perform_search(self, self._knowledge, self._settings.knowledge, search, caller)
+
     def _events(self, request: Request, model: ChatModel, caller: Caller, trace: Trace) -> AsyncGenerator[Event]:
         if isinstance(request, TextRequest):
             return model.complete(request)  # type: ignore[return-value]
@@ -199,13 +209,15 @@ class Road:
         self, request: ChatRequest, grounding: Grounding, model: ChatModel, caller: Caller, trace: Trace
     ) -> AsyncGenerator[Event]:
         """Retrieve passages and answer from them."""
+        settings = self._settings.knowledge
         with trace.span("retrieve") as span:
-            query, mode = self._answerer.query(request), grounding.mode or "hybrid"
-            span.attributes |= {names.COLLECTION: grounding.collection, names.QUERY: query, names.SEARCH_MODE: mode}
-            found = await self._knowledge.retrieve(
-                caller.tenant, grounding.collection, query, k=grounding.k, mode=mode, filter=grounding.filter
-            )
-            span.set(names.HITS, found.hits)
+            models = RoadModels(self, settings.query_model or request.model, caller, trace)
+            query, note = await self._answerer.search_query(request, models)
+            search = Search(
+                grounding.collection, query, k=grounding.k, mode=grounding.mode, filter=grounding.filter,
+                options=with_defaults(grounding, settings),
+            )  # fmt: skip
+            found = await retrieve(self._knowledge, search, caller, models=models, span=span, note=note)
         yield Retrieved(found.hits)
         async with aclosing(self._cite(request, found, model, trace)) as events:
             async for event in events:

@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeVar
 from guru.config import Deployment
 from guru.gateway.identity import Caller
 from guru.observe.spans import CallRecord
-from guru.tasks import EmbeddingModel
-from guru.types import JSON, ChatModel, ChatRequest, Event, Hit, SearchMode, TextRequest, Usage
+from guru.store.scope import Scope
+from guru.tasks import EmbeddingModel, SearchModels
+from guru.types import JSON, ChatModel, ChatRequest, Event, Hit, SearchMode, SearchOptions, TextRequest, Usage
 
 Result = TypeVar("Result")
 Attempt = Callable[[ChatModel, Deployment], ChatModel]
@@ -43,6 +44,10 @@ class Reservation(Protocol):
 class Limiter(Protocol):
     async def admit(self, caller: Caller, model: str, tokens: int, cost: float) -> Reservation:
         """Raises `RateLimited`, which says when to come again."""
+        ...
+
+    def allow(self, caller: Caller, model: str) -> None:
+        """For a model that is asked within a request that was let in. Raises `Forbidden`."""
         ...
 
 
@@ -130,27 +135,40 @@ class Passages(Protocol):
     @property
     def hits(self) -> list[Hit]: ...
 
+    @property
+    def queries(self) -> list[str]:
+        """What was searched for besides the query."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """What a model should have done on the way and has not."""
+        ...
+
 
 class Knowledge(Protocol):
     """What the road needs of the knowledge base."""
 
     async def retrieve(
         self,
-        tenant: str,
+        scope: Scope,
         collection: str,
         query: str,
         *,
         k: int | None = None,
         mode: SearchMode = "hybrid",
         filter: JSON | None = None,
+        options: SearchOptions,
+        models: SearchModels | None = None,
+        to_read: bool = True,
     ) -> Passages: ...
 
 
 class Answerer(Protocol):
     """Answers from passages: streams text, citations, and what no passage stands for."""
 
-    def query(self, request: ChatRequest) -> str:
-        """What to search for. Raises `InvalidParameter` when nothing is asked."""
+    async def search_query(self, request: ChatRequest, models: SearchModels) -> tuple[str, str | None]:
+        """What to search for, and a note on what has failed. Raises `InvalidParameter` when nothing is asked."""
         ...
 
     def answer(

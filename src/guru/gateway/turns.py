@@ -6,7 +6,7 @@ import time
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 from sqlalchemy import Connection
 
 from guru.errors import InvalidParameter, NotFound
@@ -14,13 +14,13 @@ from guru.gateway import messages as rows
 from guru.gateway.identity import Caller
 from guru.gateway.messages import ConversationTree, StoredMessage
 from guru.store.ids import new_id
-from guru.types import ChatRequest, Grounding, Message, Part, SearchMode
+from guru.types import ChatRequest, Grounding, Message, Part, SearchMode, SearchOptions, search_options
 
 TITLE = 60
 """Characters of a title that is made from the first question."""
 
 
-class Turn(Struct, kw_only=True, forbid_unknown_fields=True):
+class Turn(SearchOptions, kw_only=True, forbid_unknown_fields=True):
     """What a person sends: a message, or the wish for another answer to one."""
 
     content: str | list[Part] | None = None
@@ -38,7 +38,7 @@ class Turn(Struct, kw_only=True, forbid_unknown_fields=True):
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
-    stop: list[str] = []
+    stop: list[str] = field(default_factory=list)
 
 
 class Stored(Struct, tag="message"):
@@ -112,7 +112,9 @@ def to_request(tree: ConversationTree, turn: Turn, path: list[StoredMessage]) ->
     collection = tree.collection if turn.collection is UNSET else turn.collection
     grounding = None
     if collection is not None:
-        grounding = Grounding(collection, k=turn.k, mode=turn.mode, filter=turn.filter, threshold=turn.threshold)
+        grounding = Grounding(
+            collection, k=turn.k, mode=turn.mode, filter=turn.filter, threshold=turn.threshold, **search_options(turn)
+        )
     return ChatRequest(
         model=turn.model or tree.model or "default",
         messages=[Message(role=item.role, content=item.content) for item in path if item.content],  # type: ignore[arg-type]

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection
 
 from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.collections import Collections
+from guru.knowledge.diversity import diversify
 from guru.knowledge.documents import Documents, allowed_documents
 from guru.knowledge.duplicates import Duplicates
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index import Views
 from guru.knowledge.ingest import Ingest, Parser
 from guru.knowledge.preview import Preview
+from guru.knowledge.queries import Limits, Probe, expand
+from guru.knowledge.query import Query
+from guru.knowledge.ranking import CANDIDATES, PLAIN, Asked, Found, check_options, rank
 from guru.knowledge.reading import read_parents
-from guru.knowledge.search import Retrieval, rank, read_hits
+from guru.knowledge.rerank import rerank
+from guru.knowledge.search import Retrieval, read_hits
 from guru.knowledge.similar import MoreLikeThis
 from guru.knowledge.web.fetcher import Fetcher
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
-from guru.types import JSON, Embedder, Hit, SearchMode
+from guru.store.scope import Scope
+from guru.tasks import SearchModels
+from guru.types import JSON, Embedder, Hit, SearchMode, SearchOptions
 
 MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "sparse")
 DEFAULT_K = 10
 MAX_K = 1000
 CHILDREN = 4
 """Chunks that are looked at for each parent that is wanted."""
+OFF = "off"
+"""A rerank model that is none."""
 
 
 class KnowledgeBase:
@@ -47,7 +57,7 @@ class KnowledgeBase:
     ) -> None:
         """`fetcher` gets web pages; without one they cannot be ingested."""
         self._database = database
-        self._chunking = settings.chunking
+        self._settings = settings
         self.embedder = embedder
         self.views = Views(embedder.dimension)
         self.collections = Collections(database, blobs, embedder.name)
@@ -61,7 +71,7 @@ class KnowledgeBase:
 
     async def search(
         self,
-        tenant: str,
+        scope: Scope,
         collection: str,
         query: str,
         *,
@@ -69,12 +79,15 @@ class KnowledgeBase:
         mode: SearchMode = "hybrid",
         filter: JSON | None = None,
         explain: bool = False,
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The best `k` (10) passages for `query`, best first. `explain` keeps the scores of the stages.
 
         Raises `NotFound`, `InvalidParameter`, and `Conflict` for a collection of another embedding model.
         """
-        found = await self._find(tenant, collection, query, k=k, mode=mode, filter=filter)
+        found = await self.retrieve(
+            scope, collection, query, k=k, mode=mode, filter=filter, options=options, to_read=False
+        )
         if not explain:
             for hit in found.hits:
                 hit.stages = {}
@@ -82,50 +95,125 @@ class KnowledgeBase:
 
     async def retrieve(
         self,
-        tenant: str,
+        scope: Scope,
         collection: str,
         query: str,
         *,
         k: int | None = None,
         mode: SearchMode = "hybrid",
         filter: JSON | None = None,
+        options: SearchOptions = PLAIN,
+        models: SearchModels | None = None,
+        to_read: bool = True,
     ) -> Retrieval:
-        """As `search`, with the sentences of every hit and the query's vector, to be read: where chunks have parents,
-        these stand in their place.
+        """As `search`, with the sentences of every hit and the query's vector. `to_read` says whether parents stand in
+        the place of the chunks that have some.
 
         All of it is read in one transaction: a document that is replaced meanwhile is seen either as it was or as
-        it is.
+        it is. `models` are asked for what the options want of a model; where one fails, `notes` of the result say so.
+        A model reranks chunks, and parents are put in their places after it.
         """
-        return await self._find(tenant, collection, query, k=k, mode=mode, filter=filter, to_read=True)
-
-    async def _find(
-        self,
-        tenant: str,
-        collection: str,
-        query: str,
-        *,
-        k: int | None,
-        mode: SearchMode,
-        filter: JSON | None,
-        to_read: bool = False,
-    ) -> Retrieval:
         k = check_query(query, k, mode)
+        check_options(options, mode)
         accepts = compile_filter(filter) if filter else None
-        vector = (await self.embedder.embed([query]))[0]
+        probes, notes = await self._probes(query, options, models)
+        vector, *others = await self.embedder.embed([query, *(probe.text for probe in probes)])
+        besides = [
+            Asked(probe.text, other, "dense" if probe.meaning_only and mode == "hybrid" else mode)
+            for probe, other in zip(probes, others, strict=True)
+        ]
+        reranks = options.rerank not in (None, OFF)
 
-        def look(connection: Connection) -> Retrieval:
-            row, snapshot = self.views.snapshot(connection, tenant, collection)
+        def look(connection: Connection) -> tuple[Retrieval, Found, Query, int]:
+            row, snapshot = self.views.snapshot(connection, scope, collection)
             self.collections.check_model(row, self.embedder.name)
-            allowed = allowed_documents(connection, row.id, accepts) if accepts else None
+            allowed = allowed_documents(connection, scope, row.id, accepts) if accepts else None
             # Several chunks may have one parent.
-            wanted = k * CHILDREN if to_read and row.settings.get("chunking", self._chunking) == "hierarchical" else k
-            found, read = rank(connection, snapshot, query, vector, mode=mode, k=wanted, allowed=allowed)
+            wanted = k * CHILDREN if to_read and self._has_parents(row.settings) else k
+            pool = max(wanted, CANDIDATES if options.diversity else 0, options.rerank_top if reranks else 0)
+            found, read = rank(
+                connection, snapshot, query, vector,
+                mode=mode, k=pool, allowed=allowed, options=options, besides=besides,
+            )  # fmt: skip
+            if not reranks:
+                found = diverse(found, wanted, options.diversity)
             hits, sentences = read_hits(connection, found, read)
-            if to_read:
+            if to_read and not reranks:
                 hits, sentences = read_parents(connection, hits, sentences, read, k)
-            return Retrieval(tenant=tenant, query=query, vector=vector, hits=hits, sentences=sentences)
+            queries = [probe.text for probe in probes]
+            retrieval = Retrieval(
+                scope=scope, query=query, vector=vector, hits=hits, sentences=sentences, queries=queries, notes=notes
+            )
+            return retrieval, found, read, wanted
 
-        return await self._database.read(look)
+        retrieval, found, read, wanted = await self._database.read(look)
+        if not reranks:
+            return retrieval
+        retrieval = await self._reranked(retrieval, found, wanted, options, models)
+        return await self._with_parents(retrieval, read, k) if to_read else retrieval
+
+    def _has_parents(self, own: JSON) -> bool:
+        """Whether the chunks of a collection with these settings of its own have some."""
+        return bool(own.get("chunking", self._settings.chunking) == "hierarchical")
+
+    async def _with_parents(self, retrieval: Retrieval, query: Query, k: int) -> Retrieval:
+        hits, sentences = await self._database.read(
+            lambda connection: read_parents(connection, retrieval.hits, retrieval.sentences, query, k)
+        )
+        return structs.replace(retrieval, hits=hits, sentences=sentences)
+
+    async def _probes(
+        self, query: str, options: SearchOptions, models: SearchModels | None
+    ) -> tuple[list[Probe], list[str]]:
+        """What a model makes of the query, and notes on what has failed."""
+        if not options.queries:
+            return [], []
+        limits = Limits(self._settings.query_tokens, self._settings.query_seconds)
+        return await expand(query, options.queries, need(models, "queries"), limits)
+
+    async def _reranked(
+        self, retrieval: Retrieval, found: Found, k: int, options: SearchOptions, models: SearchModels | None
+    ) -> Retrieval:
+        """The best `k` as the reranker sees them, and then by what each adds to the others."""
+        reranked = await rerank(
+            need(models, "rerank"), str(options.rerank), retrieval.query, retrieval.hits,
+            top=options.rerank_top, seconds=self._settings.rerank_seconds,
+        )  # fmt: skip
+        for place, score in reranked.scores.items():
+            hit = retrieval.hits[place]
+            hit.stages |= {"fused": round(hit.score, 6), "rerank": round(score, 6)}
+            hit.score = score
+        order = reranked.order[:k]
+        if options.diversity and order:
+            again = found.take(reranked.order)
+            places, values, repeats = diversify(again.dense, again.vectors, k, options.diversity)
+            order = [reranked.order[place] for place in places.tolist()]
+            for place, value, repeat in zip(order, values.tolist(), repeats.tolist(), strict=True):
+                retrieval.hits[place].stages |= {"mmr": round(value, 6), "redundancy": round(repeat, 6)}
+        return structs.replace(
+            retrieval,
+            hits=[structs.replace(retrieval.hits[place], rank=rank) for rank, place in enumerate(order, 1)],
+            sentences=[retrieval.sentences[place] for place in order],
+            notes=[*retrieval.notes, *([reranked.note] if reranked.note else [])],
+        )
+
+
+def need(models: SearchModels | None, option: str) -> SearchModels:
+    """Raises `InvalidParameter` where there is nobody to ask."""
+    if models is None:
+        raise InvalidParameter(
+            f"`{option}` needs a model, and this search has none to ask.", param=option, hint="Search over the server."
+        )
+    return models
+
+
+def diverse(found: Found, k: int, diversity: float) -> Found:
+    """The best `k` of what was found, chosen for what each adds to the others; with `diversity` 0 it is left alone."""
+    if not diversity or not len(found.ids):
+        return found
+    order, values, repeats = diversify(found.dense, found.vectors, k, diversity)
+    chosen = found.take(order)
+    return structs.replace(chosen, more=chosen.more | {"mmr": values, "redundancy": repeats})
 
 
 def check_query(query: Any, k: Any, mode: Any) -> int:

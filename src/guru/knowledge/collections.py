@@ -7,14 +7,16 @@ import time
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from guru.errors import Conflict, InvalidParameter, NotFound
+from guru.errors import Conflict, Forbidden, InvalidParameter, NotFound
+from guru.knowledge.access import hidden_documents, seen_by
 from guru.knowledge.trash import remove_unused
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.ids import new_id
+from guru.store.scope import Scope
 from guru.store.tables import chunks, collections, documents
 from guru.types import JSON
 
@@ -72,38 +74,46 @@ class Collections:
                 raise Conflict(
                     f"There is a collection {name!r} already.", hint="Choose another name.", param="name"
                 ) from None
-        return await self.get(tenant, name)
+        return await self.get(Scope(tenant), name)
 
-    async def get(self, tenant: str, name: str) -> Collection:
-        """Raises `NotFound`."""
-        found = await self._database.read(lambda connection: read_collections(connection, tenant, name))
+    async def get(self, scope: Scope, name: str) -> Collection:
+        """With what is in it for somebody. Raises `NotFound`."""
+        found = await self._database.read(lambda connection: read_collections(connection, scope, name))
         if not found:
             raise collection_not_found(name)
         return found[0]
 
-    async def list(self, tenant: str) -> list[Collection]:
+    async def list(self, scope: Scope) -> list[Collection]:
         """In the order of their names."""
-        return await self._database.read(lambda connection: read_collections(connection, tenant))
+        return await self._database.read(lambda connection: read_collections(connection, scope))
 
-    async def configure(self, tenant: str, name: str, changes: JSON) -> Collection:
+    async def configure(self, scope: Scope, name: str, changes: JSON) -> Collection:
         """Change settings of a collection; None takes one back to the configuration's. Documents are cut anew when they
         are ingested the next time. Raises `NotFound`.
         """
 
         def change(connection: Connection) -> None:
-            row = find_collection(connection, tenant, name)
+            row = find_collection(connection, scope.tenant, name)
             settings = {key: value for key, value in {**row.settings, **changes}.items() if value is not None}
             values = {"settings": settings, "updated_at": time.time()}
             connection.execute(update(collections).where(collections.c.id == row.id).values(values))
 
         await self._database.write(change)
-        return await self.get(tenant, name)
+        return await self.get(scope, name)
 
-    async def delete(self, tenant: str, name: str) -> None:
-        """Remove a collection with all that is in it, and the files that no other one has. Raises `NotFound`."""
+    async def delete(self, scope: Scope, name: str) -> None:
+        """Remove a collection with all that is in it, and the files that no other one has.
+
+        Raises `NotFound`, and `Forbidden` where it holds documents that the caller may not see.
+        """
 
         def remove(connection: Connection) -> None:
-            collection = find_collection(connection, tenant, name)
+            collection = find_collection(connection, scope.tenant, name)
+            if hidden_documents(connection, scope, collection.id):
+                raise Forbidden(
+                    f"The collection {name!r} holds documents that you may not see.",
+                    hint="Ask an administrator to delete it.",
+                )
             mine = documents.c.collection_id == collection.id
             digests = connection.scalars(select(documents.c.content_hash).where(mine).distinct()).all()
             # Not left to the cascade, which looks for the chunks of one document at a time.
@@ -133,8 +143,9 @@ def find_collection(connection: Connection, tenant: str, name: str) -> Row[Any]:
     return row
 
 
-def read_collections(connection: Connection, tenant: str, name: str | None = None) -> list[Collection]:
-    """The collections of a tenant, or the one called `name`, with counts taken in the same snapshot."""
+def read_collections(connection: Connection, scope: Scope, name: str | None = None) -> list[Collection]:
+    """The collections of a tenant, or the one called `name`, with counts of what somebody sees in the same snapshot."""
+    inside = and_(documents.c.collection_id == collections.c.id, seen_by(scope))
     query = (
         select(
             collections.c.id,
@@ -148,8 +159,8 @@ def read_collections(connection: Connection, tenant: str, name: str | None = Non
             func.coalesce(func.sum(documents.c.chunks), 0).label("chunks"),
             func.coalesce(func.sum(documents.c.bytes), 0).label("bytes"),
         )
-        .join_from(collections, documents, documents.c.collection_id == collections.c.id, isouter=True)
-        .where(collections.c.tenant == tenant, *([collections.c.name == name] if name else []))
+        .join_from(collections, documents, inside, isouter=True)
+        .where(collections.c.tenant == scope.tenant, *([collections.c.name == name] if name else []))
         .group_by(collections.c.id)
         .order_by(collections.c.name)
     )

@@ -10,13 +10,17 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, func, select
 
 from guru.errors import NotFound
+from guru.knowledge.access import check_access, read_lists_of, seen_by, write_list
 from guru.knowledge.collections import find_collection, touch
 from guru.knowledge.trash import remove_unused
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
+from guru.store.scope import Scope
 from guru.store.tables import chunks, collections, document_texts, documents
 
 JSON = dict[str, Any]
+Audit = Callable[[Connection, "Document", list[str]], None]
+"""Is told in the transaction of a change the document as it was, and its new access list."""
 
 
 class Document(Struct, kw_only=True):
@@ -38,6 +42,8 @@ class Document(Struct, kw_only=True):
     ingested_at: float
     metadata: JSON
     warnings: list[str]
+    access: list[str] = []
+    """Who may see it: `user:anna`, `team:legal`, `key:key_…`. Empty: everybody of the tenant."""
     headings: list[JSON] = []
     """`level`, `title`, `start`; only from `Documents.get`, as `page_spans` (`number`, `start`, `end`)."""
     page_spans: list[JSON] = []
@@ -57,67 +63,104 @@ class Passage(Struct, kw_only=True):
 
 
 class Documents:
-    """The documents of every tenant. What belongs to another tenant does not exist."""
+    """The documents of every tenant. What somebody may not see does not exist."""
 
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self._database = database
         self._blobs = blobs
 
     async def list(
-        self, tenant: str, collection: str, *, limit: int = 100, after: str | None = None
+        self, scope: Scope, collection: str, *, limit: int = 100, after: str | None = None
     ) -> tuple[list[Document], str | None]:
         """Documents by name, from the one after the name `after`; and what to give as `after` for the next ones."""
 
         def read(connection: Connection) -> list[Document]:
-            found = find_collection(connection, tenant, collection)
-            query = select_documents().where(documents.c.tenant == tenant, documents.c.collection_id == found.id)
+            found = find_collection(connection, scope.tenant, collection)
+            query = select_documents(scope).where(documents.c.collection_id == found.id)
             if after is not None:
                 query = query.where(documents.c.name > after)
-            rows = connection.execute(query.order_by(documents.c.name).limit(limit + 1))
-            return [to_document(row) for row in rows]
+            rows = connection.execute(query.order_by(documents.c.name).limit(limit + 1)).all()
+            lists = read_lists_of(connection, [row.id for row in rows])
+            return [to_document(row, lists.get(row.id)) for row in rows]
 
         found = await self._database.read(read)
         return found[:limit], found[limit - 1].name if len(found) > limit else None
 
-    async def get(self, tenant: str, document_id: str) -> Document:
+    async def get(self, scope: Scope, document_id: str) -> Document:
         """With headings and page spans. Raises `NotFound`."""
-        row = await self._row(tenant, document_id)
-        document = to_document(row)
-        document.headings, document.page_spans = row.headings, row.page_spans
-        return document
 
-    async def delete(self, tenant: str, document_id: str) -> None:
+        def read(connection: Connection) -> Document:
+            row = find_document(connection, scope, document_id)
+            document = to_document(row, read_lists_of(connection, [row.id]).get(row.id))
+            document.headings, document.page_spans = row.headings, row.page_spans
+            return document
+
+        return await self._database.read(read)
+
+    async def set_access(
+        self,
+        scope: Scope,
+        document_id: str,
+        names: Sequence[str],
+        *,
+        audit: Audit | None = None,
+    ) -> Document:
+        """Say who may see a document; nobody named makes it everybody's. Whether the caller may is for the door.
+
+        Raises `NotFound` and `InvalidParameter`.
+        """
+        wanted = check_access(list(names))
+
+        def change(connection: Connection) -> Document:
+            row = find_document(connection, scope, document_id)
+            document = to_document(row, read_lists_of(connection, [row.id]).get(row.id))
+            if wanted != document.access:
+                write_list(connection, scope.tenant, row.collection_id, row.id, wanted)
+                touch(connection, row.collection_id)
+                if audit is not None:
+                    audit(connection, document, wanted)
+            document.access = wanted
+            return document
+
+        return await self._database.write(change)
+
+    async def delete(self, scope: Scope, document_id: str) -> None:
         """Remove a document and, where no other has the same content, its file. Raises `NotFound`."""
 
         def remove(connection: Connection) -> None:
-            mine = (documents.c.tenant == tenant, documents.c.id == document_id)
-            row = connection.execute(select(documents.c.collection_id, documents.c.content_hash).where(*mine)).first()
-            if row is None:
-                raise document_not_found(document_id)
-            connection.execute(delete(documents).where(*mine))
+            row = find_document(connection, scope, document_id)
+            connection.execute(delete(documents).where(documents.c.id == row.id))
             touch(connection, row.collection_id)
             remove_unused(connection, self._blobs, [row.content_hash])
 
         await self._database.write(remove)
 
-    async def text(self, tenant: str, document_id: str, start: int = 0, end: int | None = None) -> str:
+    async def text(self, scope: Scope, document_id: str, start: int = 0, end: int | None = None) -> str:
         """Characters `[start, end)` of the stored text, as far as there are. Raises `NotFound`."""
         length = -1 if end is None else max(0, end - start)
         text = document_texts.c.text
         piece = func.substr(text, start + 1) if length < 0 else func.substr(text, start + 1, length)
-        query = select(piece).where(document_texts.c.tenant == tenant, document_texts.c.document_id == document_id)
+        query = (
+            select(piece)
+            .join_from(documents, document_texts, document_texts.c.document_id == documents.c.id)
+            .where(documents.c.id == document_id, seen_by(scope))
+        )
         found = await self._database.read(lambda connection: connection.scalar(query))
         if found is None:
             raise document_not_found(document_id)
         return str(found)
 
     async def chunks(
-        self, tenant: str, document_id: str, *, limit: int = 100, after: int | None = None
+        self, scope: Scope, document_id: str, *, limit: int = 100, after: int | None = None
     ) -> tuple[Sequence[Passage], int | None]:
         """Passages in order, from the one after ordinal `after`; and what to give as `after` for the next ones."""
-        await self._row(tenant, document_id)
+        await self._row(scope, document_id)
         columns = [chunks.c[name] for name in Passage.__struct_fields__]
-        query = select(*columns).where(chunks.c.tenant == tenant, chunks.c.document_id == document_id)
+        query = (
+            select(*columns)
+            .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
+            .where(documents.c.id == document_id, seen_by(scope))
+        )
         if after is not None:
             query = query.where(chunks.c.ordinal > after)
         query = query.order_by(chunks.c.ordinal).limit(limit + 1)
@@ -125,29 +168,35 @@ class Documents:
         found = [Passage(**row._mapping) for row in rows]
         return found[:limit], found[limit - 1].ordinal if len(found) > limit else None
 
-    async def original(self, tenant: str, document_id: str) -> Path:
+    async def original(self, scope: Scope, document_id: str) -> Path:
         """The file as it was ingested. Raises `NotFound`."""
-        return self._blobs.path((await self._row(tenant, document_id)).content_hash)
+        return self._blobs.path((await self._row(scope, document_id)).content_hash)
 
-    async def _row(self, tenant: str, document_id: str) -> Row[Any]:
-        query = select_documents().where(documents.c.tenant == tenant, documents.c.id == document_id)
-        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        if row is None:
-            raise document_not_found(document_id)
-        return row
+    async def _row(self, scope: Scope, document_id: str) -> Row[Any]:
+        return await self._database.read(lambda connection: find_document(connection, scope, document_id))
 
 
-def select_documents() -> Any:
-    """Rows of documents with the names of their collections."""
+def select_documents(scope: Scope) -> Any:
+    """Rows of the documents that somebody sees, with the names of their collections."""
     join = documents.join(collections, collections.c.id == documents.c.collection_id)
-    return select(documents, collections.c.name.label("collection")).select_from(join)
+    return select(documents, collections.c.name.label("collection")).select_from(join).where(seen_by(scope))
+
+
+def find_document(connection: Connection, scope: Scope, document_id: str) -> Row[Any]:
+    """The row of a document. Raises `NotFound`, also for one that somebody may not see."""
+    row: Row[Any] | None = connection.execute(
+        select_documents(scope).where(documents.c.id == document_id)
+    ).one_or_none()
+    if row is None:
+        raise document_not_found(document_id)
+    return row
 
 
 def allowed_documents(
-    connection: Connection, collection_id: str, accepts: Callable[[dict[str, Any]], bool]
+    connection: Connection, scope: Scope, collection_id: str, accepts: Callable[[dict[str, Any]], bool]
 ) -> frozenset[str]:
-    """The ids of the documents of a collection that a filter accepts."""
-    query = select_documents().where(documents.c.collection_id == collection_id)
+    """The ids of the documents of a collection that somebody sees and a filter accepts."""
+    query = select_documents(scope).where(documents.c.collection_id == collection_id)
     fields = (filter_fields(to_document(row)) for row in connection.execute(query))
     return frozenset(document["document_id"] for document in fields if accepts(document))
 
@@ -169,9 +218,9 @@ def filter_fields(document: Document) -> JSON:
     return {"document": document.name, "document_id": document.id, **{name: getattr(document, name) for name in names}}
 
 
-def to_document(row: Row[Any]) -> Document:
-    values = {name: row._mapping[name] for name in Document.__struct_fields__[:-2] if name != "pages"}
-    return Document(**values, pages=len(row.page_spans) or None)
+def to_document(row: Row[Any], access: list[str] | None = None) -> Document:
+    values = {name: row._mapping[name] for name in Document.__struct_fields__[:-3] if name != "pages"}
+    return Document(**values, pages=len(row.page_spans) or None, access=access or [])
 
 
 def document_not_found(document_id: str) -> NotFound:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from sqlalchemy import Connection, Row, select
 
+from guru.knowledge.access import seen_by
 from guru.knowledge.collections import find_collection
 from guru.knowledge.minhash import Bands, jaccard, shingles, signature
 from guru.store.database import Database
+from guru.store.scope import Scope
 from guru.store.tables import document_texts, documents
 
 if TYPE_CHECKING:
@@ -48,14 +50,14 @@ class Duplicates:
         self._database = database
         self._signatures: OrderedDict[str, NDArray[Any]] = OrderedDict()
 
-    async def find(self, tenant: str, collection: str, threshold: float) -> tuple[int, list[Group]]:
+    async def find(self, scope: Scope, collection: str, threshold: float) -> tuple[int, list[Group]]:
         """How many documents there are, and groups of them, each verified: shingles in common of all, Jaccard.
 
         A document is in one group at most: that of the oldest document that it is at least `threshold` alike. Raises
         `NotFound`. The first call reads every document, a megabyte in about a second.
         """
-        rows = await self._database.read(lambda connection: list_documents(connection, tenant, collection))
-        signatures = await self._sign(tenant, [row.id for row in rows])
+        rows = await self._database.read(lambda connection: list_documents(connection, scope, collection))
+        signatures = await self._sign(scope.tenant, [row.id for row in rows])
         bands = await asyncio.to_thread(Bands, signatures)
         names = {row.id: row.name for row in rows if row.id in signatures}
         age = {document_id: place for place, document_id in enumerate(names)}
@@ -66,7 +68,7 @@ class Duplicates:
                 continue
             seen.add(document_id)
             others = sorted(bands.near(document_id) - seen, key=age.__getitem__)
-            compared = await self._compare(tenant, document_id, others) if others else []
+            compared = await self._compare(scope.tenant, document_id, others) if others else []
             alike = [
                 Alike(other, names[other], round(similarity, 4))
                 for other, similarity in compared
@@ -109,12 +111,10 @@ class Duplicates:
         return await self._database.read(read)
 
 
-def list_documents(connection: Connection, tenant: str, collection: str) -> Sequence[Row[Any, Any]]:
-    """The oldest first."""
-    found = find_collection(connection, tenant, collection)
-    query = select(documents.c.id, documents.c.name).where(
-        documents.c.tenant == tenant, documents.c.collection_id == found.id
-    )
+def list_documents(connection: Connection, scope: Scope, collection: str) -> Sequence[Row[Any, Any]]:
+    """Those that somebody sees, the oldest first."""
+    found = find_collection(connection, scope.tenant, collection)
+    query = select(documents.c.id, documents.c.name).where(seen_by(scope), documents.c.collection_id == found.id)
     return connection.execute(query.order_by(documents.c.ingested_at, documents.c.id)).all()
 
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from sqlalchemy import Connection, Row, select
 
+from guru.knowledge.access import hidden_documents
 from guru.knowledge.collections import find_collection
 from guru.knowledge.rows import vector_type
 from guru.knowledge.sparse import Postings, Statistics, merge_postings, read_postings
 from guru.knowledge.terms import language_of
+from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 
 if TYPE_CHECKING:
@@ -58,6 +60,16 @@ class Snapshot:
         passages = sum(int(live.sum()) for _, live in self.parts)
         length = sum(float(segment.postings.lengths[live].sum(dtype="f8")) for segment, live in self.parts)
         return Statistics(passages, length / max(passages, 1))
+
+    def without(self, hidden: frozenset[str]) -> Snapshot:
+        """The same, as if the documents of these ids were not there."""
+        import numpy as np
+
+        if not hidden:
+            return self
+        gone = np.array(sorted(hidden), "S")
+        parts = [(segment, live & ~np.isin(segment.owners, gone)) for segment, live in self.parts]
+        return Snapshot(self.generation, parts, self.languages)
 
 
 class View:
@@ -125,15 +137,20 @@ class Views:
         self._lock = threading.Lock()
         self._views: OrderedDict[str, View] = OrderedDict()
 
-    def snapshot(self, connection: Connection, tenant: str, name: str) -> tuple[Row[Any], Snapshot]:
-        """The collection's row and its snapshot, both as `connection` sees them. Raises `NotFound`."""
-        collection = find_collection(connection, tenant, name)
+    def snapshot(self, connection: Connection, scope: Scope, name: str) -> tuple[Row[Any], Snapshot]:
+        """The collection's row and its snapshot, both as `connection` sees them. Raises `NotFound`.
+
+        This is the only way to what can be searched, and it holds nothing that somebody may not see: neither scores
+        nor statistics can tell of it.
+        """
+        collection = find_collection(connection, scope.tenant, name)
         with self._lock:
             view = self._views.pop(collection.id, None) or View(collection.id, self._dimension)
             self._views[collection.id] = view
             while len(self._views) > self._limit:
                 self._views.popitem(last=False)
-        return collection, view.at(connection, collection.generation)
+        snapshot = view.at(connection, collection.generation)
+        return collection, snapshot.without(hidden_documents(connection, scope, collection.id))
 
 
 def _merge(parts: list[Part]) -> Part:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from guru.config import KnowledgeSettings
-from guru.errors import DownloadError, GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.errors import DownloadError, Forbidden, GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.knowledge.access import check_access, own_access
 from guru.knowledge.archive import Unpacker, unpacked
 from guru.knowledge.chunk import ChunkOptions
 from guru.knowledge.collections import Collection, Collections
@@ -30,6 +31,7 @@ from guru.knowledge.writer import DocumentWriter, Known, Rows
 from guru.store.blobs import BlobStore, hash_file
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
+from guru.store.scope import Scope
 from guru.types import JSON, Embedder
 
 BATCH_TEXTS: Final = 128
@@ -81,36 +83,63 @@ class Ingest:
         """Pictures by their digest in which no text was found: not looked at again every time that a folder is."""
         jobs.handle("ingest", self.run)
 
-    async def submit_paths(self, tenant: str, collection: str, paths: list[str], *, prune: bool = False) -> Job:
-        """Ingest files and folders, absolute paths of this machine, and addresses of pages and sitemaps. The
+    async def submit_paths(
+        self,
+        tenant: str,
+        collection: str,
+        paths: list[str],
+        *,
+        prune: bool = False,
+        access: Sequence[str] | None = None,
+        by: Scope | None = None,
+        person: str | None = None,
+    ) -> Job:
+        """Ingest files and folders, absolute paths of this machine, and addresses of pages, sitemaps and buckets. The
         collection is made when it is missing.
 
-        `prune` removes the documents that came from one of these and are no longer there.
+        `prune` removes the documents that came from one of these and are no longer there. `access` is the
+        list of who may see these documents; None leaves that to their front matter and to what holds already. `by`
+        is what whoever asks may see: what they may not see, they cannot replace. None sees what everybody does.
+        `person` is whose job it is, where it is not everybody's: it names files.
         """
         arguments = {"collection": collection, "paths": check_locations(paths), "prune": prune}
-        return await self._submit(tenant, collection, arguments)
+        return await self._submit(tenant, collection, arguments | granted(tenant, access, by), person)
 
     async def submit_uploads(
-        self, tenant: str, collection: str, uploads: Sequence[tuple[str, str]], *, prune: bool = False
+        self,
+        tenant: str,
+        collection: str,
+        uploads: Sequence[tuple[str, str]],
+        *,
+        prune: bool = False,
+        access: Sequence[str] | None = None,
+        by: Scope | None = None,
+        person: str | None = None,
     ) -> Job:
         """Ingest files whose bytes are stored: their relative names, and the digests that `BlobStore.put` gave.
 
-        `prune` removes the documents of earlier uploads of these archives that are no longer in them.
+        `prune` removes the documents of earlier uploads of these archives that are no longer in them. The others are
+        as in `submit_paths`.
         """
         if not uploads:
             raise InvalidParameter("No file was sent.", hint="Send at least one.", param="files")
         arguments = {"collection": collection, "uploads": [list(upload) for upload in uploads], "prune": prune}
-        return await self._submit(tenant, collection, arguments)
+        return await self._submit(tenant, collection, arguments | granted(tenant, access, by), person)
 
-    async def _submit(self, tenant: str, collection: str, arguments: dict[str, Any]) -> Job:
+    async def _submit(self, tenant: str, collection: str, arguments: dict[str, Any], person: str | None) -> Job:
         await self._collections.create(tenant, collection, exist_ok=True)
-        return await self._jobs.submit(tenant, "ingest", arguments, subject=collection)
+        return await self._jobs.submit(tenant, "ingest", arguments, subject=collection, person=person)
 
     async def run(self, run: JobRun) -> dict[str, Any]:
         """Do the work of a job. Cancelled at any point, what is finished stays. Raises `NotFound`, `Conflict`."""
-        collection = await self._collections.get(run.job.tenant, run.job.arguments["collection"])
+        arguments, tenant = run.job.arguments, run.job.tenant
+        collection = await self._collections.get(Scope(tenant), arguments["collection"])
         self._collections.check_model(collection, self._embedder.name)
-        writer = DocumentWriter(self._database, self._blobs, collection.id)
+        # A job from before there were lists says nothing: it sees what everybody does.
+        owners, teams = arguments.get("owners", ()), arguments.get("teams", ())
+        scope = Scope(tenant, None if owners is None else tuple(owners), tuple(teams))
+        access = arguments.get("access")
+        writer = DocumentWriter(self._database, self._blobs, collection.id, scope, access=access)
         return await _Session(self, run, writer, collection).work()
 
     def preparer(self, own: JSON) -> Preparer:
@@ -141,6 +170,9 @@ class _Session:
         self._known: dict[str, Known] = {}
         self._known_metadata: dict[str, dict[str, Any]] = {}
         self._gone: set[str] = set()
+        self._access: list[str] | None = run.job.arguments.get("access")
+        self._lists: dict[str, list[str]] = {}
+        self._relisted: list[str] = []
         self._adopted: dict[str | None, list[str]] = {}
         self._failed: list[LeftOut] = []
         self._ignored: list[LeftOut] = []
@@ -152,7 +184,7 @@ class _Session:
         arguments = self._run.job.arguments
         found = await self._find(arguments)
         self._failed += found.failed
-        self._known = await self._writer.known()
+        self._known, self._lists = await self._writer.known(), await self._writer.lists()
         self._total = len(found.files) + len(found.failed)
         self._report(total=self._total)
         remote = {file.source for file in found.files if isinstance(file, RemoteFile)}
@@ -163,6 +195,7 @@ class _Session:
             await self._store_archive(archive, found)
         for source, names in self._adopted.items():
             await self._writer.adopt(names, source)
+        await self._writer.relist(self._relisted)
         if arguments.get("prune"):
             await self._prune(found)
         await self._writer.sweep()
@@ -215,9 +248,13 @@ class _Session:
             group.create_task(self._prepare_all(files, queue))
             while batch := await next_batch(queue):
                 rows = await self._embed(batch)
-                await self._writer.replace(rows)
-                self._done += len(rows)
-                self._chunks += sum(len(passages) for _, _, passages in rows)
+                refused = await self._writer.replace(rows)
+                for prepared in batch:
+                    if (reason := refused.get(prepared.file.name)) is not None:
+                        self._failed.append(LeftOut(prepared.file.name, reason, prepared.file.name))
+                stored = [passages for document, _, passages in rows if document["name"] not in refused]
+                self._done += len(stored)
+                self._chunks += sum(map(len, stored))
                 self._report()
 
     async def _prepare_all(
@@ -237,12 +274,13 @@ class _Session:
         for file in files:
             self._report(current=file.name)
             try:
+                self._check_access(file.name)
                 prepared = await (
                     self._prepare_remote(file) if isinstance(file, RemoteFile) else self._prepare_file(file)
                 )
             except Gone as error:
                 self._note_gone(file, str(error))
-            except (UnreadableDocument, NotFound, DownloadError) as error:
+            except (UnreadableDocument, NotFound, Forbidden, DownloadError) as error:
                 self._fail(file, str(error))
             except OSError as error:
                 self._fail(file, f"{error.strerror or error}.")
@@ -287,6 +325,10 @@ class _Session:
         return await self._cut(file, document)
 
     async def _cut(self, file: File, document: ParsedDocument) -> Prepared:
+        try:
+            own_access(document.metadata)
+        except InvalidParameter as error:  # who was meant is not guessed
+            raise UnreadableDocument(f"Its `guru_access` is wrong. {error.message}", hint=error.hint) from None
         prepared = await asyncio.to_thread(self._preparer.prepare, file, document)
         if not prepared.chunks:
             raise UnreadableDocument("The file holds no text.", hint="Check that it is the file that you meant.")
@@ -318,6 +360,8 @@ class _Session:
         source = candidate.source or None
         if known.source != source:
             self._adopted.setdefault(source, []).append(candidate.name)
+        if self._access is not None and self._lists.get(candidate.name, []) != self._access:
+            self._relisted.append(candidate.name)
         if known.ingested_at >= self._began:  # by this job, before the process died
             self._done += 1
             self._chunks += known.chunks
@@ -356,13 +400,24 @@ class _Session:
         names = {file.name for file in found.files} - self._gone
         failed = {item.name for item in self._failed if item.name is not None}
         for source in found.sources:
-            had = {name for name, known in self._known.items() if known.source == source}
+            had = {name for name, known in self._known.items() if known.source == source and self._may_change(name)}
             gone = [name for name in had - names if not is_of(name, failed)]
             if gone and not any(file.source == source for file in found.files):
                 error = "There is nothing in it, so its documents were kept. If that is meant, delete them."
                 self._failed.append(LeftOut(source, error))
                 continue
             self._removed += await self._writer.remove(gone)
+
+    def _may_change(self, name: str) -> bool:
+        return self._writer.refusal(self._lists.get(name, [])) is None
+
+    def _check_access(self, name: str) -> None:
+        """Before anything of a file is compared: that it is the same would tell what a hidden document says.
+
+        Raises `Forbidden`.
+        """
+        if (reason := self._writer.refusal(self._lists.get(name, []))) is not None:
+            raise Forbidden(reason)
 
     def _note_gone(self, file: Candidate | RemoteFile, error: str) -> None:
         """Who has it says that it is no longer there: its document is pruned, or the command is told."""
@@ -392,6 +447,13 @@ class _Session:
 def is_of(name: str, failed: set[str]) -> bool:
     """Whether a document, or the archive that it is in, is one of those that failed."""
     return name in failed or any(name.startswith(f"{archive}/") for archive in failed if is_archive(archive))
+
+
+def granted(tenant: str, access: Sequence[str] | None, by: Scope | None) -> dict[str, Any]:
+    """What a job notes of who may see its documents, and of who asked for it. Raises `InvalidParameter`."""
+    by = by or Scope(tenant, ())
+    noted: dict[str, Any] = {"owners": by.owners if by.owners is None else list(by.owners), "teams": list(by.teams)}
+    return noted if access is None else noted | {"access": check_access(list(access))}
 
 
 async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:

@@ -17,6 +17,7 @@ from guru.knowledge.collections import Collections
 from guru.knowledge.documents import Document, Documents
 from guru.knowledge.parse import HeadingSpan, PageSpan, ParsedDocument
 from guru.knowledge.prepare import embed_from_thread, most_tokens
+from guru.store.scope import Scope
 from guru.types import JSON, Embedder
 
 MAX_CHARACTERS: Final = 500_000
@@ -70,23 +71,23 @@ class Preview:
             document = await self._parser.parse(path, name)
         return await self._cut(name, document, chosen)
 
-    async def stored(self, tenant: str, document_id: str, chosen: JSON) -> Cut:
-        """Cut a document of a collection, as that is configured but for what is `chosen`.
+    async def stored(self, scope: Scope, document_id: str, chosen: JSON) -> Cut:
+        """Cut a document of a collection that somebody sees, as that is configured but for what is `chosen`.
 
         Raises `NotFound`, `TooLarge`, and `InvalidParameter`.
         """
         check_options(chosen, most_tokens(self._embedder))
-        known = await self._documents.get(tenant, document_id)
-        own = (await self._collections.get(tenant, known.collection)).settings
+        known = await self._documents.get(scope, document_id)
+        own = (await self._collections.get(scope, known.collection)).settings
         if "language_name" in known.metadata:  # the parts of code are not stored
-            document = await self._parser.parse(await self._documents.original(tenant, document_id), known.name)
+            document = await self._parser.parse(await self._documents.original(scope, document_id), known.name)
         else:
-            document = await self._stored_text(tenant, known)
+            document = await self._stored_text(scope, known)
         return await self._cut(known.name, document, {**own, **chosen})
 
-    async def _stored_text(self, tenant: str, known: Document) -> ParsedDocument:
+    async def _stored_text(self, scope: Scope, known: Document) -> ParsedDocument:
         return ParsedDocument(
-            text=await self._documents.text(tenant, known.id, 0, MAX_CHARACTERS + 1),
+            text=await self._documents.text(scope, known.id, 0, MAX_CHARACTERS + 1),
             media_type=known.media_type,
             title=known.title,
             language=known.language,

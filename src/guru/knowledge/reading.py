@@ -11,7 +11,8 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from guru.knowledge.query import Query
-from guru.knowledge.search import SENTENCES_OF, Sentence, sentences_of
+from guru.knowledge.ranking import SENTENCES_OF
+from guru.knowledge.search import Sentence, sentences_of
 from guru.store.tables import chunks, document_texts, documents
 from guru.types import Hit
 
@@ -33,18 +34,23 @@ def read_parents(
             if place in seen:
                 continue
             seen.add(place)
-            whole, within = _parent(connection, hit, hit.parent, query)
+            whole, within = _parent(connection, hit, hit.parent, query) or (hit, found)
         whole.rank = len(read[0]) + 1
         read[0].append(whole)
         read[1].append(within)
     return read
 
 
-def _parent(connection: Connection, hit: Hit, parent: tuple[int, int], query: Query) -> tuple[Hit, list[Sentence]]:
+def _parent(
+    connection: Connection, hit: Hit, parent: tuple[int, int], query: Query
+) -> tuple[Hit, list[Sentence]] | None:
+    """The parent, with its sentences; None when the document was replaced or removed since it was found."""
     start, end = parent
     mine = (chunks.c.document_id == hit.document_id, chunks.c.parent_start == start, chunks.c.parent_end == end)
     columns = (chunks.c.page, chunks.c.start, chunks.c.text, *SENTENCES_OF)
     rows = connection.execute(select(*columns).where(*mine).order_by(chunks.c.ordinal)).all()
+    if not rows:
+        return None
     sentences = {sentence.start: sentence for row in rows for sentence in sentences_of(row, query)}
     text = func.substr(document_texts.c.text, start + 1, end - start)
     whole = connection.scalar(select(text).where(document_texts.c.document_id == hit.document_id))

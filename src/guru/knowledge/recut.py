@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, select
 
 from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
+from guru.knowledge.access import seen_by
 from guru.knowledge.chunk import ChunkOptions
 from guru.knowledge.collections import Collections
 from guru.knowledge.parse import HeadingSpan, PageSpan, ParsedDocument
@@ -16,6 +17,7 @@ from guru.knowledge.prepare import File, Prepared, Preparer, embed_from_thread, 
 from guru.knowledge.writer import DocumentWriter, Rows
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
+from guru.store.scope import Scope
 from guru.store.tables import document_texts, documents
 from guru.types import Embedder
 
@@ -49,7 +51,8 @@ class Recutter:
                 f"{self._embedder.name} reads {most} tokens of a chunk, not {chunk_tokens}.",
                 param="chunk_tokens", hint=f"Try sizes up to {most}.",
             )  # fmt: skip
-        source = await self._collections.get(tenant, collection)
+        everybody = Scope(tenant, ())  # a copy has no access lists, so nothing that has one goes into it
+        source = await self._collections.get(everybody, collection)
         self._collections.check_model(source, self._embedder.name)
         now = ChunkOptions.of(self._settings, source.settings, most=most)
         overlap = round(now.chunk_overlap * chunk_tokens / now.chunk_tokens)
@@ -57,10 +60,10 @@ class Recutter:
         options = ChunkOptions.of(self._settings, own)
         preparer = Preparer(self._embedder, options, embed_from_thread(self._embedder))
         target = await self._collections.create(tenant, copy, exist_ok=True, settings=own)
-        writer = DocumentWriter(self._database, self._blobs, target.id)
+        writer = DocumentWriter(self._database, self._blobs, target.id, everybody)
         known = await writer.known()
         query = select(documents.c.id, documents.c.name).where(
-            documents.c.tenant == tenant, documents.c.collection_id == source.id
+            seen_by(everybody), documents.c.collection_id == source.id
         )
         listed = await self._database.read(lambda connection: connection.execute(query).all())
         for document_id, name in listed:

@@ -8,10 +8,11 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from guru.knowledge.collections import Collections
-from guru.knowledge.documents import document_not_found, select_documents
+from guru.knowledge.documents import find_document
 from guru.knowledge.index import Snapshot, Views
 from guru.knowledge.rows import dot
 from guru.store.database import Database
+from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 
 if TYPE_CHECKING:
@@ -41,18 +42,15 @@ class MoreLikeThis:
         self._views = views
         self._embedding_model = embedding_model
 
-    async def find(self, tenant: str, document_id: str, k: int) -> list[Similar]:
+    async def find(self, scope: Scope, document_id: str, k: int) -> list[Similar]:
         """The `k` documents of the same collection that are most like it, best first.
 
         Exact: all passages are looked at. Raises `NotFound`, and `Conflict` for a collection of another model.
         """
 
         def look(connection: Connection) -> list[Similar]:
-            query = select_documents().where(documents.c.tenant == tenant, documents.c.id == document_id)
-            row = connection.execute(query).one_or_none()
-            if row is None:
-                raise document_not_found(document_id)
-            collection, snapshot = self._views.snapshot(connection, tenant, row.collection)
+            row = find_document(connection, scope, document_id)
+            collection, snapshot = self._views.snapshot(connection, scope, row.collection)
             Collections.check_model(collection, self._embedding_model)
             return [read_similar(connection, *place) for place in nearest(snapshot, document_id, k)]
 

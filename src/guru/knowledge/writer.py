@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
+from guru.knowledge.access import may_see, own_access, read_lists_of, write_list
 from guru.knowledge.collections import touch
 from guru.knowledge.trash import remove_unused, sweep
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
+from guru.store.scope import Scope
 from guru.store.tables import chunks, document_texts, documents
 
 Rows = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
@@ -29,12 +31,27 @@ class Known(Struct, frozen=True):
 
 
 class DocumentWriter:
-    """Writes to one collection."""
+    """Writes to one collection, as far as somebody may.
 
-    def __init__(self, database: Database, blobs: BlobStore, collection_id: str) -> None:
+    A document keeps its access list when it is replaced, unless it gets another one: by `access`, which holds for
+    all that is written, or else by its own front matter. Only an administrator changes the list of a document that
+    has one.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        collection_id: str,
+        scope: Scope,
+        *,
+        access: Sequence[str] | None = None,
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._collection_id = collection_id
+        self._scope = scope
+        self._access = access
 
     async def known(self) -> dict[str, Known]:
         """The documents by name."""
@@ -50,23 +67,66 @@ class DocumentWriter:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.name: row.metadata for row in rows}
 
-    async def replace(self, batch: Sequence[Rows]) -> None:
-        """Put documents in place of those of the same names. All of them appear in one moment, or none."""
+    async def lists(self) -> dict[str, list[str]]:
+        """The access lists by the names of the documents that have one."""
+        return await self._database.read(self._lists)
 
-        def change(connection: Connection) -> None:
-            names = [row["name"] for row, _, _ in batch]
+    def refusal(self, old: Sequence[str], metadata: Mapping[str, Any] | None = None) -> str | None:
+        """Why a document with the list `old` may not be replaced by one with this metadata; None: it may."""
+        if not may_see(self._scope, old):
+            return "There is a document of this name that you may not see. Choose another name."
+        wanted = self._wanted(metadata or {})
+        if old and wanted is not None and wanted != list(old) and self._scope.names is not None:
+            return "Only an administrator changes who may see a document that has an access list."
+        return None
+
+    async def replace(self, batch: Sequence[Rows]) -> dict[str, str]:
+        """Put documents in place of those of the same names. All of them appear in one moment, or none.
+
+        Returns by name, with the reason, those that may not be replaced, and so were left as they are.
+        """
+
+        def change(connection: Connection) -> dict[str, str]:
+            lists = self._lists(connection, documents.c.name.in_([row["name"] for row, _, _ in batch]))
+            refused = {
+                row["name"]: reason
+                for row, _, _ in batch
+                if (reason := self.refusal(lists.get(row["name"], []), row["metadata"])) is not None
+            }
+            accepted = [rows for rows in batch if rows[0]["name"] not in refused]
+            names = [row["name"] for row, _, _ in accepted]
             old = self._digests(connection, documents.c.name.in_(names))
             self._delete(connection, documents.c.name.in_(names))
-            for document, text, passages in batch:
+            for document, text, passages in accepted:
                 self._blobs.path(document["content_hash"])  # a document without its file is not stored
                 connection.execute(insert(documents).values(document))
                 connection.execute(insert(document_texts).values(text))
                 if passages:
                     connection.execute(insert(chunks), passages)
+                wanted = self._wanted(document["metadata"])
+                self._write_list(
+                    connection, document["id"], lists.get(document["name"], []) if wanted is None else wanted
+                )
             touch(connection, self._collection_id)
             remove_unused(connection, self._blobs, old)
+            return refused
 
-        await self._database.write(change)
+        return await self._database.write(change)
+
+    async def relist(self, names: Sequence[str]) -> None:
+        """Give unchanged documents the access list that all of this ingest get, where that may still be changed."""
+
+        def change(connection: Connection) -> None:
+            for start in range(0, len(names), 500):
+                ids = self._ids(connection, documents.c.name.in_(names[start : start + 500]))
+                lists = read_lists_of(connection, list(ids.values()))
+                for document_id in ids.values():
+                    if self.refusal(lists.get(document_id, [])) is None:
+                        self._write_list(connection, document_id, self._access or [])
+            touch(connection, self._collection_id)
+
+        if names:
+            await self._database.write(change)
 
     async def remove(self, names: Iterable[str]) -> int:
         """Take documents out; returns how many there were."""
@@ -101,6 +161,22 @@ class DocumentWriter:
     async def sweep(self) -> int:
         """Remove files that nothing needs, of every collection."""
         return await self._database.write(lambda connection: sweep(connection, self._blobs))
+
+    def _lists(self, connection: Connection, *conditions: Any) -> dict[str, list[str]]:
+        ids = self._ids(connection, *conditions)
+        lists = read_lists_of(connection, list(ids.values()))
+        return {name: lists[document_id] for name, document_id in ids.items() if document_id in lists}
+
+    def _ids(self, connection: Connection, *conditions: Any) -> dict[str, str]:
+        mine = documents.c.collection_id == self._collection_id
+        rows = connection.execute(select(documents.c.name, documents.c.id).where(mine, *conditions))
+        return {row.name: row.id for row in rows}
+
+    def _wanted(self, metadata: Mapping[str, Any]) -> list[str] | None:
+        return list(self._access) if self._access is not None else own_access(metadata)
+
+    def _write_list(self, connection: Connection, document_id: str, names: Sequence[str]) -> None:
+        write_list(connection, self._scope.tenant, self._collection_id, document_id, names)
 
     def _digests(self, connection: Connection, which: Any) -> list[str]:
         mine = documents.c.collection_id == self._collection_id

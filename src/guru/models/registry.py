@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_ALIASES: Final = {
     "default": "local/smollm2-135m",
     "embedding": "local/all-minilm-l6-v2",
-    "rerank": "local/guru-reader",
+    "rerank": "local/all-minilm-l6-v2",
     "moderation": "local/moderation",
 }
 READER: Final = "local/guru-reader"

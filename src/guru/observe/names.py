@@ -35,6 +35,12 @@ QUERY: Final = "gen_ai.retrieval.query.text"
 HITS: Final = "gen_ai.retrieval.documents"
 """The passages found, with the score of every stage."""
 SEARCH_MODE: Final = "guru.search.mode"
+SEARCH_OPTIONS: Final = "guru.search.options"
+"""Those that are not the defaults."""
+SEARCH_QUERIES: Final = "guru.search.queries"
+"""What was searched for besides the question."""
+SEARCH_NOTES: Final = "guru.search.notes"
+"""What a model should have done for the search and has not."""
 NOTES: Final = "guru.answer.notes"
 """What the answerer decided on the way, in order: `name` and `value`."""
 OUTCOME: Final = "guru.answer.outcome"
@@ -46,6 +52,6 @@ CONTEXT_CHANGE: Final = "guru.context"
 ERROR_MESSAGE: Final = "error.message"
 
 CONTENT: Final = frozenset(
-    {INPUT_MESSAGES, OUTPUT_MESSAGES, TOOLS, QUERY, HITS, CITATIONS, UNSUPPORTED, NOTES, METADATA}
+    {INPUT_MESSAGES, OUTPUT_MESSAGES, TOOLS, QUERY, SEARCH_QUERIES, HITS, CITATIONS, UNSUPPORTED, NOTES, METADATA}
 )
 """What people and models wrote."""

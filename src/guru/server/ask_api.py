@@ -26,11 +26,13 @@ from guru.types import (
     Grounding,
     Message,
     SearchMode,
+    SearchOptions,
     Unsupported,
+    search_options,
 )
 
 
-class Question(Struct, kw_only=True, forbid_unknown_fields=True):
+class Question(SearchOptions, kw_only=True, forbid_unknown_fields=True):
     question: str
     collection: str
     model: str | None = None
@@ -79,7 +81,14 @@ def to_request(body: Question) -> ChatRequest:
         model=body.model or "default",
         messages=[Message(role="user", content=body.question)],
         stream=body.stream,
-        guru=Grounding(body.collection, k=body.k, mode=body.mode, filter=body.filter, threshold=body.threshold),
+        guru=Grounding(
+            body.collection,
+            k=body.k,
+            mode=body.mode,
+            filter=body.filter,
+            threshold=body.threshold,
+            **search_options(body),
+        ),
     )
 
 

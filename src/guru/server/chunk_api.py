@@ -100,7 +100,7 @@ async def chunk(call: Call) -> ChunkAnswer:
     if content is not None:
         work = preview.file(content, relative_name(name, "name"), chosen)
     else:
-        work = preview.stored(call.tenant, parameters.document_id or "", chosen)
+        work = preview.stored(call.visible, parameters.document_id or "", chosen)
     cut = await while_connected(call.receive, work)
     return to_answer(cut, time.perf_counter() - began)
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from guru.config.sections import Chunking, NotNegative, Percentile, Positive
 from guru.gateway.messages import moment
+from guru.gateway.searching import Search
 from guru.knowledge.chunk import ChunkOptions, check_options
 from guru.knowledge.collections import Collection
 from guru.knowledge.duplicates import Group
@@ -19,7 +20,7 @@ from guru.server.endpoint import Call, delete, get, patch, post
 from guru.server.jobs_api import JobAnswer, to_view
 from guru.server.organisations import given
 from guru.server.sse import while_connected
-from guru.types import JSON, SearchMode
+from guru.types import JSON, SearchMode, SearchOptions
 
 SETTINGS = ChunkOptions.__struct_fields__
 
@@ -69,9 +70,12 @@ class Ingest(Struct, forbid_unknown_fields=True):
     """Absolute paths of files and folders on the server's disk, and addresses (`https://`, `s3://`)."""
     prune: bool = False
     """Whether documents whose files or pages are gone are removed."""
+    access: list[str] | None = None
+    """Who may see these documents: `user:anna`, `team:legal`, `key:key_…`; an empty list: everybody. When it is left
+    out, documents that are replaced keep their lists."""
 
 
-class SearchBody(Struct, kw_only=True, forbid_unknown_fields=True):
+class SearchBody(SearchOptions, kw_only=True, forbid_unknown_fields=True):
     query: str
     k: Annotated[int, Meta(ge=1, le=200)] = 10
     mode: SearchMode = "hybrid"
@@ -83,7 +87,8 @@ class SearchBody(Struct, kw_only=True, forbid_unknown_fields=True):
 class Result(Struct, kw_only=True):
     rank: int
     score: float
-    """The estimated probability (0 to 1) that the passage is relevant."""
+    """The estimated probability (0 to 1) that the passage is relevant; with another `fusion` than the learned one, 0
+    to 1 as that defines it."""
     document: str
     document_id: str
     page: int | None
@@ -101,6 +106,10 @@ class Results(Struct):
     results: list[Result]
     timings: dict[str, float]
     """Seconds."""
+    queries: list[str]
+    """What was searched for besides the query."""
+    notes: list[str]
+    """What a model should have done for the search and has not."""
 
 
 class DuplicateQuery(Struct, forbid_unknown_fields=True):
@@ -117,7 +126,7 @@ class DuplicateGroups(Struct):
 @get("/api/v1/collections")
 async def list_collections(call: Call) -> CollectionList:
     """The collections, by name."""
-    found = await call.services.knowledge.collections.list(call.tenant)
+    found = await call.services.knowledge.collections.list(call.visible)
     return CollectionList([to_collection(call, item) for item in found])
 
 
@@ -134,7 +143,7 @@ async def create_collection(call: Call, body: NewCollection) -> CollectionView:
 @get("/api/v1/collections/{name}")
 async def show_collection(call: Call, name: str) -> CollectionView:
     """One collection."""
-    return to_collection(call, await call.services.knowledge.collections.get(call.tenant, name))
+    return to_collection(call, await call.services.knowledge.collections.get(call.visible, name))
 
 
 @patch("/api/v1/collections/{name}")
@@ -142,13 +151,13 @@ async def configure_collection(call: Call, name: str, body: CollectionChange) ->
     """Change how documents are cut. Those that are there are cut anew when they are ingested the next time."""
     changes = given(body, SETTINGS)
     check_options(changes, most_tokens(call.services.knowledge.embedder))
-    return to_collection(call, await call.services.knowledge.collections.configure(call.tenant, name, changes))
+    return to_collection(call, await call.services.knowledge.collections.configure(call.visible, name, changes))
 
 
 @delete("/api/v1/collections/{name}", status=204)
 async def delete_collection(call: Call, name: str) -> None:
     """Delete a collection with its documents."""
-    await call.services.knowledge.collections.delete(call.tenant, name)
+    await call.services.knowledge.collections.delete(call.visible, name)
 
 
 @post("/api/v1/collections/{name}/ingest", status=202)
@@ -161,7 +170,9 @@ async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
     caller.require_admin()
     if not all(map(is_address, body.paths)):
         caller.require_owner()
-    job = await call.services.knowledge.ingest.submit_paths(call.tenant, name, body.paths, prune=body.prune)
+    job = await call.services.knowledge.ingest.submit_paths(
+        call.tenant, name, body.paths, prune=body.prune, access=body.access, by=call.visible, person=caller.person
+    )
     return JobAnswer(to_view(job))
 
 
@@ -169,20 +180,19 @@ async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
 async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     """The passages that fit a query best."""
     began = time.perf_counter()
-    work = call.services.knowledge.search(
-        call.tenant, name, body.query, k=body.k, mode=body.mode, filter=body.filter, explain=body.explain
-    )
-    hits = await while_connected(call.receive, work)
-    results = [
-        Result(**{field: getattr(hit, field) for field in Result.__struct_fields__}) for hit in hits
-    ]  # fmt: skip
-    return Results(results, {"total": time.perf_counter() - began})
+    search = Search(name, body.query, k=body.k, mode=body.mode, filter=body.filter, options=body)
+    found = await while_connected(call.receive, call.services.road.search(search, call.caller("search")))
+    results = [Result(**{field: getattr(hit, field) for field in Result.__struct_fields__}) for hit in found.hits]
+    if not body.explain:
+        for result in results:
+            result.stages = {}
+    return Results(results, {"total": time.perf_counter() - began}, found.queries, found.notes)
 
 
 @get("/api/v1/collections/{name}/duplicates")
 async def find_duplicates(call: Call, name: str, query: DuplicateQuery) -> DuplicateGroups:
     """Documents that say nearly the same, in groups: the oldest, and its duplicates."""
-    work = call.services.knowledge.duplicates.find(call.tenant, name, query.threshold)
+    work = call.services.knowledge.duplicates.find(call.visible, name, query.threshold)
     return DuplicateGroups(*await while_connected(call.receive, work))
 
 

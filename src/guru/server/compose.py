@@ -79,8 +79,12 @@ async def open_services(
         embedder = library.embedder("embedding")
         fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
         knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs, fetcher=fetcher)
-        reader = library.reader() if settings.knowledge.reader else None
-        answerer = Answerer(embedder, settings.knowledge, knowledge.documents, reader=reader)
+        answerer = Answerer(
+            embedder,
+            settings.knowledge,
+            knowledge.documents,
+            reader=library.reader() if settings.knowledge.reader else None,
+        )
         road, router, releases, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
             tracer=tracer, metrics=metrics,

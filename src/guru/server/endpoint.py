@@ -30,6 +30,7 @@ from guru.server.errors import as_guru_error, error_response, on_http_exception,
 from guru.server.exchange import Exchange
 from guru.server.services import Services
 from guru.server.sse import ClientGone
+from guru.store.scope import Scope as Visible
 
 Handler = Callable[..., Awaitable[Any]]
 PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
@@ -77,7 +78,7 @@ class Call:
         inside: Caller | None = scope.get("guru.caller")
         if inside is not None:  # a line of a batch: whoever handed it in was let in then, and may be no longer
             directory.check(inside, door)
-            self._caller = msgspec.structs.replace(inside, route=door)
+            self._caller = msgspec.structs.replace(directory.renewed(inside), route=door)
             self.headers = self._caller.headers
             return self._caller
         # A Unix socket has no port: it is private to the command that opened it.
@@ -99,6 +100,11 @@ class Call:
     @property
     def tenant(self) -> str:
         return (self._caller or self.identify("")).tenant
+
+    @property
+    def visible(self) -> Visible:
+        """What the caller may see of what belongs to the organisation."""
+        return (self._caller or self.identify("")).visible
 
     def require_admin(self) -> Caller:
         """The caller, who manages this organisation. Raises `Forbidden`."""

@@ -22,10 +22,16 @@ from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
+from guru.store.scope import Scope
 from guru.types import JSON, ChatRequest, Embedder, Event, Hit, SearchMode
 
 PORTION = 500
 """Rows that are read at once."""
+
+
+def everybody(tenant: str) -> Scope:
+    """An evaluation is of the whole organisation: it sees no document with an access list."""
+    return Scope(tenant, ())
 
 
 class Corpus:
@@ -36,34 +42,38 @@ class Corpus:
         self._recutter = recutter
 
     async def check(self, tenant: str, collection: str) -> None:
-        await self._knowledge.collections.get(tenant, collection)
+        await self._knowledge.collections.get(everybody(tenant), collection)
 
     async def search(
         self, tenant: str, collection: str, query: str, *, k: int, mode: SearchMode, filter: JSON | None = None
     ) -> Sequence[Hit]:
-        return await self._knowledge.search(tenant, collection, query, k=k, mode=mode, filter=filter)
+        return await self._knowledge.search(everybody(tenant), collection, query, k=k, mode=mode, filter=filter)
 
     async def sources(self, tenant: str, collection: str) -> Sequence[Source]:
         found: list[Source] = []
         after: str | None = None
         while True:
-            page, after = await self._knowledge.documents.list(tenant, collection, limit=PORTION, after=after)
+            page, after = await self._knowledge.documents.list(
+                everybody(tenant), collection, limit=PORTION, after=after
+            )
             found += [Source(id=item.id, name=item.name, title=item.title) for item in page]
             if after is None:
                 return found
 
     async def pages(self, tenant: str, document_id: str) -> dict[int, Span]:
-        document = await self._knowledge.documents.get(tenant, document_id)
+        document = await self._knowledge.documents.get(everybody(tenant), document_id)
         return {page["number"]: (page["start"], page["end"]) for page in document.page_spans}
 
     async def text(self, tenant: str, document_id: str, start: int = 0, end: int | None = None) -> str:
-        return await self._knowledge.documents.text(tenant, document_id, start, end)
+        return await self._knowledge.documents.text(everybody(tenant), document_id, start, end)
 
     async def passages(self, tenant: str, document_id: str) -> Sequence[Passage]:
         found: list[Passage] = []
         after: int | None = None
         while True:
-            page, after = await self._knowledge.documents.chunks(tenant, document_id, limit=PORTION, after=after)
+            page, after = await self._knowledge.documents.chunks(
+                everybody(tenant), document_id, limit=PORTION, after=after
+            )
             found += [
                 Passage(start=item.start, end=item.end, text=item.text, heading_path=item.heading_path)
                 for item in page
@@ -80,7 +90,7 @@ class Corpus:
 
     async def drop(self, tenant: str, copy: str) -> None:
         with suppress(NotFound):
-            await self._knowledge.collections.delete(tenant, copy)
+            await self._knowledge.collections.delete(Scope(tenant), copy)
 
     def sentences(self, text: str) -> list[Span]:
         return sentence_spans(text)
@@ -94,8 +104,9 @@ def open_evaluations(
 
     def ask_as(caller: JSON, kind: str) -> Ask:
         route = door_name(f"/api/v1/evaluations/{kind}")
-        # An answer that was kept says nothing of how the system answers now.
-        whole = msgspec.convert(caller | {"route": route, "trace_id": "", "cache": "off"}, Caller)
+        # An answer that was kept says nothing of how the system answers now; and everybody reads the reports.
+        own = {"route": route, "trace_id": "", "cache": "off", "shared_only": True}
+        whole = msgspec.convert(caller | own, Caller)
 
         async def ask(request: ChatRequest) -> list[Event]:
             asked = msgspec.structs.replace(whole, trace_id=new_id("tr"), headers={})

@@ -56,7 +56,7 @@ async def metrics(call: Call) -> Any:
     services = call.services
     if call.tenant != LOCAL_TENANT:
         raise Forbidden("These numbers are of the whole server, not of one organisation.", hint="See /api/v1/usage.")
-    collections = await services.knowledge.collections.list(call.tenant)
+    collections = await services.knowledge.collections.list(call.visible)
     sizes: dict[tuple[str, ...], float] = {(item.name,): float(item.chunks) for item in collections}
     chunks = Gauge("guru_collection_chunks", "Chunks in a collection.", lambda: sizes, ("collection",))
     text = services.metrics.render(chunks)

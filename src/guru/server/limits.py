@@ -37,6 +37,10 @@ class Limits:
         self._directory.allow(caller, model)
         return await self.limiter.admit(caller, model, tokens, cost)
 
+    def allow(self, caller: Caller, model: str) -> None:
+        """For a model that is asked within a request that was let in. Raises `Forbidden`."""
+        self._directory.allow(caller, model)
+
     async def hold(self, caller: Caller, model: str, cost: float) -> Reservation:
         """Money alone, for a batch at a provider. Raises `Forbidden` and `BudgetExceeded`."""
         self._directory.allow(caller, model)

@@ -47,10 +47,16 @@ def add_reading_places(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE chunks ADD COLUMN {name} INTEGER"))
 
 
+def add_document_access(connection: Connection) -> None:
+    """Access lists of documents; a database that is new has them already."""
+    tables.document_access.create(connection, checkfirst=True)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
     add_reading_places,
+    add_document_access,
 ]
 
 

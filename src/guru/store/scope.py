@@ -12,6 +12,13 @@ class Scope(Struct, frozen=True):
     tenant: str
     owners: tuple[str, ...] | None = None
     """The names under which the person owns things: `user:ann`, `key:key_…` or `owner`. None: what anybody owns."""
+    teams: tuple[str, ...] = ()
+    """The teams that the person is of, as `team:legal`: what is shared with a team is seen by it, not owned."""
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Every name that things can be shared with the person under. None: all that there is may be seen."""
+        return None if self.owners is None else (*self.owners, *self.teams)
 
     def of(self, table: Table) -> ColumnElement[bool]:
         """The condition on a table with the columns `tenant` and `owner`."""

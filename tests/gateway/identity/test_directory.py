@@ -313,6 +313,20 @@ async def test_work_that_was_handed_in_ends_when_its_key_may_do_less(place):
         place.directory.check(caller, "chat.completions")
 
 
+async def test_work_that_was_handed_in_goes_on_in_the_team_that_its_key_is_of_now(place):
+    for team in ("web", "legal"):
+        await place.changes.create_team(place.owner, Team(tenant="", name=team))
+    await place.changes.create_user(place.owner, User(tenant="", name="ada", team="legal"))
+    key, secret = await make(place, team="web", user="ada")
+    caller = place.call(secret)
+    assert (caller.team, caller.visible.teams) == ("web", ("team:web",))
+    await place.changes.change_key(place.owner, key.id, team=None)
+    assert place.directory.renewed(caller).visible.teams == ("team:legal",)
+    await place.changes.change_user(place.owner, "ada", team=None)
+    assert place.directory.renewed(caller).visible.teams == ()
+    assert place.directory.renewed(place.owner) == place.owner
+
+
 @pytest.mark.parametrize("cookie", ["guru_session=", "guru_session=a.b", "guru_session", 'guru_session="', "x"])
 async def test_a_cookie_that_is_none_opens_nothing(place, cookie):
     with pytest.raises(Unauthorized):

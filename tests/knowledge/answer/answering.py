@@ -3,6 +3,7 @@
 from guru.errors import NotFound
 from guru.knowledge.search import Retrieval, Sentence
 from guru.knowledge.sentences import sentence_spans
+from guru.store.scope import Scope
 from guru.types import (
     Cited,
     Completed,
@@ -62,7 +63,11 @@ def make_retrieval(query, documents=None, *, cosine=0.55, names=None):
             )
     order = sorted(range(len(hits)), key=lambda i: -max(s.score for s in sentences[i]))
     return Retrieval(
-        tenant="local", query=query, vector=None, hits=[hits[i] for i in order], sentences=[sentences[i] for i in order]
+        scope=Scope("local"),
+        query=query,
+        vector=None,
+        hits=[hits[i] for i in order],
+        sentences=[sentences[i] for i in order],
     )
 
 
@@ -96,8 +101,8 @@ class StoredDocuments:
     def __init__(self, texts):
         self.texts = texts
 
-    async def text(self, tenant, document_id, start=0, end=None):
-        assert tenant == "local"
+    async def text(self, scope, document_id, start=0, end=None):
+        assert scope == Scope("local")
         if document_id not in self.texts:
             raise NotFound("No such document.")
         return self.texts[document_id][start:end]

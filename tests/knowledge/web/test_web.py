@@ -9,10 +9,12 @@ from aiohttp import web
 
 from guru.config import WebSettings
 from guru.errors import InvalidParameter
+from guru.store.scope import Scope
 from knowledge.parse.writing import pdf
 from knowledge.web.site import page, serving_site, sitemap
 
 TENANT = "local"
+SCOPE = Scope(TENANT)
 OPEN = {"private_hosts": ["127.0.0.1"], "delay_seconds": 0}
 
 
@@ -32,7 +34,7 @@ async def bench(open_bench):
 
 
 async def documents(bench):
-    return {item.name: item for item in (await bench.knowledge.documents.list(TENANT, "c"))[0]}
+    return {item.name: item for item in (await bench.knowledge.documents.list(SCOPE, "c"))[0]}
 
 
 async def failure(bench, url):
@@ -55,6 +57,28 @@ async def test_a_page_becomes_a_document_named_by_its_address(bench, site):
     assert all(agent.startswith("Guru/") for agent in site.agents)
 
 
+async def test_a_page_is_seen_and_replaced_by_whom_its_list_names(bench, site):
+    async def fetch(by, **options):
+        urls = [f"{site.url}/sitemap.xml"]
+        job = await bench.knowledge.ingest.submit_paths(TENANT, "c", urls, by=by, **options)
+        return (await bench.ended(job)).result
+
+    ben = Scope(TENANT, ("user:ben",))
+    assert (await fetch(SCOPE, access=["user:anna"]))["documents"] == 2
+    assert (await bench.knowledge.documents.list(ben, "c"))[0] == []
+    before = await documents(bench)
+    site.pages["/tea"] = page("About tea", "Black tea wants boiling water.")
+    asked = len(site.paths)
+    result = await fetch(ben, prune=True)
+    assert (result["documents"], result["skipped"], result["removed"], len(result["failed"])) == (0, 0, 0, 2)
+    assert site.paths[asked:] == ["/sitemap.xml"]  # nor is it told whether it has changed
+    site.pages["/sitemap.xml"] = sitemap(f"{site.url}/pumps")
+    assert (await fetch(ben, prune=True))["removed"] == 0
+    assert await documents(bench) == before
+    result = await fetch(SCOPE, prune=True)
+    assert (result["skipped"], result["removed"]) == (1, 1)
+
+
 async def test_a_text_is_read_in_the_encoding_that_the_answer_says(bench, site):
     async def cyrillic(request):
         body = page("Чай", "Зелёный чай заваривают при 75 градусах.").encode("koi8-r")
@@ -64,7 +88,7 @@ async def test_a_text_is_read_in_the_encoding_that_the_answer_says(bench, site):
     await bench.ingest(f"{site.url}/чай")
     (document,) = (await documents(bench)).values()
     assert (document.name, document.title) == (f"{site.url}/%D1%87%D0%B0%D0%B9", "Чай")
-    assert "Зелёный чай" in await bench.knowledge.documents.text(TENANT, document.id, 0, None)
+    assert "Зелёный чай" in await bench.knowledge.documents.text(SCOPE, document.id, 0, None)
 
 
 async def test_unchanged_pages_are_not_sent_again(bench, site):
@@ -328,9 +352,9 @@ async def test_a_packed_page_counts_as_it_unpacks(open_bench, site):
 
 
 async def test_all_pages_together_have_a_limit(open_bench, site):
-    big = page("Big", "many words " * 60_000)
+    big = page("Big", f"A few words.<!-- {'x' * 660_000} -->")
     site.pages |= {"/a": big, "/b": big + " "}
-    async with open_bench(web=WebSettings(**OPEN, max_total_mb=1)) as bench:
+    async with open_bench(web=WebSettings(**OPEN, max_total_mb=1, concurrency=1)) as bench:
         result = await bench.ingest(f"{site.url}/a", f"{site.url}/b")
         assert result["documents"] == 1
         assert "max_total_mb" in result["failed"][0]["error"]

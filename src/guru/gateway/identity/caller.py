@@ -37,6 +37,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     """What the road adds to the headers of the answer, such as the state of limits."""
     owner: bool = False
     """Whether this is the person whose machine it is: may name files of the server's disk."""
+    shared_only: bool = False
+    """Whether only documents without an access list are seen: what comes of the request is shown to everybody."""
 
     @property
     def person(self) -> str:
@@ -51,12 +53,18 @@ class Caller(Struct, frozen=True, kw_only=True):
     @property
     def visible(self) -> Scope:
         """What the caller may see of what others can show to administrators: an administrator sees it all."""
-        return Scope(self.tenant, None if self.role == "admin" else self._names)
+        if self.shared_only:
+            return Scope(self.tenant, ())
+        return Scope(self.tenant, None if self.role == "admin" else self._names, self._teams)
 
     @property
     def _names(self) -> tuple[str, ...]:
         names = (self.user and f"user:{self.user}", self.key and f"key:{self.key}")
         return tuple(name for name in names if name) or ("owner",)
+
+    @property
+    def _teams(self) -> tuple[str, ...]:
+        return (f"team:{self.team}",) if self.team else ()
 
     def require_owner(self) -> None:
         """Raises `Forbidden` for everybody else."""

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 
+from msgspec import structs
+
 from guru.config import BudgetSettings, LimitSettings, Role, Settings
 from guru.errors import ConfigurationError, Forbidden, Unauthorized
 from guru.gateway.identity.address import needs_key
@@ -201,6 +203,14 @@ class Directory:
         check_route(key, route)
         if RANKS[self._role(key)] < RANKS[caller.role]:
             raise Forbidden("This API key may do less by now than when it handed the work in.", hint=HINT)
+
+    def renewed(self, caller: Caller) -> Caller:
+        """Somebody who was let in before, of the team that the key is of now: what it sees by a team ends with it."""
+        key = self._keys.get(caller.key) if caller.key is not None else None
+        if key is None:
+            return caller
+        user = self._users.get((key.tenant, key.user)) if key.user is not None else None
+        return structs.replace(caller, team=key.team or (user.team if user is not None else None))
 
     def _role(self, key: Key) -> Role:
         """What a key may do: no more than its user."""

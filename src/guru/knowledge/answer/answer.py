@@ -23,10 +23,13 @@ from guru.knowledge.answer.draft import Draft
 from guru.knowledge.answer.evidence import Evidence, gather
 from guru.knowledge.answer.features import passages_of
 from guru.knowledge.answer.prompt import DECLINE, Prompt, build_prompt, build_small_prompt
-from guru.knowledge.answer.query import last_question, retrieval_query
+from guru.knowledge.answer.query import is_follow_up, last_question, retrieval_query
 from guru.knowledge.answer.reading import read_passages
 from guru.knowledge.answer.support import Judge
+from guru.knowledge.queries import Limits, attempt, follow_up
 from guru.knowledge.search import Retrieval
+from guru.store.scope import Scope
+from guru.tasks import SearchModels
 from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Reader, Usage
 
 log = logging.getLogger(__name__)
@@ -41,7 +44,7 @@ SMALL_ANSWER_TOKENS: Final = 40
 class Documents(Protocol):
     """Where the stored text of documents is read."""
 
-    async def text(self, tenant: str, document_id: str, start: int = 0, end: int | None = None) -> str:
+    async def text(self, scope: Scope, document_id: str, start: int = 0, end: int | None = None) -> str:
         """Raises `NotFound`."""
         ...
 
@@ -69,6 +72,23 @@ class Answerer:
     def query(self, request: ChatRequest) -> str:
         """What to search for: the last question, with the one before it when it leans on that."""
         return retrieval_query(request.messages)
+
+    async def search_query(self, request: ChatRequest, models: SearchModels) -> tuple[str, str | None]:
+        """What to search for, and a note where a model should have written it and has not.
+
+        With `[knowledge] follow_ups = "model"` a model writes a question that follows others so that it stands alone.
+        Raises `InvalidParameter` when nothing is asked.
+        """
+        plain = retrieval_query(request.messages)
+        if self._settings.follow_ups == "join" or not is_follow_up(request.messages):
+            return plain, None
+        question = last_question(request.messages)
+        limits = Limits(self._settings.query_tokens, self._settings.query_seconds)
+        shown = follow_up.transcript(request.messages, question)
+        found, note = await attempt("follow-up", follow_up, question, models=models, limits=limits, shown=shown)
+        if note is not None:
+            return plain, note
+        return found[0].text if found else question, None
 
     async def answer(
         self, request: ChatRequest, retrieval: Retrieval, model: ChatModel, record: Record | None = None
@@ -135,18 +155,23 @@ class Answerer:
             )
         limit = min(request.max_tokens or ANSWER_TOKENS, model.context_length // 2)
         prompt = build_prompt(
-            request.messages, question, evidence, context_length=model.context_length, answer_tokens=limit
+            request.messages,
+            question,
+            evidence,
+            context_length=model.context_length,
+            answer_tokens=limit,
+            order=self._settings.source_order,
         )
         return prompt, limit
 
     def _stored(self, retrieval: Retrieval) -> Stored:
-        documents, tenant = self._documents, retrieval.tenant
+        documents, scope = self._documents, retrieval.scope
         passages = passages_of(retrieval)
 
         async def read(document_id: str, start: int, end: int) -> str:
             if documents is not None:
                 try:
-                    return await documents.text(tenant, document_id, start, end)
+                    return await documents.text(scope, document_id, start, end)
                 except NotFound:
                     return ""
             for passage in passages:

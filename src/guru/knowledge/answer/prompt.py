@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -48,9 +48,18 @@ class Prompt(Struct, frozen=True):
 
 
 def build_prompt(
-    messages: Sequence[Message], question: str, evidence: Evidence, *, context_length: int, answer_tokens: int
+    messages: Sequence[Message],
+    question: str,
+    evidence: Evidence,
+    *,
+    context_length: int,
+    answer_tokens: int,
+    order: Literal["ranked", "edges"] = "ranked",
 ) -> Prompt:
-    """The messages for the model. The best source always goes in; others and earlier turns as they fit."""
+    """The messages for the model. The best source always goes in; others and earlier turns as they fit.
+
+    `order` is that of the sources, which keep their numbers: by rank, or with the best at both ends.
+    """
     own = [message for message in messages if message.role in ("system", "developer")]
     earlier = [message for message in messages if message.role not in ("system", "developer")][:-1]
     system = "\n\n".join([_INSTRUCTION, *(message.text for message in own if message.text)])
@@ -60,7 +69,8 @@ def build_prompt(
     kept = kept or [0]
     turns, spent = _fit([estimate_tokens(m.text) + 8 for m in reversed(earlier)], budget - used, contiguous=True)
     history = earlier[len(earlier) - len(turns) :]
-    body = "\n".join([*(sources[index] for index in kept), "", f"Question: {question}"])
+    shown = at_edges(kept) if order == "edges" else kept
+    body = "\n".join([*(sources[index] for index in shown), "", f"Question: {question}"])
     prompt = [Message("system", system), *history, Message("user", body)]
     return Prompt(
         messages=prompt,
@@ -69,6 +79,14 @@ def build_prompt(
         dropped_messages=len(earlier) - len(history),
         tokens=context_length - answer_tokens - budget + used + spent,
     )
+
+
+def at_edges(best_first: Sequence[int]) -> list[int]:
+    """The best first, the second last, the third second, and so on: the worst stands in the middle.
+
+    Liu et al., "Lost in the Middle: How Language Models Use Long Contexts" (2023).
+    """
+    return [*best_first[::2], *reversed(best_first[1::2])]
 
 
 def build_small_prompt(messages: Sequence[Message], question: str, evidence: Evidence) -> Prompt:

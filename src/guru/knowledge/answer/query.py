@@ -38,3 +38,8 @@ def retrieval_query(messages: Sequence[Message]) -> str:
     if len(content(question)) <= _SHORT or _LEANS.search(question):
         return f"{asked[-2]} {question}"
     return question
+
+
+def is_follow_up(messages: Sequence[Message]) -> bool:
+    """Whether anything was asked before the last question."""
+    return sum(message.role == "user" and bool(message.text.strip()) for message in messages) > 1

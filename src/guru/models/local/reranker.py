@@ -1,7 +1,7 @@
 """A reranker without a model of its own, but an embedder: how near a passage is to a query, by meaning and by words.
 
-It is a bi-encoder: query and passage are read apart. A cross-encoder, which reads them together, ranks better: see
-`reader_reranker.py`, the default. The score is calibrated: of passages with 0.7, about seven in ten answer the query
+It is a bi-encoder: query and passage are read apart. `reader_reranker.py` has a cross-encoder, which reads them
+together, beside it. The score is calibrated: of passages with 0.7, about seven in ten answer the query
 (benchmarks/rerank.py fits and measures it).
 """
 

@@ -6,7 +6,7 @@ from guru.store.tables.conversations import conversations, messages
 from guru.store.tables.evaluations import evaluation_items, evaluations
 from guru.store.tables.identity import api_keys, audit_entries, audit_heads, identity_generation, teams, users
 from guru.store.tables.jobs import jobs
-from guru.store.tables.knowledge import chunks, collections, document_texts, documents
+from guru.store.tables.knowledge import chunks, collections, document_access, document_texts, documents
 from guru.store.tables.releases import (
     feedback,
     model_versions,
@@ -28,6 +28,7 @@ __all__ = [
     "chunks",
     "collections",
     "conversations",
+    "document_access",
     "document_texts",
     "documents",
     "evaluation_items",

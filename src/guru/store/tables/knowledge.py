@@ -63,6 +63,17 @@ documents = Table(
     Index("documents_of_content", "content_hash"),
 )
 
+# Who may see a document: one row for each name on its list. A document without rows is everybody's of the tenant.
+document_access = Table(
+    "document_access",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Index("document_access_of_collection", "collection_id"),
+)
+
 # Apart from `documents`, so that listing documents does not read their texts.
 document_texts = Table(
     "document_texts",
