@@ -135,7 +135,7 @@ OPEN = "[providers.mine]\nkind = 'vllm'\nbase_url = 'http://127.0.0.1:9/v1'\n"
          "Did you mean chat.completions?"),
         ('[keys.a]\nkey = "0123456789abcdef"\nmodels = ["mien/*"]', "keys.a.models", "warning", "Did you mean mine?"),
         ('[server]\nhost = "0.0.0.0"\nrequire_key = false', "server", "error", "require_key"),
-        ('[store]\nurl = "mysql://x"', "store.url", "error", "mysql"),
+        ('[store]\nurl = "mysql://x"', "store.url", "error", "postgresql://"),
     ],
 )  # fmt: skip
 async def test_what_refers_to_nothing_or_contradicts_itself_is_found(tmp_path, text, place, level, words):

@@ -18,6 +18,7 @@ from guru.models.local.embedder import MiniLMEmbedder
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
+from guru.store.scope import Scope
 
 trash.UPLOAD_GRACE = -1.0  # files go with their documents
 url, home, folder, me = sys.argv[1], *map(Path, sys.argv[2:4]), sys.argv[4]
@@ -52,9 +53,10 @@ async def main():
             await ingest("local", "other", folder / name)
             await ingest("acme", "c", folder / name)
         if version % 2:
-            (document,) = [item for item in (await knowledge.documents.list("local", "c"))[0] if item.name == name]
+            listed, _ = await knowledge.documents.list(Scope("local"), "c")
+            (document,) = [item for item in listed if item.name == name]
             note(name, version, False)
-            await knowledge.documents.delete("local", document.id)
+            await knowledge.documents.delete(Scope("local"), document.id)
             note(name, version + 1, False)
 
 asyncio.run(main())

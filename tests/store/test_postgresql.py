@@ -12,6 +12,7 @@ from guru.store import tables
 from guru.store.database import Database
 from guru.store.jobs import Jobs
 from guru.store.migrations import MIGRATIONS, applied
+from guru.store.scope import Scope
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ async def test_sums_are_whole_numbers(url, open_database):
         connection.execute(insert(tables.documents), [{**document, "id": f"d{n}", "name": f"n{n}"} for n in range(2)])
 
     await database.write(fill)
-    (found,) = await database.read(lambda c: read_collections(c, "t"))
+    (found,) = await database.read(lambda c: read_collections(c, Scope("t")))
     assert (type(found.bytes), found.bytes, found.chunks) == (int, 2**41, 2)
 
 
