@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from guru.knowledge.chunk.base import Chunk, TokenOffsets
+from guru.knowledge.chunk.base import TokenOffsets
 from guru.knowledge.chunk.cutting import Cutting
 from guru.knowledge.chunk.recursive import Grouping
+from guru.knowledge.chunk.unit_chunker import UnitChunker
 from guru.knowledge.sentences import Span
 
-if TYPE_CHECKING:
-    from guru.knowledge.parse import ParsedDocument
 
-
-class HierarchicalChunker:
+class HierarchicalChunker(UnitChunker):
     """Cuts recursively into parents of at most `parent_tokens`, which do not overlap, and each of these into chunks."""
 
     def __init__(self, token_offsets: TokenOffsets, max_tokens: int, overlap: int, parent_tokens: int) -> None:
-        self._token_offsets = token_offsets
-        self._max = max_tokens
-        self._overlap = min(overlap, max_tokens // 2)
+        super().__init__(token_offsets, max_tokens, overlap)
         self._parent = max(parent_tokens, max_tokens)
-
-    def split(self, document: ParsedDocument) -> list[Chunk]:
-        cutting = Cutting(document, self._token_offsets, self._max)
-        return cutting.chunks(self._spans(cutting))
 
     def _spans(self, cutting: Cutting) -> Iterator[tuple[Span, Span]]:
         children = Grouping(cutting, self._max, self._overlap)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
-from guru.knowledge.chunk.base import Chunk, TokenOffsets
 from guru.knowledge.chunk.cutting import Cutting, Unit
 from guru.knowledge.chunk.packing import tail
+from guru.knowledge.chunk.unit_chunker import UnitChunker, extents
+from guru.knowledge.sentences import Span
 
-if TYPE_CHECKING:
-    from guru.knowledge.parse import ParsedDocument
 
-
-class RecursiveChunker:
+class RecursiveChunker(UnitChunker):
     """Cuts documents into passages of at most `max_tokens`.
 
     Whole paragraphs are put together while they fit and stand under the same heading. One that is too long is cut
@@ -22,15 +19,8 @@ class RecursiveChunker:
     long is cut at white space.
     """
 
-    def __init__(self, token_offsets: TokenOffsets, max_tokens: int, overlap: int) -> None:
-        self._token_offsets = token_offsets
-        self._max = max_tokens
-        self._overlap = min(overlap, max_tokens // 2)
-
-    def split(self, document: ParsedDocument) -> list[Chunk]:
-        cutting = Cutting(document, self._token_offsets, self._max)
-        grouping = Grouping(cutting, self._max, self._overlap)
-        return cutting.chunks(((group[0].start, group[-1].end), None) for group in grouping.groups(cutting.units))
+    def _spans(self, cutting: Cutting) -> Iterator[tuple[Span, Span | None]]:
+        return extents(Grouping(cutting, self._max, self._overlap).groups(cutting.units))
 
 
 class Grouping:

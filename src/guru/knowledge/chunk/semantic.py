@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from guru.knowledge.chunk.base import Chunk, TokenOffsets
+from guru.knowledge.chunk.base import TokenOffsets
 from guru.knowledge.chunk.cutting import Cutting, Unit
 from guru.knowledge.chunk.packing import pack
+from guru.knowledge.chunk.unit_chunker import UnitChunker, extents
+from guru.knowledge.sentences import Span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from guru.knowledge.parse import ParsedDocument
 
 Embed = Callable[[Sequence[str]], "NDArray[Any]"]
 """Unit vectors, shape (n, dimension), of n texts. Blocks."""
@@ -27,7 +27,7 @@ BATCH: Final = 512
 """Texts embedded in one call."""
 
 
-class SemanticChunker:
+class SemanticChunker(UnitChunker):
     """Cuts at the gaps between sentences whose distance is above the `percentile` of all gaps of the document.
 
     A heading stays with what follows it. What is too long between two cuts is filled up sentence by sentence, with
@@ -37,16 +37,12 @@ class SemanticChunker:
     def __init__(
         self, token_offsets: TokenOffsets, max_tokens: int, overlap: int, embed: Embed, percentile: float
     ) -> None:
-        self._token_offsets = token_offsets
-        self._max = max_tokens
-        self._overlap = min(overlap, max_tokens // 2)
+        super().__init__(token_offsets, max_tokens, overlap)
         self._embed = embed
         self._percentile = percentile
 
-    def split(self, document: ParsedDocument) -> list[Chunk]:
-        cutting = Cutting(document, self._token_offsets, self._max)
-        groups = (group for part in self._parts(cutting) for group in pack(cutting, part, self._overlap))
-        return cutting.chunks(((group[0].start, group[-1].end), None) for group in groups)
+    def _spans(self, cutting: Cutting) -> Iterator[tuple[Span, Span | None]]:
+        return extents(group for part in self._parts(cutting) for group in pack(cutting, part, self._overlap))
 
     def _parts(self, cutting: Cutting) -> Iterator[list[Unit]]:
         """The units between two cuts."""
