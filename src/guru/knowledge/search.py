@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from guru.knowledge.query import Query, coverage
 from guru.knowledge.ranking import SENTENCES_OF, STAGES, Found
@@ -14,7 +14,17 @@ from guru.store.scope import Scope
 from guru.store.tables import chunks, document_texts, documents
 from guru.types import Hit
 
-PLACES: Final = ("parent_start", "parent_end", "header_start", "header_end")
+PLACES: Final = ("parent_start", "parent_end")
+_header_text: Final = func.substr(
+    document_texts.c.text, chunks.c.header_start + 1, chunks.c.header_end - chunks.c.header_start
+)
+HEADER: Final = case(
+    (
+        chunks.c.header_start.is_not(None),
+        select(_header_text).where(document_texts.c.document_id == chunks.c.document_id).scalar_subquery(),
+    )
+).label("header")
+"""The row that names the columns, of a chunk within a table; for others no text is read."""
 
 
 class Sentence(Struct, kw_only=True):
@@ -48,8 +58,9 @@ class Retrieval(Struct, kw_only=True):
 
 def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[Hit], list[list[Sentence]]]:
     """The found passages with their texts, documents and sentences."""
-    columns = [chunks.c[name] for name in ("id", "document_id", "page", "start", "end", "heading_path", "text")]
-    columns += [*(chunks.c[name] for name in PLACES), *SENTENCES_OF]
+    own = ("id", "document_id", "page", "start", "end", "heading_path", "text")
+    columns: list[ColumnElement[Any]] = [chunks.c[name] for name in own]
+    columns += [*(chunks.c[name] for name in PLACES), HEADER, *SENTENCES_OF]
     about = [documents.c[name] for name in ("name", "title", "author", "language", "media_type", "created", "modified")]
     select_hits = (
         select(*columns, *about, documents.c.metadata)
@@ -79,7 +90,7 @@ def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[
                     **row._mapping["metadata"],
                 },
                 stages=_stages(found, place),
-                header=_header(connection, row),
+                header=row.header,
                 parent=None if row.parent_start is None else (row.parent_start, row.parent_end),
             )
         )
@@ -90,13 +101,6 @@ def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[
 def _stages(found: Found, place: int) -> dict[str, float]:
     scores = {name: getattr(found, name) for name in STAGES} | found.more
     return {name: round(float(array[place]), 6) for name, array in scores.items()}
-
-
-def _header(connection: Connection, row: Any) -> str | None:
-    if row.header_start is None:
-        return None
-    text = func.substr(document_texts.c.text, row.header_start + 1, row.header_end - row.header_start)
-    return connection.scalar(select(text).where(document_texts.c.document_id == row.document_id))
 
 
 def sentences_of(row: Any, query: Query) -> list[Sentence]:

@@ -104,9 +104,8 @@ class DocumentWriter:
                 if passages:
                     connection.execute(insert(chunks), passages)
                 wanted = self._wanted(document["metadata"])
-                self._write_list(
-                    connection, document["id"], lists.get(document["name"], []) if wanted is None else wanted
-                )
+                if listed := lists.get(document["name"]) if wanted is None else wanted:  # a new document has no list
+                    self._write_list(connection, document["id"], listed)
             touch(connection, self._collection_id)
             remove_unused(connection, self._blobs, old)
             return refused
