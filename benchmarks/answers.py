@@ -23,7 +23,6 @@ import math
 import os
 import random
 import re
-import string
 import sys
 import tempfile
 import time
@@ -32,6 +31,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from bench import squad_f1
 
 from guru.config import load_settings
 from guru.gateway.identity import Caller
@@ -214,21 +214,8 @@ async def confidence_of(services: Services, question: dict[str, Any], *, exclude
     return confidence(gather(question["question"], passages))
 
 
-def normal(text: str) -> list[str]:
-    """Words as the SQuAD evaluation compares them: lower case, without articles and punctuation."""
-    text = "".join(character for character in text.lower() if character not in string.punctuation + "“”‘’–—")
-    return [word for word in text.split() if word not in ("a", "an", "the")]
-
-
 def token_f1(answer: str, golds: list[str]) -> float:
-    said = normal(re.sub(r"\s+", " ", strip_markers(answer)))
-    scores = [0.0]
-    for gold in map(normal, golds):
-        common = sum((collections.Counter(said) & collections.Counter(gold)).values())
-        if common:
-            precision, recall = common / len(said), common / len(gold)
-            scores.append(2 * precision * recall / (precision + recall))
-    return max(scores)
+    return squad_f1(re.sub(r"\s+", " ", strip_markers(answer)), golds)
 
 
 def golds(item: Asked) -> list[str]:

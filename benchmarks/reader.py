@@ -17,19 +17,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import collections
 import json
-import re
-import string
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench import RESULTS, TENANT, Bench, Embedder, measures, open_bench
+from bench import RESULTS, TENANT, Bench, Embedder, measures, open_bench, squad_f1, squad_words
 from retrieval import write_paragraphs
 
+from guru.knowledge.answer.features import logit
 from guru.models.local.reader import FOLDER, MiniLMReader
 from guru.types import Reading
 
@@ -37,20 +35,9 @@ SHARES = (0.05, 0.10, 0.20)
 FUSED = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def normal(text: str) -> list[str]:
-    """SQuAD's: lower case, without punctuation and articles."""
-    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
-    return re.sub(r"\b(a|an|the)\b", " ", text).split()
-
-
 def span_scores(found: str, answers: list[str]) -> tuple[float, float]:
     """Exact match and F1 with the nearest of the answers."""
-    best = 0.0
-    for answer in answers:
-        one, other = normal(found), normal(answer)
-        common = sum((collections.Counter(one) & collections.Counter(other)).values())
-        best = max(best, 2 * common / (len(one) + len(other)) if common else float(one == other))
-    return float(any(normal(found) == normal(answer) for answer in answers)), best
+    return float(any(squad_words(found) == squad_words(answer) for answer in answers)), squad_f1(found, answers)
 
 
 def auc(higher: list[float], lower: list[float]) -> float:
@@ -103,10 +90,6 @@ async def candidates(bench: Bench, query: dict[str, Any], depth: int) -> dict[st
     for hit in hits:
         found.setdefault(hit.document, hit.score)
     return dict(list(found.items())[:depth])
-
-
-def logit(chance: float) -> float:
-    return float(np.log(max(chance, 1e-9)) - np.log(max(1 - chance, 1e-9)))
 
 
 def rerank(queries: list[Any], found: list[dict[str, float]], read: list[dict[str, Reading]]) -> dict[str, Any]:
