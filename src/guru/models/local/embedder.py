@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from guru.models.local.onnx import batches, open_session, open_tokenizer, physical_cores
+from guru.models.local.onnx import OnnxModel, batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
 
 FOLDER: Final = Path(__file__).with_name("minilm")
 
 
-class MiniLMEmbedder:
+class MiniLMEmbedder(OnnxModel):
     """Implements `guru.types.Embedder`.
 
     The files are loaded on first use, and again after `close`. Calls may come from any number of tasks: they share one
@@ -32,12 +28,7 @@ class MiniLMEmbedder:
 
     def __init__(self, *, threads: int | None = None, folder: Path = FOLDER) -> None:
         """`threads` is the number of cores that one batch uses; the machine's physical cores when None, at most 8."""
-        self._folder = folder
-        self._threads = threads or physical_cores()
-        self._lock = threading.Lock()
-        self._tokenizer: Tokenizer | None = None
-        self._session: InferenceSession | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        super().__init__(folder / "model.onnx", tokenizer=folder / "tokenizer.json", threads=threads, name="guru-embed")
 
     async def embed(self, texts: Sequence[str]) -> NDArray[Any]:
         """Unit vectors, float32, shape (len(texts), 384). A text over 256 tokens (specials included) is cut."""
@@ -56,34 +47,10 @@ class MiniLMEmbedder:
         """The exact number of tokens of `text`, uncut, without the special tokens."""
         return len(self._load_tokenizer().encode(text, add_special_tokens=False))
 
-    def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Character span `(start, end)` of every token of `text`, uncut."""
-        return list(self._load_tokenizer().encode(text, add_special_tokens=False).offsets)
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the model is in memory."""
-        return self._session is not None
-
     def load(self) -> None:
         """Read the model now (0.2 s) instead of with the first text. Blocks."""
         self._load_tokenizer()
         self._load_session()
-
-    def close(self) -> None:
-        """Give the memory back. The next call loads the model again."""
-        with self._lock:
-            executor, self._executor = self._executor, None
-            self._session = None
-            self._tokenizer = None
-        if executor is not None:
-            executor.shutdown(wait=False)
-
-    def _pool(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(1, thread_name_prefix="guru-embed")
-            return self._executor
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
         """Token ids between `[CLS]` and `[SEP]`, at most `max_tokens` of them. The tokenizer itself never cuts."""
@@ -101,15 +68,3 @@ class MiniLMEmbedder:
             mask[row, : len(tokens)] = 1
         (vectors,) = self._load_session().run(["embedding"], {"input_ids": ids, "attention_mask": mask})
         return np.asarray(vectors)
-
-    def _load_tokenizer(self) -> Tokenizer:
-        with self._lock:
-            if self._tokenizer is None:
-                self._tokenizer = open_tokenizer(self._folder / "tokenizer.json")
-            return self._tokenizer
-
-    def _load_session(self) -> InferenceSession:
-        with self._lock:
-            if self._session is None:
-                self._session = open_session(self._folder / "model.onnx", self._threads)
-            return self._session

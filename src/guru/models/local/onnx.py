@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +18,59 @@ BATCH: Final = 32
 """Most texts in a run of a graph."""
 BATCH_TOKENS: Final = 2048
 """Most tokens in a run, padding included. More is no faster, and costs memory with its square."""
+
+
+class OnnxModel:
+    """A small model in this process: a tokenizer and a session, loaded on first use and again after `close`, and one
+    thread on which all that blocks takes its turn."""
+
+    def __init__(self, model: Path, *, tokenizer: Path, threads: int | None, name: str) -> None:
+        """`threads` is the number of cores that one batch uses; the machine's physical cores when None, at most 8.
+        `name` is the thread's."""
+        self._model = model
+        self._tokenizer_file = tokenizer
+        self._threads = threads or physical_cores()
+        self._name = name
+        self._lock = threading.Lock()
+        self._tokenizer: Tokenizer | None = None
+        self._session: InferenceSession | None = None
+        self._executor: ThreadPoolExecutor | None = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._session is not None
+
+    def close(self) -> None:
+        """Give the memory back. The next call loads the model again."""
+        with self._lock:
+            executor, self._executor = self._executor, None
+            self._session = None
+            self._tokenizer = None
+        if executor is not None:
+            executor.shutdown(wait=False)
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Character span `(start, end)` of every token of `text`, uncut."""
+        return list(self._load_tokenizer().encode(text, add_special_tokens=False).offsets)
+
+    def _pool(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name)
+            return self._executor
+
+    def _load_tokenizer(self) -> Tokenizer:
+        with self._lock:
+            if self._tokenizer is None:
+                self._tokenizer = open_tokenizer(self._tokenizer_file)
+            return self._tokenizer
+
+    def _load_session(self) -> InferenceSession:
+        with self._lock:
+            if self._session is None:
+                self._session = open_session(self._model, self._threads)
+            return self._session
 
 
 def open_session(model: Path, threads: int) -> InferenceSession:

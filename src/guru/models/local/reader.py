@@ -7,21 +7,17 @@ but the weights that the embedder has too to begin from; its card is `reader/REA
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from guru.models.local.onnx import batches, open_session, open_tokenizer, physical_cores
+from guru.models.local.onnx import TOKENIZER, OnnxModel, batches
 from guru.types import AnswerSpan, Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
 
 FOLDER: Final = Path(__file__).with_name("reader")
 MAX_TOKENS: Final = 256
@@ -46,18 +42,14 @@ class Window(Struct):
     """Characters of the passage that each of the window's own tokens stands for."""
 
 
-class MiniLMReader:
+class MiniLMReader(OnnxModel):
     """Implements `guru.types.Reader`. Loaded on first use; calls of any number of tasks share one session."""
 
     name: str = "local/guru-reader"
 
     def __init__(self, *, threads: int | None = None, folder: Path = FOLDER) -> None:
         """`threads` is the number of cores that one batch uses; the machine's physical cores when None, at most 8."""
-        self._folder = folder
-        self._threads = threads or physical_cores()
-        self._lock = threading.Lock()
-        self._parts: tuple[Tokenizer, InferenceSession] | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        super().__init__(folder / "model.onnx", tokenizer=TOKENIZER, threads=threads, name="guru-reader")
 
     async def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
         """What each passage says to the question, in their order."""
@@ -72,37 +64,8 @@ class MiniLMReader:
                 found[window.passage].append(result)
         return [joined(results) for results in found]
 
-    def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Character span `(start, end)` of every token of `text`, uncut. Blocks."""
-        return list(self._load()[0].encode(text, add_special_tokens=False).offsets)
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the model is in memory."""
-        return self._parts is not None
-
-    def close(self) -> None:
-        """Give the memory back. The next call loads the model again."""
-        with self._lock:
-            executor, self._executor = self._executor, None
-            self._parts = None
-        if executor is not None:
-            executor.shutdown(wait=False)
-
-    def _pool(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(1, thread_name_prefix="guru-reader")
-            return self._executor
-
-    def _load(self) -> tuple[Tokenizer, InferenceSession]:
-        with self._lock:
-            if self._parts is None:
-                self._parts = open_tokenizer(), open_session(self._folder / "model.onnx", self._threads)
-            return self._parts
-
     def _windows(self, question: str, passages: list[str]) -> list[Window]:
-        tokenizer, _ = self._load()
+        tokenizer = self._load_tokenizer()
         cls, *asked, sep = tokenizer.encode(question).ids
         asked = asked[:MAX_QUESTION]
         size = MAX_TOKENS - len(asked) - 3
@@ -126,7 +89,7 @@ class MiniLMReader:
             types[row, : len(window.ids)] = window.types
             mask[row, : len(window.ids)] = 1
         inputs = {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
-        verdicts, spans = self._load()[1].run(["verdict", "span"], inputs)
+        verdicts, spans = self._load_session().run(["verdict", "span"], inputs)
         chances = 1 / (1 + np.exp(-verdicts))
         results = []
         for row, window in enumerate(batch):
