@@ -131,6 +131,10 @@ class Message(Struct, omit_defaults=True, forbid_unknown_fields=True):
 # --------------------------------------------------------------------------- requests
 
 
+RERANK_OFF = "off"
+"""A rerank model that is none."""
+
+
 class SearchOptions(Struct, omit_defaults=True, kw_only=True):
     """How a search ranks, beside its mode. What is left out is the default."""
 
@@ -152,6 +156,11 @@ class SearchOptions(Struct, omit_defaults=True, kw_only=True):
     """How many of them it reads."""
     queries: list[Rewriting] = field(default_factory=list)
     """Queries that a model makes of the question, to search for besides: each takes a call of it."""
+
+    @property
+    def reranks(self) -> bool:
+        """Whether a model reorders what is found."""
+        return self.rerank not in (None, RERANK_OFF)
 
 
 def search_options(source: SearchOptions) -> dict[str, Any]:

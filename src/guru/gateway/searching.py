@@ -16,10 +16,19 @@ from guru.gateway.whole import collect
 from guru.observe import names
 from guru.observe.spans import Span, Trace
 from guru.tasks import Ranking, RerankRequest
-from guru.types import JSON, ChatModel, ChatRequest, Delta, Message, SearchMode, SearchOptions, search_options
+from guru.types import (
+    JSON,
+    RERANK_OFF,
+    ChatModel,
+    ChatRequest,
+    Delta,
+    Message,
+    SearchMode,
+    SearchOptions,
+    search_options,
+)
 
 DEFAULT = "default"
-OFF = "off"
 PLAIN = SearchOptions()
 
 
@@ -76,12 +85,12 @@ class RoadModels:
 def with_defaults(options: SearchOptions, settings: KnowledgeSettings) -> SearchOptions:
     """The options of a search, with what the configuration says where they say nothing."""
     chosen = search_options(options)
-    usual = None if settings.rerank == OFF else settings.rerank
+    usual = None if settings.rerank == RERANK_OFF else settings.rerank
     return SearchOptions(**chosen | {"rerank": chosen["rerank"] or usual})
 
 
 def asks_models(options: SearchOptions) -> bool:
-    return bool(options.queries) or options.rerank not in (None, OFF)
+    return bool(options.queries) or options.reranks
 
 
 async def perform_search(

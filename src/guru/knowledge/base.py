@@ -37,8 +37,6 @@ DEFAULT_K = 10
 MAX_K = 1000
 CHILDREN = 4
 """Chunks that are looked at for each parent that is wanted."""
-OFF = "off"
-"""A rerank model that is none."""
 
 
 class KnowledgeBase:
@@ -122,7 +120,7 @@ class KnowledgeBase:
             Asked(probe.text, other, "dense" if probe.meaning_only and mode == "hybrid" else mode)
             for probe, other in zip(probes, others, strict=True)
         ]
-        reranks = options.rerank not in (None, OFF)
+        reranks = options.reranks
 
         def look(connection: Connection) -> tuple[Retrieval, Found, Query, int]:
             row, snapshot = self.views.snapshot(connection, scope, collection)

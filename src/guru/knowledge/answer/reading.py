@@ -8,12 +8,11 @@ from typing import Final
 import msgspec
 
 from guru.knowledge.answer.features import Passage, logit
+from guru.knowledge.ranking import STAGES
 from guru.types import AnswerSpan, Reader
 
 MOST: Final = 20
 """Passages that are read: more cost time, and hold hardly an answer."""
-STAGES: Final = frozenset({"dense", "sentence", "coverage", "sparse", "bm25"})
-"""Of a search whose scores are probabilities. Others, such as a reranker's, have an order that was asked for."""
 SHARE: Final = 0.25
 """What the reader's word counts beside that of search, in the order of passages; benchmarks/reader.py measures it."""
 
@@ -21,14 +20,14 @@ SHARE: Final = 0.25
 async def read_passages(reader: Reader, question: str, passages: Sequence[Passage]) -> list[Passage]:
     """The first `MOST` passages with their readings, in the order of search and reader together.
 
-    Where the search was told how to rank, its order stays.
+    Where the search was told how to rank, which shows in further stages, its order stays.
     """
     chosen = passages[:MOST]
     readings = await reader.read(question, [passage.hit.text for passage in chosen])
     read = [
         msgspec.structs.replace(passage, reading=reading) for passage, reading in zip(chosen, readings, strict=True)
     ]
-    if not all(STAGES.issuperset(passage.hit.stages) for passage in read):
+    if not all(set(STAGES).issuperset(passage.hit.stages) for passage in read):
         return read
     return sorted(read, key=lambda passage: -fused(passage))
 
