@@ -462,7 +462,8 @@ async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:
     texts = 0
     while texts < BATCH_TEXTS:
         try:
-            prepared = await asyncio.wait_for(queue.get(), LINGER if batch else None)
+            async with asyncio.timeout(LINGER if batch else None):
+                prepared = await queue.get()
         except TimeoutError:
             break
         if prepared is None:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 HEARTBEAT = 1.0
 LEASE = 20.0
 MAX_ATTEMPTS = 5
+PROCESS = secrets.token_hex(4)
+"""Names this process, whatever its number is."""
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
 
@@ -82,7 +84,7 @@ class Jobs:
         self._database = database
         self._handlers: dict[str, Handler] = {}
         self._at_once: dict[str, int] = {}
-        self._owner = f"{process_space()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._owner = f"{process_space()}:{os.getpid()}:{PROCESS}-{secrets.token_hex(4)}"
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -315,11 +317,13 @@ def lease_ended(row: Row[Any], now: float, me: str) -> bool:
     """Whether the owner of a running job is known to be gone, or silent for longer than its lease."""
     if row.heartbeat_at is None or now - row.heartbeat_at > LEASE:
         return True
-    host, pid, _ = row.owner.rsplit(":", 2)
-    my_host, my_pid, _ = me.rsplit(":", 2)
-    if host != my_host or row.owner == me:
+    host, pid, name = row.owner.rsplit(":", 2)
+    my_host, my_pid, my_name = me.rsplit(":", 2)
+    if host != my_host:
         return False
-    return pid == my_pid or not psutil.pid_exists(int(pid))
+    if pid == my_pid:  # this process, or one before it that had its number: in a container all have 1
+        return bool(name.split("-")[0] != my_name.split("-")[0])
+    return not psutil.pid_exists(int(pid))
 
 
 def no_job(job_id: str) -> NotFound:

@@ -76,6 +76,12 @@ def test_semantic_embeds_in_few_calls_and_cuts_what_stays_too_long(embedder):
     assert calls[:-1] == [512] * (len(calls) - 1) and len(calls) < 4
 
 
+def test_a_text_of_one_long_line_is_cut_in_time_that_grows_as_it_does(make):
+    sentences = 30_000  # in time that grows with the square it would take an hour
+    chunks = make("recursive", 400, 0).split(document(" ".join(f"Here is {n}." for n in range(sentences))))
+    assert sum(len(chunk.sentences) for chunk in chunks) == sentences
+
+
 def test_hierarchical_reads_a_larger_text_around_a_small_chunk(make):
     parsed = parse(b"# A\n\n" + b"Alpha is first. " * 30 + b"\n\n# B\n\n" + b"Beta is second. " * 30, "d.md")
     chunks = make("hierarchical", 30, 0, parent_tokens=100).split(parsed)

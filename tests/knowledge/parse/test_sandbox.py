@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from guru.errors import NotFound, UnreadableDocument
-from guru.knowledge.parse import Limits, parse
+from guru.knowledge.parse import Limits, parse, sandbox
 from guru.knowledge.parse.document import MIB
-from guru.knowledge.parse.sandbox import ParsePool
+from guru.knowledge.parse.sandbox import ParsePool, stop
 from knowledge.parse.writing import pdf
 
 
@@ -166,6 +166,32 @@ async def test_a_parse_that_is_cancelled_stops_its_worker(pool, tmp_path, note):
     assert await pool.parse(note, "note.md")
 
 
+async def test_a_parse_that_is_cancelled_as_its_reply_comes_does_not_go_on(pool, note, monkeypatch):
+    async def exchange(worker, request):
+        reply = await answered(worker, request)
+        asyncio.get_running_loop().call_soon(lambda: accepted.append(task.cancel()))
+        return reply
+
+    answered, accepted = sandbox._exchange, []
+    monkeypatch.setattr(sandbox, "_exchange", exchange)
+    task = asyncio.create_task(pool.parse(note, "note.md"))
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert task.cancelled() == accepted[0]
+
+
+async def test_a_worker_is_stopped_in_the_middle_of_a_long_reply():
+    script = "import sys; sys.stdout.write('x' * 10_000_000)"
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    await worker.stdout.readexactly(1)
+    await asyncio.sleep(0.5)  # its pipe fills, and is not read on
+    async with asyncio.timeout(30):
+        await stop(worker)
+    assert worker.returncode is not None
+
+
 async def test_closing_the_pool_ends_what_is_being_parsed(make_pool, tmp_path):
     pool = make_pool()
     task = await stuck_worker(pool, tmp_path / "pipe")
@@ -179,7 +205,8 @@ def test_workers_die_with_their_parent(note):
     script = """
         import asyncio, os, sys
         from pathlib import Path
-        from guru.knowledge.parse.sandbox import ParsePool
+        from guru.knowledge.parse import sandbox
+from guru.knowledge.parse.sandbox import ParsePool, stop
 
         async def main():
             pool = ParsePool()

@@ -233,7 +233,8 @@ class RedisLimits:
         if self._renewer is not None:
             self._renewer.cancel()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), self._patience * 2)
+            async with asyncio.timeout(self._patience * 2):
+                await self._idle.wait()
         if self._sender is not None:
             self._sender.cancel()
         await asyncio.gather(*filter(None, (self._sender, self._renewer)), return_exceptions=True)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from guru.knowledge.chunk.base import Chunk, TokenOffsets
 from guru.knowledge.chunk.outline import Outline
-from guru.knowledge.chunk.tables import Headers, row_at
+from guru.knowledge.chunk.tables import Headers, RowFinder
 from guru.knowledge.chunk.tokens import TokenCounts
 from guru.knowledge.sentences import Span, sentence_spans, strip_span
 
@@ -44,6 +44,7 @@ class Cutting:
         self.outline = Outline(document.headings)
         self.tokens = TokenCounts(document.text, token_offsets)
         self.sentences: list[Span] = []
+        self._rows = RowFinder(document.text)
         self.units = list(self._units())
         self._starts = [start for start, _ in self.sentences]
         self._pages = document.pages
@@ -115,7 +116,7 @@ class Cutting:
 
     def _whole(self, sentences: list[Span]) -> Iterator[tuple[Span, bool]]:
         """Rows of tables in one piece, as far as they fit, and other sentences; notes all `sentences`."""
-        for end_of_row, group in groupby(sentences, key=lambda span: row_at(self.text, span[0])):
+        for end_of_row, group in groupby(sentences, key=lambda span: self._rows.end_of_row(span[0])):
             row = list(group)
             if end_of_row is not None and row[-1][1] <= end_of_row and self.fits(row[0][0], row[-1][1]):
                 self.sentences += row

@@ -17,8 +17,6 @@ from guru.knowledge.sentences import Span
 RULE: Final = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
 _FIGURE: Final = re.compile(r"[\W\d_]*\d[\W\d_]*")
 _NAMED: Final = re.compile(r"[^:|]{1,60}: ")
-# Cells between bars, or between tabs within the line.
-_ROW: Final = re.compile(r"[^\S\n]*\||[^\n]*(?: \| |[^\s\n][^\n]*\t)")
 _LINE: Final = re.compile(r"[^\n]+")
 
 
@@ -27,13 +25,28 @@ def is_row(line: str) -> bool:
     return "\n" not in line and (" | " in line or line.startswith("|"))
 
 
-def row_at(text: str, offset: int) -> int | None:
-    """Where the line of `offset` ends, if it is a row of a table, with bars or tabs."""
-    start = text.rfind("\n", 0, offset) + 1
-    if not _ROW.match(text, start):
-        return None
-    end = text.find("\n", offset)
-    return len(text) if end < 0 else end
+class RowFinder:
+    """The rows of the tables of a text, with bars or tabs. Asked in order, it looks at each line once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._line = (0, -1)
+        self._is_row = False
+
+    def end_of_row(self, offset: int) -> int | None:
+        """Where the line of `offset` ends, if it is a row."""
+        if not self._line[0] <= offset <= self._line[1]:
+            start = self._text.rfind("\n", 0, offset) + 1
+            end = self._text.find("\n", offset)
+            self._line = (start, len(self._text) if end < 0 else end)
+            self._is_row = has_cells(self._text[start : self._line[1]])
+        return self._line[1] if self._is_row else None
+
+
+def has_cells(line: str) -> bool:
+    """Whether a line begins with a bar, or has bars or tabs between its words."""
+    line = line.lstrip()
+    return line.startswith("|") or " | " in line or "\t" in line
 
 
 def cells_of(line: str) -> list[str]:

@@ -149,12 +149,13 @@ class ParsePool:
         keep = False
         try:
             self._check_open()  # it may have been closed while the worker started
-            reply = await asyncio.wait_for(_exchange(worker, request), seconds)
+            async with asyncio.timeout(seconds):  # not `wait_for`: before Python 3.12 it swallows a cancellation
+                reply = await _exchange(worker, request)
             keep = not self._closed and not (reply.failure and reply.failure.final)
         finally:
             self._busy.discard(worker)
             if not keep:
-                await _stop(worker)
+                await stop(worker)
         if keep:
             self._free.append(worker)
             self._stop_when_idle()
@@ -182,7 +183,7 @@ class ParsePool:
     async def _stop_free(self) -> None:
         workers, self._free = self._free, []
         for worker in workers:
-            await _stop(worker)
+            await stop(worker)
 
 
 async def _exchange(worker: Process, request: bytes) -> Reply:
@@ -194,9 +195,15 @@ async def _exchange(worker: Process, request: bytes) -> Reply:
     return _DECODER.decode(await worker.stdout.readexactly(length))
 
 
-async def _stop(worker: Process) -> None:
-    if worker.stdin is not None:
-        worker.stdin.close()
+async def stop(worker: Process) -> None:
+    """End a worker, whatever it is doing."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.close()
     with contextlib.suppress(ProcessLookupError):
         worker.kill()
+    # A process counts as ended when its pipes are closed, too: before Python 3.13 that waits for ever for a pipe whose
+    # reader was paused by a long reply that nobody read to its end.
+    while await worker.stdout.read(MIB):
+        pass
     await worker.wait()

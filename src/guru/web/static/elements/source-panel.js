@@ -99,7 +99,8 @@ class SourcePanel extends GuruElement {
       this.info ??= await get(path, signal);
       if (!this.isPdf) return;
       this.highlights = (await get(`${path}/highlight?start=${start}&end=${end}`, signal)).pages;
-      if (this.highlights.length) this.page = this.highlights[0].page;
+      // Whoever has turned the page meanwhile stays there.
+      if (this.highlights.length && this.page === (page ?? 1)) this.page = this.highlights[0].page;
     } catch (error) {
       if (isAbort(error)) return;
       this.loaded = "";
