@@ -40,7 +40,7 @@ async def candidates(bench: Bench, questions: list[dict[str, Any]], mode: Search
     columns = (chunks.c.id, documents.c.name, chunks.c.start, chunks.c.end)
 
     def look(connection: Connection) -> list[tuple[Any, Any]]:
-        _, snapshot = bench.knowledge.views.snapshot(connection, Scope(TENANT), "fit")
+        _, snapshot = bench.knowledge.index.snapshot(connection, Scope(TENANT), "fit")
         rows = connection.execute(select(*columns).join_from(chunks, documents)).all()
         places = {number: place for number, *place in rows}
         found = []

@@ -85,7 +85,7 @@ async def search_at_size(data: Path, embedder: Embedder, size: int) -> dict[str,
         seconds = [await timed(bench, embedder, question) for question in asked]
         grown = (process.memory_info().rss - before) / 1e6
         scope = Scope(TENANT)
-        _, snapshot = await bench.database.read(lambda c: bench.knowledge.views.snapshot(c, scope, "c"))
+        _, snapshot = await bench.database.read(lambda c: bench.knowledge.index.snapshot(c, scope, "c"))
         held = sum(
             sum(array.nbytes for array in (part.ids, part.owners, part.vectors))
             + sum(getattr(part.postings, name).nbytes for name in part.postings.__struct_fields__)

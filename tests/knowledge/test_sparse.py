@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guru.knowledge import sparse
-from guru.knowledge.sparse import Statistics, merge_postings, read_postings, score_bm25, weigh
+from guru.knowledge.sparse import Statistics, Word, idf, merge_postings, read_postings, score_bm25
 from guru.knowledge.terms import count_terms, hash_term, query_terms, terms
 
 VOCABULARY = ["pump", "valve", "tea", "leaf", "leaves", "the", "P-101", "12.5", "naïve", "motor", "and"]
@@ -31,6 +31,11 @@ def naive_bm25(collection, query):
     return scores
 
 
+def weigh(stems, segments, passages):
+    frequencies = [sum(int(live[postings.find(term)[0]].sum()) for postings, live in segments) for term in stems]
+    return Word(stems, [idf(passages, frequency) for frequency in frequencies])
+
+
 @given(passages, words, st.integers(0, 12))
 def test_scores_are_those_of_the_formula_whatever_the_segments_and_the_removed(collection, query, border):
     kept = [(body, heading) for body, heading, live in collection if live]
@@ -43,7 +48,7 @@ def test_scores_are_those_of_the_formula_whatever_the_segments_and_the_removed(c
             segments.append((read_postings(blobs), np.array([live for _, _, live in part])))
     length = sum(float(postings.lengths[live].sum()) for postings, live in segments)
     statistics = Statistics(len(kept), length / len(kept))
-    weighed = weigh(segments, statistics, [[hash_term(term) for term in word] for word in query_terms(query)])
+    weighed = [weigh([hash_term(term) for term in word], segments, len(kept)) for word in query_terms(query)]
     expected = naive_bm25(kept, query)
     found = np.concatenate(
         [s[live] for s, (_, live) in zip(score_bm25(segments, statistics, weighed), segments, strict=True)]

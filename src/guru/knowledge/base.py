@@ -14,12 +14,13 @@ from guru.knowledge.diversity import diversify
 from guru.knowledge.documents import Documents, allowed_documents
 from guru.knowledge.duplicates import Duplicates
 from guru.knowledge.filters import compile_filter
-from guru.knowledge.index import Views
+from guru.knowledge.index.base import Index, Wanted
+from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.ingest import Ingest, Parser
 from guru.knowledge.preview import Preview
 from guru.knowledge.queries import Limits, Probe, expand
 from guru.knowledge.query import Query
-from guru.knowledge.ranking import CANDIDATES, PLAIN, Asked, Found, check_options, rank
+from guru.knowledge.ranking import CANDIDATES, PLAIN, Asked, Found, check_options, depth, rank
 from guru.knowledge.reading import read_parents
 from guru.knowledge.rerank import rerank
 from guru.knowledge.search import Retrieval, read_hits
@@ -52,17 +53,19 @@ class KnowledgeBase:
         *,
         jobs: Jobs,
         fetcher: Fetcher | None = None,
+        index: Index | None = None,
     ) -> None:
-        """`fetcher` gets web pages; without one they cannot be ingested."""
+        """`fetcher` gets web pages; without one they cannot be ingested. `index` finds passages; without one they are
+        held in memory."""
         self._database = database
         self._settings = settings
         self.embedder = embedder
-        self.views = Views(embedder.dimension)
+        self.index = index or EmbeddedIndex()
         self.collections = Collections(database, blobs, embedder.name)
         self.documents = Documents(database, blobs)
         self.preview = Preview(self.documents, self.collections, embedder, parser, settings)
         self.duplicates = Duplicates(database)
-        self.similar = MoreLikeThis(database, self.views, embedder.name)
+        self.similar = MoreLikeThis(database, self.index, embedder.name)
         self.ingest = Ingest(
             database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs, fetcher=fetcher
         )
@@ -121,17 +124,24 @@ class KnowledgeBase:
             for probe, other in zip(probes, others, strict=True)
         ]
         reranks = options.reranks
+        # Several chunks may have one parent.
+        most = k * CHILDREN if to_read else k
+        least = max(CANDIDATES if options.diversity else 0, options.rerank_top if reranks else 0)
+        questions = [Asked(query, vector, mode), *besides]
+        asking = Wanted(
+            vectors=[asked.vector for asked in questions if asked.mode != "sparse"],
+            k=depth(max(most, least)), distance=options.distance, accepts=accepts,
+        )  # fmt: skip
+        ahead = await self.index.look_ahead(scope, collection, asking)
 
         def look(connection: Connection) -> tuple[Retrieval, Found, Query, int]:
-            row, snapshot = self.views.snapshot(connection, scope, collection)
+            row, snapshot = self.index.snapshot(connection, scope, collection, ahead)
             self.collections.check_model(row, self.embedder.name)
             allowed = allowed_documents(connection, scope, row.id, accepts) if accepts else None
-            # Several chunks may have one parent.
-            wanted = k * CHILDREN if to_read and self._has_parents(row.settings) else k
-            pool = max(wanted, CANDIDATES if options.diversity else 0, options.rerank_top if reranks else 0)
+            wanted = most if self._has_parents(row.settings) else k
             found, read = rank(
                 connection, snapshot, query, vector,
-                mode=mode, k=pool, allowed=allowed, options=options, besides=besides,
+                mode=mode, k=max(wanted, least), allowed=allowed, options=options, besides=besides,
             )  # fmt: skip
             if not reranks:
                 found = diverse(found, wanted, options.diversity)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from guru.knowledge.index import Snapshot
+from guru.knowledge.index.base import Snapshot
 from guru.knowledge.rows import StoredSentences, short_hash
-from guru.knowledge.sparse import Word, weigh
+from guru.knowledge.sparse import Word, idf
 from guru.knowledge.terms import hash_term, query_pairs, query_terms
 
 if TYPE_CHECKING:
@@ -43,8 +44,15 @@ def read_query(text: str, vector: NDArray[Any], snapshot: Snapshot) -> Query:
         for language in sorted(snapshot.languages)
         for first, second in query_pairs(text, language)
     }
-    words = weigh(snapshot.postings, snapshot.statistics, hashes)
-    return Query(text=text, vector=vector, words=words, pairs=list(pairs))
+    return Query(text=text, vector=vector, words=weigh(snapshot, hashes), pairs=list(pairs))
+
+
+def weigh(snapshot: Snapshot, words: Sequence[Sequence[int]]) -> list[Word]:
+    """The words of a query, given as hashes of their stems, with what they tell in this collection."""
+    terms = list(dict.fromkeys(term for word in words for term in word))
+    found = dict(zip(terms, snapshot.frequencies(terms), strict=True))
+    passages = snapshot.statistics.passages
+    return [Word(list(word), [idf(passages, found[term]) for term in word]) for word in words]
 
 
 def coverage(query: Query, sentences: StoredSentences) -> NDArray[Any]:

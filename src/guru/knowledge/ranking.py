@@ -11,10 +11,9 @@ from sqlalchemy import Connection, select
 from guru.errors import InvalidParameter
 from guru.knowledge.distance import FITTED, nearness
 from guru.knowledge.fusion import Side, fuse, reciprocal_ranks, sentence_logits, weighted_sum
-from guru.knowledge.index import Snapshot
+from guru.knowledge.index.base import Snapshot
 from guru.knowledge.query import Query, coverage, read_query
 from guru.knowledge.rows import SENTENCE_COLUMNS, dot, unpack_sentences
-from guru.knowledge.sparse import score_bm25
 from guru.store.tables import chunks
 from guru.types import SearchMode, SearchOptions
 
@@ -93,37 +92,40 @@ def rank(
 ) -> tuple[Found, Query]:
     """The best `k` passages, among those of the documents `allowed` if it is given, and the query as it was read.
 
-    Exact: every passage is scored by both sides, filters are applied before the best are taken, and all candidates
-    are scored by all stages of the mode. What is found for other texts `besides` is fused with that by its ranks.
+    Each side of the index gives its best passages, filters applied, and all of these candidates are scored by all
+    stages of the mode: exactly, however they were found. What is found for other texts `besides` is fused with that by
+    its ranks.
     """
     import numpy as np
 
     query = read_query(text, vector, snapshot)
-    if not snapshot.parts:
+    if not snapshot.statistics.passages:
         nothing: Any = np.zeros(0)
         return Found(**dict.fromkeys(COLUMNS, nothing)), query
-    eligible = np.concatenate([live & _owned(segment.owners, allowed) for segment, live in snapshot.parts])
-    ranking = _Ranking(connection, snapshot, eligible, options, depth=max(CANDIDATES, k))
-    measured = ranking.measure(query, mode)
-    found = ranking.found(measured, measured.rows)
+    ranking = _Ranking(connection, snapshot, allowed, options, depth=depth(k))
+    candidates = ranking.candidates(query, mode)
+    found = ranking.found(candidates, candidates.ids)
     if besides:
-        found = _fuse_queries(ranking, measured, found, besides)
+        found = _fuse_queries(ranking, candidates, found, besides)
     return found.take(slice(k)), query
 
 
-class _Measured(Struct, frozen=True):
-    """A query beside every passage of a snapshot."""
+def depth(k: int) -> int:
+    """How many candidates each side is asked for where `k` passages are wanted."""
+    return max(CANDIDATES, k)
+
+
+class _Candidates(Struct, frozen=True):
+    """What the sides have found for a query."""
 
     query: Query
     mode: SearchMode
-    near: NDArray[Any]
-    bm25: NDArray[Any]
     sides: dict[str, NDArray[Any]]
-    """The rows that each side of the mode has found."""
+    """The ids that each side of the mode has found."""
 
     @property
-    def rows(self) -> NDArray[Any]:
-        """The candidates."""
+    def ids(self) -> NDArray[Any]:
+        """Of all sides, sorted."""
         import numpy as np
 
         return np.unique(np.concatenate(list(self.sides.values())))
@@ -134,31 +136,28 @@ class _Ranking(Struct, frozen=True):
 
     connection: Connection
     snapshot: Snapshot
-    eligible: NDArray[Any]
+    allowed: frozenset[str] | None
     options: SearchOptions
     depth: int
     """Candidates taken from each side."""
 
-    def measure(self, query: Query, mode: SearchMode) -> _Measured:
-        """Score every passage by both sides and take the candidates."""
-        import numpy as np
-
-        parts, distance = self.snapshot.parts, self.options.distance
-        bm25 = np.concatenate(score_bm25(self.snapshot.postings, self.snapshot.statistics, query.words))
-        near = np.concatenate([nearness(segment.vectors, query.vector, distance) for segment, _ in parts])
-        sides = {"dense": _top(near, self.eligible, self.depth)} if mode != "sparse" else {}
+    def candidates(self, query: Query, mode: SearchMode) -> _Candidates:
+        """Ask the sides."""
+        snapshot, allowed, sides = self.snapshot, self.allowed, {}
+        if mode != "sparse":
+            distance = self.options.distance
+            sides["dense"] = snapshot.dense(query.vector, self.depth, allowed=allowed, distance=distance)
         if mode != "dense":
-            sides["sparse"] = _top(bm25, self.eligible & (bm25 > 0), self.depth)
-        return _Measured(query, mode, near, bm25, sides)
+            sides["sparse"] = snapshot.sparse(query.words, self.depth, allowed=allowed)
+        return _Candidates(query, mode, sides)
 
-    def found(self, measured: _Measured, rows: NDArray[Any]) -> Found:
-        """These rows, which are sorted, scored by every stage; the best first."""
+    def found(self, candidates: _Candidates, ids: NDArray[Any]) -> Found:
+        """These passages, which are sorted by id, scored by every stage; the best first."""
         import numpy as np
 
-        query, mode, options = measured.query, measured.mode, self.options
-        ids = np.concatenate([segment.ids for segment, _ in self.snapshot.parts])[rows]
-        vectors = _vectors(self.snapshot, rows)
-        near, bm25 = measured.near[rows], measured.bm25[rows]
+        query, mode, options = candidates.query, candidates.mode, self.options
+        vectors, bm25 = self.snapshot.vectors(ids), self.snapshot.bm25(ids, query.words)
+        near = nearness(vectors, query.vector, options.distance)
         dense = near if options.distance in FITTED else dot(vectors, query.vector)
         sparse = bm25 / query.idf
         sentence, covered = _best_sentences(self.connection, ids, query, mode)
@@ -168,7 +167,7 @@ class _Ranking(Struct, frozen=True):
         else:
             scores = {"dense": near, "sparse": bm25}
             weights = {"dense": options.dense_weight, "sparse": options.sparse_weight}
-            sides = [(name, scores[name], np.isin(rows, side), weights[name]) for name, side in measured.sides.items()]
+            sides = [(name, scores[name], np.isin(ids, side), weights[name]) for name, side in candidates.sides.items()]
             combine = weighted_sum if options.fusion == "weighted" else reciprocal_ranks
             score, parts = combine(sides, ids, options.rrf_k)
             more |= parts
@@ -176,17 +175,17 @@ class _Ranking(Struct, frozen=True):
         return found.take(np.lexsort((ids, -score)))
 
 
-def _fuse_queries(ranking: _Ranking, measured: _Measured, plain: Found, besides: Sequence[Asked]) -> Found:
+def _fuse_queries(ranking: _Ranking, candidates: _Candidates, plain: Found, besides: Sequence[Asked]) -> Found:
     """What is found for several queries, by reciprocal ranks. The stages are those of the question itself, and
     `plain` is the score that it alone has given."""
     import numpy as np
 
-    lists, rows = [plain.ids], [measured.rows]
+    lists, everything = [plain.ids], [candidates.ids]
     for asked in besides:
-        other = ranking.measure(read_query(asked.text, asked.vector, ranking.snapshot), asked.mode)
-        lists.append(ranking.found(other, other.rows).ids)
-        rows.append(other.rows)
-    found = ranking.found(measured, np.unique(np.concatenate(rows)))
+        other = ranking.candidates(read_query(asked.text, asked.vector, ranking.snapshot), asked.mode)
+        lists.append(ranking.found(other, other.ids).ids)
+        everything.append(other.ids)
+    found = ranking.found(candidates, np.unique(np.concatenate(everything)))
     sides: list[Side] = []
     for number, ids in enumerate(lists):
         ranks = {chunk: rank for rank, chunk in enumerate(ids.tolist())}
@@ -213,33 +212,3 @@ def _best_sentences(
     # Sorted by passage and then by logit, the last sentence of each passage is its best.
     best = np.lexsort((logits, passage))[[*(stored.starts[1:] - 1), len(logits) - 1]]
     return cosines[best], covered[best]
-
-
-def _vectors(snapshot: Snapshot, rows: NDArray[Any]) -> NDArray[Any]:
-    """The packed vectors of some rows, which are sorted and count through all segments."""
-    import numpy as np
-
-    found, start = [], 0
-    for segment, live in snapshot.parts:
-        first, last = np.searchsorted(rows, (start, start + len(live)))
-        found.append(segment.vectors[rows[first:last] - start])
-        start += len(live)
-    return np.concatenate(found)
-
-
-def _owned(owners: NDArray[Any], allowed: frozenset[str] | None) -> Any:
-    import numpy as np
-
-    if allowed is None:
-        return True
-    return np.isin(owners, np.array(sorted(allowed), owners.dtype)) if allowed else np.zeros(len(owners), bool)
-
-
-def _top(scores: NDArray[Any], eligible: NDArray[Any], k: int) -> NDArray[Any]:
-    """The rows with the `k` highest scores among the eligible ones."""
-    import numpy as np
-
-    rows: NDArray[Any] = np.flatnonzero(eligible)
-    if len(rows) <= k:
-        return rows
-    return rows[np.argpartition(-scores[rows], k - 1)[:k]]

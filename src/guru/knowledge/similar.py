@@ -9,7 +9,8 @@ from sqlalchemy import Connection, select
 
 from guru.knowledge.collections import Collections
 from guru.knowledge.documents import find_document
-from guru.knowledge.index import Snapshot, Views
+from guru.knowledge.index.base import Index, Snapshot
+from guru.knowledge.index.stored import unpack_vectors
 from guru.knowledge.rows import dot
 from guru.store.database import Database
 from guru.store.scope import Scope
@@ -37,9 +38,9 @@ class Similar(Struct, kw_only=True):
 class MoreLikeThis:
     """Finds documents by what they are about, from the vectors that search has."""
 
-    def __init__(self, database: Database, views: Views, embedding_model: str) -> None:
+    def __init__(self, database: Database, index: Index, embedding_model: str) -> None:
         self._database = database
-        self._views = views
+        self._index = index
         self._embedding_model = embedding_model
 
     async def find(self, scope: Scope, document_id: str, k: int) -> list[Similar]:
@@ -50,60 +51,36 @@ class MoreLikeThis:
 
         def look(connection: Connection) -> list[Similar]:
             row = find_document(connection, scope, document_id)
-            collection, snapshot = self._views.snapshot(connection, scope, row.collection)
+            collection, snapshot = self._index.snapshot(connection, scope, row.collection)
             Collections.check_model(collection, self._embedding_model)
-            return [read_similar(connection, *place) for place in nearest(snapshot, document_id, k)]
+            return [read_similar(connection, *found) for found in nearest(snapshot, document_id, k)]
 
         return await self._database.read(look)
 
 
-def nearest(snapshot: Snapshot, document_id: str, k: int) -> list[tuple[int, float]]:
-    """For the documents nearest to one: the chunk of theirs that is most like it, and their score."""
+def nearest(snapshot: Snapshot, document_id: str, k: int) -> list[tuple[str, float, NDArray[Any]]]:
+    """The ids of the documents nearest to one, their scores, and the vector that they are near to."""
     import numpy as np
 
-    if not snapshot.parts:
+    names, means = snapshot.means()
+    if document_id not in names:
         return []
-    owners = np.concatenate([segment.owners[live] for segment, live in snapshot.parts])
-    ids = np.concatenate([segment.ids[live] for segment, live in snapshot.parts])
-    packed = np.concatenate([segment.vectors[live] for segment, live in snapshot.parts])
-    names, document = np.unique(owners, return_inverse=True)
-    mine = np.flatnonzero(names == document_id.encode())
-    if not len(mine):
-        return []
-    means = mean_vectors(packed, document, len(names))
-    scores = means @ means[mine[0]]
-    scores[mine[0]] = -np.inf
-    best = np.lexsort((names, -scores))[: min(k, len(names) - 1)]
-    near = dot(packed, means[mine[0]])
-    return [(int(max_of(ids, near, document == place)), float(scores[place])) for place in best]
+    mine = names.index(document_id)
+    scores = means @ means[mine]
+    scores[mine] = -np.inf
+    best = np.lexsort((names, -scores))[: min(k, len(names) - 1)].tolist()
+    return [(names[place], float(scores[place]), means[mine]) for place in best]
 
 
-def mean_vectors(packed: NDArray[Any], document: NDArray[Any], count: int) -> NDArray[Any]:
-    """Unit vectors, shape (count, dimension): of each document, the mean of its passages."""
-    import numpy as np
-
-    sums = np.zeros((count, packed["values"].shape[1]), np.float32)
-    for start in range(0, len(packed), 1024):
-        block = packed[start : start + 1024]
-        owner = document[start : start + 1024]
-        runs = np.flatnonzero(np.diff(owner, prepend=-1))  # passages of a document stand together
-        vectors = block["values"].astype(np.float32) * block["scale"][:, None]
-        np.add.at(sums, owner[runs], np.add.reduceat(vectors, runs, axis=0))
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.asarray(sums / np.maximum(lengths, 1e-12))
-
-
-def max_of(ids: NDArray[Any], scores: NDArray[Any], which: NDArray[Any]) -> Any:
-    import numpy as np
-
-    return ids[which][np.argmax(scores[which])]
-
-
-def read_similar(connection: Connection, chunk_id: int, score: float) -> Similar:
+def read_similar(connection: Connection, document_id: str, score: float, vector: NDArray[Any]) -> Similar:
+    """With the passage of the document that is nearest to `vector`."""
+    passages = select(chunks.c.id, chunks.c.vector).where(chunks.c.document_id == document_id)
+    ids, blobs = zip(*connection.execute(passages.order_by(chunks.c.id)), strict=True)
+    nearest_id = ids[int(dot(unpack_vectors(blobs), vector).argmax())]
     query = (
         select(documents.c.id, documents.c.name, documents.c.title)
         .add_columns(*(chunks.c[name] for name in ("page", "start", "end", "text")))
         .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
-        .where(chunks.c.id == chunk_id)
+        .where(chunks.c.id == nearest_id)
     )
     return Similar(**connection.execute(query).one()._mapping, score=round(score, 6))

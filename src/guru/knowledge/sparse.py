@@ -113,15 +113,6 @@ Segments = Sequence[tuple[Postings, "NDArray[Any]"]]
 """Postings, each with a mask of the rows that live."""
 
 
-def weigh(segments: Segments, statistics: Statistics, words: Sequence[Sequence[int]]) -> list[Word]:
-    """The words of a query, given as hashes, with what they tell in this collection."""
-
-    def frequency(term: int) -> int:
-        return sum(int(live[postings.find(term)[0]].sum()) for postings, live in segments)
-
-    return [Word(list(word), [idf(statistics.passages, frequency(term)) for term in word]) for word in words]
-
-
 def score_bm25(segments: Segments, statistics: Statistics, words: Sequence[Word]) -> list[NDArray[Any]]:
     """Scores of every row of every segment, float32. A word that is written twice counts twice."""
     import numpy as np

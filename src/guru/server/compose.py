@@ -79,6 +79,7 @@ async def open_services(
         embedder = library.embedder("embedding")
         fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
         knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs, fetcher=fetcher)
+        stack.push_async_callback(knowledge.index.aclose)
         answerer = Answerer(
             embedder,
             settings.knowledge,

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 from guru.knowledge.collections import read_collections, touch
-from guru.knowledge.index import Views
+from guru.knowledge.index.embedded import EmbeddedIndex
+from guru.knowledge.query import weigh
 from guru.knowledge.rows import pack_vectors
-from guru.knowledge.sparse import score_bm25, weigh
+from guru.knowledge.sparse import score_bm25
 from guru.knowledge.terms import count_terms, hash_term
 from guru.store.database import Database
 from guru.store.scope import Scope
@@ -38,7 +39,7 @@ def add(connection, name, word, count):
 
 def scores(snapshot):
     """BM25 of every living passage for every word, by id."""
-    weighed = weigh(snapshot.postings, snapshot.statistics, [[hash_term(word)] for word in WORDS])
+    weighed = weigh(snapshot, [[hash_term(word)] for word in WORDS])
     parts = score_bm25(snapshot.postings, snapshot.statistics, weighed)
     found = {}
     for (segment, live), score in zip(snapshot.parts, parts, strict=True):
@@ -63,7 +64,7 @@ def test_a_refreshed_view_is_a_fresh_one(tmp_path_factory, changes):
             "created_at": 0.0, "updated_at": 0.0,
         }  # fmt: skip
         await database.write(lambda connection: connection.execute(insert(collections).values(row)))
-        views = Views(4)
+        index = EmbeddedIndex()
         for number, word, count in changes:
 
             def change(connection, number=number, word=word, count=count):
@@ -73,8 +74,8 @@ def test_a_refreshed_view_is_a_fresh_one(tmp_path_factory, changes):
                     add(connection, str(number), word, count)
 
             await database.write(change)
-            _, kept = await database.read(lambda connection: views.snapshot(connection, Scope("t"), "c"))
-            _, fresh = await database.read(lambda connection: Views(4).snapshot(connection, Scope("t"), "c"))
+            _, kept = await database.read(lambda connection: index.snapshot(connection, Scope("t"), "c"))
+            _, fresh = await database.read(lambda connection: EmbeddedIndex().snapshot(connection, Scope("t"), "c"))
             assert scores(kept) == scores(fresh)
             assert kept.statistics == fresh.statistics
             (collection,) = await database.read(lambda connection: read_collections(connection, Scope("t")))
@@ -83,22 +84,3 @@ def test_a_refreshed_view_is_a_fresh_one(tmp_path_factory, changes):
         await database.close()
 
     asyncio.run(check())
-
-
-async def test_a_connection_that_began_earlier_sees_its_own_state(tmp_path):
-    database = Database.in_home(tmp_path)
-    await database.open()
-    row = {
-        "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0,
-        "created_at": 0.0, "updated_at": 0.0,
-    }  # fmt: skip
-    await database.write(lambda connection: connection.execute(insert(collections).values(row)))
-    await database.write(lambda connection: add(connection, "a", "tea", 2))
-    views = Views(4)
-    with database.engine.connect() as early:
-        assert len(read_collections(early, Scope("t"))) == 1
-        await database.write(lambda connection: add(connection, "b", "tea", 3))
-        _, late = await database.read(lambda connection: views.snapshot(connection, Scope("t"), "c"))
-        _, old = views.snapshot(early, Scope("t"), "c")
-    assert (late.statistics.passages, old.statistics.passages) == (5, 2)
-    await database.close()
