@@ -4,6 +4,7 @@
 SHELL := bash
 BIN := .venv/bin
 PYTEST_ARGS ?=
+TEST_WORKERS ?= 2
 
 .PHONY: help setup up test check format bench clean lock
 .DEFAULT_GOAL := help
@@ -27,7 +28,7 @@ up: setup  ## Start the server with the sample documents ready to ask
 
 test: .venv/.development  ## Run all tests
 	@scripts/find_chromium.sh || true
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --durations 20 $(PYTEST_ARGS)
 
 check: .venv/.development  ## Format, lint, types, boundaries, docs
 	$(BIN)/ruff format --check .

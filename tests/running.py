@@ -1,5 +1,6 @@
 """Real servers and real commands for tests: what a person would start, in a home of its own."""
 
+import fcntl
 import json
 import os
 import re
@@ -55,11 +56,15 @@ def make_home(folder):
 
 
 def fetch_models():
-    """See that the default models are there; the first call on a machine downloads them."""
-    if not (MODEL_HOME / ".complete").exists():
-        MODEL_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
-        run(MODEL_HOME, "models", "pull", "default")
-        (MODEL_HOME / ".complete").touch()
+    """See that the default models are there; the first call on a machine downloads them, and others wait for it."""
+    if (MODEL_HOME / ".complete").exists():
+        return
+    MODEL_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (MODEL_HOME / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (MODEL_HOME / ".complete").exists():
+            run(MODEL_HOME, "models", "pull", "default")
+            (MODEL_HOME / ".complete").touch()
 
 
 class Server:
