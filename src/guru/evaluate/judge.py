@@ -54,7 +54,7 @@ class Judge:
     async def statements(self, question: str, answer: str) -> list[str]:
         """An answer as short statements that each stand for themselves."""
         prompt = (
-            f"<question>{question}</question>\n<answer>{answer}</answer>\n\n"
+            f"{tag('question', question)}\n{tag('answer', answer)}\n\n"
             "Break the answer into simple statements of fact. Each must be understood without the others: use names in "
             'place of pronouns. Shape: {"statements": ["...", ...]}'
         )
@@ -76,7 +76,7 @@ class Judge:
         if not passages:
             return []
         prompt = (
-            f"<question>{question}</question>\n<answer>{answer}</answer>\n\n{tagged('passage', passages)}\n\n"
+            f"{tag('question', question)}\n{tag('answer', answer)}\n\n{tagged('passage', passages)}\n\n"
             "For each passage, in order, say whether it was useful in arriving at the answer to the question. "
             'Shape: {"verdicts": [true, false, ...]}'
         )
@@ -85,7 +85,7 @@ class Judge:
     async def questions_for(self, answer: str) -> Asked:
         """Three questions that an answer answers, and whether it evades ("I do not know")."""
         prompt = (
-            f"<answer>{answer}</answer>\n\nWrite three different questions that this answer answers, and say whether "
+            f"{tag('answer', answer)}\n\nWrite three different questions that this answer answers, and say whether "
             'it is noncommittal: evasive, vague or ambiguous. Shape: {"questions": ["...", "...", "..."], '
             '"noncommittal": false}'
         )
@@ -101,11 +101,14 @@ class Judge:
 HINT: Final = "Use a more capable model."
 
 
+def tag(name: str, text: str, attributes: str = "") -> str:
+    """A text between tags that it cannot close."""
+    return f"<{name}{attributes}>{text.replace('</', '< /')}</{name}>"
+
+
 def tagged(name: str, texts: Sequence[str]) -> str:
-    """Texts, numbered from 1, between tags that they cannot close."""
-    return "\n".join(
-        f'<{name} number="{number}">{text.replace("</", "< /")}</{name}>' for number, text in enumerate(texts, start=1)
-    )
+    """Texts between such tags, numbered from 1."""
+    return "\n".join(tag(name, text, f' number="{number}"') for number, text in enumerate(texts, start=1))
 
 
 async def ask_json(ask: Ask, model: str, system: str, prompt: str, shape: type[Shape]) -> Shape:

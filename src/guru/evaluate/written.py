@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from guru.evaluate.corpus import Ask, Passage, Source
 from guru.evaluate.dataset import AnswerText, Question
-from guru.evaluate.judge import Unreadable, ask_json
+from guru.evaluate.judge import Unreadable, ask_json, tag
 from guru.evaluate.places import spans_of, stands_in
 
 SHORTEST: Final = 200
@@ -85,8 +85,7 @@ async def write(ask: Ask, model: str, source: Source, passage: Passage) -> Quest
 
 def about(source: Source, passage: Passage) -> str:
     heading = " > ".join([source.title or source.name, *passage.heading_path])
-    text = passage.text.replace("</", "< /")
-    return f"<passage about={heading!r}>\n{text}\n</passage>"
+    return tag("passage", f"\n{passage.text}\n", f" about={heading!r}")
 
 
 def locate(written: Written, passage: Passage) -> tuple[int, int]:
