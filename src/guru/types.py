@@ -21,6 +21,7 @@ SearchMode = Literal["hybrid", "dense", "sparse"]
 Fusion = Literal["learned", "rrf", "weighted"]
 Distance = Literal["cosine", "dot", "euclidean", "manhattan"]
 Rewriting = Literal["multi-query", "hyde", "step-back", "decomposition"]
+Strategy = Literal["direct", "map_reduce"]
 
 # --------------------------------------------------------------------------- messages
 
@@ -178,6 +179,8 @@ class Grounding(SearchOptions, omit_defaults=True, forbid_unknown_fields=True):
     filter: JSON | None = None
     threshold: float | None = None
     """Confidence (0 to 1) under which the answer is "not in the documents"."""
+    strategy: Strategy = "direct"
+    """`map_reduce`: ask every document in which something is found, and put what they answer together."""
 
 
 class Sampling(Struct, omit_defaults=True, kw_only=True):
@@ -393,6 +396,53 @@ class Unsupported(Struct, tag="unsupported"):
     end: int
 
 
+class Position(Struct, kw_only=True, frozen=True):
+    """What one source says, where sources disagree."""
+
+    n: int
+    """The number of its citation."""
+    says: str
+    """The words by which it differs from the others."""
+    document: str
+    date: str | None = None
+    """ISO 8601: of when the document is, as far as its metadata, name or title say so."""
+
+
+class Conflict(Struct, kw_only=True, frozen=True):
+    """Sources that answer the question differently."""
+
+    kind: Literal["value", "date", "name", "negation"]
+    positions: list[Position]
+    """The newest first, those without a date last."""
+
+
+class Disputed(Struct, tag="disputed"):
+    """Sources disagree on what was asked. The text already sent says so, and cites all of them."""
+
+    conflicts: list[Conflict]
+
+
+class Unread(Struct, frozen=True):
+    """A document of which an answer over many documents knows nothing."""
+
+    document: str
+    reason: str
+
+
+class Progress(Struct, tag="progress", kw_only=True):
+    """How far an answer over many documents is. The last one of an answer tells what it rests on."""
+
+    stage: Literal["map", "reduce"]
+    done: int
+    """Documents that have been read."""
+    total: int
+    """Documents in which something was found."""
+    answered: int = 0
+    """Of those read, the ones that say something to the question."""
+    unread: list[Unread] = []
+    """Documents that failed, and those beyond a limit."""
+
+
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -421,7 +471,7 @@ class Completed(Struct, tag="completed", kw_only=True):
     """Top-level members of the provider's answer that have no place here, such as `system_fingerprint`, `citations`."""
 
 
-Event = Started | Retrieved | Delta | Cited | Unsupported | Finished | Completed
+Event = Started | Retrieved | Progress | Delta | Cited | Unsupported | Disputed | Finished | Completed
 
 # --------------------------------------------------------------------------- protocols
 

@@ -99,6 +99,25 @@ class S3Settings(Section):
     """Of one bucket or prefix; the others are left out, and that is said."""
 
 
+class MapReduceSettings(Section):
+    """Limits of one answer over many documents. Documents beyond them are named in the answer."""
+
+    documents: Positive = 50
+    """How many documents are read, the most relevant ones."""
+    passages: Positive = 3
+    """Of each document, at most so many."""
+    calls: Positive = 24
+    """Calls of the model."""
+    tokens: Positive = 120_000
+    """Tokens that all of them may have, prompts and answers together, as estimated before each."""
+    seconds: Seconds = 300.0
+    """After which no further call begins, and those that run are given up."""
+    concurrency: Positive = 4
+    """Calls at the same time."""
+    threshold: Share = 0.1
+    """Confidence under which a document says nothing to the question."""
+
+
 class KnowledgeSettings(Section):
     chunking: Chunking = "recursive"
     """How documents are cut; a collection may choose another way: see [knowledge](knowledge.md#chunks)."""
@@ -144,6 +163,10 @@ class KnowledgeSettings(Section):
     source_order: Literal["ranked", "edges"] = "ranked"
     """Where the best passages stand in the prompt: `edges` puts them first and last, the others between, for models
     that overlook what is in the middle. Small models are shown the best alone."""
+    conflicts: bool = True
+    """Whether an answer says where its sources disagree."""
+    map_reduce: MapReduceSettings = field(default_factory=MapReduceSettings)
+    """Limits of answers over many documents."""
     web: WebSettings = field(default_factory=WebSettings)
     """How web pages are fetched."""
     s3: S3Settings = field(default_factory=S3Settings)

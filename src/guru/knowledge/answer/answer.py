@@ -19,9 +19,11 @@ from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter, NotFound
 from guru.knowledge.answer.cite import Citer, Record, Stored
 from guru.knowledge.answer.confidence import confidence
+from guru.knowledge.answer.conflicts import Disagreement, find_conflicts
 from guru.knowledge.answer.draft import Draft
 from guru.knowledge.answer.evidence import Evidence, gather
 from guru.knowledge.answer.features import passages_of
+from guru.knowledge.answer.orders import shown_name
 from guru.knowledge.answer.prompt import DECLINE, Prompt, build_prompt, build_small_prompt
 from guru.knowledge.answer.query import is_follow_up, last_question, retrieval_query
 from guru.knowledge.answer.reading import read_passages
@@ -50,7 +52,7 @@ class Documents(Protocol):
 
 
 class Answerer:
-    """Answers from passages; the events are `Delta`, `Cited`, `Unsupported`, `Finished` and `Completed`."""
+    """Answers from passages; the events are `Delta`, `Cited`, `Unsupported`, `Disputed`, `Finished` and `Completed`."""
 
     def __init__(
         self,
@@ -116,7 +118,10 @@ class Answerer:
             for event in decline(evidence, model.name, sure):
                 yield event
             return
-        prompt, limit = self._prompt(request, evidence, model)
+        conflicts = await find_conflicts(evidence, self._embedder) if self._settings.conflicts else []
+        if conflicts:
+            record("conflicts", [msgspec.to_builtins(conflict) for conflict in conflicts])
+        prompt, limit = self._prompt(request, evidence, model, conflicts)
         if prompt.dropped_sources or prompt.dropped_messages:
             record("dropped", {"sources": prompt.dropped_sources, "messages": prompt.dropped_messages})
         citer = Citer(
@@ -140,12 +145,16 @@ class Answerer:
             outcome = "quoted" if shown else "declined"
             for event in shown or [Delta(text=decline_text(evidence))]:
                 yield event
+        for event in await citer.disagree(conflicts):
+            yield event
         yield draft.finished if draft.stands else Finished("stop")
         # A model that was stopped has not told its usage: what is known of it is given.
         completed = draft.completed or Completed(model=model.name, usage=Usage(prompt.tokens, draft.pieces))
         yield msgspec.structs.replace(completed, outcome=outcome, confidence=round(sure, 4))
 
-    def _prompt(self, request: ChatRequest, evidence: Evidence, model: ChatModel) -> tuple[Prompt, int]:
+    def _prompt(
+        self, request: ChatRequest, evidence: Evidence, model: ChatModel, conflicts: list[Disagreement]
+    ) -> tuple[Prompt, int]:
         """What to ask, and how many tokens the answer may have."""
         question = last_question(request.messages)
         # An optional attribute of models: `ChatModel` says what it means.
@@ -161,6 +170,7 @@ class Answerer:
             context_length=model.context_length,
             answer_tokens=limit,
             order=self._settings.source_order,
+            disputed=[[side.passage for side in conflict.sides] for conflict in conflicts],
         )
         return prompt, limit
 
@@ -201,7 +211,8 @@ def decline_text(evidence: Evidence) -> str:
 
 
 def _place(hit: Any) -> str:
-    return f"{hit.document}, page {hit.page}" if hit.page is not None else str(hit.document)
+    name = shown_name(hit.document)
+    return f"{name}, page {hit.page}" if hit.page is not None else name
 
 
 def check_request(request: ChatRequest) -> None:

@@ -9,12 +9,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from guru.knowledge.answer.conflicts import Disagreement, Side
 from guru.knowledge.answer.evidence import Evidence, Quote
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.markers import find_markers, strip_markers
+from guru.knowledge.answer.orders import without_images
 from guru.knowledge.answer.reading import best_span
 from guru.knowledge.answer.support import SUPPORTED, Judge, Support
-from guru.types import Citation, Cited, CitedAnswer, Delta, Event, Unsupported
+from guru.types import Citation, Cited, CitedAnswer, Conflict, Delta, Disputed, Event, Position, Unsupported
 
 Stored = Callable[[str, int, int], Awaitable[str]]
 """`await stored(document_id, start, end)`: that span of the document's stored text."""
@@ -36,6 +38,8 @@ class Checked(Struct, frozen=True):
     supported: bool = False
     answers: bool = False
     """It is supported, and can be an answer to the question."""
+    is_code: bool = False
+    """A line of a code block, in which `[1]` is no marker."""
 
 
 class Citer:
@@ -68,7 +72,9 @@ class Citer:
             self._in_code = not self._in_code
             return Checked(sentence, claim=False)
         if self._in_code:
-            return Checked(sentence, claim=False)
+            known = not sentence.strip() or self._judge.is_verbatim(sentence, self._sources)
+            return Checked(sentence, claim=not known, is_code=True)
+        sentence = without_images(sentence)
         plain = strip_markers(sentence)
         if not self._judge.is_claim(plain):
             return Checked(plain, claim=False)
@@ -82,7 +88,8 @@ class Citer:
         in which they are shown, whatever numbers the sources had for the model."""
         new: list[Citation] = []
         numbers = {source: self._number(citation, new) for source, citation in checked.sources.items()}
-        text = set_markers(checked.text, numbers) if checked.claim else checked.text
+        marked = checked.claim and not checked.is_code
+        text = set_markers(checked.text, numbers) if marked else checked.text
         start = self._length
         self._length += len(text)
         events: list[Event] = [Delta(text=text)] if text else []
@@ -117,10 +124,40 @@ class Citer:
             events += self.emit(Checked(text, True, {quote.passage: citation}, supported=True))
         return events
 
+    async def disagree(self, found: list[Disagreement]) -> list[Event]:
+        """Say where sources disagree, with a citation for each side. Empty when nothing that was cited is disputed, or
+        when the sides cannot be verified."""
+        events: list[Event] = []
+        conflicts = []
+        for disagreement in found:
+            if not any(self._is_cited(side) for side in disagreement.sides):
+                continue
+            supports = [Support(side.passage, side.start, side.end, side.text, 1.0) for side in disagreement.sides]
+            made = [(side, await self._citation(s)) for side, s in zip(disagreement.sides, supports, strict=True)]
+            sides = [(side, citation) for side, citation in made if citation is not None]
+            if len(sides) < 2:
+                continue
+            said = "; ".join(
+                f"“{plain(side.says)}” [{side.passage + 1}]{f' ({side.date})' if side.date else ''}" for side, _ in sides
+            )
+            gap = "\n\n" if self._length else ""
+            cited = {side.passage: citation for side, citation in sides}
+            events += self.emit(Checked(f"{gap}The sources disagree: {said}.", True, cited, supported=True))
+            positions = [
+                Position(n=self._number(citation, []), says=side.says, document=citation.document, date=side.date)
+                for side, citation in sides
+            ]
+            conflicts.append(Conflict(kind=disagreement.kind, positions=positions))
+        return [*events, Disputed(conflicts)] if conflicts else []
+
+    def _is_cited(self, side: Side) -> bool:
+        document = self._evidence.passages[side.passage].hit.document_id
+        return any(c.document_id == document and c.start < side.end and side.start < c.end for c in self._shown)
+
     def _shown_as(self, quote: Quote) -> str:
         """A quotation; the row of a table is read with the names of its columns, which a quotation cannot have."""
         passage = self._evidence.passages[quote.passage]
-        shown = " ".join(strip_markers(passage.said(quote.start, quote.end)).split())
+        shown = " ".join(strip_markers(without_images(passage.said(quote.start, quote.end))).split())
         return shown if quote.start in passage.tables.rows else f"“{shown}”"
 
     async def _cite(self, claim: str, written: list[int]) -> dict[int, Citation]:
@@ -159,6 +196,11 @@ class Citer:
             collection=self._collection,
             answer=cited_answer(passage, support),
         )
+
+
+def plain(text: str) -> str:
+    """Words of a document for the text of an answer: on one line, without anything that looks like a marker."""
+    return " ".join(strip_markers(without_images(text)).split()).rstrip(".")
 
 
 def cited_answer(passage: Passage, support: Support) -> CitedAnswer | None:

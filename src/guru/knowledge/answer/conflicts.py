@@ -36,6 +36,7 @@ _SHARED: Final = 0.6
 """Share of the content words of the shorter sentence that the longer one has too."""
 _SELF_CONTAINED: Final = 3
 """Words of a question that both sentences have, from which the titles of the documents do not matter."""
+_CALENDAR: Final = ("date", "clock", "weekday")
 _NAME_WORDS: Final = 6
 _CHANCE: Final = 0.4
 """Of the words that the reader takes for the answer, where names are compared."""
@@ -209,11 +210,11 @@ def _difference(evidence: Evidence, one: _Said, other: _Said) -> tuple[Kind, str
     rest = [value for value in (*mine, *theirs) if value not in (a, b)]
     if any(value.dimension != "date" for value in rest) or (rest and a.dimension == "date"):
         return None
-    if asked == "time" and a.dimension not in ("date", "clock", "time"):
+    if asked == "time" and a.dimension not in (*_CALENDAR, "time"):
         return None
     if not (_is_the_answer(one, a) and _is_the_answer(other, b)):
         return None
-    kind: Kind = "date" if a.dimension in ("date", "clock") else "value"
+    kind: Kind = "date" if a.dimension in _CALENDAR else "value"
     return kind, one.text[a.start : a.end], other.text[b.start : b.end]
 
 

@@ -40,6 +40,7 @@ class Draft:
         self._citer = citer
         self._stream = SentenceStream()
         self._held: list[Checked] = []
+        self._has_tools = False
         self.stands = False
         self.declined = False
         self.finished = Finished("stop")
@@ -50,6 +51,7 @@ class Draft:
 
     async def write(self, request: ChatRequest, model: ChatModel) -> AsyncGenerator[Event, None]:
         """Ask the model and yield what may be shown. Closes the model's stream when it declines or is overruled."""
+        self._has_tools = bool(request.tools or request.native_tools)
         async with aclosing(model.chat(request)) as events:  # type: ignore[type-var]
             async for event in events:
                 if isinstance(event, Delta):
@@ -74,6 +76,8 @@ class Draft:
                 yield shown
             if self._settled:
                 return
+        if not self._has_tools:
+            delta = msgspec.structs.replace(delta, tool_calls=[])  # it cannot call what nobody offered
         if delta.tool_calls:
             self.stands = True
         if delta.tool_calls or delta.reasoning:

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from guru.knowledge.answer.orders import evident
 from guru.knowledge.answer.tables import Tables, find_tables
 from guru.knowledge.answer.words import (
     Kind,
@@ -118,14 +119,16 @@ def coverage(wanted: frozenset[str], present: frozenset[str] | set[str], idf: Id
 
 
 def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Iterator[Candidate]:
-    """Every sentence that may be quoted, once: headings are not, and overlapping passages share sentences."""
+    """Every sentence that may be quoted, once: headings and what gives orders to the model are not, and overlapping
+    passages share sentences."""
     seen: set[tuple[str, int]] = set()
     for number, passage in enumerate(passages):
         terms = [content(passage.said(s.start, s.end), question.language) for s in passage.sentences]
         shared = _passage_features(question, passage, terms, idf)
+        allowed = {sentence.start for sentence in evident(passage.hit.text, passage.hit.start, passage.sentences)}
         for index, sentence in enumerate(passage.sentences):
             place = (passage.hit.document_id or passage.hit.document, sentence.start)
-            if place in seen or not terms[index] or _is_heading(passage, index):
+            if place in seen or not terms[index] or sentence.start not in allowed or _is_heading(passage, index):
                 continue
             if not is_yes_no(question.text) and not _says_more(question, passage, sentence):
                 continue

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from guru.knowledge.answer.conflicts import date_of
 from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.orders import neutralise
@@ -55,14 +56,17 @@ def build_prompt(
     context_length: int,
     answer_tokens: int,
     order: Literal["ranked", "edges"] = "ranked",
+    disputed: Sequence[Sequence[int]] = (),
 ) -> Prompt:
     """The messages for the model. The best source always goes in; others and earlier turns as they fit.
 
-    `order` is that of the sources, which keep their numbers: by rank, or with the best at both ends.
+    `order` is that of the sources, which keep their numbers: by rank, or with the best at both ends. `disputed` are
+    passages that contradict each other, the newest first.
     """
     own = [message for message in messages if message.role in ("system", "developer")]
     earlier = [message for message in messages if message.role not in ("system", "developer")][:-1]
-    system = "\n\n".join([_INSTRUCTION, *(message.text for message in own if message.text)])
+    told = [_INSTRUCTION, *map(_tell_disputed, disputed)]
+    system = "\n\n".join(["\n".join(told), *(message.text for message in own if message.text)])
     budget = context_length - answer_tokens - _MARGIN - estimate_tokens(system) - estimate_tokens(question)
     sources = [render_source(evidence, index) for index in range(len(evidence.passages))]
     kept, used = _fit([estimate_tokens(source) for source in sources], budget)
@@ -79,6 +83,11 @@ def build_prompt(
         dropped_messages=len(earlier) - len(history),
         tokens=context_length - answer_tokens - budget + used + spent,
     )
+
+
+def _tell_disputed(passages: Sequence[int]) -> str:
+    numbers = " and ".join(f"[{passage + 1}]" for passage in passages)
+    return f"The sources {numbers} disagree on this: say what each of them says, in this order."
 
 
 def at_edges(best_first: Sequence[int]) -> list[int]:
@@ -135,8 +144,9 @@ def render_source(evidence: Evidence, index: int) -> str:
     hit = evidence.passages[index].hit
     page = f' page="{hit.page}"' if hit.page is not None else ""
     section = " > ".join(hit.heading_path) or hit.title or ""
+    dated = f' date="{_attribute(date)}"' if (date := date_of(hit)) else ""
     about = f' section="{_attribute(section)}"' if section else ""
-    opening = f'<source id="{index + 1}" document="{_attribute(hit.document)}"{page}{about}>'
+    opening = f'<source id="{index + 1}" document="{_attribute(hit.document)}"{page}{dated}{about}>'
     return f"{opening}\n{neutralise(_in_words(evidence.passages[index]))}\n</source>"
 
 

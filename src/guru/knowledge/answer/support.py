@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
 
 from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.features import Passage
-from guru.knowledge.answer.orders import gives_orders
+from guru.knowledge.answer.orders import evident, gives_orders
 from guru.knowledge.answer.words import assertions, content, holds, is_yes_no, names, negated, numbers, words
 from guru.knowledge.stopwords import STOP_WORDS
 from guru.knowledge.terms import fold
@@ -200,7 +200,9 @@ class Judge:
         if index not in self._spans:
             passage = self._evidence.passages[index]
             # From the first order on, nothing in a passage is evidence for what a model says: it may only obey.
-            sentences = list(takewhile(lambda sentence: not gives_orders(sentence.text), passage.sentences))
+            visible = evident(passage.hit.text, passage.hit.start, passage.sentences)
+            first = next((s.start for s in passage.sentences if gives_orders(s.text)), passage.hit.end)
+            sentences = [sentence for sentence in visible if sentence.start < first]
             sentences = [sentence for sentence in sentences if sentence.start not in passage.tables.headers]
             spans = [(sentence.start, sentence.end, 1) for sentence in sentences]
             spans += [
@@ -213,6 +215,12 @@ class Judge:
                 for start, end, count in spans
             ]
         return self._spans[index]
+
+    def is_verbatim(self, line: str, passages: Iterable[int]) -> bool:
+        """Whether a line of code stands in these passages as it is, but for its white space."""
+        wanted = " ".join(line.split())
+        said = (" ".join(span.text.split()) for index in passages for span in self._spans_of(index))
+        return any(wanted in text for text in said)
 
     def _other_rows(self, index: int, span: _Span) -> set[str]:
         """For the row of a table, the words of its neighbours that it does not have: it says nothing about those."""

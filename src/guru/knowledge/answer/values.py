@@ -94,6 +94,8 @@ _CLOCK: Final = re.compile(
     r"(?<![\d:])(?P<hour24>\d{1,2}):(?P<minute24>\d{2})(?![\d:])|\b(?P<name>noon|midnight)\b",
     re.IGNORECASE,
 )
+_WEEKDAYS: Final = "monday tuesday wednesday thursday friday saturday sunday".split()
+_WEEKDAY: Final = re.compile(rf"\b({'|'.join(_WEEKDAYS)})s?\b", re.IGNORECASE)
 _COUNTED: Final = re.compile(
     r"(?:section|article|page|chapter|table|figure|step|part|item|clause|paragraph|level|annex|form|room|line|phase|"
     r"no\.|#|§|[A-Z]\w*-)\s*$",
@@ -122,7 +124,7 @@ class Value(Struct, frozen=True):
 def values_of(text: str) -> list[Value]:
     """All values of a sentence, in order, none of which overlap."""
     found: list[Value] = []
-    for read in (_dates, _clocks, _versions, _quantities):
+    for read in (_dates, _clocks, _weekdays, _versions, _quantities):
         for value in read(text):
             if not any(value.start < other.end and other.start < value.end for other in found):
                 found.append(value)
@@ -181,6 +183,12 @@ def _clocks(text: str) -> Iterator[Value]:
         else:
             minutes = int(said["hour24"]) * 60 + int(said["minute24"])
         yield Value("clock", minutes, minutes, match.start(), match.end())
+
+
+def _weekdays(text: str) -> Iterator[Value]:
+    for match in _WEEKDAY.finditer(text):
+        day = _WEEKDAYS.index(match[1].lower())
+        yield Value("weekday", day, day, match.start(), match.end())
 
 
 def _versions(text: str) -> Iterator[Value]:
