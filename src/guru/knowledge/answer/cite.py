@@ -13,7 +13,7 @@ from guru.knowledge.answer.conflicts import Disagreement, Side
 from guru.knowledge.answer.evidence import Evidence, Quote
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.markers import find_markers, strip_markers
-from guru.knowledge.answer.orders import without_images
+from guru.knowledge.answer.orders import overrides, without_images
 from guru.knowledge.answer.reading import best_span
 from guru.knowledge.answer.support import SUPPORTED, Judge, Support
 from guru.types import Citation, Cited, CitedAnswer, Conflict, Delta, Disputed, Event, Position, Unsupported
@@ -65,6 +65,7 @@ class Citer:
         self._shown: list[Citation] = []
         self._length = 0
         self._in_code = False
+        self._strict = any(map(speaks, (evidence.passages[index] for index in sources)))
 
     async def check(self, sentence: str) -> Checked:
         """Verify a sentence and set its markers. Nothing is emitted yet."""
@@ -85,11 +86,17 @@ class Citer:
 
     def emit(self, checked: Checked) -> list[Event]:
         """The sentence, its new citations, and whether it stands alone. Citations are numbered 1, 2, 3 ... in the order
-        in which they are shown, whatever numbers the sources had for the model."""
+        in which they are shown, whatever numbers the sources had for the model.
+
+        Where a source gives orders to the model, nothing is shown for which no source stands: it may have obeyed.
+        """
         new: list[Citation] = []
         numbers = {source: self._number(citation, new) for source, citation in checked.sources.items()}
         marked = checked.claim and not checked.is_code
         text = set_markers(checked.text, numbers) if marked else checked.text
+        if self._strict and not checked.supported and (checked.claim or "://" in text):
+            self._record("withheld", text)
+            return []
         start = self._length
         self._length += len(text)
         events: list[Event] = [Delta(text=text)] if text else []
@@ -196,6 +203,12 @@ class Citer:
             collection=self._collection,
             answer=cited_answer(passage, support),
         )
+
+
+def speaks(passage: Passage) -> bool:
+    """Whether a source, or what is told about it, gives orders to the model that reads it."""
+    hit = passage.hit
+    return any(map(overrides, (hit.document, hit.title or "", *hit.heading_path, hit.text)))
 
 
 def plain(text: str) -> str:

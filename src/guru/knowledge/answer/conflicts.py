@@ -84,8 +84,6 @@ _POLAR: Final = frozenset(
     word for pair in _OPPOSITES for side in pair for word in re.findall(r"[a-z]{2,}", side.pattern)
 )
 _YEAR: Final = re.compile(r"(?<!\d)((?:19|20)\d{2}(?:-\d{2}(?:-\d{2})?)?)(?!\d)")
-_FRONT_MATTER: Final = re.compile(r"\A---\n.*?\n---\s*", re.DOTALL)
-"""What a Markdown file says about itself: it belongs to no sentence."""
 _DATED: Final = ("effective", "effective_date", "date", "published", "updated", "modified", "created")
 """Metadata that says of when a document is, the first that is there."""
 
@@ -172,10 +170,7 @@ def _likeliest(evidence: Evidence) -> list[_Said]:
             continue
         said = passage.said(sentence.start, sentence.end)
         is_row = sentence.start in passage.tables.rows
-        lead = _FRONT_MATTER.match(said)
-        start = sentence.start + (lead.end() if lead else 0)
-        said = said[lead.end() :] if lead else said
-        found.append(_Said(candidate, passage, start, sentence.end, said, is_row, values_of(said)))
+        found.append(_Said(candidate, passage, sentence.start, sentence.end, said, is_row, values_of(said)))
     return found
 
 

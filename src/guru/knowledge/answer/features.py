@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from guru.knowledge.answer.orders import evident
 from guru.knowledge.answer.tables import Tables, find_tables
@@ -33,6 +33,7 @@ Idf = Callable[[str], float]
 """How telling a term is: the logarithm of how rare it is."""
 
 _HEADING: Final = re.compile(r"\s{0,3}(?:#{1,6}\s|```|~~~|\|[\s|:-]*\|?$)")
+_FRONT_MATTER: Final = re.compile(r"---\n.*?\n---[ \t]*\n\s*", re.DOTALL)
 _TITLE_LIKE: Final = re.compile(r"[^-*•|.!?:;,\d][^|.!?:;,\n]*")
 _TITLE_WORDS: Final = 7
 _PRONOUN: Final = re.compile(r"(?:He|She|It|They|This|These|His|Her|Their|Its|Such)\b")
@@ -92,10 +93,30 @@ class Candidate(Struct, frozen=True):
 
 
 def passages_of(retrieval: Retrieval) -> list[Passage]:
-    return [
-        Passage(hit, found, find_tables(hit, found))
-        for hit, found in zip(retrieval.hits, retrieval.sentences, strict=True)
-    ]
+    passages = []
+    for hit, sentences in zip(retrieval.hits, retrieval.sentences, strict=True):
+        found = lines_of_front_matter(hit, sentences)
+        passages.append(Passage(hit, found, find_tables(hit, found)))
+    return passages
+
+
+def lines_of_front_matter(hit: Hit, sentences: list[Sentence]) -> list[Sentence]:
+    """What a Markdown file says about itself is no part of its first sentence: each line of it stands alone."""
+    front = _FRONT_MATTER.match(hit.text) if hit.start == 0 else None
+    if front is None:
+        return sentences
+    found: list[Sentence] = []
+    for sentence in sentences:
+        position = sentence.start
+        while position < min(front.end(), sentence.end):
+            end = hit.text.find("\n", position, sentence.end)
+            end = sentence.end if end < 0 else end
+            if hit.text[position:end].strip("- "):
+                found.append(structs.replace(sentence, start=position, end=end, text=hit.text[position:end]))
+            position = end + 1
+        if position < sentence.end:
+            found.append(structs.replace(sentence, start=position, text=hit.text[position : sentence.end]))
+    return found
 
 
 def language(passages: Sequence[Passage]) -> str:

@@ -18,7 +18,9 @@ _REST: Final = r"[^.!?\n]"
 _RULES_OF: Final = {
     # to leave the task, in the languages that this is written in most
     ("ignor", "disregard", "forget", "overrid", "bypass", "supersed", "skip", "follow", "attention"):
-        r"\b(?:ignore|disregard|forget|override|bypass|supersede|skip|stop following|do not follow|don't follow|pay no "
+        rf"\b(?:overrid|supersed)\w*{_REST}{{0,40}}?\b(?:instructions?|prompts?|(?:sources?|documents?|everything) above)\b"
+        rf"{_REST}*|"
+        r"\b(?:ignore|disregard|forget|bypass|skip|stop following|do not follow|don't follow|pay no "
         rf"attention to)\b{_REST}{{0,40}}?\b(?:instructions?|prompts?|(?:previous|prior|preceding|earlier) \w+|"
         r"(?:rules|text|everything|sources?) above|the question|the user|everything (?:you|before|so far)\w*|"
         rf"your (?:rules|guidelines|task|training))\b{_REST}*",
@@ -79,8 +81,9 @@ _ORDER: Final = re.compile(
 _CONTROL: Final = re.compile(
     r"<[|｜][^|｜>\n]{0,40}[|｜]?>?|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|"
     r"gMASK)\]|<</?SYS>>|</?(?:s|bos|eos|pad|unk|mask|sop|eop|think|thinking|start_of_turn|end_of_turn|"
-    r"end_of_utterance|tool_calls?|tool_response|function_calls?|invoke|antml:\w+|start_header_id|end_header_id)>"
-    r"|</?(?:source|system|user|assistant|instructions?|context)\b|\bHuman:(?=\s)",
+    r"end_of_utterance|tool_calls?|tool_response|function_calls?|antml:\w+|start_header_id|end_header_id)>"
+    r"|</?(?:source|system|user|assistant|instructions?|context|invoke)\b|\bHuman:(?=\s)"
+    r"|[\"']role[\"']\s*:\s*[\"'](?:system|assistant|user|developer|tool)\b",
     re.IGNORECASE,
 )
 """Frames of prompts and tokens of chat templates."""
@@ -153,9 +156,9 @@ def _decoded(run: str) -> str:
 
 
 def neutralise(text: str) -> str:
-    """Text of a source that cannot close its frame, open a role, load a picture or give an order; other text comes
-    back as it is."""
-    text = without_images(_INVISIBLE.sub("", text))
+    """Text of a source that cannot close its frame, open a role, load a picture or give an order, without comments and
+    what nobody sees; other text comes back as it is."""
+    text = without_images(_COMMENT.sub("", _INVISIBLE.sub("", text)))
     text = _CONTROL.sub(
         lambda match: match.group().translate({60: "‹", 91: "⟦", 93: "⟧", 124: "¦", 0xFF5C: "¦", 58: "∶"}), text
     )
