@@ -130,7 +130,9 @@ async def measure_false_alarms(bench: Bench, asker: Asker, arguments: argparse.N
             alarms += bool(conflicts)
             if conflicts and arguments.verbose:
                 print("FALSE ALARM", question["question"], [[side.text for side in c.sides] for c in conflicts])
-        print(f"| wiki-qa, {collection} | | false alarms: {alarms} of {len(questions)} ({alarms / len(questions):.2%}) |")
+        print(
+            f"| wiki-qa, {collection} | | false alarms: {alarms} of {len(questions)} ({alarms / len(questions):.2%}) |"
+        )
 
 
 if __name__ == "__main__":

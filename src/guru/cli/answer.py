@@ -27,6 +27,8 @@ class AnswerPrinter:
         self.text = ""
         self.citations: list[JSON] = []
         self.unsupported: list[JSON] = []
+        self.conflicts: list[JSON] = []
+        self.progress: JSON = {}
         self.completed: JSON = {}
         self.trace_id = ""
 
@@ -55,6 +57,12 @@ class AnswerPrinter:
             self.citations += data["citations"]
         elif event == "unsupported":
             self.unsupported.append(data)
+        elif event == "disputed":
+            self.conflicts += data["conflicts"]
+        elif event == "progress":
+            self.progress = data
+            if self._waiting is not None:
+                self._waiting.update(progress_line(data))
         elif event == "completed":
             self.completed = data
 
@@ -69,6 +77,12 @@ class AnswerPrinter:
         if self.unsupported:
             click.echo()
             print_unsupported(self.console, self.text, self.unsupported)
+        if self.conflicts:
+            click.echo()
+            print_conflicts(self.console, self.conflicts)
+        if self.progress.get("unread"):
+            click.echo()
+            print_unread(self.console, self.progress)
         if self.completed and self.console.is_terminal:
             self.console.print(Text(f"\n{self._footer()}", style="dim"), soft_wrap=True)
         if not self.completed:
@@ -108,6 +122,30 @@ def print_citations(console: Console, citations: list[JSON]) -> None:
 def answer_words(citation: JSON) -> str:
     """The words of the quote that answer, on one line as the quote is; empty where no reader has said."""
     return one_line(citation["answer"]["text"]) if citation.get("answer") else ""
+
+
+def print_conflicts(console: Console, conflicts: list[JSON]) -> None:
+    """Where sources disagree: what each says, the newest first."""
+    for conflict in conflicts:
+        console.print(Text("The sources disagree", style="bold yellow"), soft_wrap=True)
+        for position in conflict["positions"]:
+            dated = f", {clean(position['date'])}" if position.get("date") else ""
+            line = Text.assemble((f"[{position['n']}] ", "bold cyan"), f"“{one_line(position['says'], 200)}”")
+            console.print(line.append(f" {clean(position['document'])}{dated}", style="dim"), soft_wrap=True)
+
+
+def progress_line(progress: JSON) -> str:
+    """`Reading documents: 3 of 12`."""
+    if progress["stage"] == "reduce":
+        return f"Putting together what {plural(progress['answered'], 'document')} say"
+    return f"Reading documents: {progress['done']} of {progress['total']}"
+
+
+def print_unread(console: Console, progress: JSON) -> None:
+    """The documents of which the answer knows nothing, with the reason."""
+    for unread in progress["unread"]:
+        line = Text.assemble(("Not read: ", "bold yellow"), clean(unread["document"]), f" ({one_line(unread['reason'])})")
+        console.print(line, soft_wrap=True)
 
 
 def print_unsupported(console: Console, answer: str, spans: list[JSON]) -> None:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 @model_option
 @click.option("-k", type=click.IntRange(1, 100), help="How many passages the answer may draw on.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Confidence under which nothing is answered.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["direct", "map_reduce"]),
+    help="map_reduce: read every document in which something is found, and put what they say together.",
+)
 @search_options
 @home_option
 @json_option
@@ -29,13 +34,14 @@ async def command(
     model: str | None,
     k: int | None,
     threshold: float | None,
+    strategy: str | None,
     options: dict[str, Any],
     home: Path,
     as_json: bool,
 ) -> None:
     """Ask QUESTION of a collection. Every citation is a quote that stands in the document it names.
 
-    A question that the documents do not answer gets "not in the documents".
+    A question that the documents do not answer gets "not in the documents". Where sources disagree, both are shown.
     """
     from guru.cli.client import choose_collection, connect
     from guru.cli.output import print_json
@@ -47,6 +53,7 @@ async def command(
             "model": model,
             "k": k,
             "threshold": threshold,
+            "strategy": strategy,
             **options,
         }
         body = {name: value for name, value in body.items() if value is not None}

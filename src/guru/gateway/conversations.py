@@ -28,7 +28,9 @@ from guru.types import (
     Cited,
     Completed,
     Delta,
+    Disputed,
     Event,
+    Progress,
     Started,
     Unsupported,
 )
@@ -61,6 +63,10 @@ class Draft:
                 self.citations.extend(event.citations)
             case Unsupported():
                 self.unsupported.append({"start": event.start, "end": event.end})
+            case Disputed():
+                self.values["conflicts"] = msgspec.to_builtins(event.conflicts)
+            case Progress():
+                self.values["progress"] = msgspec.to_builtins(event)
             case Completed():
                 kept = ("outcome", "confidence", "usage", "cost", "timings")
                 self.values |= {name: msgspec.to_builtins(getattr(event, name)) for name in kept}

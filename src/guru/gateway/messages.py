@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, updat
 from guru.errors import InvalidParameter, NotFound
 from guru.store.scope import Scope
 from guru.store.tables import conversations, messages
-from guru.types import Citation, Part, Usage
+from guru.types import Citation, Conflict, Part, Progress, Usage
 
 MessageStatus = Literal["complete", "streaming", "interrupted", "failed"]
 
@@ -27,6 +27,10 @@ class StoredMessage(Struct, kw_only=True):
     citations: list[Citation] = []
     unsupported: list[dict[str, int]] = []
     """Sentences without a source: offsets `start` and `end` in the content."""
+    conflicts: list[Conflict] = []
+    """Where its sources disagree on what was asked."""
+    progress: Progress | None = None
+    """Of an answer over many documents: how many were read, and which were not."""
     outcome: str | None = None
     confidence: float | None = None
     model: str | None = None

@@ -13,7 +13,15 @@ from typing import Any
 from guru.config import Deployment, Settings
 from guru.gateway import whole
 from guru.gateway.identity import Caller
-from guru.gateway.searching import RoadModels, Search, perform_search, retrieve, with_defaults
+from guru.gateway.searching import (
+    RoadModels,
+    Search,
+    passages_wanted,
+    perform_search,
+    retrieve,
+    told_hits,
+    with_defaults,
+)
 from guru.gateway.steps import (
     PREVIEW,
     Answerer,
@@ -214,11 +222,11 @@ class Road:
             models = RoadModels(self, settings.query_model or request.model, caller, trace)
             query, note = await self._answerer.search_query(request, models)
             search = Search(
-                grounding.collection, query, k=grounding.k, mode=grounding.mode, filter=grounding.filter,
+                grounding.collection, query, k=passages_wanted(grounding, settings), mode=grounding.mode, filter=grounding.filter,
                 options=with_defaults(grounding, settings),
             )  # fmt: skip
             found = await retrieve(self._knowledge, search, caller, models=models, span=span, note=note)
-        yield Retrieved(found.hits)
+        yield Retrieved(told_hits(grounding, found.hits))
         async with aclosing(self._cite(request, found, model, trace)) as events:
             async for event in events:
                 yield event

@@ -22,6 +22,8 @@ from guru.types import (
     ChatModel,
     ChatRequest,
     Delta,
+    Grounding,
+    Hit,
     Message,
     SearchMode,
     SearchOptions,
@@ -29,6 +31,8 @@ from guru.types import (
 )
 
 DEFAULT = "default"
+MOST = 1000
+"""Passages that a search finds at most."""
 PLAIN = SearchOptions()
 
 
@@ -87,6 +91,21 @@ def with_defaults(options: SearchOptions, settings: KnowledgeSettings) -> Search
     chosen = search_options(options)
     usual = None if settings.rerank == RERANK_OFF else settings.rerank
     return SearchOptions(**chosen | {"rerank": chosen["rerank"] or usual})
+
+
+def passages_wanted(grounding: Grounding, settings: KnowledgeSettings) -> int | None:
+    """How many passages an answer is made of; over many documents, enough for all of them."""
+    if grounding.strategy == "direct":
+        return grounding.k
+    limits = settings.map_reduce
+    return grounding.k or min(MOST, limits.documents * limits.passages)
+
+
+def told_hits(grounding: Grounding, hits: list[Hit]) -> list[Hit]:
+    """What a stream tells of the passages: all, or where they are of many documents the best of each."""
+    if grounding.strategy == "direct":
+        return hits
+    return list({hit.document_id: hit for hit in reversed(hits)}.values())[::-1]
 
 
 def asks_models(options: SearchOptions) -> bool:

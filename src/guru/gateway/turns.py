@@ -14,7 +14,7 @@ from guru.gateway import messages as rows
 from guru.gateway.identity import Caller
 from guru.gateway.messages import ConversationTree, StoredMessage
 from guru.store.ids import new_id
-from guru.types import ChatRequest, Grounding, Message, Part, SearchMode, SearchOptions, search_options
+from guru.types import ChatRequest, Grounding, Message, Part, SearchMode, SearchOptions, Strategy, search_options
 
 TITLE = 60
 """Characters of a title that is made from the first question."""
@@ -34,6 +34,7 @@ class Turn(SearchOptions, kw_only=True, forbid_unknown_fields=True):
     mode: SearchMode | None = None
     filter: dict[str, Any] | None = None
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
+    strategy: Strategy = "direct"
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
@@ -113,7 +114,8 @@ def to_request(tree: ConversationTree, turn: Turn, path: list[StoredMessage]) ->
     grounding = None
     if collection is not None:
         grounding = Grounding(
-            collection, k=turn.k, mode=turn.mode, filter=turn.filter, threshold=turn.threshold, **search_options(turn)
+            collection, k=turn.k, mode=turn.mode, filter=turn.filter, threshold=turn.threshold, strategy=turn.strategy,
+            **search_options(turn),
         )
     return ChatRequest(
         model=turn.model or tree.model or "default",

@@ -21,12 +21,16 @@ from guru.types import (
     Citation,
     Cited,
     Completed,
+    Conflict,
     Delta,
+    Disputed,
     Event,
     Grounding,
     Message,
+    Progress,
     SearchMode,
     SearchOptions,
+    Strategy,
     Unsupported,
     search_options,
 )
@@ -44,6 +48,8 @@ class Question(SearchOptions, kw_only=True, forbid_unknown_fields=True):
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     """Confidence (0 to 1) under which the answer is "not in the documents"."""
     filter: dict[str, Any] | None = None
+    strategy: Strategy = "direct"
+    """`map_reduce`: ask every document in which something is found, and put what they answer together."""
 
 
 class Span(Struct):
@@ -59,6 +65,10 @@ class Answer(Struct, kw_only=True):
     """`answered`, `quoted` (shown as quotations) or `declined` (not in the documents)."""
     unsupported: list[Span]
     """Sentences of the answer without a source, as offsets."""
+    conflicts: list[Conflict]
+    """Where the sources disagree on what was asked; the answer says so too."""
+    progress: Progress | None
+    """Of an answer over many documents: how many were read, and which were not."""
     confidence: float | None
     model: str
     usage: dict[str, Any]
@@ -87,6 +97,7 @@ def to_request(body: Question) -> ChatRequest:
             mode=body.mode,
             filter=body.filter,
             threshold=body.threshold,
+            strategy=body.strategy,
             **search_options(body),
         ),
     )
@@ -100,6 +111,8 @@ def to_answer(events: list[Event]) -> Answer:
         answer="".join(event.text for event in events if isinstance(event, Delta)),
         citations=[citation for event in events if isinstance(event, Cited) for citation in event.citations],
         unsupported=[Span(event.start, event.end) for event in events if isinstance(event, Unsupported)],
+        conflicts=[conflict for event in events if isinstance(event, Disputed) for conflict in event.conflicts],
+        progress=next((event for event in reversed(events) if isinstance(event, Progress)), None),
         outcome=completed.outcome,
         confidence=completed.confidence,
         model=started.model,

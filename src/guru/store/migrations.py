@@ -52,11 +52,20 @@ def add_document_access(connection: Connection) -> None:
     tables.document_access.create(connection, checkfirst=True)
 
 
+def add_conflicts(connection: Connection) -> None:
+    """What an answer says of sources that disagree, and of how many it has read; a new database has it already."""
+    known = {column["name"] for column in inspect(connection).get_columns("messages")}
+    for name in ("conflicts", "progress"):
+        if name not in known:
+            connection.execute(text(f"ALTER TABLE messages ADD COLUMN {name} JSON"))
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
     add_reading_places,
     add_document_access,
+    add_conflicts,
 ]
 
 

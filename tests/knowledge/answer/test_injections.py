@@ -35,7 +35,10 @@ async def library(shelf):
     """Every variant in a collection of its own, beside documents that are what they seem, and one with nothing wrong."""
     for number, variant in enumerate(VARIANTS):
         await shelf.put(f"v{number}", CLEAN | {variant["file"]: variant["text"]})
-    await shelf.put("honest", CLEAN | {"leave.md": "Employees of Tarn get 28 days of annual leave. Leave is agreed with the manager."})
+    await shelf.put(
+        "honest",
+        CLEAN | {"leave.md": "Employees of Tarn get 28 days of annual leave. Leave is agreed with the manager."},
+    )
     return shelf
 
 
@@ -119,7 +122,9 @@ async def test_a_model_calls_no_tool_that_nobody_offered(library):
             async for event in super().chat(request):
                 yield event
 
-    answer = await library.ask(f"v{NAMES.index('tool-call')}", QUESTION, Caller("Employees get 28 days of annual leave."))
+    answer = await library.ask(
+        f"v{NAMES.index('tool-call')}", QUESTION, Caller("Employees get 28 days of annual leave.")
+    )
     assert not any(isinstance(event, Delta) and event.tool_calls for event in answer.events)
     assert "28 days" in answer.text and answer.citations
 

@@ -55,10 +55,15 @@ def test_values_that_cannot_both_hold_do_not(one, other):
     assert not agree(only(one), only(other)) and not agree(only(other), only(one))
 
 
-@pytest.mark.parametrize("text", ["See section 4.", "The pump P-101 and ISO9001.", "Nobody came.", "No. 7 is red.", "[3]"])
+@pytest.mark.parametrize(
+    "text", ["See section 4.", "The pump P-101 and ISO9001.", "Nobody came.", "No. 7 is red.", "[3]"]
+)
 def test_numbers_that_are_names_are_no_values(text):
     assert [value.dimension for value in values_of(text) if value.dimension != "count"] == []
-    assert not any(value.dimension == "count" and text[value.start : value.end] in ("101", "9001", "4", "7") for value in values_of(text))
+    assert not any(
+        value.dimension == "count" and text[value.start : value.end] in ("101", "9001", "4", "7")
+        for value in values_of(text)
+    )
 
 
 def test_a_value_stands_where_it_says():

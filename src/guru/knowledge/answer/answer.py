@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -20,11 +20,12 @@ from guru.errors import InvalidParameter, NotFound
 from guru.knowledge.answer.cite import Citer, Record, Stored
 from guru.knowledge.answer.confidence import confidence
 from guru.knowledge.answer.conflicts import Disagreement, find_conflicts
+from guru.knowledge.answer.decline import decline, decline_text
 from guru.knowledge.answer.draft import Draft
 from guru.knowledge.answer.evidence import Evidence, gather
-from guru.knowledge.answer.features import passages_of
-from guru.knowledge.answer.orders import shown_name
-from guru.knowledge.answer.prompt import DECLINE, Prompt, build_prompt, build_small_prompt
+from guru.knowledge.answer.features import Passage, passages_of
+from guru.knowledge.answer.map_reduce import answer_many
+from guru.knowledge.answer.prompt import Prompt, build_prompt, build_small_prompt
 from guru.knowledge.answer.query import is_follow_up, last_question, retrieval_query
 from guru.knowledge.answer.reading import read_passages
 from guru.knowledge.answer.support import Judge
@@ -32,7 +33,7 @@ from guru.knowledge.queries import Limits, attempt, follow_up
 from guru.knowledge.search import Retrieval
 from guru.store.scope import Scope
 from guru.tasks import SearchModels
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Reader, Usage
+from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Grounding, Reader, Usage
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,11 @@ class Answerer:
         record = record or _log
         count = grounding.k if grounding and grounding.k else self._settings.passages
         passages = passages_of(retrieval)
+        if grounding is not None and grounding.strategy == "map_reduce":
+            async with aclosing(self._many(request, grounding, retrieval, passages, model, record)) as many:
+                async for event in many:
+                    yield event
+            return
         if self._reader is not None:
             passages = await read_passages(self._reader, retrieval.query, passages)
         evidence = await asyncio.to_thread(gather, retrieval.query, passages[:count])
@@ -152,6 +158,37 @@ class Answerer:
         completed = draft.completed or Completed(model=model.name, usage=Usage(prompt.tokens, draft.pieces))
         yield msgspec.structs.replace(completed, outcome=outcome, confidence=round(sure, 4))
 
+    def _many(
+        self,
+        request: ChatRequest,
+        grounding: Grounding,
+        retrieval: Retrieval,
+        passages: list[Passage],
+        model: ChatModel,
+        record: Record,
+    ) -> AsyncGenerator[Event, None]:
+        """An answer over all documents of which there are passages."""
+        limits = self._settings.map_reduce
+
+        async def citer_of(evidence: Evidence) -> Citer:
+            judge = Judge(evidence, self._embedder)
+            sources = list(range(len(evidence.passages)))
+            await asyncio.to_thread(judge.prepare, sources)
+            stored, collection = self._stored(retrieval), grounding.collection
+            return Citer(evidence, judge, sources, stored, collection=collection, record=record)
+
+        return answer_many(
+            request,
+            retrieval.query,
+            passages,
+            model,
+            reader=self._reader,
+            limits=limits,
+            threshold=limits.threshold if grounding.threshold is None else grounding.threshold,
+            citer_of=citer_of,
+            record=record,
+        )
+
     def _prompt(
         self, request: ChatRequest, evidence: Evidence, model: ChatModel, conflicts: list[Disagreement]
     ) -> tuple[Prompt, int]:
@@ -191,28 +228,6 @@ class Answerer:
             return ""
 
         return read
-
-
-def decline(evidence: Evidence, model: str, sure: float) -> list[Event]:
-    """The events of a declined question."""
-    return [
-        Delta(text=decline_text(evidence)),
-        Finished("stop"),
-        Completed(model=model, usage=Usage(), outcome="declined", confidence=round(sure, 4)),
-    ]
-
-
-def decline_text(evidence: Evidence) -> str:
-    """Says so plainly, and where the nearest passages are."""
-    places = list(dict.fromkeys(_place(passage.hit) for passage in evidence.passages))[:3]
-    if not places:
-        return DECLINE
-    return f"{DECLINE} The nearest passages, which do not answer it, are in {'; '.join(places)}."
-
-
-def _place(hit: Any) -> str:
-    name = shown_name(hit.document)
-    return f"{name}, page {hit.page}" if hit.page is not None else name
 
 
 def check_request(request: ChatRequest) -> None:

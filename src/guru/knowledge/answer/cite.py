@@ -67,6 +67,11 @@ class Citer:
         self._in_code = False
         self._strict = any(map(speaks, (evidence.passages[index] for index in sources)))
 
+    @property
+    def cited(self) -> set[str]:
+        """The names of the documents that are cited so far."""
+        return {citation.document for citation in self._shown}
+
     async def check(self, sentence: str) -> Checked:
         """Verify a sentence and set its markers. Nothing is emitted yet."""
         if _FENCE.match(sentence):
@@ -119,14 +124,15 @@ class Citer:
         new.append(numbered)
         return numbered.n
 
-    async def quote(self, quotes: list[Quote]) -> list[Event]:
-        """Show quotes of the evidence, each with its citation. Empty when none can be verified."""
+    async def quote(self, quotes: list[Quote], *, lead: str | None = None) -> list[Event]:
+        """Show quotes of the evidence, each with its citation. Empty when none can be verified. `lead` stands before
+        each, in place of an empty line between two."""
         events: list[Event] = []
         for quote in quotes:
             support = Support(quote.passage, quote.start, quote.end, quote.text, quote.score)
             if (citation := await self._citation(support)) is None:
                 continue
-            gap = "\n\n" if self._length else ""
+            gap = lead if lead is not None else "\n\n" if self._length else ""
             text = f"{gap}{self._shown_as(quote)} [{quote.passage + 1}]"
             events += self.emit(Checked(text, True, {quote.passage: citation}, supported=True))
         return events
@@ -145,7 +151,8 @@ class Citer:
             if len(sides) < 2:
                 continue
             said = "; ".join(
-                f"“{plain(side.says)}” [{side.passage + 1}]{f' ({side.date})' if side.date else ''}" for side, _ in sides
+                f"“{plain(side.says)}” [{side.passage + 1}]{f' ({side.date})' if side.date else ''}"
+                for side, _ in sides
             )
             gap = "\n\n" if self._length else ""
             cited = {side.passage: citation for side, citation in sides}

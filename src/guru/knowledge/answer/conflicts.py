@@ -150,8 +150,8 @@ def newest_first(sides: Sequence[Side]) -> list[Side]:
 def date_of(hit: Hit) -> str | None:
     """The day, month or year that a document is of: as its metadata say, or else its name or title."""
     for name in _DATED:
-        if (span := read_date(hit.metadata.get(name))) is not None:
-            return str(hit.metadata[name]).strip()[:10] if span else None
+        if read_date(hit.metadata.get(name)) is not None:
+            return str(hit.metadata[name]).strip()[:10]
     for text in (hit.document.rpartition("/")[2], hit.title or ""):
         if (match := _YEAR.search(text)) and read_date(match[1]) is not None:
             return match[1]
@@ -350,9 +350,7 @@ def _names_elsewhere(rest: str, around: set[str]) -> bool:
     return bool((names(rest) | numbers) - around)
 
 
-def _same_subject(
-    evidence: Evidence, one: _Said, other: _Said, terms: list[set[str]], spoken: list[set[str]]
-) -> bool:
+def _same_subject(evidence: Evidence, one: _Said, other: _Said, terms: list[set[str]], spoken: list[set[str]]) -> bool:
     """Both sentences say themselves what was asked about, or their documents are not of different things."""
     asked = evidence.question.terms
     if len(asked & terms[0] & terms[1]) >= min(_SELF_CONTAINED, len(asked)) and len(asked) >= _SELF_CONTAINED:

@@ -28,6 +28,11 @@ _DECLINES: Final = re.compile(
 )
 
 
+def says_nothing(sentence: str) -> bool:
+    """Whether a model says with it that its sources hold no answer."""
+    return _DECLINES.search(sentence) is not None
+
+
 class Draft:
     """Shows a model's sentences as they are verified.
 
@@ -92,7 +97,7 @@ class Draft:
         if not sentence:
             return []
         checked = await self._citer.check(sentence)
-        if not checked.supported and _DECLINES.search(sentence):
+        if not checked.supported and says_nothing(sentence):
             self.declined = not self.stands
             checked = msgspec.structs.replace(checked, claim=False)
         if self.stands:

@@ -63,6 +63,10 @@ _RULES_OF: Final = {
     ("prompt", "instructions"):
         r"\b(?:reveal|repeat|print|output|show|leak|send|translate)\b[^.!?\n]{0,30}\b(?:(?:system|hidden|initial|your) "
         rf"(?:prompt|instructions)|instructions above)\b{_REST}*",
+    # that its frame ends here
+    (" of ",):
+        r"^[ \t#=*_-]*(?:end|begin(?:ning)?|start) of (?:the )?(?:\w+ )?(?:documents?|sources?|context|prompt|instructions?)\b"
+        r"[^\n]*",
     ("cite",): rf"\bcite (?:only |this |just )?(?:it as |as )?(?:source|document)s? ?\[?\d{_REST}*",
 }  # fmt: skip
 _RULES: Final = tuple(
@@ -73,8 +77,7 @@ The rest of its paragraph is no evidence for anything."""
 _ORDER: Final = re.compile(
     r"\byou (?:are now|must now|will now|have to now)\b[^.!?\n]*"
     r"|^[ \t#>*_-]*(?:system|assistant|user|developer|human|tool)[ \t*_]*:[^\n]*"
-    r"|\b(?:new|updated|important) instructions?\b[^.!?\n]*"
-    r"|^[ \t#=*_-]*(?:end|begin(?:ning)?|start) of (?:the )?(?:\w+ )?(?:documents?|sources?|context|prompt|instructions?|text)\b[^\n]*",
+    r"|\b(?:new|updated|important) instructions?\b[^.!?\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
 """What only looks like it, as manuals and transcripts have it too: a model's sentences cannot rest on it."""

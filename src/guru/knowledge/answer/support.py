@@ -90,6 +90,12 @@ class Judge:
         self._spans: dict[int, list[_Span]] = {}
         self._about: dict[int, set[str]] = {}
 
+    def prepare(self, passages: Iterable[int]) -> None:
+        """Take passages apart now; otherwise it is done when they are first needed. Blocks."""
+        for index in passages:
+            self._spans_of(index)
+            self._words_about(index)
+
     def is_claim(self, sentence: str) -> bool:
         return is_claim(sentence, self._language)
 

@@ -75,7 +75,9 @@ _QUANTITY: Final = re.compile(
     rf"(?:[\s-]?(?P<unit>{_UNIT})(?:e?s)?(?![\w]))?(?![\w])",
     re.IGNORECASE,
 )
-_VERSION: Final = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+){2,})(?![\w.]*\d)|\b(?:versions?|release|v)\.? ?(\d+(?:\.\d+)*)\b", re.I)
+_VERSION: Final = re.compile(
+    r"(?<![\w.])v?(\d+(?:\.\d+){2,})(?![\w.]*\d)|\b(?:versions?|release|v)\.? ?(\d+(?:\.\d+)*)\b", re.I
+)
 _DATES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -204,7 +206,9 @@ def _quantities(text: str) -> Iterator[Value]:
         low, digit = _number(match["low"])
         low = -low if match["minus"] else low
         unit = (match["before"] or match["unit"] or "").lower()
-        if _COUNTED.search(text[: match.start("low")]) or (not unit and match["low"].lower() in ("one", "half", "zero")):
+        if _COUNTED.search(text[: match.start("low")]) or (
+            not unit and match["low"].lower() in ("one", "half", "zero")
+        ):
             continue
         dimension, factor = _UNITS.get(unit, (_CURRENCIES.get(unit, "count"), 1.0))
         factor *= _SCALES.get((match["scale"] or "").lower(), 1.0)

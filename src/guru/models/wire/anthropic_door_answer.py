@@ -15,15 +15,18 @@ from msgspec import Struct
 from guru.errors import StreamCut
 from guru.models.wire.answers import members
 from guru.models.wire.anthropic_answer import STOP_REASONS
+from guru.models.wire.openai_encoder import progress_json
 from guru.types import (
     JSON,
     Citation,
     Cited,
     Completed,
     Delta,
+    Disputed,
     Event,
     Finished,
     FinishReason,
+    Progress,
     Retrieved,
     ToolCallDelta,
     Unsupported,
@@ -93,6 +96,10 @@ class MessageEncoder:
                 self._guru["hits"] = msgspec.to_builtins(hits)
             case Unsupported(start, end):
                 self._guru.setdefault("unsupported", []).append({"start": start, "end": end})
+            case Disputed(conflicts):
+                self._guru.setdefault("conflicts", []).extend(msgspec.to_builtins(conflicts))
+            case Progress():
+                self._guru["progress"] = progress_json(event)
             case Completed():
                 yield from self._end(event)
 

@@ -19,9 +19,11 @@ from guru.types import (
     Cited,
     Completed,
     Delta,
+    Disputed,
     Event,
     Finished,
     FinishReason,
+    Progress,
     Retrieved,
     TokenLogprob,
     ToolCallDelta,
@@ -103,7 +105,7 @@ class ChatEncoder:
                 return self._called()
             case Completed():
                 return [self._done(event)]
-            case Retrieved() | Cited() | Unsupported():
+            case Retrieved() | Cited() | Unsupported() | Disputed() | Progress():
                 return [self._piece("") | {"done": False, "guru": _guru(event)}]
             case _:
                 return []
@@ -204,7 +206,9 @@ def _logprob(entry: TokenLogprob) -> JSON:
     return raw
 
 
-def _guru(event: Retrieved | Cited | Unsupported) -> JSON:
+def _guru(event: Retrieved | Cited | Unsupported | Disputed | Progress) -> JSON:
     members: JSON = msgspec.to_builtins(event)
     del members["type"]
+    if isinstance(event, Progress):
+        return {"progress": members}
     return {"unsupported": [members]} if isinstance(event, Unsupported) else members

@@ -19,8 +19,10 @@ from guru.types import (
     Cited,
     Completed,
     Delta,
+    Disputed,
     Event,
     Finished,
+    Progress,
     Retrieved,
     Started,
     TokenLogprob,
@@ -193,7 +195,10 @@ class ChatEncoder:
                     guru |= _outcome(event)
                 case _:
                     for name, values in _guru_member(event).items():
-                        guru.setdefault(name, []).extend(values)
+                        if isinstance(values, list):
+                            guru.setdefault(name, []).extend(values)
+                        else:
+                            guru[name] = values
         answer = self._head | {
             "object": "chat.completion",
             "choices": [choices[index].json(index) for index in sorted(choices)],
@@ -335,8 +340,19 @@ def _guru_member(event: Event) -> JSON:
             return {"citations": msgspec.to_builtins(citations)}
         case Unsupported(start, end):
             return {"unsupported": [{"start": start, "end": end}]}
+        case Disputed(conflicts):
+            return {"conflicts": msgspec.to_builtins(conflicts)}
+        case Progress():
+            return {"progress": progress_json(event)}
         case _:
             return {}
+
+
+def progress_json(event: Progress) -> JSON:
+    """How far an answer over many documents is, without the event's own name."""
+    members: JSON = msgspec.to_builtins(event)
+    del members["type"]
+    return members
 
 
 def _outcome(event: Completed) -> JSON:

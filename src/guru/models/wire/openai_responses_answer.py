@@ -19,9 +19,11 @@ from guru.types import (
     Cited,
     Completed,
     Delta,
+    Disputed,
     Event,
     Finished,
     FinishReason,
+    Progress,
     Retrieved,
     Started,
     TokenLogprob,
@@ -76,7 +78,7 @@ class ResponseWriter:
                 self._reason = event.reason
             case Completed():
                 self._complete(event)
-            case Retrieved() | Cited() | Unsupported():
+            case Retrieved() | Cited() | Unsupported() | Disputed() | Progress():
                 self._ground(event)
             case _:
                 pass
@@ -147,7 +149,7 @@ class ResponseWriter:
             call = self._calls[part.index] = _Call(self, self._new_id("fc"), self._new_id("call"))
         call.add(part)
 
-    def _ground(self, event: Retrieved | Cited | Unsupported) -> None:
+    def _ground(self, event: Retrieved | Cited | Unsupported | Disputed | Progress) -> None:
         """What stands under `guru`, and citations as annotations of the text too."""
         builtin = msgspec.to_builtins(event)
         builtin.pop("type", None)
@@ -160,6 +162,10 @@ class ResponseWriter:
                     self._message().annotate(file_citation(citation))
             case Unsupported():
                 self._guru.setdefault("unsupported", []).append(builtin)
+            case Disputed():
+                self._guru.setdefault("conflicts", []).extend(builtin["conflicts"])
+            case Progress():
+                self._guru["progress"] = builtin
 
     def _close(self, status: str = "completed") -> None:
         if self._open is not None:

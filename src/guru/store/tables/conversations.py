@@ -33,6 +33,8 @@ messages = Table(
     Column("content", JSON, nullable=False),
     Column("citations", JSON, nullable=False, default=list),
     Column("unsupported", JSON, nullable=False, default=list),
+    Column("conflicts", JSON),
+    Column("progress", JSON),
     Column("outcome", String),
     Column("confidence", Float),
     Column("model", String),

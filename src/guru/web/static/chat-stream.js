@@ -18,6 +18,10 @@ export function applyEvent(message, event, data) {
       return { ...message, citations: mergeCitations(message.citations, data.citations) };
     case "unsupported":
       return { ...message, unsupported: [...message.unsupported, { start: data.start, end: data.end }] };
+    case "disputed":
+      return { ...message, conflicts: [...message.conflicts, ...data.conflicts] };
+    case "progress":
+      return { ...message, progress: data };
     case "completed":
       return {
         ...message,

@@ -15,6 +15,7 @@ export const complete = (message) => ({
   content: textOf(message.content),
   citations: message.citations ?? [],
   unsupported: message.unsupported ?? [],
+  conflicts: message.conflicts ?? [],
   error: typeof message.error === "string" ? { message: message.error } : message.error,
 });
 

@@ -13,6 +13,20 @@ export interface Citation {
   answer?: { start: number; end: number; text: string } | null;
 }
 
+export interface Conflict {
+  kind: "value" | "date" | "name" | "negation";
+  /** The newest first. */
+  positions: { n: number; says: string; document: string; date?: string | null }[];
+}
+
+export interface Progress {
+  stage: "map" | "reduce";
+  done: number;
+  total: number;
+  answered: number;
+  unread: { document: string; reason: string }[];
+}
+
 export interface Hit {
   rank: number;
   score: number;
@@ -49,6 +63,9 @@ export interface Message {
   content: string;
   citations: Citation[];
   unsupported: { start: number; end: number }[];
+  conflicts: Conflict[];
+  /** Of an answer over many documents. */
+  progress?: Progress | null;
   outcome: "answered" | "quoted" | "declined" | null;
   confidence?: number | null;
   model: string | null;

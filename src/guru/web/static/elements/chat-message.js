@@ -7,7 +7,10 @@ import { html, nothing } from "../vendor/lit/lit-element.js";
 import "./answer-body.js";
 import { errorNote } from "./notes.js";
 
-/** @import { Message } from "../types.js" */
+/** @import { Message, Progress } from "../types.js" */
+
+/** @param {Progress} progress */
+const progressLine = ({ stage, done, total }) => (stage === "map" ? `Reading documents: ${done} of ${total}` : "Putting together what the documents say");
 
 class ChatMessage extends GuruElement {
   static properties = {
@@ -74,6 +77,8 @@ class ChatMessage extends GuruElement {
       ${waiting ? this.renderWaiting() : html`<guru-answer class="prose" .message=${message} .active=${this.active}></guru-answer>`}
       ${message.status === "streaming" && !waiting ? html`<span class="caret" aria-hidden="true"></span>` : nothing}
       ${message.citations.length ? this.renderSources() : nothing}
+      ${message.conflicts.length ? html`<p class="note">${icons.info}<span><strong>The sources disagree.</strong> Open one to see what each says.</span></p>` : nothing}
+      ${message.progress?.unread.length ? this.renderUnread(message.progress) : nothing}
       ${message.status === "interrupted"
         ? html`<p class="note">${icons.info}<span>Stopped before the end.</span></p>`
         : nothing}
@@ -85,8 +90,8 @@ class ChatMessage extends GuruElement {
   }
 
   renderWaiting() {
-    const { hits } = this.message;
-    const text = hits ? `Reading ${hits.length} ${hits.length === 1 ? "passage" : "passages"}` : "Thinking";
+    const { hits, progress } = this.message;
+    const text = progress ? progressLine(progress) : hits ? `Reading ${hits.length} ${hits.length === 1 ? "passage" : "passages"}` : "Thinking";
     return html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${text}</p>`;
   }
 
@@ -116,6 +121,16 @@ class ChatMessage extends GuruElement {
           </li>`,
         )}
       </ul>
+    `;
+  }
+
+  /** @param {Progress} progress */
+  renderUnread({ unread }) {
+    return html`
+      <details class="note">
+        <summary>${unread.length} ${unread.length === 1 ? "document was" : "documents were"} not read</summary>
+        <ul>${unread.map(({ document, reason }) => html`<li>${document}: ${reason}</li>`)}</ul>
+      </details>
     `;
   }
 

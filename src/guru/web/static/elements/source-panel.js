@@ -9,7 +9,7 @@ import "./page-image.js";
 import { inTextField } from "./shortcuts-dialog.js";
 import "./text-passage.js";
 
-/** @import { ApiErrorBody, Citation, DocumentInfo, Highlight } from "../types.js" */
+/** @import { ApiErrorBody, Citation, Conflict, DocumentInfo, Highlight } from "../types.js" */
 
 const ZOOMS = [1, 1.5, 2, 3];
 
@@ -28,6 +28,7 @@ function quoteWithAnswer({ quote, start, answer }) {
 class SourcePanel extends GuruElement {
   static properties = {
     citations: { attribute: false },
+    conflicts: { attribute: false },
     n: { type: Number },
     info: { state: true },
     highlights: { state: true },
@@ -41,6 +42,8 @@ class SourcePanel extends GuruElement {
     super();
     /** @type {Citation[]} */
     this.citations = [];
+    /** @type {Conflict[]} */
+    this.conflicts = [];
     this.n = 0;
     /** @type {DocumentInfo | null} */
     this.info = null;
@@ -120,10 +123,27 @@ class SourcePanel extends GuruElement {
         <p class="faint small">${citation.document}${citation.page ? ` · page ${citation.page}` : ""}${info?.pages ? ` of ${info.pages}` : ""} ·
           <a href="/documents/${citation.document_id}?start=${citation.start}&end=${citation.end}">Open the document</a></p>
         <blockquote class="quote">${quoteWithAnswer(citation)}</blockquote>
+        ${this.renderConflicts()}
         ${this.renderBar()}
       </header>
       <div class="source-body">${this.renderBody()}</div>
     `;
+  }
+
+  /** What the other sources say, where they disagree with this one. */
+  renderConflicts() {
+    const disputed = this.conflicts.filter(({ positions }) => positions.some(({ n }) => n === this.citation.n));
+    return disputed.map(
+      ({ positions }) => html`<section class="conflict" aria-label="Sources that disagree">
+        <h3>The sources disagree</h3>
+        <ul>${positions.map(
+          ({ n, says, document, date }) => html`<li>
+            <button class="cite" aria-label="Source ${n}" aria-current=${n === this.citation.n ? "true" : nothing} @click=${() => this.emit("show-source", n)}>${n}</button>
+            “${says}” <span class="faint small">${document}${date ? ` · ${date}` : ""}</span>
+          </li>`,
+        )}</ul>
+      </section>`,
+    );
   }
 
   renderBar() {
