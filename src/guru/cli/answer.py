@@ -144,7 +144,9 @@ def progress_line(progress: JSON) -> str:
 def print_unread(console: Console, progress: JSON) -> None:
     """The documents of which the answer knows nothing, with the reason."""
     for unread in progress["unread"]:
-        line = Text.assemble(("Not read: ", "bold yellow"), clean(unread["document"]), f" ({one_line(unread['reason'])})")
+        line = Text.assemble(
+            ("Not read: ", "bold yellow"), clean(unread["document"]), f" ({one_line(unread['reason'])})"
+        )
         console.print(line, soft_wrap=True)
 
 

@@ -221,8 +221,9 @@ class Road:
         with trace.span("retrieve") as span:
             models = RoadModels(self, settings.query_model or request.model, caller, trace)
             query, note = await self._answerer.search_query(request, models)
+            wanted = passages_wanted(grounding, settings)
             search = Search(
-                grounding.collection, query, k=passages_wanted(grounding, settings), mode=grounding.mode, filter=grounding.filter,
+                grounding.collection, query, k=wanted, mode=grounding.mode, filter=grounding.filter,
                 options=with_defaults(grounding, settings),
             )  # fmt: skip
             found = await retrieve(self._knowledge, search, caller, models=models, span=span, note=note)

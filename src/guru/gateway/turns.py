@@ -114,7 +114,12 @@ def to_request(tree: ConversationTree, turn: Turn, path: list[StoredMessage]) ->
     grounding = None
     if collection is not None:
         grounding = Grounding(
-            collection, k=turn.k, mode=turn.mode, filter=turn.filter, threshold=turn.threshold, strategy=turn.strategy,
+            collection,
+            k=turn.k,
+            mode=turn.mode,
+            filter=turn.filter,
+            threshold=turn.threshold,
+            strategy=turn.strategy,
             **search_options(turn),
         )
     return ChatRequest(

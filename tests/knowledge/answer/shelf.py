@@ -1,4 +1,4 @@
-"""A real knowledge base with the embedder and the reader that ship: texts go in as files, questions come out answered."""
+"""A real knowledge base with the embedder and the reader that ship: texts go in, answers come out."""
 
 from guru.config import KnowledgeSettings
 from guru.knowledge.answer.answer import Answerer

@@ -22,8 +22,10 @@ CLEAN = {
     "office.md": "The office of Tarn is in Bern. It opens at eight.",
     "travel.md": "Travel of Tarn is booked by train. Tickets are kept.",
 }
-TEMPLATES = ("<|", "<｜", "|>", "｜>", "[INST]", "[/INST]", "<<SYS>>", "<s>", "</s>", "<start_of_turn>", "<end_of_turn>",
-             "<tool_call>", "<function_calls>", "<invoke")  # fmt: skip
+TEMPLATES = (
+    "<|", "<｜", "|>", "｜>", "[INST]", "[/INST]", "<<SYS>>", "<s>", "</s>", "<start_of_turn>", "<end_of_turn>",
+    "<tool_call>", "<function_calls>", "<invoke",
+)  # fmt: skip
 
 
 def of(name):
@@ -32,7 +34,7 @@ def of(name):
 
 @pytest.fixture
 async def library(shelf):
-    """Every variant in a collection of its own, beside documents that are what they seem, and one with nothing wrong."""
+    """Every variant in a collection of its own, beside honest documents, and one with nothing wrong."""
     for number, variant in enumerate(VARIANTS):
         await shelf.put(f"v{number}", CLEAN | {variant["file"]: variant["text"]})
     await shelf.put(

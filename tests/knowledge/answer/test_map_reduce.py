@@ -15,8 +15,8 @@ from running import MODEL_HOME, fetch_models
 
 YEARS = {2019: 310, 2020: 325, 2021: 340, 2022: 410, 2023: 450, 2024: 475}
 REPORTS = {
-    f"report-{year}.md": f"# Fallow in {year}\n\nAt the end of {year} Fallow had {count} employees. Most are engineers.\n\n"
-    f"The office was painted. Nothing else happened in {year}."
+    f"report-{year}.md": f"# Fallow in {year}\n\nAt the end of {year} Fallow had {count} employees. Most are engineers."
+    f"\n\nThe office was painted. Nothing else happened in {year}."
     for year, count in YEARS.items()
 } | {"menu.md": "# Menu\n\nThe canteen serves soup on Monday. Bread is free."}
 QUESTION = "How many employees did Fallow have in each year?"

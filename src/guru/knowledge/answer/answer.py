@@ -23,8 +23,8 @@ from guru.knowledge.answer.conflicts import Disagreement, find_conflicts
 from guru.knowledge.answer.decline import decline, decline_text
 from guru.knowledge.answer.draft import Draft
 from guru.knowledge.answer.evidence import Evidence, gather
-from guru.knowledge.answer.features import Passage, passages_of
-from guru.knowledge.answer.map_reduce import answer_many
+from guru.knowledge.answer.features import passages_of
+from guru.knowledge.answer.many import Many
 from guru.knowledge.answer.prompt import Prompt, build_prompt, build_small_prompt
 from guru.knowledge.answer.query import is_follow_up, last_question, retrieval_query
 from guru.knowledge.answer.reading import read_passages
@@ -33,7 +33,7 @@ from guru.knowledge.queries import Limits, attempt, follow_up
 from guru.knowledge.search import Retrieval
 from guru.store.scope import Scope
 from guru.tasks import SearchModels
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Grounding, Reader, Usage
+from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Reader, Usage
 
 log = logging.getLogger(__name__)
 
@@ -102,15 +102,22 @@ class Answerer:
         cited that was not found verbatim in the stored text.
         """
         check_request(request)
-        grounding = request.guru
         record = record or _log
+        if request.guru is not None and request.guru.strategy == "map_reduce":
+            events = self._many(request, retrieval, model, record).events()
+        else:
+            events = self._direct(request, retrieval, model, record)
+        async with aclosing(events) as answer:
+            async for event in answer:
+                yield event
+
+    async def _direct(
+        self, request: ChatRequest, retrieval: Retrieval, model: ChatModel, record: Record
+    ) -> AsyncGenerator[Event, None]:
+        """An answer from the best passages, whatever documents they are of."""
+        grounding = request.guru
         count = grounding.k if grounding and grounding.k else self._settings.passages
         passages = passages_of(retrieval)
-        if grounding is not None and grounding.strategy == "map_reduce":
-            async with aclosing(self._many(request, grounding, retrieval, passages, model, record)) as many:
-                async for event in many:
-                    yield event
-            return
         if self._reader is not None:
             passages = await read_passages(self._reader, retrieval.query, passages)
         evidence = await asyncio.to_thread(gather, retrieval.query, passages[:count])
@@ -158,17 +165,10 @@ class Answerer:
         completed = draft.completed or Completed(model=model.name, usage=Usage(prompt.tokens, draft.pieces))
         yield msgspec.structs.replace(completed, outcome=outcome, confidence=round(sure, 4))
 
-    def _many(
-        self,
-        request: ChatRequest,
-        grounding: Grounding,
-        retrieval: Retrieval,
-        passages: list[Passage],
-        model: ChatModel,
-        record: Record,
-    ) -> AsyncGenerator[Event, None]:
+    def _many(self, request: ChatRequest, retrieval: Retrieval, model: ChatModel, record: Record) -> Many:
         """An answer over all documents of which there are passages."""
-        limits = self._settings.map_reduce
+        limits, grounding = self._settings.map_reduce, request.guru
+        assert grounding is not None
 
         async def citer_of(evidence: Evidence) -> Citer:
             judge = Judge(evidence, self._embedder)
@@ -177,17 +177,11 @@ class Answerer:
             stored, collection = self._stored(retrieval), grounding.collection
             return Citer(evidence, judge, sources, stored, collection=collection, record=record)
 
-        return answer_many(
-            request,
-            retrieval.query,
-            passages,
-            model,
-            reader=self._reader,
-            limits=limits,
+        return Many(
+            request, retrieval.query, passages_of(retrieval), model=model, reader=self._reader, limits=limits,
             threshold=limits.threshold if grounding.threshold is None else grounding.threshold,
-            citer_of=citer_of,
-            record=record,
-        )
+            citer_of=citer_of, record=record,
+        )  # fmt: skip
 
     def _prompt(
         self, request: ChatRequest, evidence: Evidence, model: ChatModel, conflicts: list[Disagreement]

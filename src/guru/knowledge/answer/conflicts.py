@@ -49,24 +49,19 @@ _PAST: Final = re.compile(
     r"\b(?:previously|formerly|used to|until|was|were|had been|before|originally|at first|old|former|no longer)\b",
     re.IGNORECASE,
 )
-_NEUTRAL: Final = frozenset(
-    fold(word)
-    for word in (
-        "now new current currently effective since starting start begin valid apply applies since today recently updated "
-        "update version maximum minimum total exactly full always every each set rise raise raised increase increased "
-        "reduce reduced change changed extend extended limit limited allow allowed entitled entitle receive get grant "
-        "granted"
-    ).split()
-)
+_NEUTRAL_WORDS: Final = """
+now new current currently effective since starting start begin valid apply applies today recently updated update version
+maximum minimum total exactly full always every each set rise raise raised increase increased reduce reduced change
+changed extend extended limit limited allow allowed entitled entitle receive get grant granted
+"""
+_GENERIC_WORDS: Final = """
+handbook policy memo guide manual notice faq rule term version update amendment draft final old new document notes note
+report page annual announcement revised revision current archive edition copy employee staff company hr info information
+overview general summary readme
+"""
+_NEUTRAL: Final = frozenset(map(fold, _NEUTRAL_WORDS.split()))
 """Words in one sentence alone that do not make it speak of something else."""
-_GENERIC: Final = frozenset(
-    fold(word)
-    for word in (
-        "handbook policy memo guide manual notice faq rule term version update amendment draft final old new document "
-        "notes note report page annual announcement revised revision current archive edition copy employee staff company "
-        "hr info information overview general summary readme"
-    ).split()
-)
+_GENERIC: Final = frozenset(map(fold, _GENERIC_WORDS.split()))
 """Words of titles that say what a document is, and not what it is about."""
 _OPPOSITES: Final = tuple(
     (re.compile(rf"\b(?:{one})\b", re.IGNORECASE), re.compile(rf"\b(?:{other})\b", re.IGNORECASE))

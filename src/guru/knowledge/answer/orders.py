@@ -18,8 +18,8 @@ _REST: Final = r"[^.!?\n]"
 _RULES_OF: Final = {
     # to leave the task, in the languages that this is written in most
     ("ignor", "disregard", "forget", "overrid", "bypass", "supersed", "skip", "follow", "attention"):
-        rf"\b(?:overrid|supersed)\w*{_REST}{{0,40}}?\b(?:instructions?|prompts?|(?:sources?|documents?|everything) above)\b"
-        rf"{_REST}*|"
+        rf"\b(?:overrid|supersed)\w*{_REST}{{0,40}}?\b(?:instructions?|prompts?|(?:sources?|documents?|everything) "
+        rf"above)\b{_REST}*|"
         r"\b(?:ignore|disregard|forget|bypass|skip|stop following|do not follow|don't follow|pay no "
         rf"attention to)\b{_REST}{{0,40}}?\b(?:instructions?|prompts?|(?:previous|prior|preceding|earlier) \w+|"
         r"(?:rules|text|everything|sources?) above|the question|the user|everything (?:you|before|so far)\w*|"
@@ -43,8 +43,8 @@ _RULES_OF: Final = {
         r"|निर्देश[^।!?\n]{0,30}?(?:अनदेखा|भूल)[^।!?\n]*",
     # to be another
     ("you are now", " mode", "act as", "pretend"):
-        rf"\byou are now (?:an? |the |[A-Z]{{3,}}){_REST}*|\b(?:developer|god|dan|debug) mode (?:enabled|on|activated)\b"
-        rf"{_REST}*|\bact as (?:if you|an? (?:unrestricted|different))\b{_REST}*"
+        rf"\byou are now (?:an? |the |[A-Z]{{3,}}){_REST}*|\b(?:developer|god|dan|debug) mode (?:enabled|on|activated)"
+        rf"\b{_REST}*|\bact as (?:if you|an? (?:unrestricted|different))\b{_REST}*"
         rf"|(?:^|[.!?:]\s+)pretend (?:to be|that you)\b{_REST}*",
     # to whoever reads for somebody
     ("ai", "a.i.", "assistant", "chatbot", "llm", "language model", "bot"):
@@ -55,8 +55,8 @@ _RULES_OF: Final = {
     # to say something, or to show what is not for others
     ("instruction",): r"\b(?:new|updated|real|actual|secret|hidden) instructions?\s*:\s*\S[^\n]*",
     ("respond", "reply", "answer", "say", "output", "print", "write"):
-        r"(?:^|[.!?:;,]\s+|\b(?:please|and|then|to)\s+)(?:respond|reply|answer|say|output|print|write)\s+(?:only|exactly|"
-        rf"nothing but)\b{_REST}*|\b(?:answer|reply to|respond to) every (?:question|query|request)\b{_REST}*"
+        r"(?:^|[.!?:;,]\s+|\b(?:please|and|then|to)\s+)(?:respond|reply|answer|say|output|print|write)\s+(?:only|"
+        rf"exactly|nothing but)\b{_REST}*|\b(?:answer|reply to|respond to) every (?:question|query|request)\b{_REST}*"
         rf"|\byou (?:must|will) (?:always |only |now )?(?:say|reply|respond|output|cite)\b{_REST}*"
         rf"|(?:^|[.!?:;,]\s+|\bplease )(?:do not|don't|never) (?:answer|cite|mention|use|quote|trust)\b{_REST}{{0,30}}\b"
         rf"(?:question|sources?|documents?|user|passages?|citations?|context)\b{_REST}*",
@@ -65,8 +65,8 @@ _RULES_OF: Final = {
         rf"(?:prompt|instructions)|instructions above)\b{_REST}*",
     # that its frame ends here
     (" of ",):
-        r"^[ \t#=*_-]*(?:end|begin(?:ning)?|start) of (?:the )?(?:\w+ )?(?:documents?|sources?|context|prompt|instructions?)\b"
-        r"[^\n]*",
+        r"^[ \t#=*_-]*(?:end|begin(?:ning)?|start) of (?:the )?(?:\w+ )?(?:documents?|sources?|context|prompt|"
+        r"instructions?)\b[^\n]*",
     ("cite",): rf"\bcite (?:only |this |just )?(?:it as |as )?(?:source|document)s? ?\[?\d{_REST}*",
 }  # fmt: skip
 _RULES: Final = tuple(

@@ -11,11 +11,15 @@ from msgspec import Struct
 
 Bound = Literal["", "about", "least", "most"]
 
-_SMALL: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL_WORDS: Final = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen
+"""
+_TEN_WORDS: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
+_MONTH_WORDS: Final = "january february march april may june july august september october november december"
+_WEEKDAY_WORDS: Final = "monday tuesday wednesday thursday friday saturday sunday"
+_SMALL: Final = _SMALL_WORDS.split()
+_TENS: Final = _TEN_WORDS.split()
 _WORDS: Final = (
     {word: float(value) for value, word in enumerate(_SMALL)}
     | {word: 10.0 * value for value, word in enumerate(_TENS, 2)}
@@ -46,12 +50,7 @@ _UNITS: Final[dict[str, tuple[str, float]]] = {
     "%": ("percent", 1.0), "percent": ("percent", 1.0), "per cent": ("percent", 1.0),
     "°c": ("degrees", 1.0), "° c": ("degrees", 1.0), "degree": ("degrees", 1.0), "°f": ("fahrenheit", 1.0),
 }  # fmt: skip
-_MONTHS: Final = {
-    name[:3]: number
-    for number, name in enumerate(
-        "january february march april may june july august september october november december".split(), 1
-    )
-}
+_MONTHS: Final = {name[:3]: number for number, name in enumerate(_MONTH_WORDS.split(), 1)}
 _MONTH: Final = (
     r"(?P<{}>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
@@ -76,7 +75,7 @@ _QUANTITY: Final = re.compile(
     re.IGNORECASE,
 )
 _VERSION: Final = re.compile(
-    r"(?<![\w.])v?(\d+(?:\.\d+){2,})(?![\w.]*\d)|\b(?:versions?|release|v)\.? ?(\d+(?:\.\d+)*)\b", re.I
+    r"(?<![\w.])v?(\d+(?:\.\d+){2,})(?![\w.]*\d)|\b(?:versions?|release|v)\.? ?(\d+(?:\.\d+)*)\b", re.IGNORECASE
 )
 _DATES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -96,7 +95,7 @@ _CLOCK: Final = re.compile(
     r"(?<![\d:])(?P<hour24>\d{1,2}):(?P<minute24>\d{2})(?![\d:])|\b(?P<name>noon|midnight)\b",
     re.IGNORECASE,
 )
-_WEEKDAYS: Final = "monday tuesday wednesday thursday friday saturday sunday".split()
+_WEEKDAYS: Final = _WEEKDAY_WORDS.split()
 _WEEKDAY: Final = re.compile(rf"\b({'|'.join(_WEEKDAYS)})s?\b", re.IGNORECASE)
 _COUNTED: Final = re.compile(
     r"(?:section|article|page|chapter|table|figure|step|part|item|clause|paragraph|level|annex|form|room|line|phase|"
@@ -215,8 +214,7 @@ def _quantities(text: str) -> Iterator[Value]:
         high = _number(match["high"])[0] if match["high"] else low
         if dimension == "fahrenheit":
             dimension, low, high = "degrees", (low - 32) / 1.8, (high - 32) / 1.8
-        if high < low:
-            high = low
+        high = max(high, low)
         yield Value(
             dimension, low * factor, high * factor,
             match.end() - len(match.group().lstrip()), match.end(),

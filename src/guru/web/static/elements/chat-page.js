@@ -115,7 +115,7 @@ class ChatPage extends GuruElement {
       </section>
       ${this.source
         ? html`<aside class="source" aria-label="Source">
-            <guru-source .citations=${this.source.message.citations} .n=${this.source.n}
+            <guru-source .citations=${this.source.message.citations} .conflicts=${this.source.message.conflicts} .n=${this.source.n}
               @close-source=${() => this.closeSource()}
               @show-source=${(/** @type {CustomEvent<number>} */ event) => this.source && (this.source = { ...this.source, n: event.detail })}></guru-source>
           </aside>`
