@@ -84,7 +84,8 @@ def to_conversation(row: Row[Any]) -> Conversation:
 
 def to_message(row: Row[Any]) -> StoredMessage:
     fields = {name: getattr(row, name) for name in StoredMessage.__struct_fields__}
-    return msgspec.convert(fields | {"created_at": moment(row.created_at)}, StoredMessage)
+    made = {"created_at": moment(row.created_at), "conflicts": row.conflicts or []}  # older rows have none
+    return msgspec.convert(fields | made, StoredMessage)
 
 
 def find_conversation(connection: Connection, scope: Scope, conversation_id: str) -> Row[Any]:

@@ -58,8 +58,8 @@ _RULES_OF: Final = {
         r"(?:^|[.!?:;,]\s+|\b(?:please|and|then|to)\s+)(?:respond|reply|answer|say|output|print|write)\s+(?:only|"
         rf"exactly|nothing but)\b{_REST}*|\b(?:answer|reply to|respond to) every (?:question|query|request)\b{_REST}*"
         rf"|\byou (?:must|will) (?:always |only |now )?(?:say|reply|respond|output|cite)\b{_REST}*"
-        rf"|(?:^|[.!?:;,]\s+|\bplease )(?:do not|don't|never) (?:answer|cite|mention|use|quote|trust)\b{_REST}{{0,30}}\b"
-        rf"(?:question|sources?|documents?|user|passages?|citations?|context)\b{_REST}*",
+        rf"|(?:^|[.!?:;,]\s+|\bplease )(?:do not|don't|never) (?:answer|cite|mention|use|quote|trust)\b{_REST}{{0,30}}"
+        rf"\b(?:question|sources?|documents?|user|passages?|citations?|context)\b{_REST}*",
     ("prompt", "instructions"):
         r"\b(?:reveal|repeat|print|output|show|leak|send|translate)\b[^.!?\n]{0,30}\b(?:(?:system|hidden|initial|your) "
         rf"(?:prompt|instructions)|instructions above)\b{_REST}*",
