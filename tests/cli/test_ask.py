@@ -31,3 +31,32 @@ def test_an_unknown_collection_or_model_is_an_error_with_a_hint(sample_server, o
     result = run(sample_server.home, "ask", QUESTION, *option, check=False)
     assert (result.returncode, result.stdout) == (1, "")
     assert option[-1] in result.stderr
+
+
+def test_sources_that_disagree_are_shown_side_by_side(sample_server, tmp_path):
+    folder = tmp_path / "limits"
+    folder.mkdir()
+    (folder / "old.md").write_text("---\ndate: 2022-03-01\n---\nA guest may stay for 14 nights.\n")
+    (folder / "new.md").write_text("---\ndate: 2024-03-01\n---\nA guest may stay for 21 nights.\n")
+    run(sample_server.home, "ingest", folder, "--collection", "limits")
+    question = "For how many nights may a guest stay?"
+    text = run(sample_server.home, "ask", question, "-c", "limits").stdout
+    told = text[text.rindex("The sources disagree") :]
+    assert told.index("“21”") < told.index("“14”")
+    assert "new.md, 2024-03-01" in told and "old.md, 2022-03-01" in told
+    (conflict,) = run_json(sample_server.home, "ask", question, "-c", "limits")["conflicts"]
+    assert [position["says"] for position in conflict["positions"]] == ["21", "14"]
+
+
+def test_many_documents_are_answered_from_and_what_was_not_read_is_named(sample_server, tmp_path):
+    folder = tmp_path / "years"
+    folder.mkdir()
+    for year in range(2015, 2025):
+        (folder / f"{year}.md").write_text(f"At the end of {year} the choir had {year - 1990} members.\n")
+    run(sample_server.home, "ingest", folder, "--collection", "choir")
+    asked = ("ask", "How many members did the choir have in each year?", "-c", "choir", "--strategy", "map_reduce")
+    answer = run_json(sample_server.home, *asked)
+    assert len({citation["document"] for citation in answer["citations"]}) == 10
+    assert answer["progress"]["done"] == answer["progress"]["total"] == 10 and not answer["progress"]["unread"]
+    text = run(sample_server.home, *asked).stdout
+    assert text.count("\n- ") == 9 and "[10] 20" in text

@@ -103,7 +103,7 @@ async def test_many_documents_are_answered_from_by_every_door(server):
     progress = {"stage": "reduce", "done": 2, "total": 2, "answered": 2, "unread": []}
     assert {name: answer["progress"][name] for name in progress} == progress
     events = await server.events("/api/v1/ask", asked | {"stream": True})
-    assert [data["done"] for kind, data in events if kind == "progress"][0] == 0
+    assert next(data["done"] for kind, data in events if kind == "progress") == 0
     openai = {"model": "default", "messages": [{"role": "user", "content": QUESTION}]}
     _, completion = await server.post(
         "/v1/chat/completions", openai | {"guru": {"collection": "c", "strategy": "map_reduce"}}
