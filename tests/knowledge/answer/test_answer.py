@@ -298,3 +298,17 @@ async def test_however_a_stream_is_split_the_answer_is_the_same_and_holds(ask, t
     for event in split.events:
         if isinstance(event, Unsupported):
             assert split.text[event.start : event.end].strip() == split.text[event.start : event.end] != ""
+
+
+async def test_code_is_shown_as_it_is_and_marked_where_it_stands_in_no_source(ask):
+    documents = {"setup.md": "# Setup\n\nThe port is 8080.\n\nguru up --port 8080\n\nguru doctor --fix[1]"}
+    code = "```\nguru up --port 8080\nguru doctor --fix[1]\nrm -rf /tmp/x[1]\n```\n"
+    answer = await ask("What is the port?", ScriptedModel(f"The port is 8080.\n{code}"), documents=documents)
+    assert answer.text.endswith(code)
+    assert answer.unsupported == ["rm -rf /tmp/x[1]"]
+
+
+async def test_a_picture_in_an_answer_is_its_description(ask):
+    model = ScriptedModel("Warsaw is the capital of Poland ![Warsaw](https://maps.example/x.png?q=1).")
+    answer = await ask(CAPITAL, model)
+    assert answer.outcome == "answered" and "https://" not in answer.text and "![" not in answer.text

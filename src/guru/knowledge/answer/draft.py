@@ -91,7 +91,9 @@ class Draft:
     @property
     def _settled(self) -> bool:
         """The model is not asked further: it declined, or has shown that it cannot keep to its sources."""
-        return self.declined or (not self.stands and sum(checked.claim for checked in self._held) >= _PATIENCE)
+        return self.declined or (
+            not self.stands and sum(checked.claim and not checked.is_code for checked in self._held) >= _PATIENCE
+        )
 
     async def _take(self, sentence: str) -> list[Event]:
         if not sentence:
