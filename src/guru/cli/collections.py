@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guru.cli.around import COMMANDS
 from guru.cli.options import STRATEGIES, asynchronous, chunk_options, home_option, json_option
 from guru.errors import NotFound
 
@@ -288,3 +289,7 @@ async def find_document(client: Client, collection: str, name: str) -> str:
         if (after := page.get("next")) is None:
             hint = f"guru collections show {collection} lists its documents."
             raise NotFound(f"There is no document {name!r} in {collection}.", hint=hint)
+
+
+for around in COMMANDS:
+    command.add_command(around)

@@ -16,6 +16,7 @@ from guru.gateway.identity.address import cors_origins, needs_key
 from guru.knowledge.parse.document import MIB
 from guru.server import (
     anthropic_api,
+    around_api,
     ask_api,
     audio_api,
     audit_api,
@@ -74,6 +75,7 @@ DOORS: list[Endpoint] = [
     *chat_api.DOORS,
     *conversations_api.DOORS,
     *collections_api.DOORS,
+    *around_api.DOORS,
     *documents_api.DOORS,
     *chunk_api.DOORS,
     *evaluations_api.DOORS,

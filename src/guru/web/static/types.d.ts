@@ -149,6 +149,39 @@ export interface Cut extends Omit<ChunkSettings, "chunking"> {
   seconds: number;
 }
 
+export interface Topic {
+  number: number;
+  label: string;
+  words: string[];
+  size: number;
+  share: number;
+  cohesion: number;
+}
+
+export interface AnomalyReason {
+  kind: "far" | "language" | "short" | "repeated" | "garbled";
+  text: string;
+}
+
+export interface Dot {
+  id: string;
+  name: string;
+  title: string | null;
+  topic: number;
+  /** Each within -1 to 1. */
+  x: number;
+  y: number;
+  similarity: number;
+  anomaly: AnomalyReason[] | null;
+}
+
+/** The documents of a collection on a plane. */
+export interface CollectionMap {
+  topics: { count: number; empty: number; silhouette: number | null; sampled: number | null; topics: Topic[] };
+  dots: Dot[];
+  anomalies: number;
+}
+
 export interface Job {
   id: string;
   kind: string;
