@@ -10,6 +10,7 @@ import click
 
 from guru.cli.around import COMMANDS
 from guru.cli.options import STRATEGIES, asynchronous, chunk_options, home_option, json_option
+from guru.cli.summarize import summarize
 from guru.errors import NotFound
 
 if TYPE_CHECKING:
@@ -291,5 +292,5 @@ async def find_document(client: Client, collection: str, name: str) -> str:
             raise NotFound(f"There is no document {name!r} in {collection}.", hint=hint)
 
 
-for around in COMMANDS:
+for around in (*COMMANDS, summarize):
     command.add_command(around)

@@ -92,9 +92,7 @@ async def show_map(call: Call, name: str, query: MapQuery) -> Map:
 @post("/api/v1/collections/{name}/map", reads=True)
 async def draw_map(call: Call, name: str, body: MapBody) -> Map:
     """The same, of the documents that a filter accepts."""
-    work = call.services.knowledge.around.map(
-        call.visible, name, count=body.count, seed=body.seed, filter=body.filter
-    )
+    work = call.services.knowledge.around.map(call.visible, name, count=body.count, seed=body.seed, filter=body.filter)
     return await while_connected(call.receive, work)
 
 

@@ -52,11 +52,17 @@ def add_document_access(connection: Connection) -> None:
     tables.document_access.create(connection, checkfirst=True)
 
 
+def add_summaries(connection: Connection) -> None:
+    """Summaries of documents; a database that is new has them already."""
+    tables.summaries.create(connection, checkfirst=True)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
     add_reading_places,
     add_document_access,
+    add_summaries,
 ]
 
 

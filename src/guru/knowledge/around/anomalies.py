@@ -2,7 +2,7 @@
 
 Breunig, Kriegel, Ng and Sander, "LOF: Identifying Density-Based Local Outliers" (2000): how much sparser it is around a
 document than around its nearest neighbours. What is unusual is decided by the median and the median absolute deviation
-of the scores (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993), so that outliers do not hide each other.
+of the scores (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993): outliers do not hide each other.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Outliers(Struct, frozen=True):
     def unusual(self) -> NDArray[Any]:
         import numpy as np
 
-        return (self.deviation >= LIMIT) & (self.factor >= LEAST_FACTOR * np.median(self.factor))
+        return np.asarray((self.deviation >= LIMIT) & (self.factor >= LEAST_FACTOR * np.median(self.factor)))
 
 
 def measure(vectors: NDArray[Any], seed: int = 0) -> Outliers | None:

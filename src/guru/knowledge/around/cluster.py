@@ -1,7 +1,7 @@
 """Clusters of unit vectors: spherical k-means, with the number of clusters that the silhouette prefers.
 
-Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering" (2001); Arthur and Vassilvitskii,
-"k-means++: The Advantages of Careful Seeding" (2007); Rousseeuw, "Silhouettes" (1987).
+Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering" (2001); Arthur and
+Vassilvitskii, "k-means++: The Advantages of Careful Seeding" (2007); Rousseeuw, "Silhouettes" (1987).
 """
 
 from __future__ import annotations

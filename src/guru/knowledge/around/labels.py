@@ -26,13 +26,14 @@ LONGEST: Final = 32
 _UNSPACED: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7af"
 _WORD: Final = re.compile(rf"[{_UNSPACED}]{{2,}}|(?:(?![{_UNSPACED}])[^\W\d_]){{3,}}(?:[-'’][^\W\d_]{{2,}})*")
 _MARKUP: Final = re.compile(r"https?://\S+|www\.\S+|<[^>\n]{1,80}>|&\w+;")
-_COMMON: Final = frozenset().union(*STOP_WORDS.values()) | frozenset(
-    "may might must shall also via etc per like one two three many much well get got use used using made make makes "
-    "new see seen said say says however within without since although among upon yet still even ever never always "
-    "every each another someone something four five six seven eight nine ten take taken give given need needs ask "
-    "often usually generally first second last next time times year years day days way ways part parts thing things "
-    "http https www com org html pdf".split()
-)
+_VAGUE: Final = """
+may might must shall also via etc per like one two three many much well get got use used using made make makes new see
+seen said say says however within without since although among upon yet still even ever never always every each
+another someone something four five six seven eight nine ten take taken give given need needs ask often usually
+generally first second last next time times year years day days way ways part parts thing things http https www com
+org html pdf
+"""
+_COMMON: Final = frozenset().union(*STOP_WORDS.values()) | frozenset(_VAGUE.split())
 
 
 class Text(Struct, frozen=True):
@@ -113,7 +114,7 @@ def stem(word: str, language: str | None) -> str:
 
 
 def as_written(forms: Counter[str]) -> str:
-    """The form that is written most often; in small letters, unless it is a name or stands for one: `NATO`, `Oracle`."""
+    """The form that is written most often; in small letters, unless it is a name: `NATO`, `Oracle`."""
     capitals = sum(times for form, times in forms.items() if form[0].isupper())
     folded: Counter[str] = Counter()
     for form, times in forms.items():

@@ -1,4 +1,4 @@
-"""What is odd about a text by its characters alone: nothing but noise, the same thing again and again, hardly a word."""
+"""What is odd about a text by its characters alone: noise, the same thing again and again, hardly a word."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHORT: Final = 0.1
 REPEATED: Final = 0.12
 """Share of its size that a text compresses to when it says the same again and again; prose stays above 0.3."""
 FEWEST_LETTERS: Final = 0.5
-"""Share of letters, among all but spaces and digits, under which a text is not made of words; code has more than 0.6."""
+"""Share of letters, among all but spaces and digits, under which a text is not made of words; code has 0.6."""
 VOWELLESS: Final = 0.5
 """Share of Latin words of four letters and more without a vowel from which they are no words of any language."""
 MOST_BROKEN: Final = 0.02

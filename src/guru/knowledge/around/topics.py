@@ -95,9 +95,7 @@ def read_topics(
         members = most_typical(clusters, near, number, EXAMPLES)
         found = read_texts(connection, points.chunks_of(members, READ))
         by_passage = points.unit == "passages"
-        texts.append(
-            [Text(str(row.id) if by_passage else row.document_id, row.language, row.text) for row in found]
-        )
+        texts.append([Text(str(row.id) if by_passage else row.document_id, row.language, row.text) for row in found])
         examples.append([item for place in members[:typical] if (item := example(connection, points, near, place))])
     return texts, examples
 
@@ -138,9 +136,13 @@ def describe(
         mine = clusters.labels == number
         made.append(
             Topic(
-                number=number, label=", ".join(words[:NAMED]) or f"Topic {number + 1}", words=words,
-                size=int(mine.sum()), share=round(float(mine.mean()), 4), cohesion=round(float(near[mine].mean()), 4),
+                number=number,
+                label=", ".join(words[:NAMED]) or f"Topic {number + 1}",
+                words=words,
+                size=int(mine.sum()),
+                share=round(float(mine.mean()), 4),
+                cohesion=round(float(near[mine].mean()), 4),
                 typical=typical,
-            )  # fmt: skip
+            )
         )
     return made

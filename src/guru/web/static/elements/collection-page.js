@@ -130,6 +130,7 @@ class CollectionPage extends GuruElement {
         </div>
         <div class="row">
           <a class="button primary" href="/?collection=${encodeURIComponent(this.name)}">Ask it</a>
+          <a class="button" href="/map?collection=${encodeURIComponent(this.name)}">Map</a>
           <button class="button" @click=${this.onDelete}>${icons.trash}Delete</button>
         </div>
       </header>

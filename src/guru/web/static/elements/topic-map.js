@@ -69,7 +69,7 @@ class TopicMap extends GuruElement {
     const dots = this.map?.dots ?? [];
     const most = { x: Math.max(...dots.map(({ x }) => Math.abs(x)), 0.01), y: Math.max(...dots.map(({ y }) => Math.abs(y)), 0.01) };
     const wide = Math.max(this.width - 2 * MARGIN, 60);
-    this.height = Math.round(Math.min(Math.max((wide * most.y) / most.x + 2 * MARGIN, 240), 680));
+    this.height = Math.round(Math.min(Math.max((wide * most.y) / most.x + 2 * MARGIN, 240), 600));
     const scale = Math.min(wide / 2 / most.x, (this.height - 2 * MARGIN) / 2 / most.y);
     this.radius = Math.min(Math.max(0.26 * Math.sqrt((wide * this.height) / Math.max(dots.length, 1)) * 0.6, 2.2), 8);
     this.placed = dots
@@ -145,12 +145,25 @@ class TopicMap extends GuruElement {
         @pointermove=${(/** @type {PointerEvent} */ event) => (this.current = this.find(event))}
         @pointerleave=${(/** @type {PointerEvent} */ event) => event.pointerType === "mouse" && (this.current = null)}
         @click=${this.onClick} @keydown=${this.onKey} data-over=${this.current !== null}>
+        <g>${this.renderDiscs()}</g>
         <g>${this.placed.map(({ dot, x, y }) => svg`${dot.anomaly ? svg`<circle class="unusual-ring" cx=${x} cy=${y} r=${this.radius + 3}></circle>` : nothing}<circle class=${colour(dot.topic)} cx=${x} cy=${y} r=${this.radius}></circle>`)}</g>
         ${this.renderLabels()}
         ${this.current ? svg`<circle class="current" cx=${this.current.x} cy=${this.current.y} r=${this.radius + 3}></circle>` : nothing}
       </svg>
       <div class="map-tip" role="status" ?data-shown=${this.current !== null}>${this.current ? this.renderTip(this.current.dot) : nothing}</div>
     `;
+  }
+
+  /** The ground that a topic covers. */
+  renderDiscs() {
+    return (this.map?.topics.topics ?? []).map(({ number }) => {
+      const mine = this.placed.filter(({ dot }) => dot.topic === number);
+      if (!mine.length) return nothing;
+      const x = mine.reduce((sum, placed) => sum + placed.x, 0) / mine.length;
+      const y = mine.reduce((sum, placed) => sum + placed.y, 0) / mine.length;
+      const reach = Math.max(...mine.map((placed) => Math.hypot(placed.x - x, placed.y - y)));
+      return svg`<circle class="map-disc topic-${number % COLOURS}" cx=${x} cy=${y} r=${reach + this.radius + 6}></circle>`;
+    });
   }
 
   /** Names of topics above their dots, the largest first; one that would cover another is left to the legend. */
