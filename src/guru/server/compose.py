@@ -111,7 +111,7 @@ async def open_services(
             evaluations=open_evaluations(
                 database, jobs, knowledge, road, directory, blobs=blobs, embedder=embedder, settings=settings.knowledge
             ),
-            summaries=open_summaries(database, jobs, knowledge, road, router, directory),
+            summaries=open_summaries(database, jobs, knowledge, road=road, router=router, directory=directory),
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip

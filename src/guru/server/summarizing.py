@@ -59,7 +59,7 @@ class RoadWriter:
 
 
 def open_summaries(
-    database: Database, jobs: Jobs, knowledge: KnowledgeBase, road: Road, router: Router, directory: Directory
+    database: Database, jobs: Jobs, knowledge: KnowledgeBase, *, road: Road, router: Router, directory: Directory
 ) -> Summaries:
     """The summaries of a server."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
@@ -102,12 +101,7 @@ class Around:
         self._database = database
         self._views = views
         self._embedding_model = embedding_model
-        # One at a time: what a caller who has gone began still runs to its end, and must not pile up.
-        self._computing = ThreadPoolExecutor(1, thread_name_prefix="around")
-
-    def close(self) -> None:
-        """Begin nothing more."""
-        self._computing.shutdown(wait=False, cancel_futures=True)
+        self._one = asyncio.Lock()
 
     async def topics(
         self, scope: Scope, collection: str, *, unit: Unit = "documents", count: int | None = None, seed: int = 0,
@@ -191,7 +185,15 @@ class Around:
         return found, outliers.sampled
 
     async def _compute(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._computing, work)
+        """Run `work` in a thread, one at a time: what a caller who has gone began runs to its end, and does not pile
+        up."""
+        async with self._one:
+            running = asyncio.ensure_future(asyncio.to_thread(work))
+            try:
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                await asyncio.wait((running,))
+                raise
 
 
 def order(anomaly: Anomaly) -> tuple[float, str]:
