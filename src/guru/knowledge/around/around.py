@@ -263,6 +263,6 @@ def explain(
 def far_away(nearest: Near, factor: float) -> Reason:
     return Reason(
         "far",
-        f"The most similar document, {nearest.name}, has a cosine of {nearest.similarity:.2f}; around that one and its "
-        f"like it is {factor:.2f} times denser.",
+        f"The most similar document, {nearest.name}, has a cosine of {nearest.similarity:.2f}; its neighbours lie "
+        f"{factor:.2f} times closer together than it does to them.",
     )

@@ -3,6 +3,7 @@ a sentence names no source, so it is held against the passages that are nearest 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,8 @@ from guru.types import Embedder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SENTENCE: Final = re.compile(r"\S+\s+\S+\s+\S.*[.!…][\"'”’»)\]]*$|[。！]", re.DOTALL)
+"""At least three words and an end: no heading, and nothing that was cut off."""
 NEAREST: Final = 8
 """Passages that a sentence is held against."""
 
@@ -30,8 +33,9 @@ class Evidence(Struct, frozen=True):
     """Of unit length, one for each."""
 
 
-async def check(text: str, evidence: Evidence, embedder: Embedder) -> tuple[list[Said], list[str]]:
-    """The sentences of `text` that the passages support, with where; and those that they do not."""
+async def check(text: str, evidence: Evidence, embedder: Embedder, most: int) -> tuple[list[Said], list[str]]:
+    """The first `most` sentences of `text` that the passages support, with where; and those before that they do not,
+    or that are no sentences."""
     sentences = [sentence.strip().lstrip("-*•# ") for sentence in split_answer(text)]
     sentences = [sentence for sentence in sentences if sentence]
     said: list[Said] = []
@@ -40,6 +44,11 @@ async def check(text: str, evidence: Evidence, embedder: Embedder) -> tuple[list
         return said, sentences
     near = await embedder.embed(sentences) @ evidence.vectors.T
     for sentence, cosines in zip(sentences, near, strict=True):
+        if len(said) == most:
+            break
+        if not _SENTENCE.search(sentence):
+            dropped.append(sentence)
+            continue
         some = [int(place) for place in (-cosines).argsort(kind="stable")[:NEAREST]]
         found = await support(sentence, [evidence.sources[place] for place in some], embedder)
         if found and sentence not in [other.text for other in said]:

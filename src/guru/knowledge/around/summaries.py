@@ -173,7 +173,7 @@ class Work(Struct, kw_only=True):
             text = await summarise(name, parts, self.writer, self._step(None), sentences=self.sentences, tell=nothing)
             sources = [source for item in said for source in item.sources]
             quoted = await self.embedder.embed([source.quote for source in sources])
-            found, lost = await check(text, Evidence(sources, quoted), self.embedder)
+            found, lost = await check(text, Evidence(sources, quoted), self.embedder, self.sentences)
             if found:
                 return Summary(
                     method="model", model=self.writer.name, text=join(found), sentences=found,
@@ -193,7 +193,7 @@ class Work(Struct, kw_only=True):
         text = await summarise(
             read.title, read.parts(), self.writer, self._step(read), sentences=count, tell=self._tell(read)
         )
-        found, lost = await check(text, Evidence(read.passages, read.vectors), self.embedder)
+        found, lost = await check(text, Evidence(read.passages, read.vectors), self.embedder, count)
         if found:
             return Summary(
                 method="model", model=self.writer.name, text=join(found), sentences=found, dropped=lost, documents=1,

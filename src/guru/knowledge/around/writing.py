@@ -83,9 +83,8 @@ async def summarise(title: str, parts: Sequence[str], writer: Writer, step: Step
         what = f'notes on the parts of "{title}", in their order,'
         fewer = pack(notes, room, writer)
         # A model that writes more than it was asked for: two notes are one text whatever they count.
-        texts = (
-            fewer if len(fewer) < len(notes) else ["\n\n".join(notes[at : at + 2]) for at in range(0, len(notes), 2)]
-        )
+        pairs = ["\n\n".join(notes[at : at + 2]) for at in range(0, len(notes), 2)]
+        texts = fewer if len(fewer) < len(notes) else pairs
 
 
 async def take(texts: Sequence[str], what: str, step: Step, sentences: int, tell: Tell) -> list[str]:

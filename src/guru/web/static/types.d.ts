@@ -182,6 +182,17 @@ export interface CollectionMap {
   anomalies: number;
 }
 
+/** What documents say in short; each sentence with the places that stand behind it. */
+export interface Summary {
+  method: "extractive" | "model";
+  model: string | null;
+  sentences: { text: string; sources: { document_id: string; document: string; page: number | null; start: number; end: number; quote: string }[] }[];
+  dropped: string[];
+  documents: number;
+  of: number;
+  note: string | null;
+}
+
 export interface Job {
   id: string;
   kind: string;
