@@ -11,13 +11,10 @@ from guru.gateway.routing import Router
 from guru.knowledge.around.summaries import Summaries
 from guru.knowledge.around.writing import Writer
 from guru.knowledge.base import KnowledgeBase
-from guru.server.endpoint import door_name
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
 from guru.types import JSON, ChatRequest, Delta, Message
-
-ROUTE = door_name("/api/v1/collections/{name}/summary")
 
 
 class RoadWriter:
@@ -49,7 +46,7 @@ class RoadWriter:
 
     async def write(self, instruction: str, text: str, max_tokens: int) -> str:
         asked = msgspec.structs.replace(self._caller, trace_id=new_id("tr"), headers={})
-        self._directory.check(asked, ROUTE)
+        self._directory.check(asked, asked.route)
         request = ChatRequest(
             model=self._model, messages=[Message("system", instruction), Message("user", text)],
             max_tokens=max_tokens, temperature=0.0,
@@ -64,7 +61,6 @@ def open_summaries(
     """The summaries of a server."""
 
     def writers(caller: JSON, model: str) -> Writer:
-        own = {"route": ROUTE, "trace_id": ""}
-        return RoadWriter(road, router, directory, msgspec.convert(caller | own, Caller), model)
+        return RoadWriter(road, router, directory, msgspec.convert(caller | {"trace_id": ""}, Caller), model)
 
     return Summaries(database, jobs, knowledge.views, knowledge.embedder, writers=writers)

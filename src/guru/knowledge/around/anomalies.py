@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 NEIGHBOURS: Final = 10
 FEWEST: Final = 6
 """Of fewer documents none can be called unusual."""
-SAMPLE: Final = 20_000
+SAMPLE: Final = 10_000
 """Documents among which neighbours are looked for, where there are more."""
 BLOCK: Final = 512
 LEAST: Final = 0.05
 """A distance under it counts as it: copies of one text would make everything beside them infinitely far."""
-LIMIT: Final = 3.5
-"""Robust standard deviations above the median from which a score is unusual, as Iglewicz and Hoaglin advise."""
-LEAST_FACTOR: Final = 1.15
+LIMIT: Final = 5.0
+"""Robust standard deviations above the median from which a factor is unusual. In a cloud without outliers less than one
+document in a hundred is so far above."""
+LEAST_FACTOR: Final = 1.1
 """And the factor that it must be above the median at least: where all are alike the deviation is nearly nothing."""
 
 
@@ -90,12 +91,11 @@ def find_neighbours(vectors: NDArray[Any], chosen: NDArray[Any], k: int) -> tupl
 
 
 def deviations(values: NDArray[Any]) -> NDArray[Any]:
-    """Robust standard deviations above the median. Where most values are the same, the mean deviation stands in."""
+    """Robust standard deviations above the median, from the median deviation of the values above it alone: the factors
+    lean to the right, and by both sides too many would be unusual."""
     import numpy as np
 
     middle = np.median(values)
-    away = np.abs(values - middle)
-    spread = 1.4826 * np.median(away)
-    if spread < 1e-9:
-        spread = 1.2533 * away.mean()
+    above = values[values > middle] - middle
+    spread = 1.4826 * float(np.median(above)) if len(above) else 0.0
     return np.asarray((values - middle) / max(spread, 1e-6))

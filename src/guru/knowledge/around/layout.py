@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 GAP: Final = 1.15
 """Discs are kept as far apart as if they were so much larger."""
 ROUNDS: Final = 300
-DOT_ROUNDS: Final = 40
+DOT_ROUNDS: Final = 25
 CROWD: Final = 700
 """Dots of one topic above which they are not pushed apart: they overlap whatever is done."""
 
@@ -30,6 +30,8 @@ def lay_out(vectors: NDArray[Any], labels: NDArray[Any], centres: NDArray[Any]) 
     places = np.zeros((len(vectors), 2))
     for number in range(len(centres)):
         mine = np.flatnonzero(labels == number)
+        if not len(mine):
+            continue  # of a sample, perhaps
         places[mine] = middle[number] + radius[number] * fill_disc(vectors[mine], centres[number])
     low, high = places.min(axis=0), places.max(axis=0)
     return np.asarray((places - (low + high) / 2) / max((high - low).max() / 2, 1e-9))
