@@ -35,7 +35,9 @@ def test_a_summary_stands_with_its_sources(sample_server):
     assert "in the documents' own sentences" in shown.stderr
     found = run_json(sample_server.home, "collections", "summarize", "handbook", "--document", "employee-handbook.pdf")
     assert found["method"] == "extractive"
-    assert {source["document"] for item in found["sentences"] for source in item["sources"]} == {"employee-handbook.pdf"}
+    assert {source["document"] for item in found["sentences"] for source in item["sources"]} == {
+        "employee-handbook.pdf"
+    }
     assert all(item["sources"][0]["page"] for item in found["sentences"])
     missing = run(sample_server.home, "collections", "summarize", "handbook", "--document", "no.pdf", check=False)
     assert (missing.returncode, "no.pdf" in missing.stderr) == (1, True)

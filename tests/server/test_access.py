@@ -188,7 +188,11 @@ async def test_topics_maps_and_anomalies_are_made_of_what_one_may_see(world):
                 await world.ask(person, "POST", path, json={"filter": {"document": {"prefix": ""}}}),
             ):
                 assert status == 200, found
-                assert (what, person, "merger" in found.lower()) == (what, person, person in SEES and what != "anomalies")
+                assert (what, person, "merger" in found.lower()) == (
+                    what,
+                    person,
+                    person in SEES and what != "anomalies",
+                )
                 counted = json.loads(found).get("topics", {}) if what == "map" else json.loads(found)
                 assert counted["count"] == (3 if person in SEES else 1)
 
@@ -203,7 +207,7 @@ async def test_a_summary_is_made_of_what_one_may_see_and_shown_to_nobody_else(wo
             )
             assert status == 202, begun
             job = json.loads(begun)["job"]["id"]
-            _, told = await world.ask(person, "GET", f"/api/v1/jobs/{job}/events")
+            await world.ask(person, "GET", f"/api/v1/jobs/{job}/events")
             ended = json.loads((await world.ask(person, "GET", f"/api/v1/jobs/{job}"))[1])
             assert ended["status"] == "done", ended
             summary = ended["result"]["summary"]

@@ -7,7 +7,7 @@ from scripted import parse_events, run_server, say
 from server.test_documents_api import ingest
 
 NOTES = {
-    "sea.md": b"# The sea\n\nThe harbour opens at seven in the morning.\n\nThe ferry of the harbour costs nine francs.\n",
+    "sea.md": b"# The sea\n\nThe harbour opens at seven in the morning.\n\nThe harbour's ferry costs nine francs.\n",
     "boats.md": b"# Boats\n\nThe ferry leaves the harbour at seven. A ticket of the ferry costs nine francs.\n",
     "hills.txt": b"The hut on the hill has twelve beds. Dogs of the guests sleep outside in the shed.\n",
     "huts.txt": b"Every hut on the hill has beds and a shed. Guests of the hut bring their own dogs.\n",

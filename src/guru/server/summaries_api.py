@@ -52,7 +52,9 @@ async def summarize_document(call: Call, document_id: str, body: SummaryBody) ->
 async def begin(call: Call, wanted: Wanted) -> JobAnswer:
     # Each door has a name of its own, and keys may be let in at one of them alone.
     caller = call.caller("documents.summary" if wanted.document else "collections.summary")
-    job = await call.services.summaries.begin(call.visible, wanted, caller=kept_caller(caller) | {"route": caller.route}, person=caller.person)
+    job = await call.services.summaries.begin(
+        call.visible, wanted, caller=kept_caller(caller) | {"route": caller.route}, person=caller.person
+    )
     return JobAnswer(to_view(job))
 
 

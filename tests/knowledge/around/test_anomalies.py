@@ -15,14 +15,18 @@ PROSE = (
     "at whenever the boiler is cold. Whoever finds a leak writes it into the book beside the door and calls the shift "
     "lead, who decides whether the pump may run until the weekend. A second pump stands ready in the cellar. "
 )
-TABLE = "| part | weight | price |\n|---|---|---|\n" + "".join(f"| B-{n} | {n * 7} | {n * 31}.50 |\n" for n in range(60))
-CODE = "def area(w, h):\n    return w * h\n\n\nclass Box:\n    def __init__(self, w, h):\n        self.w, self.h = w, h\n" * 4
+TABLE = "| part | weight | price |\n|---|---|---|\n" + "".join(
+    f"| B-{n} | {n * 7} | {n * 31}.50 |\n" for n in range(60)
+)
+CODE = (
+    "def area(w, h):\n    return w * h\n\n\nclass Box:\n    def __init__(self, w, h):\n        self.w, self.h = w, h\n"
+    * 4
+)
 
 
 def cloud(n=60, dimension=32, noise=0.12, seed=0):
     middle = np.eye(dimension)[0]
-    vectors = middle + np.random.default_rng(seed).normal(size=(n, dimension)) * noise
-    return vectors
+    return middle + np.random.default_rng(seed).normal(size=(n, dimension)) * noise
 
 
 def unit(vectors):
@@ -95,7 +99,8 @@ def test_the_same_again_and_again_is_repeated():
         CODE,
         "Die Pumpe wird im Frühjahr gewartet, und der Meister schreibt es in das Buch neben der Tür. " * 2 + PROSE,
         "Насос обслуживают весной, а мастер записывает это в книгу у двери. Второй насос стоит в подвале дома. " * 3,
-        "机器学习是人工智能的一个分支。它研究如何让计算机从数据中学习，而不需要明确的程序。" * 3 + "模型由样本训练而成。" * 2,
+        "机器学习是人工智能的一个分支。它研究如何让计算机从数据中学习，而不需要明确的程序。" * 3
+        + "模型由样本训练而成。" * 2,
         "short",
         "",
     ],

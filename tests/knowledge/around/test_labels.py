@@ -18,7 +18,9 @@ def test_words_that_all_topics_have_name_none():
 
 
 def test_forms_of_a_word_are_one_and_no_stem_is_shown():
-    (found,) = name_topics([topic("Batteries are charged.", "The batteries charge.", "Old batteries, charged batteries.")])
+    (found,) = name_topics(
+        [topic("Batteries are charged.", "The batteries charge.", "Old batteries, charged batteries.")]
+    )
     assert found.count("batteries") == 1
     assert not {"batteri", "charg", "battery"} & set(found)
 

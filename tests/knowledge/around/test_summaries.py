@@ -154,7 +154,9 @@ async def test_what_is_removed_leaves_no_summary(plant):
     await summarize(plant, document=plant.ids["pumps.md"])
 
     async def kept():
-        return await plant.database.read(lambda connection: connection.scalar(select(func.count()).select_from(summaries)))
+        return await plant.database.read(
+            lambda connection: connection.scalar(select(func.count()).select_from(summaries))
+        )
 
     assert await kept() > 1
     await plant.knowledge.documents.delete(ADMIN, plant.ids["pumps.md"])

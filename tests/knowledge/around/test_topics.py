@@ -13,12 +13,12 @@ TENANT = "local"
 ADMIN = Scope(TENANT)
 NOBODY = Scope(TENANT, ("owner",))
 ABOUT = {
-    "tea": "Tea {n} grows on slopes in Assam. The tea leaves are picked by hand, withered, rolled and dried. Green tea is "
-    "brewed at {t} degrees, and black tea wants boiling water.",
+    "tea": "Tea {n} grows on slopes in Assam. The tea leaves are picked by hand, withered, rolled and dried. Green tea "
+    "is brewed at {t} degrees, and black tea wants boiling water.",
     "pump": "Feed pump P-{n} delivers {t} litres per minute. The bearings of the pump are greased every March, and the "
     "motor of the pump is checked for leaks and noise.",
-    "leave": "Every employee of site {n} has {t} days of annual leave. Requests for leave are sent to the manager of the "
-    "employee two weeks ahead, and leave that is not taken expires.",
+    "leave": "Every employee of site {n} has {t} days of annual leave. Requests for leave are sent to the manager of "
+    "the employee two weeks ahead, and leave that is not taken expires.",
 }
 
 
@@ -44,7 +44,9 @@ async def test_documents_about_the_same_are_a_topic_with_its_words(bench, papers
         (subject,) = {item.name.partition("-")[0] for item in topic.typical}
         assert subject in topic.words
         assert subject in topic.label
-        assert [item.similarity for item in topic.typical] == sorted((i.similarity for i in topic.typical), reverse=True)
+        assert [item.similarity for item in topic.typical] == sorted(
+            (i.similarity for i in topic.typical), reverse=True
+        )
         first = topic.typical[0]
         assert first.text == await bench.knowledge.documents.text(ADMIN, first.id, first.start, first.end)
     assert found == await bench.knowledge.around.topics(ADMIN, "c")

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, func, select
 
-from guru.knowledge.around.anomalies import LIMIT, Outliers, measure
+from guru.knowledge.around.anomalies import LIMIT, measure
 from guru.knowledge.around.cluster import Clusters
 from guru.knowledge.around.layout import lay_out
-from guru.knowledge.around.oddities import READ, Reason, odd_text, other_language, short_text
-from guru.knowledge.around.points import AT_ONCE, Points, Unit, read_points
+from guru.knowledge.around.oddities import Reason
+from guru.knowledge.around.points import Points, Unit, read_points
 from guru.knowledge.around.topics import Topic, Topics, describe, find_topics, read_topics
+from guru.knowledge.around.unusual import Anomaly, explain, order, read_beginnings
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index import Views
 from guru.store.database import Database
 from guru.store.scope import Scope
-from guru.store.tables import chunks, document_texts
 from guru.types import JSON
 
 if TYPE_CHECKING:
@@ -29,33 +29,12 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 MOST_DOTS: Final = 2_000
 """Documents on a map."""
-TEXTS_READ: Final = 20_000
+TEXTS_READ: Final = 5_000
 """Documents whose beginnings are read to see whether they are odd; of more, only those that are far from the others."""
-CLOSEST: Final = 3
-"""Neighbours that are named."""
-
-
-class Near(Struct):
-    """A document that is among the nearest to another, and their cosine."""
-
-    id: str
-    name: str
-    similarity: float
-
-
-class Anomaly(Struct, kw_only=True):
-    """A document that is unlike the others."""
-
-    id: str
-    name: str
-    title: str | None
-    language: str | None
-    score: float
-    """The local outlier factor: how many times sparser it is around it than around its neighbours. About 1 is usual."""
-    deviation: float
-    """How far this is above the median of the collection, in robust standard deviations."""
-    reasons: list[Reason]
-    nearest: list[Near]
+FEW: Final = "Too few documents to call one unusual."
+MANY: Final = "Among so many documents, the texts of those alone were looked at that are far from the others."
+KEPT: Final = 64
+"""Results that are kept until their collection changes."""
 
 
 class Anomalies(Struct, kw_only=True):
@@ -94,6 +73,15 @@ class Map(Struct, kw_only=True):
     anomalies: int
 
 
+class Odd(Struct, frozen=True):
+    """What is unusual among some points."""
+
+    found: dict[int, Anomaly]
+    """By point."""
+    sampled: int | None
+    note: str | None
+
+
 class Around:
     """Answers what a collection is about as a whole."""
 
@@ -102,6 +90,7 @@ class Around:
         self._views = views
         self._embedding_model = embedding_model
         self._one = asyncio.Lock()
+        self._results: OrderedDict[Any, Any] = OrderedDict()
 
     async def topics(
         self, scope: Scope, collection: str, *, unit: Unit = "documents", count: int | None = None, seed: int = 0,
@@ -112,18 +101,22 @@ class Around:
         Raises `NotFound`, `InvalidParameter` for the filter, `Conflict` for a collection of another embedding model.
         """
         points = await self._points(scope, collection, unit, filter)
-        return (await self._topics(points, count, seed, typical))[0]
+        what = ("topics", count, seed, typical)
+        found: Topics = await self._kept(
+            points, scope, filter, what, lambda: self._topics(points, count, seed, typical)
+        )
+        return found
 
     async def anomalies(
         self, scope: Scope, collection: str, *, limit: int = 20, seed: int = 0, filter: JSON | None = None
     ) -> Anomalies:
         """Documents that are unlike the others, with reasons. Raises as `topics`."""
         points = await self._points(scope, collection, "documents", filter)
-        found, sampled = await self._anomalies(points, seed)
+        odd = await self._kept(points, scope, filter, ("odd", seed), lambda: self._odd(points, seed))
+        listed = sorted(odd.found.values(), key=order)[:limit]
         return Anomalies(
-            count=len(points), empty=points.without, sampled=sampled, threshold=LIMIT,
-            note="Too few documents to call one unusual." if len(points) and sampled == 0 else None,
-            anomalies=[found[place] for place in sorted(found, key=lambda at: order(found[at]))][:limit],
+            count=len(points), empty=points.without, sampled=odd.sampled, threshold=LIMIT, note=odd.note,
+            anomalies=listed,
         )  # fmt: skip
 
     async def map(
@@ -131,8 +124,39 @@ class Around:
     ) -> Map:
         """Documents on a plane, by topic. Raises as `topics`."""
         points = await self._points(scope, collection, "documents", filter)
-        topics, clusters, near = await self._topics(points, count, seed, 3)
-        odd, _ = await self._anomalies(points, seed)
+        found: Map = await self._kept(
+            points, scope, filter, ("map", count, seed), lambda: self._map(points, count, seed)
+        )
+        return found
+
+    async def _points(self, scope: Scope, collection: str, unit: Unit, filter: JSON | None) -> Points:
+        accepts = compile_filter(filter) if filter else None
+        return await self._database.read(
+            lambda connection: read_points(
+                connection, self._views, scope, collection,
+                unit=unit, accepts=accepts, embedding_model=self._embedding_model,
+            )
+        )  # fmt: skip
+
+    async def _kept(
+        self, points: Points, scope: Scope, filter: JSON | None, what: tuple[Any, ...],
+        make: Callable[[], Coroutine[Any, Any, Any]],
+    ) -> Any:  # fmt: skip
+        """The result of `make`, or the one from before, of the same for the same person and an unchanged collection."""
+        key = (points.mark, points.unit, scope.names, msgspec.json.encode(filter, order="sorted"), what)
+        if key not in self._results:
+            self._results[key] = await make()
+        self._results.move_to_end(key)
+        while len(self._results) > KEPT:
+            self._results.popitem(last=False)
+        return self._results[key]
+
+    async def _topics(self, points: Points, count: int | None, seed: int, typical: int) -> Topics:
+        return (await self._clustered(points, count, seed, typical))[0]
+
+    async def _map(self, points: Points, count: int | None, seed: int) -> Map:
+        topics, clusters, near = await self._clustered(points, count, seed, 3)
+        odd = (await self._odd(points, seed)).found
         if clusters is None or near is None:
             return Map(topics=topics, dots=[], anomalies=0)
         shown = await self._compute(lambda: choose_dots(len(points), odd, seed))
@@ -148,16 +172,7 @@ class Around:
         ]  # fmt: skip
         return Map(topics=topics, dots=dots, anomalies=len(odd))
 
-    async def _points(self, scope: Scope, collection: str, unit: Unit, filter: JSON | None) -> Points:
-        accepts = compile_filter(filter) if filter else None
-        return await self._database.read(
-            lambda connection: read_points(
-                connection, self._views, scope, collection,
-                unit=unit, accepts=accepts, embedding_model=self._embedding_model,
-            )
-        )  # fmt: skip
-
-    async def _topics(
+    async def _clustered(
         self, points: Points, count: int | None, seed: int, typical: int
     ) -> tuple[Topics, Clusters | None, NDArray[Any] | None]:
         about: JSON = {"unit": points.unit, "count": len(points), "empty": points.without}
@@ -171,18 +186,18 @@ class Around:
         score = None if clusters.silhouette is None else round(clusters.silhouette, 4)
         return Topics(**about, silhouette=score, sampled=clusters.sampled, topics=found), clusters, near
 
-    async def _anomalies(self, points: Points, seed: int) -> tuple[dict[int, Anomaly], int | None]:
-        """What is unusual, by point, and the size of the sample that was compared with; 0: nothing was."""
+    async def _odd(self, points: Points, seed: int) -> Odd:
         outliers = await self._compute(lambda: measure(points.vectors, seed))
         if outliers is None:
-            return {}, 0
+            return Odd({}, None, FEW if len(points) else None)
         far = [int(place) for place in outliers.unusual.nonzero()[0]]
-        looked = list(range(len(points))) if len(points) <= TEXTS_READ else far
+        every = len(points) <= TEXTS_READ
+        looked = list(range(len(points))) if every else far
         beginnings, lengths = await self._database.read(
             lambda connection: read_beginnings(connection, [points.owners[place].id for place in looked])
         )
         found = await self._compute(lambda: explain(points, outliers, looked, beginnings, lengths))
-        return found, outliers.sampled
+        return Odd(found, outliers.sampled, None if every else MANY)
 
     async def _compute(self, work: Callable[[], Result]) -> Result:
         """Run `work` in a thread, one at a time: what a caller who has gone began runs to its end, and does not pile
@@ -196,10 +211,6 @@ class Around:
                 raise
 
 
-def order(anomaly: Anomaly) -> tuple[float, str]:
-    return -anomaly.deviation, anomaly.name
-
-
 def choose_dots(count: int, odd: dict[int, Anomaly], seed: int) -> list[int]:
     """The points that are shown: all, or what is unusual and a sample of the others."""
     import numpy as np
@@ -210,59 +221,3 @@ def choose_dots(count: int, odd: dict[int, Anomaly], seed: int) -> list[int]:
     rest = np.setdiff1d(np.arange(count), first)
     chosen = np.random.default_rng(seed).choice(rest, MOST_DOTS - len(first), replace=False)
     return [int(place) for place in np.sort(np.concatenate([np.array(first, np.int64), chosen]))]
-
-
-def read_beginnings(connection: Connection, ids: Sequence[str]) -> tuple[dict[str, str], dict[str, int]]:
-    """The beginnings of documents, from their first passages, and how many characters they have."""
-    beginnings: dict[str, str] = {}
-    lengths: dict[str, int] = {}
-    for start in range(0, len(ids), AT_ONCE):
-        some = ids[start : start + AT_ONCE]
-        texts = select(document_texts.c.document_id, func.length(document_texts.c.text))
-        lengths |= {row[0]: row[1] for row in connection.execute(texts.where(document_texts.c.document_id.in_(some)))}
-        first = select(chunks.c.document_id, chunks.c.text).where(chunks.c.document_id.in_(some), chunks.c.ordinal < 8)
-        for document, text in connection.execute(first.order_by(chunks.c.document_id, chunks.c.ordinal)):
-            beginnings[document] = f"{beginnings.get(document, '')}\n{text}"[: READ + 1]
-    return beginnings, lengths
-
-
-def explain(
-    points: Points, outliers: Outliers, looked: Sequence[int], beginnings: dict[str, str], lengths: dict[str, int]
-) -> dict[int, Anomaly]:
-    """Of the points that were looked at, those that are far from the others or whose text is odd, with reasons."""
-    languages = Counter(about.language for about in points.owners if about.language)
-    usual, times = languages.most_common(1)[0] if languages else (None, 0)
-    known = sorted(lengths.values())
-    median = known[len(known) // 2] if len(looked) == len(points) and known else 0
-    unusual = outliers.unusual
-    found = {}
-    for place in looked:
-        about = points.owners[place]
-        reasons = odd_text(beginnings.get(about.id, ""))
-        if not unusual[place] and not reasons:
-            continue
-        plain = [
-            short_text(lengths.get(about.id, 0), median),
-            other_language(about.language, usual, times / max(languages.total(), 1)),
-        ]
-        reasons += [reason for reason in plain if reason is not None]
-        near = [
-            Near(points.owners[at].id, points.owners[at].name, round(float(cosine), 4))
-            for at, cosine in zip(outliers.neighbours[place, :CLOSEST], outliers.similarity[place], strict=False)
-        ]
-        if unusual[place]:
-            reasons.append(far_away(near[0], float(outliers.factor[place])))
-        found[place] = Anomaly(
-            id=about.id, name=about.name, title=about.title, language=about.language,
-            score=round(float(outliers.factor[place]), 4), deviation=round(float(outliers.deviation[place]), 2),
-            reasons=reasons, nearest=near,
-        )  # fmt: skip
-    return found
-
-
-def far_away(nearest: Near, factor: float) -> Reason:
-    return Reason(
-        "far",
-        f"The most similar document, {nearest.name}, has a cosine of {nearest.similarity:.2f}; its neighbours lie "
-        f"{factor:.2f} times closer together than it does to them.",
-    )

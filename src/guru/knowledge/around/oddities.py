@@ -10,7 +10,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 Kind = Literal["far", "language", "short", "repeated", "garbled"]
-READ: Final = 4_000
+READ: Final = 2_000
 """Characters from the beginning of a document that are looked at."""
 ENOUGH: Final = 200
 """Characters under which nothing is said of what they are like."""

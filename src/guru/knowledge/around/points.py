@@ -52,6 +52,8 @@ class Points(Struct, frozen=True):
     """For each of `chunks` its cosine with its point."""
     without: int
     """Documents that somebody sees and that have no passage: they are no points."""
+    mark: tuple[str, int]
+    """The collection's id and generation: what was made of the points holds as long as it is the same."""
 
     def __len__(self) -> int:
         return len(self.owners)
@@ -81,13 +83,14 @@ def read_points(
 
     row, snapshot = views.snapshot(connection, scope, collection)
     Collections.check_model(row, embedding_model)
+    mark = (str(row.id), int(row.generation))
     allowed = None if accepts is None else allowed_documents(connection, scope, row.id, accepts)
     columns = (documents.c.id, documents.c.name, documents.c.title, documents.c.language)
     query = select(*columns).where(seen_by(scope), documents.c.collection_id == row.id)
     found = connection.execute(query.order_by(documents.c.ingested_at, documents.c.name)).all()
     about = [About(*item) for item in found if allowed is None or item.id in allowed]
     if not snapshot.parts or not about:
-        return nothing(unit, len(about))
+        return nothing(unit, len(about), mark)
     ids = np.concatenate([segment.ids[live] for segment, live in snapshot.parts])
     owners = np.concatenate([segment.owners[live] for segment, live in snapshot.parts])
     packed = np.concatenate([segment.vectors[live] for segment, live in snapshot.parts])
@@ -98,7 +101,7 @@ def read_points(
     owner = order[at[rows]]
     ids, packed = ids[rows], packed[rows]
     if not len(ids):
-        return nothing(unit, len(about))
+        return nothing(unit, len(about), mark)
     kept, place = np.unique(owner, return_inverse=True)
     without = len(about) - len(kept)
     if unit == "passages":
@@ -106,21 +109,21 @@ def read_points(
         vectors = unit_length(unpack(packed[arrange]))
         return Points(
             unit, vectors, [about[number] for number in owner[arrange]], ids[arrange], np.arange(len(ids)),
-            np.ones(len(ids), np.float32), without,
+            np.ones(len(ids), np.float32), without, mark,
         )  # fmt: skip
     together = np.lexsort((ids, place))
     ids, packed, place = ids[together], packed[together], place[together]
     vectors = mean_vectors(packed, place, len(kept))
     return Points(
-        unit, vectors, [about[number] for number in kept], ids, place, closeness(packed, place, vectors), without
+        unit, vectors, [about[number] for number in kept], ids, place, closeness(packed, place, vectors), without, mark
     )
 
 
-def nothing(unit: Unit, without: int) -> Points:
+def nothing(unit: Unit, without: int, mark: tuple[str, int]) -> Points:
     import numpy as np
 
     empty: Any = np.zeros(0, np.int64)
-    return Points(unit, np.zeros((0, 1), np.float32), [], empty, empty, np.zeros(0, np.float32), without)
+    return Points(unit, np.zeros((0, 1), np.float32), [], empty, empty, np.zeros(0, np.float32), without, mark)
 
 
 def unit_length(vectors: NDArray[Any]) -> NDArray[Any]:

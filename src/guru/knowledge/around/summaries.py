@@ -12,13 +12,14 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select
 
+from guru.errors import NotFound
 from guru.knowledge.around.checking import Evidence, check
 from guru.knowledge.around.extract import Sentence, choose_sentences
 from guru.knowledge.around.points import Points, read_points
 from guru.knowledge.around.reading import Read, read_document
 from guru.knowledge.around.summary import Method, Said, Source, Summary, join
 from guru.knowledge.around.topics import find_topics, most_typical
-from guru.knowledge.around.writing import Step, Writer, patiently, room_of, summarise
+from guru.knowledge.around.writing import AT_ONCE, Step, Writer, patiently, room_of, summarise
 from guru.knowledge.documents import find_document
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index import Views
@@ -34,9 +35,11 @@ VERSION: Final = 1
 OF_EACH: Final = 3
 """Sentences of every document that a summary of the collection is made of."""
 SOME: Final = "Of {of:,} documents the {read:,} most typical of each topic were read."
-OWN_WORDS: Final = (
-    "No sentence of {model} was supported by the documents: these are their own most central ones."
-)  # fmt: skip
+OWN_WORDS: Final = "No sentence of {model} was supported by the document: these are its own most central ones."
+LAST: Final = (
+    "No sentence that {model} wrote of all together was supported: these are the most central of those on single "
+    "documents."
+)
 Writers = Callable[[JSON, str], Writer]
 """The model of a name, as it writes for a caller who is kept as JSON. Raises `ModelNotFound`."""
 
@@ -155,36 +158,48 @@ class Work(Struct, kw_only=True):
 
     async def of_collection(self, name: str, ids: list[str], of: int) -> Summary:
         """Of many documents: a summary of their summaries."""
-        self.run.progress(total=len(ids), done=0)
-        said: list[Said] = []
-        parts: list[str] = []
-        dropped: list[str] = []
-        for number, document in enumerate(ids):
-            made = await self.of_document(document, OF_EACH)
-            said += made.sentences
-            dropped += made.dropped
-            if made.sentences:
-                parts.append(f"{made.sentences[0].sources[0].document}: {made.text}")
-            self.run.progress(done=number + 1)
+        made = await self._each(ids)
+        said = [sentence for summary in made for sentence in summary.sentences]
+        dropped = [sentence for summary in made for sentence in summary.dropped]
         note = SOME.format(of=of, read=len(ids)) if len(ids) < of else None
-        about: JSON = {"documents": len(ids), "of": of}
-        vectors = await self.embedder.embed([item.text for item in said]) if said else None
+        about: JSON = {"documents": len(made), "of": of, "model": self.writer.name if self.writer else None}
+        about["method"] = "model" if self.writer else "extractive"
         if self.writer is not None and said:
+            parts = [f"{item.sentences[0].sources[0].document}: {item.text}" for item in made if item.sentences]
             text = await summarise(name, parts, self.writer, self._step(None), sentences=self.sentences, tell=nothing)
             sources = [source for item in said for source in item.sources]
             quoted = await self.embedder.embed([source.quote for source in sources])
             found, lost = await check(text, Evidence(sources, quoted), self.embedder, self.sentences)
-            if found:
-                return Summary(
-                    method="model", model=self.writer.name, text=join(found), sentences=found,
-                    dropped=[*dropped, *lost], note=note, **about,
-                )  # fmt: skip
             dropped += lost
-            note = OWN_WORDS.format(model=self.writer.name)
+            if found:
+                return Summary(text=join(found), sentences=found, dropped=dropped, note=note, **about)
+            note = LAST.format(model=self.writer.name)
+        vectors = await self.embedder.embed([item.text for item in said]) if said else None
         chosen = [] if vectors is None else await asyncio.to_thread(central, said, vectors, self.sentences)
-        return Summary(
-            method="extractive", model=None, text=join(chosen), sentences=chosen, dropped=dropped, note=note, **about
-        )
+        return Summary(text=join(chosen), sentences=chosen, dropped=dropped, note=note, **about)
+
+    async def _each(self, ids: list[str]) -> list[Summary]:
+        """The summaries of documents, in their order, without those that were removed or hidden meanwhile."""
+        self.run.progress(total=len(ids), done=0)
+        gate, done = asyncio.Semaphore(AT_ONCE), 0
+
+        async def one(document: str) -> Summary | None:
+            nonlocal done
+            async with gate:
+                try:
+                    return await self.of_document(document, OF_EACH)
+                except NotFound:
+                    return None
+                finally:
+                    done += 1
+                    self.run.progress(done=done)
+
+        tasks = [asyncio.ensure_future(one(document)) for document in ids]
+        try:
+            return [summary for summary in await asyncio.gather(*tasks) if summary is not None]
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _written(self, read: Read, count: int) -> Summary:
         assert self.writer is not None
