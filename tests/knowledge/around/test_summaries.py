@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from guru.errors import InvalidParameter, ModelUnavailable, NotFound
+from guru.knowledge.around import summaries as summaries_module
 from guru.knowledge.around import writing
 from guru.knowledge.around.summaries import Summaries, Wanted
 from guru.knowledge.around.writing import pack, room_of, summarise
@@ -276,3 +277,35 @@ async def test_orders_in_a_document_reach_no_model_as_orders_and_no_summary(plan
     found = await summarize(plant, document=ids["orders.md"])
     assert "Ignore all previous" not in scribe.asked[-1]
     assert "king" not in found["text"]
+
+
+async def test_a_document_that_is_removed_while_a_collection_is_read_is_left_out(plant, monkeypatch):
+    chosen = summaries_module.choose_documents
+
+    def choose(points, most):
+        places = chosen(points, most)
+        asyncio.run_coroutine_threadsafe(plant.knowledge.documents.delete(ADMIN, plant.ids["tea.md"]), loop).result(20)
+        return places
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(summaries_module, "choose_documents", choose)
+    found = await summarize(plant, method="extractive")
+    assert (found["documents"], found["of"]) == (2, 3)
+    assert "Assam" not in found["text"]
+
+
+async def test_where_the_last_step_does_not_hold_what_was_said_of_the_documents_does(plant, scribe):
+    async def write(instruction, text, max_tokens):
+        if 'the document "c"' in instruction:
+            return "Napoleon drank coffee on the moon in 1805."
+        return "Tea grows on slopes in Assam. The ferry to the island leaves at seven."
+
+    scribe.write = write
+    found = await summarize(plant)
+    assert found["method"] == "model"
+    said = {item["text"] for item in found["sentences"]}
+    assert {"Tea grows on slopes in Assam.", "The ferry to the island leaves at seven."} <= said
+    assert not [text for text in said if "Napoleon" in text]
+    assert "Napoleon drank coffee on the moon in 1805." in found["dropped"]
+    assert "most central" in found["note"]
+    await assert_stands(plant, found)

@@ -191,3 +191,27 @@ async def test_who_goes_away_leaves_one_computation_and_the_next_waits_for_it(be
         task.cancel()
     assert (await bench.knowledge.around.topics(ADMIN, "c")).count == 16
     assert most == 1
+
+
+async def test_what_was_found_is_kept_until_the_collection_changes(bench, papers, monkeypatch):
+    await bench.ingest(papers)
+    found, times = around.find_topics, 0
+
+    def counted(*arguments):
+        nonlocal times
+        times += 1
+        return found(*arguments)
+
+    monkeypatch.setattr(around, "find_topics", counted)
+    ask = bench.knowledge.around.topics
+    assert await ask(ADMIN, "c") == await ask(ADMIN, "c")
+    assert times == 1
+    await ask(ADMIN, "c", count=2)
+    await ask(NOBODY, "c")
+    await ask(ADMIN, "c", filter={"document": {"prefix": "tea"}})
+    assert times == 4
+    (tea, *_) = [item for item in (await bench.knowledge.documents.list(ADMIN, "c"))[0] if item.name.startswith("tea")]
+    await bench.knowledge.documents.set_access(ADMIN, tea.id, ["team:works"])
+    assert ((await ask(NOBODY, "c")).count, (await ask(ADMIN, "c")).count) == (15, 16)
+    await bench.knowledge.documents.delete(ADMIN, tea.id)
+    assert (await ask(ADMIN, "c")).count == 15
