@@ -63,4 +63,4 @@ def open_summaries(
     def writers(caller: JSON, model: str) -> Writer:
         return RoadWriter(road, router, directory, msgspec.convert(caller | {"trace_id": ""}, Caller), model)
 
-    return Summaries(database, jobs, knowledge.views, knowledge.embedder, writers=writers)
+    return Summaries(database, jobs, knowledge.embedder, writers=writers)

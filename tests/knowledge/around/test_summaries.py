@@ -59,7 +59,7 @@ async def plant(bench, tmp_path, scribe):
     (folder / "boats.md").write_text("# Boats\n\nThe ferry to the island leaves at seven. A ticket costs nine francs.")
     await bench.ingest(folder)
     bench.summaries = Summaries(
-        bench.database, bench.jobs, bench.knowledge.views, bench.knowledge.embedder, writers=lambda caller, name: scribe
+        bench.database, bench.jobs, bench.knowledge.embedder, writers=lambda caller, name: scribe
     )
     found = (await bench.knowledge.documents.list(ADMIN, "c"))[0]
     bench.ids = {document.name: document.id for document in found}

@@ -150,7 +150,7 @@ async def test_another_tenant_and_another_model_have_none(bench, folder):
     for ask in (bench.knowledge.around.topics, bench.knowledge.around.map, bench.knowledge.around.anomalies):
         with pytest.raises(NotFound):
             await ask(Scope("other"), "c")
-    stranger = around.Around(bench.database, bench.knowledge.views, "other/model")
+    stranger = around.Around(bench.database, "other/model")
     with pytest.raises(Conflict):
         await stranger.topics(ADMIN, "c")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from guru.knowledge.around.anomalies import LIMIT, measure
 from guru.knowledge.around.cluster import Clusters
@@ -17,8 +18,8 @@ from guru.knowledge.around.oddities import Reason
 from guru.knowledge.around.points import Points, Unit, read_points
 from guru.knowledge.around.topics import Topic, Topics, describe, find_topics, read_topics
 from guru.knowledge.around.unusual import Anomaly, explain, order, read_beginnings
+from guru.knowledge.collections import Collections, find_collection
 from guru.knowledge.filters import compile_filter
-from guru.knowledge.index import Views
 from guru.store.database import Database
 from guru.store.scope import Scope
 from guru.types import JSON
@@ -76,18 +77,28 @@ class Map(Struct, kw_only=True):
 class Odd(Struct, frozen=True):
     """What is unusual among some points."""
 
+    count: int
+    empty: int
     found: dict[int, Anomaly]
     """By point."""
     sampled: int | None
     note: str | None
 
 
+class Asked(Struct, frozen=True):
+    """Who asks about which documents."""
+
+    scope: Scope
+    collection: str
+    unit: Unit
+    filter: JSON | None
+
+
 class Around:
     """Answers what a collection is about as a whole."""
 
-    def __init__(self, database: Database, views: Views, embedding_model: str) -> None:
+    def __init__(self, database: Database, embedding_model: str) -> None:
         self._database = database
-        self._views = views
         self._embedding_model = embedding_model
         self._one = asyncio.Lock()
         self._results: OrderedDict[Any, Any] = OrderedDict()
@@ -100,52 +111,49 @@ class Around:
 
         Raises `NotFound`, `InvalidParameter` for the filter, `Conflict` for a collection of another embedding model.
         """
-        points = await self._points(scope, collection, unit, filter)
+        asked = Asked(scope, collection, unit, filter)
         what = ("topics", count, seed, typical)
-        found: Topics = await self._kept(
-            points, scope, filter, what, lambda: self._topics(points, count, seed, typical)
-        )
+        found: Topics = await self._kept(asked, what, lambda points: self._topics(points, count, seed, typical))
         return found
 
     async def anomalies(
         self, scope: Scope, collection: str, *, limit: int = 20, seed: int = 0, filter: JSON | None = None
     ) -> Anomalies:
         """Documents that are unlike the others, with reasons. Raises as `topics`."""
-        points = await self._points(scope, collection, "documents", filter)
-        odd = await self._kept(points, scope, filter, ("odd", seed), lambda: self._odd(points, seed))
+        asked = Asked(scope, collection, "documents", filter)
+        odd: Odd = await self._kept(asked, ("odd", seed), lambda points: self._odd(points, seed))
         listed = sorted(odd.found.values(), key=order)[:limit]
         return Anomalies(
-            count=len(points), empty=points.without, sampled=odd.sampled, threshold=LIMIT, note=odd.note,
-            anomalies=listed,
-        )  # fmt: skip
+            count=odd.count, empty=odd.empty, sampled=odd.sampled, threshold=LIMIT, note=odd.note, anomalies=listed
+        )
 
     async def map(
         self, scope: Scope, collection: str, *, count: int | None = None, seed: int = 0, filter: JSON | None = None
     ) -> Map:
         """Documents on a plane, by topic. Raises as `topics`."""
-        points = await self._points(scope, collection, "documents", filter)
-        found: Map = await self._kept(
-            points, scope, filter, ("map", count, seed), lambda: self._map(points, count, seed)
-        )
+        asked = Asked(scope, collection, "documents", filter)
+        found: Map = await self._kept(asked, ("map", count, seed), lambda points: self._map(points, count, seed))
         return found
 
-    async def _points(self, scope: Scope, collection: str, unit: Unit, filter: JSON | None) -> Points:
-        accepts = compile_filter(filter) if filter else None
-        return await self._database.read(
-            lambda connection: read_points(
-                connection, self._views, scope, collection,
-                unit=unit, accepts=accepts, embedding_model=self._embedding_model,
-            )
-        )  # fmt: skip
-
     async def _kept(
-        self, points: Points, scope: Scope, filter: JSON | None, what: tuple[Any, ...],
-        make: Callable[[], Coroutine[Any, Any, Any]],
-    ) -> Any:  # fmt: skip
-        """The result of `make`, or the one from before, of the same for the same person and an unchanged collection."""
-        key = (points.mark, points.unit, scope.names, msgspec.json.encode(filter, order="sorted"), what)
+        self, asked: Asked, what: tuple[Any, ...], make: Callable[[Points], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        """What `make` makes of the points, or the result from before, of the same for the same person and an
+        unchanged collection."""
+        accepts = compile_filter(asked.filter) if asked.filter else None
+
+        def look(connection: Connection) -> tuple[str, int]:
+            row = find_collection(connection, asked.scope.tenant, asked.collection)
+            Collections.check_model(row, self._embedding_model)
+            return str(row.id), int(row.generation)
+
+        mark = await self._database.read(look)
+        key = (mark, asked.unit, asked.scope.names, msgspec.json.encode(asked.filter, order="sorted"), what)
         if key not in self._results:
-            self._results[key] = await make()
+            points = await self._database.read(
+                lambda connection: read_points(connection, asked.scope, asked.collection, asked.unit, accepts)
+            )
+            self._results[key] = await make(points)
         self._results.move_to_end(key)
         while len(self._results) > KEPT:
             self._results.popitem(last=False)
@@ -189,7 +197,7 @@ class Around:
     async def _odd(self, points: Points, seed: int) -> Odd:
         outliers = await self._compute(lambda: measure(points.vectors, seed))
         if outliers is None:
-            return Odd({}, None, FEW if len(points) else None)
+            return Odd(len(points), points.without, {}, None, FEW if len(points) else None)
         far = [int(place) for place in outliers.unusual.nonzero()[0]]
         every = len(points) <= TEXTS_READ
         looked = list(range(len(points))) if every else far
@@ -197,7 +205,7 @@ class Around:
             lambda connection: read_beginnings(connection, [points.owners[place].id for place in looked])
         )
         found = await self._compute(lambda: explain(points, outliers, looked, beginnings, lengths))
-        return Odd(found, outliers.sampled, None if every else MANY)
+        return Odd(len(points), points.without, found, outliers.sampled, None if every else MANY)
 
     async def _compute(self, work: Callable[[], Result]) -> Result:
         """Run `work` in a thread, one at a time: what a caller who has gone began runs to its end, and does not pile

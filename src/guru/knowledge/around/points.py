@@ -9,13 +9,13 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from guru.knowledge.access import seen_by
-from guru.knowledge.collections import Collections
+from guru.knowledge.collections import find_collection
 from guru.knowledge.distance import unpack
 from guru.knowledge.documents import allowed_documents
-from guru.knowledge.index import Views
-from guru.knowledge.similar import mean_vectors
+from guru.knowledge.index.stored import BATCH, sum_runs, unpack_vectors
+from guru.knowledge.index.stored import unit as unit_vectors
 from guru.store.scope import Scope
-from guru.store.tables import documents
+from guru.store.tables import chunks, documents
 from guru.types import JSON
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ class Points(Struct, frozen=True):
     """For each of `chunks` its cosine with its point."""
     without: int
     """Documents that somebody sees and that have no passage: they are no points."""
-    mark: tuple[str, int]
-    """The collection's id and generation: what was made of the points holds as long as it is the same."""
 
     def __len__(self) -> int:
         return len(self.owners)
@@ -71,65 +69,69 @@ class Points(Struct, frozen=True):
         return [int(chunk) for chunk in self.chunks[order[np.argsort(turn, kind="stable")[:most]]]]
 
 
-def read_points(
-    connection: Connection, views: Views, scope: Scope, collection: str, *, unit: Unit, accepts: Accepts | None,
-    embedding_model: str,
-) -> Points:  # fmt: skip
+def read_points(connection: Connection, scope: Scope, collection: str, unit: Unit, accepts: Accepts | None) -> Points:
     """The points of a collection, of the documents that somebody sees and a filter accepts.
 
-    Raises `NotFound`, and `Conflict` for a collection of another model.
+    They are read from the rows, whatever index there is. Raises `NotFound`.
     """
     import numpy as np
 
-    row, snapshot = views.snapshot(connection, scope, collection)
-    Collections.check_model(row, embedding_model)
-    mark = (str(row.id), int(row.generation))
+    row = find_collection(connection, scope.tenant, collection)
+    mine = (seen_by(scope), documents.c.collection_id == row.id)
     allowed = None if accepts is None else allowed_documents(connection, scope, row.id, accepts)
     columns = (documents.c.id, documents.c.name, documents.c.title, documents.c.language)
-    query = select(*columns).where(seen_by(scope), documents.c.collection_id == row.id)
-    found = connection.execute(query.order_by(documents.c.ingested_at, documents.c.name)).all()
+    found = connection.execute(select(*columns).where(*mine).order_by(documents.c.ingested_at, documents.c.name)).all()
     about = [About(*item) for item in found if allowed is None or item.id in allowed]
-    if not snapshot.parts or not about:
-        return nothing(unit, len(about), mark)
-    ids = np.concatenate([segment.ids[live] for segment, live in snapshot.parts])
-    owners = np.concatenate([segment.owners[live] for segment, live in snapshot.parts])
-    packed = np.concatenate([segment.vectors[live] for segment, live in snapshot.parts])
-    names = np.array([item.id for item in about], "S")
-    order = np.argsort(names)
-    at = np.minimum(np.searchsorted(names, owners, sorter=order), len(names) - 1)
-    rows = np.flatnonzero(names[order[at]] == owners)
-    owner = order[at[rows]]
-    ids, packed = ids[rows], packed[rows]
+    numbers = {item.id: number for number, item in enumerate(about)}
+    join = chunks.join(documents, documents.c.id == chunks.c.document_id)
+    passages = select(chunks.c.id, chunks.c.document_id, chunks.c.vector).select_from(join).where(*mine)
+    ids, owner, blobs = read_passages(connection, passages, numbers)
     if not len(ids):
-        return nothing(unit, len(about), mark)
+        return Points(unit, unpack(unpack_vectors([])), [], ids, owner, np.zeros(0, np.float32), len(about))
+    order = np.argsort(ids) if unit == "passages" else np.lexsort((ids, owner))
+    ids, owner, packed = ids[order], owner[order], unpack_vectors(blobs)[order]
     kept, place = np.unique(owner, return_inverse=True)
     without = len(about) - len(kept)
     if unit == "passages":
-        arrange = np.argsort(ids)
-        vectors = unit_length(unpack(packed[arrange]))
-        return Points(
-            unit, vectors, [about[number] for number in owner[arrange]], ids[arrange], np.arange(len(ids)),
-            np.ones(len(ids), np.float32), without, mark,
-        )  # fmt: skip
-    together = np.lexsort((ids, place))
-    ids, packed, place = ids[together], packed[together], place[together]
-    vectors = mean_vectors(packed, place, len(kept))
-    return Points(
-        unit, vectors, [about[number] for number in kept], ids, place, closeness(packed, place, vectors), without, mark
-    )
+        owners, close = [about[number] for number in owner], np.ones(len(ids), np.float32)
+        return Points(unit, length_one(unpack(packed)), owners, ids, np.arange(len(ids)), close, without)
+    vectors = means(packed, place, len(kept))
+    owners = [about[number] for number in kept]
+    return Points(unit, vectors, owners, ids, place, closeness(packed, place, vectors), without)
 
 
-def nothing(unit: Unit, without: int, mark: tuple[str, int]) -> Points:
+def read_passages(
+    connection: Connection, query: Any, numbers: dict[str, int]
+) -> tuple[NDArray[Any], NDArray[Any], list[bytes]]:
+    """Ids, numbers of documents, and vectors as they are stored, of the passages of documents that have a number."""
     import numpy as np
 
-    empty: Any = np.zeros(0, np.int64)
-    return Points(unit, np.zeros((0, 1), np.float32), [], empty, empty, np.zeros(0, np.float32), without, mark)
+    rows = [
+        (row.id, numbers[row.document_id], row.vector)
+        for batch in connection.execute(query, execution_options={"yield_per": BATCH}).partitions()
+        for row in batch
+        if row.document_id in numbers
+    ]
+    ids, owner = (np.array([row[column] for row in rows], np.int64) for column in (0, 1))
+    return ids, owner, [row[2] for row in rows]
 
 
-def unit_length(vectors: NDArray[Any]) -> NDArray[Any]:
+def means(packed: NDArray[Any], place: NDArray[Any], count: int) -> NDArray[Any]:
+    """The mean directions of the passages of each point, which stand together; float32, shape (count, dimension)."""
     import numpy as np
 
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
+    sums = np.zeros((count, packed["values"].shape[1]), np.float32)
+    for start in range(0, len(packed), BATCH):
+        owner = place[start : start + BATCH]
+        runs = np.flatnonzero(np.diff(owner, prepend=-1))
+        np.add.at(sums, owner[runs], sum_runs(packed[start : start + BATCH], runs))
+    return length_one(sums)
+
+
+def length_one(vectors: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    return np.asarray(unit_vectors(vectors), np.float32)
 
 
 def closeness(packed: NDArray[Any], place: NDArray[Any], vectors: NDArray[Any]) -> NDArray[Any]:

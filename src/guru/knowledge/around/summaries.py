@@ -20,9 +20,9 @@ from guru.knowledge.around.reading import Read, read_document
 from guru.knowledge.around.summary import Method, Said, Source, Summary, join
 from guru.knowledge.around.topics import find_topics, most_typical
 from guru.knowledge.around.writing import AT_ONCE, Step, Writer, patiently, room_of, summarise
+from guru.knowledge.collections import Collections, find_collection
 from guru.knowledge.documents import find_document
 from guru.knowledge.filters import compile_filter
-from guru.knowledge.index import Views
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
 from guru.store.scope import Scope
@@ -62,10 +62,9 @@ class Wanted(Struct, kw_only=True, frozen=True):
 class Summaries:
     """The summaries of every tenant."""
 
-    def __init__(self, database: Database, jobs: Jobs, views: Views, embedder: Embedder, *, writers: Writers) -> None:
+    def __init__(self, database: Database, jobs: Jobs, embedder: Embedder, *, writers: Writers) -> None:
         self._database = database
         self._jobs = jobs
-        self._views = views
         self._embedder = embedder
         self._writers = writers
         jobs.handle(JOB, self.run, at_once=2)
@@ -115,12 +114,12 @@ class Summaries:
 
     async def _points(self, scope: Scope, wanted: Wanted) -> Points:
         accepts = compile_filter(wanted.filter) if wanted.filter else None
-        return await self._database.read(
-            lambda connection: read_points(
-                connection, self._views, scope, wanted.collection,
-                unit="documents", accepts=accepts, embedding_model=self._embedder.name,
-            )
-        )  # fmt: skip
+
+        def read(connection: Connection) -> Points:
+            Collections.check_model(find_collection(connection, scope.tenant, wanted.collection), self._embedder.name)
+            return read_points(connection, scope, wanted.collection, "documents", accepts)
+
+        return await self._database.read(read)
 
 
 def choose_documents(points: Points, most: int) -> list[int]:
