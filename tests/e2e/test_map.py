@@ -26,12 +26,12 @@ def test_every_document_is_a_dot_and_a_row(open_page):
 
 def test_pointing_at_a_dot_names_it_and_a_click_opens_it(open_page):
     page = open_map(open_page)
-    box = page.locator("guru-topic-map circle[class^=topic-]").first.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    dot = page.locator("guru-topic-map circle[class^=topic-]").first
+    dot.hover()
     tip = page.locator(".map-tip")
     expect(tip).to_be_visible()
     title = tip.locator("strong").text_content()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    dot.click()
     page.wait_for_url("**/documents/**")
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
 
@@ -67,12 +67,11 @@ def test_the_legend_shows_one_topic_and_all_again(open_page):
 
 def test_a_finger_looks_first_and_opens_then(open_page):
     page = open_map(open_page, has_touch=True, viewport={"width": 420, "height": 900})
-    box = page.locator("guru-topic-map circle[class^=topic-]").first.bounding_box()
-    at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.touchscreen.tap(*at)
+    dot = page.locator("guru-topic-map circle[class^=topic-]").first
+    dot.tap()
     expect(page.locator(".map-tip")).to_be_visible()
     assert "/map" in page.url
-    page.touchscreen.tap(*at)
+    dot.tap()
     page.wait_for_url("**/documents/**")
 
 
