@@ -105,6 +105,9 @@ READS = {
 }
 ELSEWHERE = {
     ("GET", "/api/v1/collections/{name}/duplicates"),
+    *((method, f"/api/v1/collections/{{name}}/{what}") for method in ("GET", "POST")
+      for what in ("topics", "anomalies", "map")),
+    ("POST", "/api/v1/collections/{name}/summary"), ("POST", "/api/v1/documents/{document_id}/summary"),
     ("GET", "/api/v1/collections"), ("POST", "/api/v1/collections"), ("GET", "/api/v1/collections/{name}"),
     ("PATCH", "/api/v1/collections/{name}"), ("DELETE", "/api/v1/collections/{name}"),
     ("POST", "/api/v1/collections/{name}/ingest"), ("POST", "/api/v1/chunk"),
@@ -174,6 +177,49 @@ async def test_members_of_an_archive_are_seen_by_whom_its_list_names(world):
     assert (job["result"]["documents"], job["result"]["removed"], len(job["result"]["failed"])) == (0, 0, 1)
     _, listed = await world.ask("anna", "GET", "/api/v1/collections/c/documents")
     assert "papers.zip/merger.md" in listed and "papers.zip/plan.md" in listed
+
+
+async def test_topics_maps_and_anomalies_are_made_of_what_one_may_see(world):
+    for person in PEOPLE:
+        for what in ("topics", "anomalies", "map"):
+            path = f"/api/v1/collections/c/{what}"
+            for status, found in (
+                await world.ask(person, "GET", path),
+                await world.ask(person, "POST", path, json={"filter": {"document": {"prefix": ""}}}),
+            ):
+                assert status == 200, found
+                assert (what, person, "merger" in found.lower()) == (
+                    what,
+                    person,
+                    person in SEES and what != "anomalies",
+                )
+                counted = json.loads(found).get("topics", {}) if what == "map" else json.loads(found)
+                assert counted["count"] == (3 if person in SEES else 1)
+
+
+async def test_a_summary_is_made_of_what_one_may_see_and_shown_to_nobody_else(world):
+    for person in PEOPLE.keys() - {"eye"}:
+        for method in ("extractive", "model"):
+            world.server.model.requests.clear()
+            world.server.model.script = say(SECRET)
+            status, begun = await world.ask(
+                person, "POST", "/api/v1/collections/c/summary", json={"method": method, "sentences": 9}
+            )
+            assert status == 202, begun
+            job = json.loads(begun)["job"]["id"]
+            await world.ask(person, "GET", f"/api/v1/jobs/{job}/events")
+            ended = json.loads((await world.ask(person, "GET", f"/api/v1/jobs/{job}"))[1])
+            assert ended["status"] == "done", ended
+            summary = ended["result"]["summary"]
+            assert summary["of"] == (3 if person in SEES else 1)
+            assert ("fourth of May" in summary["text"]) == (person in SEES)
+            assert "fourth of May" not in str(world.server.model.requests) or person in SEES
+            others = PEOPLE.keys() - {person, "boss"}
+            assert {(await world.ask(other, "GET", f"/api/v1/jobs/{job}"))[0] for other in others} == {404}
+        path = f"/api/v1/documents/{world.ids['merger.txt']}/summary"
+        status, _ = await world.ask(person, "POST", path, json={})
+        assert status == (202 if person in SEES else 404)
+    assert (await world.ask("eye", "POST", "/api/v1/collections/c/summary", json={}))[0] == 403
 
 
 async def test_an_evaluation_which_everybody_reads_shows_it_to_nobody(world):

@@ -93,6 +93,14 @@ DOORS = {
     ("POST", "/api/v1/collections/{name}/ingest"): ("owner", {"paths": ["/etc/passwd"]}),
     ("POST", "/api/v1/collections/{name}/search"): (SHARED, {"query": "lunch"}),
     ("GET", "/api/v1/collections/{name}/duplicates"): SHARED,
+    ("GET", "/api/v1/collections/{name}/topics"): SHARED,
+    ("POST", "/api/v1/collections/{name}/topics"): (SHARED, {}),
+    ("GET", "/api/v1/collections/{name}/anomalies"): SHARED,
+    ("POST", "/api/v1/collections/{name}/anomalies"): (SHARED, {}),
+    ("GET", "/api/v1/collections/{name}/map"): SHARED,
+    ("POST", "/api/v1/collections/{name}/map"): (SHARED, {}),
+    ("POST", "/api/v1/collections/{name}/summary"): (SHARED, {"method": "extractive"}),
+    ("POST", "/api/v1/documents/{document_id}/summary"): (SHARED, {"method": "extractive"}),
     ("GET", "/api/v1/collections/{name}/documents"): SHARED,
     ("POST", "/api/v1/collections/{name}/documents"): (CALL, "files"),
     ("GET", "/api/v1/documents/{document_id}"): SHARED,
@@ -168,7 +176,11 @@ DOORS = {
 }
 SOCKETS = {chat_socket.PATH}
 """`test_a_viewer_says_nothing_over_a_socket`."""
-READS = {"/api/show", "/api/v1/collections/{name}/search", "/api/v1/chunk"}
+READS = {
+    "/api/show",
+    "/api/v1/chunk",
+    *(f"/api/v1/collections/{{name}}/{what}" for what in ("search", "topics", "anomalies", "map")),
+}
 """Doors that change nothing, though they are asked with POST."""
 ROLES = {"boss": "admin", "ann": "member", "bob": "member", "eye": "viewer"}
 ORGANISATIONS = ("local", "acme")

@@ -90,12 +90,13 @@ async def test_only_the_owner_reads_the_home(tmp_path):
     connection.close()
 
 
-async def test_a_database_from_before_there_were_access_lists_gets_them(tmp_path):
+async def test_a_database_from_before_there_were_access_lists_and_summaries_gets_them(tmp_path):
     first = Database.in_home(tmp_path)
     await first.open()
 
     def go_back(connection):
         tables.document_access.drop(connection)
+        tables.summaries.drop(connection)
         connection.execute(delete(applied).where(applied.c.version >= 2))
 
     await first.write(go_back)
@@ -104,4 +105,5 @@ async def test_a_database_from_before_there_were_access_lists_gets_them(tmp_path
     await again.open()
     indexes = await again.read(lambda connection: inspect(connection).get_indexes("document_access"))
     assert [index["name"] for index in indexes] == ["document_access_of_collection"]
+    assert await again.read(lambda connection: inspect(connection).has_table("summaries"))
     await again.close()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guru.cli.around import COMMANDS
 from guru.cli.options import STRATEGIES, asynchronous, chunk_options, home_option, json_option
+from guru.cli.summarize import summarize
 from guru.errors import NotFound
 
 if TYPE_CHECKING:
@@ -288,3 +290,7 @@ async def find_document(client: Client, collection: str, name: str) -> str:
         if (after := page.get("next")) is None:
             hint = f"guru collections show {collection} lists its documents."
             raise NotFound(f"There is no document {name!r} in {collection}.", hint=hint)
+
+
+for around in (*COMMANDS, summarize):
+    command.add_command(around)

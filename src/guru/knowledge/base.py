@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
+from guru.knowledge.around.around import Around
 from guru.knowledge.collections import Collections
 from guru.knowledge.diversity import diversify
 from guru.knowledge.documents import Documents, allowed_documents
@@ -66,6 +67,7 @@ class KnowledgeBase:
         self.preview = Preview(self.documents, self.collections, embedder, parser, settings)
         self.duplicates = Duplicates(database)
         self.similar = MoreLikeThis(database, self.index, embedder.name)
+        self.around = Around(database, embedder.name)
         self.ingest = Ingest(
             database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs, fetcher=fetcher
         )

@@ -16,6 +16,7 @@ from guru.gateway.identity.address import cors_origins, needs_key
 from guru.knowledge.parse.document import MIB
 from guru.server import (
     anthropic_api,
+    around_api,
     ask_api,
     audio_api,
     audit_api,
@@ -45,6 +46,7 @@ from guru.server import (
     responses_api,
     routing_api,
     store_api,
+    summaries_api,
     teams_api,
     traces_api,
     usage_api,
@@ -74,6 +76,8 @@ DOORS: list[Endpoint] = [
     *chat_api.DOORS,
     *conversations_api.DOORS,
     *collections_api.DOORS,
+    *around_api.DOORS,
+    *summaries_api.DOORS,
     *documents_api.DOORS,
     *chunk_api.DOORS,
     *evaluations_api.DOORS,

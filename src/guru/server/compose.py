@@ -33,6 +33,7 @@ from guru.server.limits import Limits
 from guru.server.probing import ActiveHealth
 from guru.server.reload import Reloadable, Reloader
 from guru.server.services import Services
+from guru.server.summarizing import open_summaries
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -110,6 +111,7 @@ async def open_services(
             evaluations=open_evaluations(
                 database, jobs, knowledge, road, directory, blobs=blobs, embedder=embedder, settings=settings.knowledge
             ),
+            summaries=open_summaries(database, jobs, knowledge, road=road, router=router, directory=directory),
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip

@@ -29,6 +29,7 @@ from guru.store.database import Database
 from guru.store.jobs import Jobs
 
 if TYPE_CHECKING:
+    from guru.knowledge.around.summaries import Summaries
     from guru.knowledge.base import KnowledgeBase
     from guru.knowledge.parse.sandbox import ParsePool
 
@@ -56,6 +57,7 @@ class Services:
     files: Files
     batches: Batches
     evaluations: Evaluations
+    summaries: Summaries
     reloader: Reloader
     ledger: Ledger
     directory: Directory

@@ -60,12 +60,18 @@ def add_conflicts(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE messages ADD COLUMN {name} JSON"))
 
 
+def add_summaries(connection: Connection) -> None:
+    """Summaries of documents; a database that is new has them already."""
+    tables.summaries.create(connection, checkfirst=True)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
     add_reading_places,
     add_document_access,
     add_conflicts,
+    add_summaries,
 ]
 
 

@@ -16,6 +16,7 @@ from guru.store.tables.releases import (
     shadow_answers,
 )
 from guru.store.tables.responses import responses
+from guru.store.tables.summaries import summaries
 from guru.store.tables.traces import traces
 from guru.store.tables.usage import usage
 
@@ -45,6 +46,7 @@ __all__ = [
     "releases",
     "responses",
     "shadow_answers",
+    "summaries",
     "teams",
     "traces",
     "usage",

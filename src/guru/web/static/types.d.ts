@@ -166,6 +166,50 @@ export interface Cut extends Omit<ChunkSettings, "chunking"> {
   seconds: number;
 }
 
+export interface Topic {
+  number: number;
+  label: string;
+  words: string[];
+  size: number;
+  share: number;
+  cohesion: number;
+}
+
+export interface AnomalyReason {
+  kind: "far" | "language" | "short" | "repeated" | "garbled";
+  text: string;
+}
+
+export interface Dot {
+  id: string;
+  name: string;
+  title: string | null;
+  topic: number;
+  /** Each within -1 to 1. */
+  x: number;
+  y: number;
+  similarity: number;
+  anomaly: AnomalyReason[] | null;
+}
+
+/** The documents of a collection on a plane. */
+export interface CollectionMap {
+  topics: { count: number; empty: number; silhouette: number | null; sampled: number | null; topics: Topic[] };
+  dots: Dot[];
+  anomalies: number;
+}
+
+/** What documents say in short; each sentence with the places that stand behind it. */
+export interface Summary {
+  method: "extractive" | "model";
+  model: string | null;
+  sentences: { text: string; sources: { document_id: string; document: string; page: number | null; start: number; end: number; quote: string }[] }[];
+  dropped: string[];
+  documents: number;
+  of: number;
+  note: string | null;
+}
+
 export interface Job {
   id: string;
   kind: string;

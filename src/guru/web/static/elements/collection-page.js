@@ -11,6 +11,7 @@ import { confirm } from "./confirm-dialog.js";
 import "./document-table.js";
 import { errorNote } from "./notes.js";
 import "./search-panel.js";
+import "./summary-card.js";
 import "./upload-job.js";
 
 /** @import { ApiErrorBody, Collection, DocumentInfo, Job } from "../types.js" */
@@ -130,6 +131,7 @@ class CollectionPage extends GuruElement {
         </div>
         <div class="row">
           <a class="button primary" href="/?collection=${encodeURIComponent(this.name)}">Ask it</a>
+          <a class="button" href="/map?collection=${encodeURIComponent(this.name)}">Map</a>
           <button class="button" @click=${this.onDelete}>${icons.trash}Delete</button>
         </div>
       </header>
@@ -139,6 +141,7 @@ class CollectionPage extends GuruElement {
         @upload-finished=${() => this.load()}
         @upload-dismissed=${() => (this.uploads = this.uploads.filter((upload) => upload.key !== key))}></guru-upload>`)}
       ${collection?.chunks ? html`<guru-search .collection=${this.name} .documents=${this.documents ?? []}></guru-search>` : nothing}
+      ${collection?.chunks ? html`<guru-summary class="card" path="${this.path}/summary"></guru-summary>` : nothing}
       <guru-documents .documents=${this.documents} .more=${this.next != null}
         @delete-document=${this.onDeleteDocument} @more-documents=${() => this.loadMore()}></guru-documents>
     `;

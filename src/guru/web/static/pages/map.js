@@ -1,0 +1,1 @@
+import "../elements/map-page.js";
