@@ -67,7 +67,7 @@ class KnowledgeBase:
         self._database = database
         self._settings = settings
         self.embedder = embedder
-        """That cuts what is in no collection yet, and counts its tokens."""
+        """Of new collections, as the server was started: it counts tokens."""
         self.embedders = Embedders(source or OneEmbedder(embedder))
         self.cache = EmbeddingCache(database, megabytes=settings.embedding_cache_mb, days=settings.embedding_cache_days)
         self.filling = Filling(database, self.embedders, self.cache)
@@ -76,7 +76,7 @@ class KnowledgeBase:
         self._asking = QueryEmbedder(database, self.embedders)
         self.collections = Collections(database, blobs, lambda: self.embedders.default)
         self.documents = Documents(database, blobs)
-        self.preview = Preview(self.documents, self.collections, embedder, parser, settings)
+        self.preview = Preview(self.documents, self.collections, self.embedders, parser, settings)
         self.duplicates = Duplicates(database)
         self.similar = MoreLikeThis(database, self.index)
         self.ingest = Ingest(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from msgspec import Struct
@@ -74,12 +75,12 @@ class Reembedding:
         self._embedders = embedders
         self._cache = cache
         self._days = settings.previous_vectors_days
-        self._keeper: asyncio.Task[None] | None = None
         runner.handle(REEMBED, self._run)
         runner.handle(FORGET, self._forget)
 
-    async def submit(self, tenant: str, name: str, model: str | None = None) -> Job:
-        """Begin to change a collection to a model, the configured one where none is named.
+    async def submit(self, tenant: str, name: str, model: str | None = None, *, person: str | None = None) -> Job:
+        """Begin to change a collection to a model, the configured one where none is named. `person` is whose job it is:
+        its progress counts documents that not everybody may see.
 
         Raises `NotFound`, `InvalidParameter` for a model that does not do, `Conflict` where the collection has it
         already, is being changed or keeps the vectors of yet another one, and what the model raises when it is asked.
@@ -103,7 +104,7 @@ class Reembedding:
         await self._check_fits(row, embedder)
         await embedder.embed(["Does it answer?"])  # what is wrong with a provider is said now
         arguments = {"collection": name, "collection_id": row.id, "model": embedder.name}
-        return await self._jobs.submit(tenant, REEMBED, arguments, subject=name)
+        return await self._jobs.submit(tenant, REEMBED, arguments, subject=name, person=person)
 
     async def rollback(self, tenant: str, name: str) -> None:
         """Make the model before the last change that of a collection again, at once.
@@ -123,7 +124,7 @@ class Reembedding:
 
         await self._database.write(change)
 
-    async def submit_forget(self, tenant: str, name: str) -> Job:
+    async def submit_forget(self, tenant: str, name: str, *, person: str | None = None) -> Job:
         """Begin to remove the vectors that are not the current model's. There is no going back then.
 
         Raises `NotFound`, and `Conflict` for a collection that is being changed.
@@ -134,7 +135,8 @@ class Reembedding:
             return find_collection(connection, tenant, name)
 
         row = await self._database.read(check)
-        return await self._jobs.submit(tenant, FORGET, {"collection": name, "collection_id": row.id}, subject=name)
+        arguments = {"collection": name, "collection_id": row.id}
+        return await self._jobs.submit(tenant, FORGET, arguments, subject=name, person=person)
 
     async def state(self, tenant: str, name: str) -> EmbeddingState:
         """Raises `NotFound`."""
@@ -149,14 +151,15 @@ class Reembedding:
 
         return EmbeddingState(await self._database.read(read), await self._cache.size(tenant))
 
-    def open(self) -> None:
-        """Begin to look, every hour, for what has been kept long enough."""
-        self._keeper = asyncio.create_task(self._keep_house())
-
-    async def aclose(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+    @asynccontextmanager
+    async def keeping_house(self) -> AsyncIterator[None]:
+        """Look, every hour, for what has been kept long enough."""
+        keeper = asyncio.create_task(self._keep_house())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
 
     async def expire(self) -> list[Job]:
         """Begin to remove what has been kept long enough, of every organisation; and what the cache has too much."""

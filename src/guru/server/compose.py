@@ -125,8 +125,7 @@ async def open_services(
         if run_jobs:
             stack.push_async_callback(jobs.close)
             await jobs.start()
-            stack.push_async_callback(knowledge.reembedding.aclose)
-            knowledge.reembedding.open()
+            await stack.enter_async_context(knowledge.reembedding.keeping_house())
         yield services
 
 
