@@ -1,4 +1,4 @@
-"""Embedding models of collections, on the command line: `guru collections reembed` and `rollback`, and what is shown."""
+"""Models of collections, on the command line: `guru collections reembed` and `rollback`, and what is shown of them."""
 
 from __future__ import annotations
 
