@@ -61,12 +61,16 @@ class EmbeddingServer:
         usage = {"prompt_tokens": sum(len(text.split()) for text in body["input"]), "total_tokens": 0}
         return web.json_response({"object": "list", "data": data, "model": body["model"], "usage": usage})
 
+    async def asked(self, request):
+        return web.json_response({"texts": len(self.texts)})
+
 
 @contextlib.asynccontextmanager
 async def embedding_server():
     server = EmbeddingServer()
     app = web.Application(client_max_size=1 << 26)
     app.router.add_post("/v1/embeddings", server.embeddings)
+    app.router.add_get("/asked", server.asked)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
