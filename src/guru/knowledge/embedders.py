@@ -66,14 +66,14 @@ class Embedders:
     def of(self, tenant: str, collection: str, model: str) -> Embedder:
         """The one that a collection was embedded with. Raises `Conflict` where it is not available any more."""
         try:
-            return self._source.embedder(tenant, self._source.resolve(model))
+            return self._source.embedder(tenant, model)
         except (ModelNotFound, InvalidParameter) as error:
             raise gone(collection, model, error) from error
 
     def is_available(self, tenant: str, model: str) -> bool:
         """Whether a model can be asked, as far as this is known without asking it."""
         try:
-            self._source.embedder(tenant, self._source.resolve(model))
+            self._source.embedder(tenant, model)
         except (ModelNotFound, InvalidParameter):
             return False
         return True

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, select
 
 from guru.errors import Conflict, GuruError
 from guru.knowledge.collections import find_collection
 from guru.knowledge.embedders import Embedders
+from guru.knowledge.rows import dimension_of
+from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
+from guru.store.tables import chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Result_co = TypeVar("Result_co", covariant=True)
+Result = TypeVar("Result")
 CHANGES: Final = 5
 """How often a collection may change its model while one query is embedded."""
 REMEMBERED: Final = 10_000
@@ -39,26 +41,22 @@ class Vectors(Struct, frozen=True):
     vectors: NDArray[Any]
     """float32, unit length, shape (n, dimension)."""
 
-    def check(self, collection: Row[Any], dimension: int | None) -> None:
-        """See that a collection, whose vectors have this dimension, is of the same model.
+    def check(self, connection: Connection, collection: Row[Any]) -> None:
+        """See that a collection is of the same model.
 
         Raises `OtherModel`, and `Conflict` for a model that has other vectors now under its old name.
         """
         if collection.embedding_model != self.model:
             raise OtherModel(collection.embedding_model)
-        if dimension is not None and dimension != self.vectors.shape[1]:
+        one = connection.scalar(select(VECTOR).where(chunks.c.collection_id == collection.id).limit(1))
+        dimension = self.vectors.shape[1] if one is None else dimension_of(one)
+        if dimension != self.vectors.shape[1]:
             raise Conflict(
                 f"{self.model} gives vectors of {self.vectors.shape[1]} dimensions; those of the collection "
                 f"{collection.name!r} have {dimension}: it is another model by the same name.",
                 hint="Give the new one a name of its own, by another [providers] table, and embed the collection anew: "
                 f"guru collections reembed {collection.name} --model NAME",
             )
-
-
-class Look(Protocol[Result_co]):
-    """What is done with the vectors of queries, in one transaction."""
-
-    def __call__(self, connection: Connection, asked: Vectors) -> Result_co: ...
 
 
 class QueryEmbedder:
@@ -69,8 +67,10 @@ class QueryEmbedder:
         self._embedders = embedders
         self._models: dict[tuple[str, str], str] = {}
 
-    async def look(self, tenant: str, collection: str, texts: Sequence[str], read: Look[Result_co]) -> Result_co:
-        """What `read` makes of the vectors of `texts`, in one transaction; it calls `Vectors.check`.
+    async def embedded(
+        self, tenant: str, collection: str, texts: Sequence[str], search: Callable[[Vectors], Awaitable[Result]]
+    ) -> Result:
+        """What `search` makes of the vectors of `texts`; it calls `Vectors.check` in its transaction.
 
         Raises what the model raises, `NotFound`, and `Conflict` where the model is not available any more.
         """
@@ -87,7 +87,7 @@ class QueryEmbedder:
                     raise
                 continue
             try:
-                found = await self._database.read(partial(read, asked=vectors))
+                found = await search(vectors)
             except OtherModel:
                 self._models.pop(key, None)
                 continue

@@ -79,11 +79,9 @@ async def open_services(
         library = models or LocalLibrary(home, settings, jobs, http)
         stack.push_async_callback(library.aclose)
         parser = await stack.enter_async_context(aclosing(make_parser(settings.knowledge)))
-        fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
-        knowledge = make_knowledge(
-            library, settings.knowledge, database, blobs, parser=parser, jobs=jobs, fetcher=fetcher, host=lambda: road
+        knowledge = await open_knowledge(
+            stack, library, settings.knowledge, database, blobs, parser=parser, jobs=jobs, host=lambda: road
         )
-        stack.push_async_callback(knowledge.index.aclose)
         answerer = make_answerer(library, settings.knowledge, knowledge)
         road, router, releases, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
@@ -129,14 +127,17 @@ async def open_services(
         yield services
 
 
-def make_knowledge(
-    library: Library, settings: KnowledgeSettings, database: Database, blobs: BlobStore, *,
-    parser: ParsePool, jobs: Jobs, fetcher: HttpFetcher, host: Callable[[], Host],
+async def open_knowledge(
+    stack: AsyncExitStack, library: Library, settings: KnowledgeSettings, database: Database, blobs: BlobStore, *,
+    parser: ParsePool, jobs: Jobs, host: Callable[[], Host],
 ) -> KnowledgeBase:  # fmt: skip
     """The knowledge base. `host` is the road, which comes after it."""
     source = LibraryEmbedders(library, counter=library.embedder(LOCAL_EMBEDDING), host=host)
     usual = source.embedder("", source.default())
-    return KnowledgeBase(database, blobs, usual, parser, settings, jobs=jobs, fetcher=fetcher, source=source)
+    fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
+    knowledge = KnowledgeBase(database, blobs, usual, parser, settings, jobs=jobs, fetcher=fetcher, source=source)
+    stack.push_async_callback(knowledge.index.aclose)
+    return knowledge
 
 
 def make_answerer(library: Library, settings: KnowledgeSettings, knowledge: KnowledgeBase) -> Answerer:

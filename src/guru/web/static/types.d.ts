@@ -79,6 +79,12 @@ export interface Collection {
   chunks: number;
   bytes: number;
   embedding_model: string | null;
+  /** Whether new collections get another model. */
+  outdated: boolean;
+  /** Whether its model can be asked. */
+  available: boolean;
+  /** The model that it can go back to. */
+  previous_model: string | null;
   created_at: string;
   updated_at: string;
   settings: ChunkSettings;
@@ -161,6 +167,8 @@ export interface Job {
     failed?: number;
     removed?: number;
     chunks?: number;
+    embedded?: number;
+    reused?: number;
     current?: string | null;
   } | null;
   result: {
