@@ -67,6 +67,17 @@ async def test_organisations_models_and_revisions_are_apart(cache):
     assert (await cache.size("c")).texts == 0
 
 
+async def test_what_others_may_not_see_is_apart(cache):
+    model = Counting()
+    legal, everybody = [embedding_cache.readers_of(names) for names in (["team:legal", "user:anna"], [])]
+    assert legal == embedding_cache.readers_of(["user:anna", "team:legal"])
+    assert (await cache.embed("a", model, TEXTS, [legal] * 4)).embedded == 3
+    mixed = await cache.embed("a", model, [*TEXTS, *TEXTS], [legal] * 4 + [everybody] * 4)
+    assert (mixed.embedded, mixed.reused, len(mixed.vectors)) == (3, 3, 8)
+    assert np.array_equal(mixed.vectors[:4], mixed.vectors[4:])
+    assert (await cache.embed("a", model, TEXTS)).embedded == 0
+
+
 async def test_nothing_that_is_kept_can_be_read_without_the_text(cache, database):
     model = Counting()
     text = "The secret word is quux."
@@ -79,7 +90,7 @@ async def test_nothing_that_is_kept_can_be_read_without_the_text(cache, database
     near = values @ np.frombuffer(vector[4:], np.int8).astype(float)
     assert abs(near) < 0.5 * np.linalg.norm(values) * np.linalg.norm(np.frombuffer(vector[4:], np.int8).astype(float))
     assert not any(word in bytes(row.key) + row.vector for word in (b"secret", b"quux"))
-    assert embedding_cache.masked(row.vector, "a", model, text) == vector
+    assert embedding_cache.masked(row.vector, "a", model, embedding_cache.Item(text)) == vector
 
 
 async def test_a_model_that_was_exchanged_under_its_name_is_asked_for_all(cache):
@@ -108,7 +119,9 @@ async def test_the_oldest_go_first_and_those_that_nobody_uses(database):
     await cache.embed("a", model, texts)
 
     def age(connection):
-        names = {embedding_cache.name_of("a", model, text): number for number, text in enumerate(texts)}
+        names = {
+            embedding_cache.name_of("a", model, embedding_cache.Item(text)): number for number, text in enumerate(texts)
+        }
         for key, number in names.items():
             used = update(embeddings).where(embeddings.c.key == key)
             connection.execute(used.values(used_at=embeddings.c.used_at - (400 - number)))

@@ -308,7 +308,7 @@ async def test_searches_never_see_half_of_a_switch(bench, folder):
     lookers = [asyncio.create_task(look()) for _ in range(3)]
     for _ in range(20):
         await bench.knowledge.reembedding.rollback(TENANT, "c")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
     stop.set()
     await asyncio.gather(*lookers)
 

@@ -1,7 +1,9 @@
 """Vectors of texts that were embedded before, so that no model is asked twice for the same text.
 
 A document that changes in one paragraph, a collection that is cut anew or copied, a page that stands in two documents:
-what is the same is read from the database. Organisations are apart, as are models and their revisions.
+what is the same is read from the database. Organisations are apart, as are models and their revisions, and documents
+with different access lists: how long it takes to embed a text, and how many were reused, tells nothing of what one may
+not see.
 
 A row can only be read by who has its text. Its key is a hash of organisation, model and text, and its vector is masked
 by another hash of the same, as texts can be guessed back from vectors. What is left of a document that was deleted
@@ -16,7 +18,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -73,16 +75,22 @@ class EmbeddingCache:
         self._limit = megabytes * 1e6
         self._seconds = days * DAY
 
-    async def embed(self, tenant: str, embedder: Embedder, texts: Sequence[str]) -> Embedded:
-        """The vectors of `texts`. Waits, a minute at most, for a model that is busy. Raises what the model raises."""
-        unique = list(dict.fromkeys(texts))  # a passage of one sentence, a line that every page has
-        found: dict[str, bytes] = {}
+    async def embed(
+        self, tenant: str, embedder: Embedder, texts: Sequence[str], readers: Sequence[str] | None = None
+    ) -> Embedded:
+        """The vectors of `texts`. Waits, a minute at most, for a model that is busy. Raises what the model raises.
+
+        `readers` says for each text who may see it, as `readers_of` writes it; None: everybody.
+        """
+        items = [*map(Item, texts, readers or [""] * len(texts))]
+        unique = list(dict.fromkeys(items))  # a passage of one sentence, a line that every page has
+        found: dict[Item, bytes] = {}
         work = Work()
         for start in range(0, len(unique), BATCH):
             found |= await self._portion(tenant, embedder, unique[start : start + BATCH], work)
         if len(set(map(len, found.values()))) > 1:  # the model was exchanged under its name: nothing kept is its
             found = await self._made(tenant, embedder, unique, work)
-        vectors = await asyncio.to_thread(_unpack, [found[text] for text in texts], embedder.dimension)
+        vectors = await asyncio.to_thread(_unpack, [found[item] for item in items], embedder.dimension)
         return Embedded(vectors, work.embedded, max(0, len(unique) - work.embedded), work.seconds)
 
     async def size(self, tenant: str) -> CacheSize:
@@ -94,10 +102,10 @@ class EmbeddingCache:
         """Remove what was not used for long, and the oldest of what is too much; returns how many rows."""
         return await self._database.write(self._sweep)
 
-    async def _portion(self, tenant: str, embedder: Embedder, texts: list[str], work: Work) -> dict[str, bytes]:
+    async def _portion(self, tenant: str, embedder: Embedder, items: list[Item], work: Work) -> dict[Item, bytes]:
         """Packed vectors of different texts."""
-        known = await self._known(tenant, embedder, texts) if self._limit else {}
-        missing = [text for text in texts if text not in known]
+        known = await self._known(tenant, embedder, items) if self._limit else {}
+        missing = [item for item in items if item not in known]
         if not missing:
             return known
         made = await self._made(tenant, embedder, missing, work)
@@ -105,9 +113,9 @@ class EmbeddingCache:
             return made | await self._made(tenant, embedder, list(known), work)
         return known | made
 
-    async def _known(self, tenant: str, embedder: Embedder, texts: list[str]) -> dict[str, bytes]:
+    async def _known(self, tenant: str, embedder: Embedder, items: list[Item]) -> dict[Item, bytes]:
         """Those that were kept, in one query."""
-        names = await asyncio.to_thread(lambda: {name_of(tenant, embedder, text): text for text in texts})
+        names = await asyncio.to_thread(lambda: {name_of(tenant, embedder, item): item for item in items})
         mine = (embeddings.c.key.in_(list(names)), embeddings.c.tenant == tenant)
         query = select(embeddings.c.key, embeddings.c.vector, embeddings.c.used_at).where(*mine)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
@@ -119,29 +127,29 @@ class EmbeddingCache:
             await self._database.write(lambda connection: connection.execute(touch))
         return {names[row.key]: masked(row.vector, tenant, embedder, names[row.key]) for row in rows}
 
-    async def _made(self, tenant: str, embedder: Embedder, texts: list[str], work: Work) -> dict[str, bytes]:
+    async def _made(self, tenant: str, embedder: Embedder, items: list[Item], work: Work) -> dict[Item, bytes]:
         """Those that the model makes now; they are kept."""
-        made: dict[str, bytes] = {}
-        for start in range(0, len(texts), BATCH):
-            portion = texts[start : start + BATCH]
+        made: dict[Item, bytes] = {}
+        for start in range(0, len(items), BATCH):
+            portion = items[start : start + BATCH]
             began = time.monotonic()
-            vectors = await patiently(embedder, portion)
+            vectors = await patiently(embedder, [item.text for item in portion])
             work.seconds += time.monotonic() - began
             work.embedded += len(portion)
             packed = pack_vectors(vectors)
-            made |= {text: packed[row].tobytes() for row, text in enumerate(portion)}
+            made |= {item: packed[row].tobytes() for row, item in enumerate(portion)}
         if self._limit:
             await self._keep(tenant, embedder, made)
         return made
 
-    async def _keep(self, tenant: str, embedder: Embedder, made: dict[str, bytes]) -> None:
+    async def _keep(self, tenant: str, embedder: Embedder, made: dict[Item, bytes]) -> None:
         now = time.time()
 
         def rows() -> list[dict[str, Any]]:
             return [
-                {"key": name_of(tenant, embedder, text), "tenant": tenant, "used_at": now,
-                 "vector": masked(blob, tenant, embedder, text)}
-                for text, blob in made.items()
+                {"key": name_of(tenant, embedder, item), "tenant": tenant, "used_at": now,
+                 "vector": masked(blob, tenant, embedder, item)}
+                for item, blob in made.items()
             ]  # fmt: skip
 
         fresh = await asyncio.to_thread(rows)
@@ -165,6 +173,13 @@ class EmbeddingCache:
         return removed
 
 
+class Item(NamedTuple):
+    """A text, and who may see it."""
+
+    text: str
+    readers: str = ""
+
+
 class Work(Struct):
     """What a model was asked for."""
 
@@ -172,14 +187,19 @@ class Work(Struct):
     seconds: float = 0.0
 
 
-def name_of(tenant: str, embedder: Embedder, text: str) -> bytes:
+def readers_of(names: Iterable[str]) -> str:
+    """An access list as part of a key."""
+    return "\n".join(sorted(names))
+
+
+def name_of(tenant: str, embedder: Embedder, item: Item) -> bytes:
     """The key of a text's row."""
-    return hashlib.sha256(_said("key", tenant, embedder, text)).digest()
+    return hashlib.sha256(_said("key", tenant, embedder, item)).digest()
 
 
-def masked(vector: bytes, tenant: str, embedder: Embedder, text: str) -> bytes:
+def masked(vector: bytes, tenant: str, embedder: Embedder, item: Item) -> bytes:
     """A packed vector, masked; or, of a masked one, the vector."""
-    mask = hashlib.shake_256(_said("vector", tenant, embedder, text)).digest(len(vector))
+    mask = hashlib.shake_256(_said("vector", tenant, embedder, item)).digest(len(vector))
     return (int.from_bytes(vector, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(vector), "big")
 
 
@@ -195,8 +215,10 @@ async def patiently(embedder: Embedder, texts: Sequence[str]) -> NDArray[Any]:
     return await embedder.embed(texts)
 
 
-def _said(purpose: str, tenant: str, embedder: Embedder, text: str) -> bytes:
-    return "\0".join((purpose, tenant, embedder.name, embedder.revision, text)).encode("utf-8", "surrogatepass")
+def _said(purpose: str, tenant: str, embedder: Embedder, item: Item) -> bytes:
+    return "\0".join((purpose, tenant, embedder.name, embedder.revision, item.readers, item.text)).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def _unpack(blobs: Iterable[bytes], dimension: int) -> NDArray[Any]:

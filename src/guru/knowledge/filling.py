@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -96,7 +96,8 @@ class Filler:
         Raises what the model raises, `NotFound`, and `Conflict` where the model is not available any more.
         """
         while True:
-            rows, beside = await self._rows(batch, preparer)
+            readers = await writer.readers({prepared.file.name: prepared.document.metadata for prepared in batch})
+            rows, beside = await self._rows(batch, preparer, readers)
             try:
                 return rows, await writer.replace(rows, beside)
             except ModelChanged:
@@ -107,8 +108,10 @@ class Filler:
         if self.embedded:
             await self._cache.sweep()
 
-    async def _rows(self, batch: Sequence[Prepared], preparer: Preparer) -> tuple[list[Rows], Beside | None]:
-        texts = [text for prepared in batch for text in prepared.texts]
+    async def _rows(
+        self, batch: Sequence[Prepared], preparer: Preparer, readers: Mapping[str, str]
+    ) -> tuple[list[Rows], Beside | None]:
+        texts = [(text, readers[prepared.file.name]) for prepared in batch for text in prepared.texts]
         models = await self._database.read(
             lambda connection: models_in_use(connection, self._tenant, self._collection.id)
         )
@@ -131,15 +134,17 @@ class Filler:
 
         return await asyncio.to_thread(build)
 
-    async def _embed(self, model: str, texts: Sequence[str]) -> NDArray[Any]:
+    async def _embed(self, model: str, texts: Sequence[tuple[str, str]]) -> NDArray[Any]:
+        """The vectors of texts, each with who may see it."""
         embedder = self._embedders.of(self._tenant, self._collection.name, model)
-        found = await self._cache.embed(self._tenant, embedder, texts)
+        embedded, readers = [text for text, _ in texts], [seen for _, seen in texts]
+        found = await self._cache.embed(self._tenant, embedder, embedded, readers)
         self.embedded += found.embedded
         self.reused += found.reused
         self.seconds += found.seconds
         return found.vectors
 
-    async def _embed_other(self, model: str | None, texts: Sequence[str]) -> NDArray[Any] | None:
+    async def _embed_other(self, model: str | None, texts: Sequence[tuple[str, str]]) -> NDArray[Any] | None:
         """The vectors that are not needed to search now. Without them the document comes all the same: a job that
         changes the model makes what is missing, and going back says that something is."""
         if model is None or model in self._without:

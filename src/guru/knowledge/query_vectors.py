@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Result = TypeVar("Result")
-CHANGES: Final = 5
+CHANGES: Final = 10
 """How often a collection may change its model while one query is embedded."""
 REMEMBERED: Final = 10_000
 """Collections whose model is known without asking."""
@@ -88,8 +88,8 @@ class QueryEmbedder:
                 continue
             try:
                 found = await search(vectors)
-            except OtherModel:
-                self._models.pop(key, None)
+            except OtherModel as other:
+                self._remember(key, other.model)
                 continue
             self._remember(key, model)
             return found

@@ -21,9 +21,10 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from guru.config import KnowledgeSettings
 from guru.errors import Conflict, InvalidParameter, NotFound
 from guru.knowledge import switching
+from guru.knowledge.access import read_lists_of
 from guru.knowledge.collections import find_collection
 from guru.knowledge.embedders import Embedders
-from guru.knowledge.embedding_cache import DAY, CacheSize, EmbeddingCache
+from guru.knowledge.embedding_cache import DAY, CacheSize, EmbeddingCache, readers_of
 from guru.knowledge.filling import REEMBED, target_of
 from guru.knowledge.prepare import below_header, most_tokens
 from guru.knowledge.rows import pack_vectors
@@ -271,7 +272,11 @@ class _Work:
         after = 0
         while rows := await self._read(after):
             texts = await asyncio.to_thread(texts_of, rows, self._embedder)
-            found = await self._cache.embed(self._tenant, self._embedder, [text for part in texts for text in part])
+            readers = await self._readers(rows)
+            found = await self._cache.embed(
+                self._tenant, self._embedder, [text for part in texts for text in part],
+                [readers[row.document_id] for row, part in zip(rows, texts, strict=True) for _ in part],
+            )  # fmt: skip
             pairs = await asyncio.to_thread(pair_up, found.vectors, texts)
             await self._write(rows, pairs)
             self.embedded += found.embedded
@@ -292,11 +297,17 @@ class _Work:
         return left
 
     async def _read(self, after: int) -> Sequence[Row[Any]]:
-        own = ("id", "tenant", "collection_id", "text", "start", "tokens", "sentences")
+        own = ("id", "tenant", "collection_id", "document_id", "text", "start", "tokens", "sentences")
         mine = (chunks.c.collection_id == self._collection_id, chunks.c.id > after, lacks(self._embedder.name))
         columns: list[ColumnElement[Any]] = [*(chunks.c[name] for name in own), HEADER]
         query = select(*columns).where(*mine).order_by(chunks.c.id).limit(PORTION)
         return await self._database.read(lambda connection: connection.execute(query).all())
+
+    async def _readers(self, rows: Sequence[Row[Any]]) -> dict[str, str]:
+        """Who may see the documents of some passages."""
+        ids = list({row.document_id for row in rows})
+        lists = await self._database.read(lambda connection: read_lists_of(connection, ids))
+        return {document_id: readers_of(lists.get(document_id, ())) for document_id in ids}
 
     async def _write(self, rows: Sequence[Row[Any]], pairs: Sequence[Pair]) -> None:
         await self._database.write(lambda connection: put_beside(connection, self._embedder.name, rows, pairs))

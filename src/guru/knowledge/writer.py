@@ -11,10 +11,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from guru.errors import NotFound
 from guru.knowledge.access import may_see, own_access, read_lists_of, write_list
 from guru.knowledge.collections import touch
+from guru.knowledge.embedding_cache import readers_of
 from guru.knowledge.trash import remove_unused, sweep
 from guru.knowledge.vectors import Pair, put_beside
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
+from guru.store.ids import new_id
 from guru.store.scope import Scope
 from guru.store.tables import chunks, collections, document_texts, documents
 
@@ -84,6 +86,19 @@ class DocumentWriter:
     async def lists(self) -> dict[str, list[str]]:
         """The access lists by the names of the documents that have one."""
         return await self._database.read(self._lists)
+
+    async def readers(self, metadata: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Who will see documents, given by name with their metadata, as `readers_of` writes it.
+
+        Of a list that does not name whoever writes nothing is to be learned: it is written as no other ever is.
+        """
+        lists = await self._database.read(lambda connection: self._lists(connection, documents.c.name.in_(metadata)))
+        found = {}
+        for name, matter in metadata.items():
+            wanted = self._wanted(matter)
+            listed = lists.get(name, []) if wanted is None else wanted
+            found[name] = readers_of(listed) if may_see(self._scope, listed) else new_id("unseen")
+        return found
 
     def refusal(self, old: Sequence[str], metadata: Mapping[str, Any] | None = None) -> str | None:
         """Why a document with the list `old` may not be replaced by one with this metadata; None: it may."""
