@@ -70,6 +70,13 @@ class Embedders:
         except (ModelNotFound, InvalidParameter) as error:
             raise gone(collection, model, error) from error
 
+    def is_outdated(self, model: str) -> bool:
+        """Whether new collections get another model than this one."""
+        try:
+            return model != self.default
+        except ModelNotFound:  # the configuration has been changed to one that is not there: no better than the old
+            return False
+
     def is_available(self, tenant: str, model: str) -> bool:
         """Whether a model can be asked, as far as this is known without asking it."""
         try:

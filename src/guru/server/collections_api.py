@@ -252,7 +252,7 @@ def to_collection(call: Call, item: Collection) -> CollectionView:
         name: getattr(item, name) for name in CollectionView.__struct_fields__ if name not in made
     }
     embedders, model = call.services.knowledge.embedders, item.embedding_model
-    values |= {"outdated": model != embedders.default, "available": embedders.is_available(call.tenant, model)}
+    values |= {"outdated": embedders.is_outdated(model), "available": embedders.is_available(call.tenant, model)}
     values |= {"settings": call.services.knowledge.ingest.options(item.settings), "own": sorted(item.settings)}
     times = {name: moment(values[name]) for name in ("created_at", "updated_at")}
     return CollectionView(**(values | times))
