@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from embedding_server import embedding_server
 from guru.config import KnowledgeSettings, ProviderSettings, Settings
 from guru.errors import Conflict, InvalidParameter, ModelNotFound, NotFound
-from guru.knowledge import embedding_cache, reembed
+from guru.knowledge import embedding_cache, lacking
 from guru.knowledge.collections import find_collection
 from guru.knowledge.rows import dimension_of
 from guru.knowledge.vectors import SENTENCE_VECTORS, VECTOR
@@ -55,7 +55,7 @@ class Models:
 @pytest.fixture
 async def server(monkeypatch):
     monkeypatch.setattr(embedding_cache, "WAITS", (0.01,))
-    monkeypatch.setattr(reembed, "PORTION", 4)
+    monkeypatch.setattr(lacking, "PORTION", 4)
     async with embedding_server() as server:
         yield server
 
