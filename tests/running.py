@@ -125,6 +125,27 @@ def serving(home, *arguments):
         process.stdout.close()
 
 
+@contextmanager
+def embedding_process(delay=0.0):
+    """The address of a process that speaks OpenAI's embeddings API, each request taking `delay` seconds."""
+    command = [sys.executable, str(ROOT / "tests" / "embedding_server.py"), str(delay)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield json.loads(process.stdout.readline())["url"]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def configure_letters(home, url, embedding=None, *, more=""):
+    """Let a home know that process as the provider `letters`; `embedding` is its model that embeds documents."""
+    text = f'[providers.letters]\nkind = "openai-compatible"\nbase_url = "{url}"\n'
+    if embedding:
+        text += f'[models.embedding]\ndeployments = [{{ model = "letters/{embedding}" }}]\n'
+    (home / "guru.toml").write_text(text + more)
+
+
 def wait_until_ready(process, home):
     for line in process.stdout:
         if found := re.search(r"Guru is ready: (\S+)", line):

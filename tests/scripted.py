@@ -13,7 +13,7 @@ import openai
 from guru.config import Settings
 from guru.errors import ModelNotFound
 from guru.models.local.tasks import LocalEmbedding
-from guru.models.registry import ModelStatus
+from guru.models.registry import LOCAL_EMBEDDING, ModelStatus
 from guru.server.app import create_app
 from guru.server.serve import Server, address
 from guru.types import Completed, Delta, Finished, Usage
@@ -65,6 +65,7 @@ class WordEmbedder:
     """Vectors that say which words a text has: near for texts that share some."""
 
     name = "test/words"
+    revision = ""
     dimension = 64
     max_tokens = 256
 
@@ -74,6 +75,9 @@ class WordEmbedder:
             for word in text.lower().split():
                 vectors[row, hashlib.sha256(word.strip(".,?!").encode()).digest()[0] % self.dimension] += 1
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    async def embed_queries(self, texts):
+        return await self.embed(texts)
 
     def count_tokens(self, text):
         return len(text.split())
@@ -100,9 +104,16 @@ class TestModels:
         raise ModelNotFound(f"There is no model {name!r}.", hint="Did you mean `default`?", param="model")
 
     def embedder(self, name):
-        if name in ("embedding", self.words.name):
-            return self.words
+        self.resolve(name)
+        return self.words
+
+    def resolve(self, name):
+        if name in ("embedding", self.words.name, LOCAL_EMBEDDING):
+            return self.words.name
         raise ModelNotFound(f"There is no model {name!r}.", param="model")
+
+    def is_remote(self, name):
+        return False
 
     def reader(self):
         return None

@@ -506,11 +506,18 @@ class Embedder(Protocol):
     """A model that turns texts into vectors."""
 
     name: str
+    revision: str
+    """Of the weights, where they may change under the same name and the change is known; "" where it is not."""
     dimension: int
+    """0 for a model of a provider that has not answered yet."""
     max_tokens: int
 
     async def embed(self, texts: Sequence[str]) -> NDArray[Any]:
         """Unit vectors, float32, shape (len(texts), dimension). A text over `max_tokens` is cut."""
+        ...
+
+    async def embed_queries(self, texts: Sequence[str]) -> NDArray[Any]:
+        """As `embed`, for texts that are searched for: some models read questions differently."""
         ...
 
     def count_tokens(self, text: str) -> int:
@@ -561,6 +568,14 @@ class Models(Protocol):
 
     def embedder(self, name: str) -> Embedder:
         """A model that embeds on this machine. Raises `ModelNotFound` and `InvalidParameter`."""
+        ...
+
+    def resolve(self, name: str) -> str:
+        """The full name behind an alias or a short name. Raises `ModelNotFound`."""
+        ...
+
+    def is_remote(self, name: str) -> bool:
+        """Whether a provider runs the model of this full name."""
         ...
 
     def reader(self) -> Reader | None:

@@ -124,7 +124,8 @@ OPEN = "[providers.mine]\nkind = 'vllm'\nbase_url = 'http://127.0.0.1:9/v1'\n"
         ("[models.a]\n" + ALIAS + '[models.b]\ndeployments = [{ model = "a" }]', "models.b.deployments[0]", "warning",
          "an alias itself"),
         ('[models."mine/small"]\n' + ALIAS, "models.mine/small", "warning", "hides"),
-        ("[models.embedding]\n" + ALIAS, "models.embedding", "error", "does not run on this machine"),
+        ('[providers.claude]\nkind = "anthropic"\napi_key = "k"\nbase_url = "http://127.0.0.1:9"\n'
+         '[models.embedding]\ndeployments = [{ model = "claude/opus" }]', "models.embedding", "error", "embedding"),
         ('[prices."mien/big"]\ninput = 1\noutput = 1', 'prices."mien/big"', "warning", "Did you mean mine?"),
         ('[prices.smart]\ninput = 1\noutput = 1', 'prices."smart"', "warning", "provider/model"),
         ('[prices."mine/big"]\ninput = 1\noutput = 1\nsince = "soon"', "prices", "error", "YYYY-MM-DD"),

@@ -55,13 +55,15 @@ def open_bench(stores, tmp_path, embedder):
     """A context manager that opens the knowledge base of a home, the test's own unless it is given."""
 
     @contextlib.asynccontextmanager
-    async def opening(home=tmp_path / "home", **settings):
+    async def opening(home=tmp_path / "home", source=None, run_jobs=True, **settings):
         database, blobs, parser = stores.database(home), BlobStore(home), ParsePool()
         await database.open()
         jobs = Jobs(database)
         fetcher, chosen = HttpFetcher(), KnowledgeSettings(**settings)
-        knowledge = KnowledgeBase(database, blobs, embedder, parser, chosen, jobs=jobs, fetcher=fetcher)
-        await jobs.start()
+        usual = source.embedder(TENANT, source.default()) if source else embedder
+        knowledge = KnowledgeBase(database, blobs, usual, parser, chosen, jobs=jobs, fetcher=fetcher, source=source)
+        if run_jobs:
+            await jobs.start()
         try:
             yield Bench(knowledge, jobs, database, blobs, parser)
         finally:

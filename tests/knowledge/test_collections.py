@@ -47,8 +47,8 @@ async def test_deleting_a_collection_leaves_nothing(bench, folder, forget_grace)
     assert await bench.search("feed pump", collection="kept")
 
 
-async def test_a_collection_of_another_model_is_not_searched(bench, folder):
-    await bench.ingest(folder)
-    bench.knowledge.collections.check_model(await bench.knowledge.collections.get(SCOPE, "c"), "local/all-minilm-l6-v2")
-    with pytest.raises(Conflict, match="ingest its documents anew"):
-        bench.knowledge.collections.check_model(await bench.knowledge.collections.get(SCOPE, "c"), "other/model")
+async def test_a_collection_whose_model_is_not_there_is_not_searched(bench):
+    await bench.knowledge.collections.create(TENANT, "c", embedding_model="other/model")
+    with pytest.raises(Conflict, match="embedded with other/model, which is not available any more") as caught:
+        await bench.search("tea")
+    assert "guru collections reembed c" in caught.value.hint

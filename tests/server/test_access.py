@@ -104,10 +104,11 @@ READS = {
     ("GET", "/api/v1/documents/{document_id}/similar"),
 }
 ELSEWHERE = {
-    ("GET", "/api/v1/collections/{name}/duplicates"),
     *((method, f"/api/v1/collections/{{name}}/{what}") for method in ("GET", "POST")
       for what in ("topics", "anomalies", "map")),
     ("POST", "/api/v1/collections/{name}/summary"), ("POST", "/api/v1/documents/{document_id}/summary"),
+    ("GET", "/api/v1/collections/{name}/duplicates"), ("POST", "/api/v1/collections/{name}/reembed"),
+    ("POST", "/api/v1/collections/{name}/rollback"), ("POST", "/api/v1/collections/{name}/forget-vectors"),
     ("GET", "/api/v1/collections"), ("POST", "/api/v1/collections"), ("GET", "/api/v1/collections/{name}"),
     ("PATCH", "/api/v1/collections/{name}"), ("DELETE", "/api/v1/collections/{name}"),
     ("POST", "/api/v1/collections/{name}/ingest"), ("POST", "/api/v1/chunk"),
@@ -267,9 +268,37 @@ async def test_it_is_listed_and_counted_for_them_alone(world):
         assert ("merger" in documents) == (person in SEES)
         shown = json.loads((await world.ask(person, "GET", "/api/v1/collections/c"))[1])
         (listed,) = json.loads((await world.ask(person, "GET", "/api/v1/collections"))[1])["collections"]
+        vectors, cache = shown.pop("vectors"), shown.pop("cache")  # these count all documents
+        assert (vectors is None, cache is None) == (person != "boss", person != "boss")
         assert shown == listed
         assert listed["documents"] == (3 if person in SEES else 1)
         assert (listed["bytes"] == len(PUBLIC)) == (person not in SEES)
+
+
+async def test_models_are_changed_by_administrators_alone_and_their_jobs_count_for_them_alone(world):
+    for person in PEOPLE:
+        for action in ("reembed", "rollback", "forget-vectors"):
+            status, body = await world.ask(person, "POST", f"/api/v1/collections/c/{action}", json={})
+            allowed = {"reembed": 409, "rollback": 409, "forget-vectors": 202}[action]
+            assert (action, person, status) == (action, person, allowed if person == "boss" else 403), body
+    listed = json.loads((await world.ask("boss", "GET", "/api/v1/jobs"))[1])["jobs"]
+    (forget,) = [job["id"] for job in listed if job["kind"] == "forget-vectors"]
+    for person in PEOPLE:
+        assert (await world.ask(person, "GET", f"/api/v1/jobs/{forget}"))[0] == (200 if person == "boss" else 404)
+
+
+async def test_what_was_embedded_before_tells_nothing_of_hidden_documents(world):
+    """The same words as in a document that one may not see are embedded anew, whoever the copy is said to be for."""
+    for person, access, embedded in (
+        ("ben", "user:ben", True),
+        ("lea", "team:legal", True),
+        ("ben", "team:legal", True),
+    ):
+        files = {f"probe-{person}-{len(access)}.txt": SECRET}
+        result = (await world.upload(person, files, access=access))["result"]
+        assert (person, access, result["embedded"] > 0, result["reused"]) == (person, access, embedded, 0)
+    again = (await world.upload("lea", {"mine.txt": SECRET}, access="team:legal"))["result"]
+    assert (again["embedded"], again["reused"] > 0) == (0, True)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -3,7 +3,16 @@
 from sqlalchemy import delete, insert, inspect, select, text
 
 from guru.store.migrations import applied
-from guru.store.tables import collections, conversations, evaluation_items, evaluations, messages
+from guru.store.tables import (
+    chunk_vectors,
+    collections,
+    conversations,
+    documents,
+    embeddings,
+    evaluation_items,
+    evaluations,
+    messages,
+)  # fmt: skip
 
 
 async def test_the_tables_of_evaluations_are_added_to_a_database_that_lacks_them(stores, tmp_path):
@@ -29,6 +38,39 @@ async def test_the_tables_of_evaluations_are_added_to_a_database_that_lacks_them
     )
     assert {"evaluations", "evaluation_items"} <= tables
     assert names == ["kept"]
+    await database.close()
+
+
+async def test_documents_of_a_database_without_models_of_vectors_get_theirs_and_stay_as_they_were_cut(stores, tmp_path):
+    database = stores.database(tmp_path)
+    await database.open()
+    model = "local/all-minilm-l6-v2"
+    collection = {"id": "c", "tenant": "t", "name": "c", "embedding_model": model, "created_at": 1, "updated_at": 1}
+    document = {
+        "id": "d", "tenant": "t", "collection_id": "c", "name": "n", "content_hash": "", "bytes": 0, "media_type": "",
+        "recipe": f"2:{model}:recursive:200:40", "chunks": 0, "ingested_at": 0.0,
+    }  # fmt: skip
+
+    def go_back(connection):
+        connection.execute(insert(collections).values(collection))
+        connection.execute(insert(documents).values(document))
+        chunk_vectors.drop(connection)
+        embeddings.drop(connection)
+        for table, column in (("documents", "embedding_model"), ("collections", "previous_model")):
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(text("ALTER TABLE collections DROP COLUMN switched_at"))
+        connection.execute(delete(applied).where(applied.c.name == "add_models_of_vectors"))
+
+    await database.write(go_back)
+    await database.close()
+    database = stores.database(tmp_path)
+    await database.open()
+    row = await database.read(lambda connection: connection.execute(select(documents)).one())
+    assert (row.recipe, row.embedding_model) == ("2:recursive:200:40", model)
+    kept = await database.read(lambda connection: connection.execute(select(collections)).one())
+    assert (kept.previous_model, kept.switched_at) == (None, None)
+    tables = await database.read(lambda connection: set(inspect(connection).get_table_names()))
+    assert {"chunk_vectors", "embeddings"} <= tables
     await database.close()
 
 

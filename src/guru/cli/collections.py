@@ -1,4 +1,4 @@
-"""`guru collections`: list, show, create, configure and delete them, and see what in them is alike."""
+"""`guru collections`: list, show, create, configure, re-embed and delete them, and see what in them is alike."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guru.cli.around import COMMANDS
+from guru.cli.embedding import model_advice, reembed, rollback, vector_lines
 from guru.cli.options import STRATEGIES, asynchronous, chunk_options, home_option, json_option
 from guru.cli.summarize import summarize
 from guru.errors import NotFound
@@ -51,6 +52,9 @@ async def list_collections(home: Path, as_json: bool) -> None:
         size, updated = human_bytes(item["bytes"]), item["updated_at"][:16].replace("T", " ")
         table.add_row(item["name"], f"{item['documents']:,}", f"{item['chunks']:,}", size, updated)
     print_table(console(), table)
+    for item in found["collections"]:
+        if advice := model_advice(item):
+            click.echo(advice, err=True)
 
 
 @command.command
@@ -74,6 +78,10 @@ async def show(name: str, home: Path, as_json: bool) -> None:
     counts = f"{plural(collection['documents'], 'document')}, {plural(collection['chunks'], 'chunk')}"
     screen.print(f"{name}: {counts}, embedded with {collection['embedding_model']}", soft_wrap=True)
     screen.print(f"Cut: {how(collection)}", soft_wrap=True)
+    for line in vector_lines(collection):
+        screen.print(line, soft_wrap=True, markup=False)
+    if advice := model_advice(collection):
+        click.echo(advice, err=True)
     table = make_table("document", title="<", pages=">", chunks=">", size=">", access="<", warnings="<")
     for item in documents:
         table.add_row(
@@ -294,3 +302,5 @@ async def find_document(client: Client, collection: str, name: str) -> str:
 
 for around in (*COMMANDS, summarize):
     command.add_command(around)
+command.add_command(reembed)
+command.add_command(rollback)

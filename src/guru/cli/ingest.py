@@ -107,8 +107,12 @@ def report(result: JSON, collection: str, as_json: bool) -> None:
     parts = [f"{plural(result['documents'], 'document')}, {plural(result['chunks'], 'chunk')} into {collection}"]
     parts += [f"{result[name]:,} {word}" for name, word in NOTES.items() if result.get(name)]
     failed = result["failed"]
+    seen = result.get("embedded", 0) + result.get("reused", 0)
     parts += [f"{plural(len(failed), 'file')} failed"] if failed else []
+    parts += [f"{result['reused']:,} of {seen:,} texts had been embedded before"] if result.get("reused") else []
     click.echo("; ".join(parts) + f" ({human_seconds(result['seconds'])})")
+    for note in result.get("notes", ()):
+        click.echo(f"  {clean(note)}", err=True)
     for item in failed:
         click.echo(f"  {clean(item['path'])}: {clean(item['error'])}", err=True)
     if pictures := sum(INSTALL in item["reason"] for item in result.get("ignored", ())):

@@ -129,6 +129,12 @@ class KnowledgeSettings(Section):
     """What is read around a chunk that was found, in tokens, where `chunking` is `hierarchical`."""
     semantic_percentile: Percentile = 90.0
     """Where `chunking` is `semantic`: the share, in per cent, of the gaps between sentences that are not cut."""
+    embedding_cache_mb: NotNegative = 512
+    """Vectors of texts that were embedded before, so that no model is asked twice for the same; 0: none are kept."""
+    embedding_cache_days: Positive = 30
+    """Those that were not used for so long are removed."""
+    previous_vectors_days: Positive = 7
+    """How long a collection that has changed its embedding model can go back, and takes the room of both."""
     passages: Positive = 6
     """How many passages an answer may draw on."""
     threshold: Share = 0.24

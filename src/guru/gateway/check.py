@@ -56,7 +56,7 @@ def check_parts(settings: Settings, registry: ModelRegistry) -> Iterator[Finding
         "store.url": lambda: settings.store.url and Database(settings.store.url),  # connects with the first query
         "prices": lambda: Prices(settings),
         "models": lambda: Router(registry, settings),
-        "models.embedding": lambda: registry.embedder("embedding"),
+        "models.embedding": lambda: registry.embedding_model("embedding"),
     }
     for place, make in parts.items():
         try:

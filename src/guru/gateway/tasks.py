@@ -40,10 +40,13 @@ class Host(Protocol):
     def end(self, trace: Trace) -> TraceRecord: ...
 
 
-async def perform(road: Host, task: Task, request: Any, caller: Caller) -> Any:
-    """The result for a request of `guru.tasks`, as that module pairs them: limited, routed, traced and paid for."""
+async def perform(road: Host, task: Task, request: Any, caller: Caller, *, preview: bool = True) -> Any:
+    """The result for a request of `guru.tasks`, as that module pairs them: limited, routed, traced and paid for.
+
+    Without `preview` the trace has nothing of the request's texts.
+    """
     trace = road.begin(request.model, caller)
-    texts = texts_of(request)
+    texts = texts_of(request) if preview else []
     trace.preview = texts[0][:PREVIEW] if texts else None
     reservation = None
     try:

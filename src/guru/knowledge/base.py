@@ -14,6 +14,9 @@ from guru.knowledge.collections import Collections
 from guru.knowledge.diversity import diversify
 from guru.knowledge.documents import Documents, allowed_documents
 from guru.knowledge.duplicates import Duplicates
+from guru.knowledge.embedders import Embedders, EmbedderSource, OneEmbedder
+from guru.knowledge.embedding_cache import EmbeddingCache
+from guru.knowledge.filling import Filling
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index.base import Index, Wanted
 from guru.knowledge.index.embedded import EmbeddedIndex
@@ -21,8 +24,10 @@ from guru.knowledge.ingest import Ingest, Parser
 from guru.knowledge.preview import Preview
 from guru.knowledge.queries import Limits, Probe, expand
 from guru.knowledge.query import Query
+from guru.knowledge.query_vectors import QueryEmbedder, Vectors
 from guru.knowledge.ranking import CANDIDATES, PLAIN, Asked, Found, check_options, depth, rank
 from guru.knowledge.reading import read_parents
+from guru.knowledge.reembed import Reembedding
 from guru.knowledge.rerank import rerank
 from guru.knowledge.search import Retrieval, read_hits
 from guru.knowledge.similar import MoreLikeThis
@@ -54,23 +59,32 @@ class KnowledgeBase:
         *,
         jobs: Jobs,
         fetcher: Fetcher | None = None,
+        source: EmbedderSource | None = None,
         index: Index | None = None,
     ) -> None:
-        """`fetcher` gets web pages; without one they cannot be ingested. `index` finds passages; without one they are
-        held in memory."""
+        """`fetcher` gets web pages; without one they cannot be ingested. `source` has the embedding models of the
+        collections, each of which may have another; without one, `embedder` is the only one. `index` finds passages;
+        without one they are held in memory."""
         self._database = database
         self._settings = settings
         self.embedder = embedder
+        """Of new collections, as the server was started: it counts tokens."""
+        self.embedders = Embedders(source or OneEmbedder(embedder))
+        self.cache = EmbeddingCache(database, megabytes=settings.embedding_cache_mb, days=settings.embedding_cache_days)
+        self.filling = Filling(database, self.embedders, self.cache)
+        self.reembedding = Reembedding(database, jobs, self.embedders, self.cache, settings)
         self.index = index or EmbeddedIndex()
-        self.collections = Collections(database, blobs, embedder.name)
+        self._asking = QueryEmbedder(database, self.embedders)
+        self.collections = Collections(database, blobs, lambda: self.embedders.default)
         self.documents = Documents(database, blobs)
-        self.preview = Preview(self.documents, self.collections, embedder, parser, settings)
+        self.preview = Preview(self.documents, self.collections, self.embedders, parser, settings)
         self.duplicates = Duplicates(database)
-        self.similar = MoreLikeThis(database, self.index, embedder.name)
-        self.around = Around(database, embedder.name)
+        self.similar = MoreLikeThis(database, self.index)
+        self.around = Around(database)
         self.ingest = Ingest(
-            database, blobs, self.collections, embedder, parser=parser, settings=settings, jobs=jobs, fetcher=fetcher
-        )
+            database, blobs, self.collections, embedder,
+            parser=parser, settings=settings, jobs=jobs, filling=self.filling, fetcher=fetcher,
+        )  # fmt: skip
 
     async def search(
         self,
@@ -86,7 +100,8 @@ class KnowledgeBase:
     ) -> list[Hit]:
         """The best `k` (10) passages for `query`, best first. `explain` keeps the scores of the stages.
 
-        Raises `NotFound`, `InvalidParameter`, and `Conflict` for a collection of another embedding model.
+        Raises `NotFound`, `InvalidParameter`, and `Conflict` for a collection whose embedding model is not available
+        any more.
         """
         found = await self.retrieve(
             scope, collection, query, k=k, mode=mode, filter=filter, options=options, to_read=False
@@ -120,25 +135,28 @@ class KnowledgeBase:
         check_options(options, mode)
         accepts = compile_filter(filter) if filter else None
         probes, notes = await self._probes(query, options, models)
-        vector, *others = await self.embedder.embed([query, *(probe.text for probe in probes)])
-        besides = [
-            Asked(probe.text, other, "dense" if probe.meaning_only and mode == "hybrid" else mode)
-            for probe, other in zip(probes, others, strict=True)
-        ]
+        texts = [query, *(probe.text for probe in probes)]
         reranks = options.reranks
         # Several chunks may have one parent.
         most = k * CHILDREN if to_read else k
         least = max(CANDIDATES if options.diversity else 0, options.rerank_top if reranks else 0)
-        questions = [Asked(query, vector, mode), *besides]
-        asking = Wanted(
-            vectors=[asked.vector for asked in questions if asked.mode != "sparse"],
-            k=depth(max(most, least)), distance=options.distance, accepts=accepts,
-        )  # fmt: skip
-        ahead = await self.index.look_ahead(scope, collection, asking)
 
-        def look(connection: Connection) -> tuple[Retrieval, Found, Query, int]:
+        async def search(vectors: Vectors) -> tuple[Retrieval, Found, Query, int]:
+            modes = [mode, *("dense" if probe.meaning_only and mode == "hybrid" else mode for probe in probes)]
+            asked = [Asked(*one) for one in zip(texts, vectors.vectors, modes, strict=True)]
+            asking = Wanted(
+                vectors=[one.vector for one in asked if one.mode != "sparse"],
+                k=depth(max(most, least)), distance=options.distance, accepts=accepts,
+            )  # fmt: skip
+            ahead = await self.index.look_ahead(scope, collection, asking)
+            return await self._database.read(lambda connection: look(connection, vectors, asked, ahead))
+
+        def look(
+            connection: Connection, vectors: Vectors, asked: list[Asked], ahead: Any
+        ) -> tuple[Retrieval, Found, Query, int]:
             row, snapshot = self.index.snapshot(connection, scope, collection, ahead)
-            self.collections.check_model(row, self.embedder.name)
+            vectors.check(connection, row)
+            vector, besides = asked[0].vector, asked[1:]
             allowed = allowed_documents(connection, scope, row.id, accepts) if accepts else None
             wanted = most if self._has_parents(row.settings) else k
             found, read = rank(
@@ -156,7 +174,7 @@ class KnowledgeBase:
             )
             return retrieval, found, read, wanted
 
-        retrieval, found, read, wanted = await self._database.read(look)
+        retrieval, found, read, wanted = await self._asking.embedded(scope.tenant, collection, texts, search)
         if not reranks:
             return retrieval
         retrieval = await self._reranked(retrieval, found, wanted, options, models)

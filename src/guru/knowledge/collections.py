@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct
@@ -31,6 +32,10 @@ class Collection(Struct, kw_only=True):
     embedding_model: str
     generation: int
     """Raised by every change that a search can see."""
+    previous_model: str | None = None
+    """The one before the last change, as long as its vectors are kept."""
+    switched_at: float | None = None
+    """When it became the previous one."""
     documents: int
     chunks: int
     bytes: int
@@ -44,15 +49,22 @@ class Collection(Struct, kw_only=True):
 class Collections:
     """The collections of every tenant."""
 
-    def __init__(self, database: Database, blobs: BlobStore, embedding_model: str) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, embedding_model: Callable[[], str]) -> None:
+        """`embedding_model` says which model new collections get."""
         self._database = database
         self._blobs = blobs
         self._embedding_model = embedding_model
 
     async def create(
-        self, tenant: str, name: str, *, exist_ok: bool = False, settings: JSON | None = None
+        self,
+        tenant: str,
+        name: str,
+        *,
+        exist_ok: bool = False,
+        settings: JSON | None = None,
+        embedding_model: str | None = None,
     ) -> Collection:
-        """Make an empty collection, with `settings` of its own.
+        """Make an empty collection, with `settings` of its own; its model is the configured one, where none is named.
 
         Raises `InvalidParameter` for a bad name, `Conflict` if it exists.
         """
@@ -64,8 +76,8 @@ class Collections:
             )
         now = time.time()
         row = {
-            "id": new_id("col"), "tenant": tenant, "name": name, "embedding_model": self._embedding_model,
-            "settings": settings or {}, "generation": 0, "created_at": now, "updated_at": now,
+            "id": new_id("col"), "tenant": tenant, "name": name, "settings": settings or {}, "generation": 0,
+            "embedding_model": embedding_model or self._embedding_model(), "created_at": now, "updated_at": now,
         }  # fmt: skip
         try:
             await self._database.write(lambda connection: connection.execute(insert(collections).values(row)))
@@ -123,16 +135,6 @@ class Collections:
 
         await self._database.write(remove)
 
-    @staticmethod
-    def check_model(collection: Collection | Row[Any], embedding_model: str) -> None:
-        """Raises `Conflict` when the vectors of a collection are of another model than the one in use."""
-        if collection.embedding_model != embedding_model:
-            raise Conflict(
-                f"The collection {collection.name!r} was embedded with {collection.embedding_model}, "
-                f"not with {embedding_model}.",
-                hint="Use that model again, or delete the collection and ingest its documents anew.",
-            )
-
 
 def find_collection(connection: Connection, tenant: str, name: str) -> Row[Any]:
     """The row of a collection. Raises `NotFound`."""
@@ -152,6 +154,8 @@ def read_collections(connection: Connection, scope: Scope, name: str | None = No
             collections.c.name,
             collections.c.embedding_model,
             collections.c.generation,
+            collections.c.previous_model,
+            collections.c.switched_at,
             collections.c.created_at,
             collections.c.updated_at,
             collections.c.settings,

@@ -18,6 +18,7 @@ from guru.knowledge.access import check_access, own_access
 from guru.knowledge.archive import Unpacker, unpacked
 from guru.knowledge.chunk import ChunkOptions
 from guru.knowledge.collections import Collection, Collections
+from guru.knowledge.filling import Filling
 from guru.knowledge.parse import ParsedDocument
 from guru.knowledge.parse.names import is_archive, is_picture
 from guru.knowledge.parse.ocr import NoText
@@ -27,7 +28,7 @@ from guru.knowledge.scan import Candidate, LeftOut, Scan
 from guru.knowledge.sources import Sources, check_locations
 from guru.knowledge.web.fetcher import Fetcher
 from guru.knowledge.web.source import SitemapReader
-from guru.knowledge.writer import DocumentWriter, Known, Rows
+from guru.knowledge.writer import DocumentWriter, Known
 from guru.store.blobs import BlobStore, hash_file
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
@@ -42,8 +43,6 @@ AT_ONCE: Final = 4
 """Files that are hashed, stored and parsed at the same time."""
 LINGER: Final = 0.1
 """Seconds that a batch which is not full waits for more: a commit costs as much for one document as for twenty."""
-EMBED_TEXTS: Final = 512
-"""Texts embedded between two reports of progress."""
 REMEMBERED: Final = 100_000
 """Pictures without text."""
 REPORTED: Final = 1000
@@ -69,8 +68,11 @@ class Ingest:
         parser: Parser,
         settings: KnowledgeSettings,
         jobs: Jobs,
+        filling: Filling,
         fetcher: Fetcher | None = None,
     ) -> None:
+        """`embedder` is that of new collections, `filling` embeds what comes into any."""
+        self._filling = filling
         self._fetcher = fetcher
         self._database = database
         self._blobs = blobs
@@ -134,7 +136,6 @@ class Ingest:
         """Do the work of a job. Cancelled at any point, what is finished stays. Raises `NotFound`, `Conflict`."""
         arguments, tenant = run.job.arguments, run.job.tenant
         collection = await self._collections.get(Scope(tenant), arguments["collection"])
-        self._collections.check_model(collection, self._embedder.name)
         # A job from before there were lists says nothing: it sees what everybody does.
         owners, teams = arguments.get("owners", ()), arguments.get("teams", ())
         scope = Scope(tenant, None if owners is None else tuple(owners), tuple(teams))
@@ -142,9 +143,11 @@ class Ingest:
         writer = DocumentWriter(self._database, self._blobs, collection.id, scope, access=access)
         return await _Session(self, run, writer, collection).work()
 
-    def preparer(self, own: JSON) -> Preparer:
-        """What cuts the documents of a collection with these settings of its own. Called on the event loop."""
-        return Preparer(self._embedder, self.options(own), embed_from_thread(self._embedder))
+    def preparer(self, tenant: str, collection: Collection) -> Preparer:
+        """What cuts the documents of a collection. Called on the event loop. Raises `Conflict`."""
+        embedder = self._filling.embedders.of(tenant, collection.name, collection.embedding_model)
+        options = ChunkOptions.of(self._settings, collection.settings, most=most_tokens(embedder))
+        return Preparer(embedder, options, embed_from_thread(embedder))
 
     def options(self, own: JSON) -> ChunkOptions:
         """How the documents of a collection with these settings of its own are cut."""
@@ -157,15 +160,14 @@ class _Session:
     def __init__(self, ingest: Ingest, run: JobRun, writer: DocumentWriter, collection: Collection) -> None:
         self._blobs = ingest._blobs
         self._parser = ingest._parser
-        self._embedder = ingest._embedder
-        self._preparer = ingest.preparer(collection.settings)
+        self._preparer = ingest.preparer(run.job.tenant, collection)
+        self._filler = ingest._filling.of(run.job.tenant, collection)
         self._textless = ingest._textless
         self._max_bytes = ingest._settings.max_file_mb << 20
         self._max_archive_bytes = ingest._settings.max_archive_mb << 20
         self._sources = Sources(ingest._settings, ingest._blobs, ingest._parser, ingest._fetcher)
         self._run = run
         self._writer = writer
-        self._collection_id = collection.id
         self._began = run.job.created_at
         self._known: dict[str, Known] = {}
         self._known_metadata: dict[str, dict[str, Any]] = {}
@@ -177,7 +179,6 @@ class _Session:
         self._failed: list[LeftOut] = []
         self._ignored: list[LeftOut] = []
         self._total = self._done = self._skipped = self._removed = self._chunks = 0
-        self._embedding_seconds = 0.0
 
     async def work(self) -> dict[str, Any]:
         started = time.monotonic()
@@ -199,6 +200,7 @@ class _Session:
         if arguments.get("prune"):
             await self._prune(found)
         await self._writer.sweep()
+        await self._filler.close()
         self._report(current=None)
         return {
             "documents": self._done,
@@ -209,8 +211,11 @@ class _Session:
             "ignored": [
                 {"path": item.path, "reason": item.error} for item in (found.ignored + self._ignored)[:REPORTED]
             ],
+            "embedded": self._filler.embedded,
+            "reused": self._filler.reused,
+            "notes": self._filler.notes,
             "seconds": round(time.monotonic() - started, 3),
-            "embedding_seconds": round(self._embedding_seconds, 3),
+            "embedding_seconds": round(self._filler.seconds, 3),
         }
 
     async def _find(self, arguments: dict[str, Any]) -> Scan:
@@ -244,18 +249,23 @@ class _Session:
     async def _store_all(self, files: Sequence[Candidate | RemoteFile]) -> None:
         """Parse in one process while this one embeds and stores what was parsed before."""
         queue: asyncio.Queue[Prepared | None] = asyncio.Queue(AHEAD)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._prepare_all(files, queue))
-            while batch := await next_batch(queue):
-                rows = await self._embed(batch)
-                refused = await self._writer.replace(rows)
-                for prepared in batch:
-                    if (reason := refused.get(prepared.file.name)) is not None:
-                        self._failed.append(LeftOut(prepared.file.name, reason, prepared.file.name))
-                stored = [passages for document, _, passages in rows if document["name"] not in refused]
-                self._done += len(stored)
-                self._chunks += sum(map(len, stored))
-                self._report()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._prepare_all(files, queue))
+                while batch := await next_batch(queue):
+                    await self._store(batch)
+        except ExceptionGroup as failed:  # a model that does not embed, a disk that is full: said as it is
+            raise first_of(failed) from None
+
+    async def _store(self, batch: list[Prepared]) -> None:
+        rows, refused = await self._filler.store(batch, self._preparer, self._writer)
+        for prepared in batch:
+            if (reason := refused.get(prepared.file.name)) is not None:
+                self._failed.append(LeftOut(prepared.file.name, reason, prepared.file.name))
+        stored = [passages for document, _, passages in rows if document["name"] not in refused]
+        self._done += len(stored)
+        self._chunks += sum(map(len, stored))
+        self._report()
 
     async def _prepare_all(
         self, files: Sequence[Candidate | RemoteFile], queue: asyncio.Queue[Prepared | None]
@@ -369,31 +379,6 @@ class _Session:
             self._skipped += 1
         self._report()
 
-    async def _embed(self, batch: list[Prepared]) -> list[Rows]:
-        """The rows of some documents, with their vectors."""
-        import numpy as np
-
-        texts = [text for prepared in batch for text in prepared.texts]
-        unique = list(dict.fromkeys(texts))  # a passage of one sentence, a line that every page has
-        began = time.monotonic()
-        pieces = [await self._embedder.embed(unique[i : i + EMBED_TEXTS]) for i in range(0, len(unique), EMBED_TEXTS)]
-        self._embedding_seconds += time.monotonic() - began
-        place = {text: row for row, text in enumerate(unique)}
-        vectors = np.concatenate(pieces)[[place[text] for text in texts]]
-
-        def build() -> list[Rows]:
-            rows: list[Rows] = []
-            start = 0
-            for prepared in batch:
-                end = start + len(prepared.passages) + len(prepared.sentences)
-                rows.append(
-                    self._preparer.rows(prepared, vectors[start:end], self._run.job.tenant, self._collection_id)
-                )
-                start = end
-            return rows
-
-        return await asyncio.to_thread(build)
-
     async def _prune(self, found: Scan) -> None:
         """Remove the documents of the scanned folders that are no longer there. A file that is there and failed keeps
         its document. A folder that is suddenly empty keeps them all: more likely it is not mounted."""
@@ -442,6 +427,12 @@ class _Session:
     def _report(self, **values: Any) -> None:
         counts = {"done": self._done, "skipped": self._skipped, "removed": self._removed, "chunks": self._chunks}
         self._run.progress(**counts, failed=len(self._failed), **values)
+
+
+def first_of(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of a group, which may hold groups."""
+    error = failed.exceptions[0]
+    return first_of(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def is_of(name: str, failed: set[str]) -> bool:

@@ -15,6 +15,7 @@ from guru.knowledge.parse import ParsedDocument
 from guru.knowledge.rows import pack_sentences, pack_vectors
 from guru.knowledge.sentences import Span
 from guru.knowledge.terms import count_terms, hash_term, language_of, terms
+from guru.knowledge.vectors import Pair
 from guru.store.ids import new_id
 from guru.types import Embedder
 
@@ -56,12 +57,13 @@ class Prepared(Struct, kw_only=True):
 
 
 class Preparer:
-    """Cuts documents as `options` say, for one embedding model."""
+    """Cuts documents as `options` say, for one embedding model. The recipe does not name it: documents that get
+    vectors of another one stay as they were cut."""
 
     def __init__(self, embedder: Embedder, options: ChunkOptions, embed: Embed) -> None:
         self._embedder = embedder
         self._chunker = make_chunker(options, embedder.token_offsets, embed)
-        self.recipe = f"{RECIPE_VERSION}:{embedder.name}:{options.recipe}"
+        self.recipe = f"{RECIPE_VERSION}:{options.recipe}"
 
     def prepare(self, file: File, document: ParsedDocument) -> Prepared:
         """Cut a document. Blocks for as long as tokenizing takes: about a second for a megabyte of text."""
@@ -74,20 +76,17 @@ class Preparer:
         )
 
     def _below_header(self, text: str, chunk: Chunk, passage: str) -> str:
-        if chunk.header is None:
-            return passage
-        header = text[slice(*chunk.header)]
-        room = most_tokens(self._embedder) - chunk.tokens
-        return f"{header}\n{passage}" if self._embedder.count_tokens(header) <= room else passage
+        header = None if chunk.header is None else text[slice(*chunk.header)]
+        return below_header(self._embedder, header, passage, chunk.tokens)
 
     def rows(
-        self, prepared: Prepared, vectors: NDArray[Any], tenant: str, collection_id: str
+        self, prepared: Prepared, vectors: NDArray[Any], model: str, tenant: str, collection_id: str
     ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-        """The rows of the document, of its text and of its chunks. `vectors` are those of `prepared.texts`."""
+        """The rows of the document, of its text and of its chunks. `vectors` are those of `prepared.texts`, made by
+        `model`."""
         document, file, language = prepared.document, prepared.file, language_of(prepared.document.language)
         document_id = new_id("doc")
-        packed = pack_vectors(vectors)
-        at = {span: place for place, span in enumerate(prepared.sentences, start=len(prepared.passages))}
+        pairs = pack_pairs(prepared, vectors)
         shared = {"tenant": tenant, "collection_id": collection_id, "document_id": document_id}
         chunk_rows = [
             {
@@ -99,11 +98,13 @@ class Preparer:
                 **_places("header", chunk.header),
                 "text": passage,
                 "terms": count_terms(passage, heading_text(document, chunk), language).tobytes(),
-                "vector": packed[place].tobytes(),
+                "vector": vector,
                 **self._sentences(document.text, chunk, language),
-                "sentence_vectors": packed[[at[span] for span in chunk.sentences]].tobytes(),
+                "sentence_vectors": sentence_vectors,
             }
-            for place, (chunk, passage) in enumerate(zip(prepared.chunks, prepared.passages, strict=True))
+            for chunk, passage, (vector, sentence_vectors) in zip(
+                prepared.chunks, prepared.passages, pairs, strict=True
+            )
         ]
         names = ("media_type", "title", "author", "language", "created", "modified", "metadata", "warnings")
         document_row = {
@@ -113,6 +114,7 @@ class Preparer:
             "name": file.name,
             "content_hash": file.digest,
             "recipe": self.recipe,
+            "embedding_model": model,
             "source": file.source,
             "bytes": file.size,
             **{name: getattr(document, name) for name in names},
@@ -127,6 +129,23 @@ class Preparer:
         found = [[hash_term(term) for term in terms(text[start:end], language)] for start, end in chunk.sentences]
         spans, hashes = pack_sentences(chunk.sentences, found)
         return {"sentences": spans, "sentence_terms": hashes}
+
+
+def pack_pairs(prepared: Prepared, vectors: NDArray[Any]) -> list[Pair]:
+    """The packed vectors of every chunk and of its sentences. `vectors` are those of `prepared.texts`."""
+    packed = pack_vectors(vectors)
+    at = {span: place for place, span in enumerate(prepared.sentences, start=len(prepared.passages))}
+    return [
+        (packed[place].tobytes(), packed[[at[span] for span in chunk.sentences]].tobytes())
+        for place, chunk in enumerate(prepared.chunks)
+    ]
+
+
+def below_header(embedder: Embedder, header: str | None, passage: str, tokens: int) -> str:
+    """What is embedded of a passage of so many tokens that begins within a table: its header too, if it has room."""
+    if header is None or embedder.count_tokens(header) > most_tokens(embedder) - tokens:
+        return passage
+    return f"{header}\n{passage}"
 
 
 def most_tokens(embedder: Embedder) -> int:

@@ -13,7 +13,8 @@ from guru.knowledge.distance import FITTED, nearness
 from guru.knowledge.fusion import Side, fuse, reciprocal_ranks, sentence_logits, weighted_sum
 from guru.knowledge.index.base import Snapshot
 from guru.knowledge.query import Query, coverage, read_query
-from guru.knowledge.rows import SENTENCE_COLUMNS, dot, unpack_sentences
+from guru.knowledge.rows import dot, unpack_sentences
+from guru.knowledge.vectors import SENTENCE_VECTORS
 from guru.store.tables import chunks
 from guru.types import SearchMode, SearchOptions
 
@@ -25,7 +26,7 @@ CANDIDATES: Final = 100
 STAGES: Final = ("dense", "sentence", "coverage", "sparse", "bm25")
 """Every passage that is found has a score of each."""
 PLAIN: Final = SearchOptions()
-SENTENCES_OF: Final = [chunks.c[name] for name in SENTENCE_COLUMNS]
+SENTENCES_OF: Final = [chunks.c.sentences, chunks.c.sentence_terms, SENTENCE_VECTORS]
 
 
 class Found(Struct, frozen=True):

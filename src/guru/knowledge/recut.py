@@ -12,54 +12,56 @@ from guru.errors import InvalidParameter
 from guru.knowledge.access import seen_by
 from guru.knowledge.chunk import ChunkOptions
 from guru.knowledge.collections import Collections
+from guru.knowledge.filling import Filling
 from guru.knowledge.parse import HeadingSpan, PageSpan, ParsedDocument
 from guru.knowledge.prepare import File, Prepared, Preparer, embed_from_thread, most_tokens
-from guru.knowledge.writer import DocumentWriter, Rows
+from guru.knowledge.writer import DocumentWriter
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.scope import Scope
 from guru.store.tables import document_texts, documents
-from guru.types import Embedder
-
-EMBED_TEXTS = 512
-"""Texts embedded at once."""
 
 
 class Recutter:
     """Cuts collections anew."""
 
     def __init__(
-        self, database: Database, blobs: BlobStore, collections: Collections, embedder: Embedder,
-        settings: KnowledgeSettings,
+        self, database: Database, blobs: BlobStore, collections: Collections, filling: Filling,
+        settings: KnowledgeSettings, *, most: int,
     ) -> None:  # fmt: skip
+        """`most` is how many tokens a chunk may have in a collection of the configured model."""
         self._database = database
         self._blobs = blobs
         self._collections = collections
-        self._embedder = embedder
+        self._filling = filling
         self._settings = settings
-        self.chunk_tokens = ChunkOptions.of(settings, {}, most=most_tokens(embedder)).chunk_tokens
+        self.chunk_tokens = ChunkOptions.of(settings, {}, most=most).chunk_tokens
         """The size of a chunk that the configuration and the embedding model come to."""
 
     async def cut(self, tenant: str, collection: str, copy: str, chunk_tokens: int) -> None:
         """Make the collection `copy`, or add what it lacks. The overlap grows and shrinks with the size.
 
-        Raises `NotFound`, and `InvalidParameter` for chunks that the embedding model would not read to their end.
+        Raises `NotFound`, `Conflict`, and `InvalidParameter` for chunks that the embedding model would not read to
+        their end.
         """
-        most = most_tokens(self._embedder)
-        if chunk_tokens > most:
-            raise InvalidParameter(
-                f"{self._embedder.name} reads {most} tokens of a chunk, not {chunk_tokens}.",
-                param="chunk_tokens", hint=f"Try sizes up to {most}.",
-            )  # fmt: skip
         everybody = Scope(tenant, ())  # a copy has no access lists, so nothing that has one goes into it
         source = await self._collections.get(everybody, collection)
-        self._collections.check_model(source, self._embedder.name)
+        embedder = self._filling.embedders.of(tenant, collection, source.embedding_model)
+        most = most_tokens(embedder)
+        if chunk_tokens > most:
+            raise InvalidParameter(
+                f"{embedder.name} reads {most} tokens of a chunk, not {chunk_tokens}.",
+                param="chunk_tokens", hint=f"Try sizes up to {most}.",
+            )  # fmt: skip
         now = ChunkOptions.of(self._settings, source.settings, most=most)
         overlap = round(now.chunk_overlap * chunk_tokens / now.chunk_tokens)
         own = {**source.settings, "chunk_tokens": chunk_tokens, "chunk_overlap": overlap}
         options = ChunkOptions.of(self._settings, own)
-        preparer = Preparer(self._embedder, options, embed_from_thread(self._embedder))
-        target = await self._collections.create(tenant, copy, exist_ok=True, settings=own)
+        preparer = Preparer(embedder, options, embed_from_thread(embedder))
+        target = await self._collections.create(
+            tenant, copy, exist_ok=True, settings=own, embedding_model=source.embedding_model
+        )
+        filler = self._filling.of(tenant, target)
         writer = DocumentWriter(self._database, self._blobs, target.id, everybody)
         known = await writer.known()
         query = select(documents.c.id, documents.c.name).where(
@@ -70,7 +72,8 @@ class Recutter:
             if name not in known:
                 prepared = await self._prepare(tenant, document_id, preparer)
                 if prepared is not None:
-                    await writer.replace([await self._rows(prepared, preparer, tenant, target.id)])
+                    await filler.store([prepared], preparer, writer)
+        await filler.close()
 
     async def _prepare(self, tenant: str, document_id: str, preparer: Preparer) -> Prepared | None:
         """The document, cut; None when it has been removed meanwhile."""
@@ -85,13 +88,6 @@ class Recutter:
 
         row = await self._database.read(read)
         return None if row is None else await asyncio.to_thread(preparer.prepare, to_file(row), to_parsed(row))
-
-    async def _rows(self, prepared: Prepared, preparer: Preparer, tenant: str, collection_id: str) -> Rows:
-        import numpy as np
-
-        texts = prepared.texts
-        pieces = [await self._embedder.embed(texts[i : i + EMBED_TEXTS]) for i in range(0, len(texts), EMBED_TEXTS)]
-        return await asyncio.to_thread(preparer.rows, prepared, np.concatenate(pieces), tenant, collection_id)
 
 
 def to_file(row: Row[tuple[object, ...]]) -> File:

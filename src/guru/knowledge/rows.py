@@ -35,6 +35,19 @@ def pack_vectors(vectors: NDArray[Any]) -> NDArray[Any]:
     return packed
 
 
+def unpack_vectors(packed: NDArray[Any]) -> NDArray[Any]:
+    """The float32 vectors, shape (n, dimension). To pack them again makes the same bytes, but for the last bit of a
+    scale."""
+    import numpy as np
+
+    return np.asarray(packed["values"].astype(np.float32) * packed["scale"][:, None])
+
+
+def dimension_of(vector: bytes) -> int:
+    """Of a packed vector."""
+    return len(vector) - int(vector_type(0).itemsize)
+
+
 def dot(packed: NDArray[Any], query: NDArray[Any]) -> NDArray[Any]:
     """Cosines, float32, shape (n,), of packed unit vectors with a unit `query`, in blocks that stay in cache."""
     import numpy as np

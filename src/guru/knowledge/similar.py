@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from guru.knowledge.collections import Collections
 from guru.knowledge.documents import find_document
 from guru.knowledge.index.base import Index, Snapshot
 from guru.knowledge.index.stored import unpack_vectors
 from guru.knowledge.rows import dot
+from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
@@ -38,21 +38,19 @@ class Similar(Struct, kw_only=True):
 class MoreLikeThis:
     """Finds documents by what they are about, from the vectors that search has."""
 
-    def __init__(self, database: Database, index: Index, embedding_model: str) -> None:
+    def __init__(self, database: Database, index: Index) -> None:
         self._database = database
         self._index = index
-        self._embedding_model = embedding_model
 
     async def find(self, scope: Scope, document_id: str, k: int) -> list[Similar]:
         """The `k` documents of the same collection that are most like it, best first.
 
-        Exact: all passages are looked at. Raises `NotFound`, and `Conflict` for a collection of another model.
+        Exact: all passages are looked at. Raises `NotFound`.
         """
 
         def look(connection: Connection) -> list[Similar]:
             row = find_document(connection, scope, document_id)
-            collection, snapshot = self._index.snapshot(connection, scope, row.collection)
-            Collections.check_model(collection, self._embedding_model)
+            _, snapshot = self._index.snapshot(connection, scope, row.collection)
             return [read_similar(connection, *found) for found in nearest(snapshot, document_id, k)]
 
         return await self._database.read(look)
@@ -74,7 +72,7 @@ def nearest(snapshot: Snapshot, document_id: str, k: int) -> list[tuple[str, flo
 
 def read_similar(connection: Connection, document_id: str, score: float, vector: NDArray[Any]) -> Similar:
     """With the passage of the document that is nearest to `vector`."""
-    passages = select(chunks.c.id, chunks.c.vector).where(chunks.c.document_id == document_id)
+    passages = select(chunks.c.id, VECTOR).where(chunks.c.document_id == document_id)
     ids, blobs = zip(*connection.execute(passages.order_by(chunks.c.id)), strict=True)
     nearest_id = ids[int(dot(unpack_vectors(blobs), vector).argmax())]
     query = (

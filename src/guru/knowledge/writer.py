@@ -8,15 +8,31 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
+from guru.errors import NotFound
 from guru.knowledge.access import may_see, own_access, read_lists_of, write_list
 from guru.knowledge.collections import touch
+from guru.knowledge.embedding_cache import readers_of
 from guru.knowledge.trash import remove_unused, sweep
+from guru.knowledge.vectors import Pair, put_beside
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
+from guru.store.ids import new_id
 from guru.store.scope import Scope
-from guru.store.tables import chunks, document_texts, documents
+from guru.store.tables import chunks, collections, document_texts, documents
 
 Rows = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
+
+
+class ModelChanged(Exception):
+    """The collection has another embedding model than the one that documents were embedded for: do it again."""
+
+
+class Beside(Struct, frozen=True):
+    """Vectors by a second model of documents that are stored."""
+
+    model: str
+    pairs: list[list[Pair]]
+    """Of each document, in the order of its chunks."""
 
 
 class Known(Struct, frozen=True):
@@ -71,6 +87,19 @@ class DocumentWriter:
         """The access lists by the names of the documents that have one."""
         return await self._database.read(self._lists)
 
+    async def readers(self, metadata: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Who will see documents, given by name with their metadata, as `readers_of` writes it.
+
+        Of a list that does not name whoever writes nothing is to be learned: it is written as no other ever is.
+        """
+        lists = await self._database.read(lambda connection: self._lists(connection, documents.c.name.in_(metadata)))
+        found = {}
+        for name, matter in metadata.items():
+            wanted = self._wanted(matter)
+            listed = lists.get(name, []) if wanted is None else wanted
+            found[name] = readers_of(listed) if may_see(self._scope, listed) else new_id("unseen")
+        return found
+
     def refusal(self, old: Sequence[str], metadata: Mapping[str, Any] | None = None) -> str | None:
         """Why a document with the list `old` may not be replaced by one with this metadata; None: it may."""
         if not may_see(self._scope, old):
@@ -80,13 +109,15 @@ class DocumentWriter:
             return "Only an administrator changes who may see a document that has an access list."
         return None
 
-    async def replace(self, batch: Sequence[Rows]) -> dict[str, str]:
+    async def replace(self, batch: Sequence[Rows], beside: Beside | None = None) -> dict[str, str]:
         """Put documents in place of those of the same names. All of them appear in one moment, or none.
 
-        Returns by name, with the reason, those that may not be replaced, and so were left as they are.
+        Returns by name, with the reason, those that may not be replaced, and so were left as they are. Raises
+        `ModelChanged`, and `NotFound` for a collection that was deleted meanwhile.
         """
 
         def change(connection: Connection) -> dict[str, str]:
+            self._check_model(connection, {row["embedding_model"] for row, _, _ in batch}, beside)
             lists = self._lists(connection, documents.c.name.in_([row["name"] for row, _, _ in batch]))
             refused = {
                 row["name"]: reason
@@ -97,12 +128,19 @@ class DocumentWriter:
             names = [row["name"] for row, _, _ in accepted]
             old = self._digests(connection, documents.c.name.in_(names))
             self._delete(connection, documents.c.name.in_(names))
+            second = (
+                {row["id"]: pairs for (row, _, _), pairs in zip(batch, beside.pairs, strict=True)} if beside else {}
+            )
             for document, text, passages in accepted:
                 self._blobs.path(document["content_hash"])  # a document without its file is not stored
                 connection.execute(insert(documents).values(document))
                 connection.execute(insert(document_texts).values(text))
                 if passages:
                     connection.execute(insert(chunks), passages)
+                if beside is not None:
+                    put_beside(
+                        connection, beside.model, self._chunks(connection, document["id"]), second[document["id"]]
+                    )
                 wanted = self._wanted(document["metadata"])
                 if listed := lists.get(document["name"]) if wanted is None else wanted:  # a new document has no list
                     self._write_list(connection, document["id"], listed)
@@ -160,6 +198,19 @@ class DocumentWriter:
     async def sweep(self) -> int:
         """Remove files that nothing needs, of every collection."""
         return await self._database.write(lambda connection: sweep(connection, self._blobs))
+
+    def _check_model(self, connection: Connection, models: set[str], beside: Beside | None) -> None:
+        mine = collections.c.id == self._collection_id
+        current = connection.scalar(select(collections.c.embedding_model).where(mine))
+        if current is None:
+            raise NotFound("The collection was deleted meanwhile.")
+        if models - {current} and (beside is None or beside.model != current):
+            raise ModelChanged
+
+    @staticmethod
+    def _chunks(connection: Connection, document_id: str) -> Sequence[Any]:
+        query = select(chunks.c.id, chunks.c.tenant, chunks.c.collection_id).where(chunks.c.document_id == document_id)
+        return connection.execute(query.order_by(chunks.c.ordinal)).all()
 
     def _lists(self, connection: Connection, *conditions: Any) -> dict[str, list[str]]:
         ids = self._ids(connection, *conditions)

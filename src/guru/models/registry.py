@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
     from guru.types import ChatModel
 
+LOCAL_EMBEDDING: Final = "local/all-minilm-l6-v2"
 DEFAULT_ALIASES: Final = {
     "default": "local/smollm2-135m",
-    "embedding": "local/all-minilm-l6-v2",
-    "rerank": "local/all-minilm-l6-v2",
+    "embedding": LOCAL_EMBEDDING,
+    "rerank": LOCAL_EMBEDDING,
     "moderation": "local/moderation",
 }
 READER: Final = "local/guru-reader"
@@ -79,6 +80,10 @@ class ModelRegistry:
             known = [*(info.name for info in self.store.list()), *self.aliases, *named(self.settings)]
             raise not_found(name, known) from None
 
+    def is_remote(self, name: str) -> bool:
+        """Whether a provider runs the model of this full name."""
+        return self.remote.knows(name)
+
     def chat_model(self, name: str) -> ChatModel:
         """Raises `ModelNotFound` when it is unknown or not installed, `ModelError` when its file is broken."""
         # The road comes here with every request: what was made already is found without a look at files.
@@ -105,7 +110,7 @@ class ModelRegistry:
         if self.aliases.get(name, name) == READER:
             from guru.models.local.reader_reranker import ReaderReranker
 
-            return ReaderReranker(self.reader(), self.embedder(DEFAULT_ALIASES["embedding"]))
+            return ReaderReranker(self.reader(), self.embedder(LOCAL_EMBEDDING))
         from guru.models.local.reranker import LocalReranker
 
         return LocalReranker(self.embedder(name))
@@ -124,7 +129,7 @@ class ModelRegistry:
         if self._moderator is None:
             from guru.models.local.moderator import LocalModerator
 
-            self._moderator = LocalModerator(self.embedder(DEFAULT_ALIASES["embedding"]))
+            self._moderator = LocalModerator(self.embedder(LOCAL_EMBEDDING))
         return self._moderator
 
     def image_model(self, name: str) -> ImageModel:
@@ -152,8 +157,8 @@ class ModelRegistry:
         full = self.resolve(name)
         if self.remote.knows(full):
             raise InvalidParameter(
-                f"{full} does not run on this machine, where documents are embedded.", param="model",
-                hint=f"Use {DEFAULT_ALIASES['embedding']}.",
+                f"{full} does not run on this machine.", param="model",
+                hint=f"Use {LOCAL_EMBEDDING}.",
             )  # fmt: skip
         self._require(full, "embedding")
         if self._embedder is None:

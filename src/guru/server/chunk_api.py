@@ -98,7 +98,7 @@ async def chunk(call: Call) -> ChunkAnswer:
             hint="Send `text`, or `document_id`, or a form with `file`.",
         )
     if content is not None:
-        work = preview.file(content, relative_name(name, "name"), chosen)
+        work = preview.file(call.tenant, content, relative_name(name, "name"), chosen)
     else:
         work = preview.stored(call.visible, parameters.document_id or "", chosen)
     cut = await while_connected(call.receive, work)

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from guru.config.sections import Chunking, NotNegative, Percentile, Positive
 from guru.gateway.messages import moment
@@ -14,7 +14,9 @@ from guru.gateway.searching import Search
 from guru.knowledge.chunk import ChunkOptions, check_options
 from guru.knowledge.collections import Collection
 from guru.knowledge.duplicates import Group
+from guru.knowledge.embedding_cache import CacheSize
 from guru.knowledge.prepare import most_tokens
+from guru.knowledge.reembed import VectorsOf
 from guru.knowledge.sources import is_address
 from guru.server.endpoint import Call, delete, get, patch, post
 from guru.server.jobs_api import JobAnswer, to_view
@@ -32,6 +34,13 @@ class CollectionView(Struct, kw_only=True):
     bytes: int
     """Of the original files."""
     embedding_model: str
+    """Searches embed their queries with it."""
+    outdated: bool
+    """Whether new collections get another model: see `/reembed`."""
+    available: bool
+    """Whether its model can be asked; where it cannot, it is not searched before it is embedded anew."""
+    previous_model: str | None
+    """The model before the last change, as long as `/rollback` can go back to it."""
     created_at: datetime
     updated_at: datetime
     settings: ChunkOptions
@@ -42,6 +51,18 @@ class CollectionView(Struct, kw_only=True):
 
 class CollectionList(Struct):
     collections: list[CollectionView]
+
+
+class CollectionDetail(CollectionView, kw_only=True):
+    vectors: list[VectorsOf] | None
+    """How many chunks each model has embedded: for administrators, as they see all."""
+    cache: CacheSize | None
+    """What is kept of texts that were embedded before, of all collections of the organisation: for administrators."""
+
+
+class ReembedBody(Struct, forbid_unknown_fields=True):
+    model: str | None = None
+    """The embedding model, by name or alias; the configured one where it is left out."""
 
 
 class NewCollection(Struct, forbid_unknown_fields=True):
@@ -141,9 +162,38 @@ async def create_collection(call: Call, body: NewCollection) -> CollectionView:
 
 
 @get("/api/v1/collections/{name}")
-async def show_collection(call: Call, name: str) -> CollectionView:
-    """One collection."""
+async def show_collection(call: Call, name: str) -> CollectionDetail:
+    """One collection, with its vectors."""
+    knowledge = call.services.knowledge
+    view = to_collection(call, await knowledge.collections.get(call.visible, name))
+    if call.visible.names is not None:
+        return CollectionDetail(**structs.asdict(view), vectors=None, cache=None)
+    state = await knowledge.reembedding.state(call.tenant, name)
+    return CollectionDetail(**structs.asdict(view), vectors=state.vectors, cache=state.cache)
+
+
+@post("/api/v1/collections/{name}/reembed", status=202)
+async def reembed_collection(call: Call, name: str, body: ReembedBody) -> JobAnswer:
+    """Embed a collection with another model, as a job. It is searched with the old one until all is there."""
+    person = call.require_admin().person
+    job = await call.services.knowledge.reembedding.submit(call.tenant, name, body.model, person=person)
+    return JobAnswer(to_view(job))
+
+
+@post("/api/v1/collections/{name}/rollback")
+async def roll_back_collection(call: Call, name: str) -> CollectionView:
+    """Go back to the embedding model before the last change, at once."""
+    call.require_admin()
+    await call.services.knowledge.reembedding.rollback(call.tenant, name)
     return to_collection(call, await call.services.knowledge.collections.get(call.visible, name))
+
+
+@post("/api/v1/collections/{name}/forget-vectors", status=202)
+async def forget_vectors(call: Call, name: str) -> JobAnswer:
+    """Remove the vectors of other models than the current one, as a job. There is no going back then."""
+    person = call.require_admin().person
+    job = await call.services.knowledge.reembedding.submit_forget(call.tenant, name, person=person)
+    return JobAnswer(to_view(job))
 
 
 @patch("/api/v1/collections/{name}")
@@ -197,8 +247,12 @@ async def find_duplicates(call: Call, name: str, query: DuplicateQuery) -> Dupli
 
 
 def to_collection(call: Call, item: Collection) -> CollectionView:
-    plain = (name for name in CollectionView.__struct_fields__ if name != "own")
-    values: dict[str, Any] = {name: getattr(item, name) for name in plain}
+    made = ("settings", "own", "outdated", "available")
+    values: dict[str, Any] = {
+        name: getattr(item, name) for name in CollectionView.__struct_fields__ if name not in made
+    }
+    embedders, model = call.services.knowledge.embedders, item.embedding_model
+    values |= {"outdated": embedders.is_outdated(model), "available": embedders.is_available(call.tenant, model)}
     values |= {"settings": call.services.knowledge.ingest.options(item.settings), "own": sorted(item.settings)}
     times = {name: moment(values[name]) for name in ("created_at", "updated_at")}
     return CollectionView(**(values | times))
@@ -213,4 +267,7 @@ DOORS = [
     ingest_paths,
     search_collection,
     find_duplicates,
+    reembed_collection,
+    roll_back_collection,
+    forget_vectors,
 ]

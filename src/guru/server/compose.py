@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -13,17 +13,20 @@ from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Audit, Changes, Directory, Sessions
 from guru.gateway.releases import Feedback
 from guru.gateway.responses import Responses
+from guru.gateway.tasks import Host
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.parse.document import MIB
 from guru.knowledge.parse.document import Limits as ParseLimits
 from guru.knowledge.parse.sandbox import ParsePool
 from guru.models.http import HttpClient
+from guru.models.registry import LOCAL_EMBEDDING
 from guru.observe.metrics import Metrics
 from guru.observe.otlp import Exporter
 from guru.observe.traces import Tracer
 from guru.server.batching import open_batches
 from guru.server.compose_road import open_road
+from guru.server.embedding import LibraryEmbedders
 from guru.server.evaluating import open_evaluations
 from guru.server.fetching import HttpFetcher
 from guru.server.gauges import add_gauges
@@ -77,16 +80,10 @@ async def open_services(
         library = models or LocalLibrary(home, settings, jobs, http)
         stack.push_async_callback(library.aclose)
         parser = await stack.enter_async_context(aclosing(make_parser(settings.knowledge)))
-        embedder = library.embedder("embedding")
-        fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
-        knowledge = KnowledgeBase(database, blobs, embedder, parser, settings.knowledge, jobs=jobs, fetcher=fetcher)
-        stack.push_async_callback(knowledge.index.aclose)
-        answerer = Answerer(
-            embedder,
-            settings.knowledge,
-            knowledge.documents,
-            reader=library.reader() if settings.knowledge.reader else None,
+        knowledge = await open_knowledge(
+            stack, library, settings.knowledge, database, blobs, parser=parser, jobs=jobs, host=lambda: road
         )
+        answerer = make_answerer(library, settings.knowledge, knowledge)
         road, router, releases, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
             tracer=tracer, metrics=metrics,
@@ -109,9 +106,12 @@ async def open_services(
             conversations=conversations, responses=Responses(database), ledger=ledger,
             files=batches.files, batches=batches,
             evaluations=open_evaluations(
-                database, jobs, knowledge, road, directory, blobs=blobs, embedder=embedder, settings=settings.knowledge
+                database, jobs, knowledge, road, directory,
+                blobs=blobs, embedder=library.embedder(LOCAL_EMBEDDING), settings=settings.knowledge,
             ),
-            summaries=open_summaries(database, jobs, knowledge, road=road, router=router, directory=directory),
+            summaries=open_summaries(
+                database, jobs, library.embedder(LOCAL_EMBEDDING), road=road, router=router, directory=directory
+            ),
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip
@@ -127,7 +127,27 @@ async def open_services(
         if run_jobs:
             stack.push_async_callback(jobs.close)
             await jobs.start()
+            await stack.enter_async_context(knowledge.reembedding.keeping_house())
         yield services
+
+
+async def open_knowledge(
+    stack: AsyncExitStack, library: Library, settings: KnowledgeSettings, database: Database, blobs: BlobStore, *,
+    parser: ParsePool, jobs: Jobs, host: Callable[[], Host],
+) -> KnowledgeBase:  # fmt: skip
+    """The knowledge base. `host` is the road, which comes after it."""
+    source = LibraryEmbedders(library, counter=library.embedder(LOCAL_EMBEDDING), host=host)
+    usual = source.embedder("", source.default())
+    fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
+    knowledge = KnowledgeBase(database, blobs, usual, parser, settings, jobs=jobs, fetcher=fetcher, source=source)
+    stack.push_async_callback(knowledge.index.aclose)
+    return knowledge
+
+
+def make_answerer(library: Library, settings: KnowledgeSettings, knowledge: KnowledgeBase) -> Answerer:
+    """What answers. Its checks are fitted to the embedding model of this machine, whichever the documents have."""
+    reader = library.reader() if settings.reader else None
+    return Answerer(library.embedder(LOCAL_EMBEDDING), settings, knowledge.documents, reader=reader)
 
 
 def make_parser(settings: KnowledgeSettings) -> ParsePool:

@@ -16,6 +16,7 @@ from guru.gateway.routing import Router
 from guru.gateway.tokens import TokenCounter
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
+from guru.models.registry import LOCAL_EMBEDDING
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server.library import Library
@@ -41,7 +42,7 @@ async def open_road(
     await prices.open()
     # The shadows of a release take the road, which takes the router, which asks the releases.
     releases = Releases(database, settings, ask=lambda *asked: road.run(*asked), audit=record)  # noqa: PLW0108
-    cache = Cache(settings, library.embedder("embedding"))
+    cache = Cache(settings, library.embedder(LOCAL_EMBEDDING))
     stack.push_async_callback(cache.aclose)
     context, marks = Context(settings), PromptMarks(settings)
     router = Router(library, settings, cost=prices.estimate, variants=releases, stale=cache.stale)

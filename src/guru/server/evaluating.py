@@ -15,6 +15,7 @@ from guru.gateway.identity import Caller, Directory
 from guru.gateway.pipeline import Road
 from guru.knowledge.answer.check import check_answer
 from guru.knowledge.base import KnowledgeBase
+from guru.knowledge.prepare import most_tokens
 from guru.knowledge.recut import Recutter
 from guru.knowledge.sentences import sentence_spans
 from guru.server.endpoint import door_name
@@ -123,7 +124,9 @@ def open_evaluations(
         found: list[list[float]] = (await embedder.embed(texts)).tolist()
         return found
 
-    corpus = Corpus(knowledge, Recutter(database, blobs, knowledge.collections, embedder, settings))
+    most = most_tokens(knowledge.embedder)
+    recutter = Recutter(database, blobs, knowledge.collections, knowledge.filling, settings, most=most)
+    corpus = Corpus(knowledge, recutter)
     return Evaluations(
         database, jobs, corpus, ask_as=ask_as, support=support, vectors=vectors, passages=settings.passages
     )

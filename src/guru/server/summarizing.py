@@ -10,11 +10,10 @@ from guru.gateway.pipeline import Road
 from guru.gateway.routing import Router
 from guru.knowledge.around.summaries import Summaries
 from guru.knowledge.around.writing import Writer
-from guru.knowledge.base import KnowledgeBase
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
-from guru.types import JSON, ChatRequest, Delta, Message
+from guru.types import JSON, ChatRequest, Delta, Embedder, Message
 
 
 class RoadWriter:
@@ -56,11 +55,11 @@ class RoadWriter:
 
 
 def open_summaries(
-    database: Database, jobs: Jobs, knowledge: KnowledgeBase, *, road: Road, router: Router, directory: Directory
+    database: Database, jobs: Jobs, embedder: Embedder, *, road: Road, router: Router, directory: Directory
 ) -> Summaries:
-    """The summaries of a server."""
+    """The summaries of a server. `embedder` is the one that answers are checked with."""
 
     def writers(caller: JSON, model: str) -> Writer:
         return RoadWriter(road, router, directory, msgspec.convert(caller | {"trace_id": ""}, Caller), model)
 
-    return Summaries(database, jobs, knowledge.embedder, writers=writers)
+    return Summaries(database, jobs, embedder, writers=writers)

@@ -13,10 +13,12 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    func,
     insert,
     inspect,
     select,
     text,
+    update,
 )
 
 from guru.errors import StoreError
@@ -41,10 +43,8 @@ def add_evaluations(connection: Connection) -> None:
 
 def add_reading_places(connection: Connection) -> None:
     """Where a chunk's parent and the header of its table stand; a new database has the columns already."""
-    known = {column["name"] for column in inspect(connection).get_columns("chunks")}
-    for name in ("parent_start", "parent_end", "header_start", "header_end"):
-        if name not in known:
-            connection.execute(text(f"ALTER TABLE chunks ADD COLUMN {name} INTEGER"))
+    names = ("parent_start", "parent_end", "header_start", "header_end")
+    add_columns(connection, "chunks", **dict.fromkeys(names, "INTEGER"))
 
 
 def add_document_access(connection: Connection) -> None:
@@ -65,6 +65,29 @@ def add_summaries(connection: Connection) -> None:
     tables.summaries.create(connection, checkfirst=True)
 
 
+def add_models_of_vectors(connection: Connection) -> None:
+    """Vectors of several models in one collection, and of texts embedded before. A recipe does not name the model any
+    more, as documents are embedded anew without being cut anew."""
+    add_columns(connection, "collections", previous_model="VARCHAR", switched_at="FLOAT")
+    add_columns(connection, "documents", embedding_model="VARCHAR DEFAULT '' NOT NULL")
+    tables.chunk_vectors.create(connection, checkfirst=True)
+    tables.embeddings.create(connection, checkfirst=True)
+    documents, collections = tables.documents, tables.collections
+    for row in connection.execute(select(collections.c.id, collections.c.embedding_model)).all():
+        recipe = func.replace(documents.c.recipe, f":{row.embedding_model}:", ":")
+        without = (documents.c.collection_id == row.id, documents.c.embedding_model == "")
+        values = {"embedding_model": row.embedding_model, "recipe": recipe}
+        connection.execute(update(documents).where(*without).values(values))
+
+
+def add_columns(connection: Connection, table: str, **columns: str) -> None:
+    """Columns and their types; a database that is new has them already."""
+    known = {column["name"] for column in inspect(connection).get_columns(table)}
+    for name, kind in columns.items():
+        if name not in known:
+            connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} {kind}"))
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -72,6 +95,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_document_access,
     add_conflicts,
     add_summaries,
+    add_models_of_vectors,
 ]
 
 

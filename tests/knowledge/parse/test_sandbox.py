@@ -205,8 +205,7 @@ def test_workers_die_with_their_parent(note):
     script = """
         import asyncio, os, sys
         from pathlib import Path
-        from guru.knowledge.parse import sandbox
-from guru.knowledge.parse.sandbox import ParsePool, stop
+        from guru.knowledge.parse.sandbox import ParsePool
 
         async def main():
             pool = ParsePool()

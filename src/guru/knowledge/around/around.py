@@ -18,7 +18,7 @@ from guru.knowledge.around.oddities import Reason
 from guru.knowledge.around.points import Points, Unit, read_points
 from guru.knowledge.around.topics import Topic, Topics, describe, find_topics, read_topics
 from guru.knowledge.around.unusual import Anomaly, explain, order, read_beginnings
-from guru.knowledge.collections import Collections, find_collection
+from guru.knowledge.collections import find_collection
 from guru.knowledge.filters import compile_filter
 from guru.store.database import Database
 from guru.store.scope import Scope
@@ -97,9 +97,8 @@ class Asked(Struct, frozen=True):
 class Around:
     """Answers what a collection is about as a whole."""
 
-    def __init__(self, database: Database, embedding_model: str) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._embedding_model = embedding_model
         self._one = asyncio.Lock()
         self._results: OrderedDict[Any, Any] = OrderedDict()
 
@@ -109,7 +108,7 @@ class Around:
     ) -> Topics:  # fmt: skip
         """What the documents, or passages, are about. `count`: how many topics; None: as many as the data has.
 
-        Raises `NotFound`, `InvalidParameter` for the filter, `Conflict` for a collection of another embedding model.
+        Raises `NotFound`, and `InvalidParameter` for the filter.
         """
         asked = Asked(scope, collection, unit, filter)
         what = ("topics", count, seed, typical)
@@ -144,7 +143,6 @@ class Around:
 
         def look(connection: Connection) -> tuple[str, int]:
             row = find_collection(connection, asked.scope.tenant, asked.collection)
-            Collections.check_model(row, self._embedding_model)
             return str(row.id), int(row.generation)
 
         mark = await self._database.read(look)

@@ -14,6 +14,7 @@ from guru.knowledge.distance import unpack
 from guru.knowledge.documents import allowed_documents
 from guru.knowledge.index.stored import BATCH, sum_runs, unpack_vectors
 from guru.knowledge.index.stored import unit as unit_vectors
+from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 from guru.types import JSON
@@ -84,7 +85,7 @@ def read_points(connection: Connection, scope: Scope, collection: str, unit: Uni
     about = [About(*item) for item in found if allowed is None or item.id in allowed]
     numbers = {item.id: number for number, item in enumerate(about)}
     join = chunks.join(documents, documents.c.id == chunks.c.document_id)
-    passages = select(chunks.c.id, chunks.c.document_id, chunks.c.vector).select_from(join).where(*mine)
+    passages = select(chunks.c.id, chunks.c.document_id, VECTOR).select_from(join).where(*mine)
     ids, owner, blobs = read_passages(connection, passages, numbers)
     if not len(ids):
         return Points(unit, unpack(unpack_vectors([])), [], ids, owner, np.zeros(0, np.float32), len(about))

@@ -13,9 +13,10 @@ from guru.knowledge.around.summary import Source
 from guru.knowledge.distance import unpack
 from guru.knowledge.documents import find_document
 from guru.knowledge.ranking import SENTENCES_OF
-from guru.knowledge.rows import unpack_sentences, vector_type
+from guru.knowledge.rows import dimension_of, unpack_sentences, vector_type
+from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
-from guru.store.tables import chunks
+from guru.store.tables import chunks, collections
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,8 @@ class Read(Struct, frozen=True):
     id: str
     name: str
     title: str
+    model: str
+    """That the vectors are of."""
     passages: list[Source]
     """Each a whole passage, in the order of the text; they overlap as they were cut."""
     vectors: NDArray[Any]
@@ -53,12 +56,12 @@ class Read(Struct, frozen=True):
         return texts
 
 
-def read_document(connection: Connection, scope: Scope, document_id: str, dimension: int) -> Read:
+def read_document(connection: Connection, scope: Scope, document_id: str) -> Read:
     """Raises `NotFound`, also for a document that somebody may not see."""
     import numpy as np
 
     about = find_document(connection, scope, document_id)
-    columns = (chunks.c.page, chunks.c.start, chunks.c.end, chunks.c.text, chunks.c.vector, *SENTENCES_OF)
+    columns = (chunks.c.page, chunks.c.start, chunks.c.end, chunks.c.text, VECTOR, *SENTENCES_OF)
     query = select(*columns).where(chunks.c.document_id == about.id).order_by(chunks.c.ordinal)
     rows = connection.execute(query).all()
     passages = [
@@ -67,11 +70,20 @@ def read_document(connection: Connection, scope: Scope, document_id: str, dimens
         )
         for row in rows
     ]  # fmt: skip
+    dimension = dimension_of(rows[0].vector) if rows else 0
     packed = np.frombuffer(b"".join(row.vector for row in rows), vector_type(dimension))
+    model = connection.scalar(select(collections.c.embedding_model).where(collections.c.id == about.collection_id))
     sentences, places = read_sentences(about.id, rows, dimension)
     found = unpack_sentences(rows, dimension).vectors if rows else packed
     return Read(
-        about.id, about.name, about.title or about.name, passages, unpack(packed), sentences, unpack(found[places])
+        about.id,
+        about.name,
+        about.title or about.name,
+        str(model),
+        passages,
+        unpack(packed),
+        sentences,
+        unpack(found[places]),
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -20,7 +20,6 @@ from guru.knowledge.around.reading import Read, read_document
 from guru.knowledge.around.summary import Method, Said, Source, Summary, join
 from guru.knowledge.around.topics import find_topics, most_typical
 from guru.knowledge.around.writing import AT_ONCE, Step, Writer, patiently, room_of, summarise
-from guru.knowledge.collections import Collections, find_collection
 from guru.knowledge.documents import find_document
 from guru.knowledge.filters import compile_filter
 from guru.store.database import Database
@@ -28,6 +27,9 @@ from guru.store.jobs import Job, JobRun, Jobs
 from guru.store.scope import Scope
 from guru.store.tables import documents, summaries
 from guru.types import JSON, Embedder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 JOB: Final = "summary"
 VERSION: Final = 1
@@ -116,7 +118,6 @@ class Summaries:
         accepts = compile_filter(wanted.filter) if wanted.filter else None
 
         def read(connection: Connection) -> Points:
-            Collections.check_model(find_collection(connection, scope.tenant, wanted.collection), self._embedder.name)
             return read_points(connection, scope, wanted.collection, "documents", accepts)
 
         return await self._database.read(read)
@@ -207,7 +208,7 @@ class Work(Struct, kw_only=True):
         text = await summarise(
             read.title, read.parts(), self.writer, self._step(read), sentences=count, tell=self._tell(read)
         )
-        found, lost = await check(text, Evidence(read.passages, read.vectors), self.embedder, count)
+        found, lost = await check(text, Evidence(read.passages, await self._vectors(read)), self.embedder, count)
         if found:
             return Summary(
                 method="model", model=self.writer.name, text=join(found), sentences=found, dropped=lost, documents=1,
@@ -215,6 +216,12 @@ class Work(Struct, kw_only=True):
             )  # fmt: skip
         own = await own_words(read, count)
         return msgspec.structs.replace(own, dropped=lost, note=OWN_WORDS.format(model=self.writer.name))
+
+    async def _vectors(self, read: Read) -> NDArray[Any]:
+        """Of the passages, by the model that checks: the collection may have another one."""
+        if read.model == self.embedder.name:
+            return read.vectors
+        return await self.embedder.embed([source.quote for source in read.passages])
 
     def _tell(self, read: Read) -> Callable[[], None]:
         parts = 0
@@ -244,9 +251,7 @@ class Work(Struct, kw_only=True):
         return step
 
     async def _read(self, document: str) -> Read:
-        return await self.database.read(
-            lambda connection: read_document(connection, self.scope, document, self.embedder.dimension)
-        )
+        return await self.database.read(lambda connection: read_document(connection, self.scope, document))
 
     async def _kept(self, document: str, digest: str) -> JSON | None:
         mine = (summaries.c.document_id == document, summaries.c.digest == digest)

@@ -21,6 +21,7 @@ from guru.knowledge.distance import nearness
 from guru.knowledge.index.base import Wanted
 from guru.knowledge.index.stored import BATCH, read_languages, sum_runs, unit, unpack_vectors
 from guru.knowledge.sparse import Postings, Statistics, Word, merge_postings, read_postings, score_bm25
+from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks
 from guru.types import Distance
@@ -173,7 +174,7 @@ class View:
         # that is known, whichever server wrote it.
         newest = max((int(segment.ids[-1]) for segment, _ in old.parts), default=0)
         parts = [(segment, live & np.isin(segment.ids, committed)) for segment, live in old.parts]
-        columns = (chunks.c.id, chunks.c.document_id, chunks.c.vector, chunks.c.terms)
+        columns = (chunks.c.id, chunks.c.document_id, VECTOR, chunks.c.terms)
         query = select(*columns).where(mine, chunks.c.id > newest).order_by(chunks.c.id)
         found = connection.execute(query, execution_options={"yield_per": BATCH})
         fresh = [self._segment(rows) for rows in found.partitions()]

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from guru.knowledge.access import seen_by
-from guru.knowledge.rows import vector_type
+from guru.knowledge.rows import dimension_of, vector_type
 from guru.knowledge.sparse import Statistics, Word, read_postings, score_bm25
 from guru.knowledge.terms import language_of
+from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 
@@ -50,7 +51,7 @@ class StoredSnapshot:
         return np.array([row.id for row in found if allowed is None or row.document_id in allowed], np.int64)
 
     def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
-        return unpack_vectors([row.vector for row in self._of_ids(ids, chunks.c.id, chunks.c.vector)])
+        return unpack_vectors([row.vector for row in self._of_ids(ids, chunks.c.id, VECTOR)])
 
     def bm25(self, ids: NDArray[Any], words: Sequence[Word]) -> NDArray[Any]:
         import numpy as np
@@ -61,7 +62,7 @@ class StoredSnapshot:
         return score_bm25([(postings, np.ones(len(ids), bool))], self.statistics, words)[0]
 
     def means(self) -> tuple[list[str], NDArray[Any]]:
-        query = self._mine(chunks.c.document_id, chunks.c.vector).order_by(chunks.c.document_id)
+        query = self._mine(chunks.c.document_id, VECTOR).order_by(chunks.c.document_id)
         return read_means(self.connection, query)
 
     def _of_ids(self, ids: NDArray[Any], *columns: ColumnElement[Any]) -> list[Row[Any]]:
@@ -89,7 +90,7 @@ def unpack_vectors(blobs: Sequence[bytes]) -> NDArray[Any]:
     """Packed vectors from the blobs of their rows, which are of one model."""
     import numpy as np
 
-    return np.frombuffer(b"".join(blobs), vector_type(len(blobs[0]) - 4 if blobs else 0))
+    return np.frombuffer(b"".join(blobs), vector_type(dimension_of(blobs[0]) if blobs else 0))
 
 
 def read_means(connection: Connection, query: Any) -> tuple[list[str], NDArray[Any]]:

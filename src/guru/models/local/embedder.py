@@ -23,6 +23,8 @@ class MiniLMEmbedder(OnnxModel):
     """
 
     name: str = "local/all-minilm-l6-v2"
+    revision: str = "int8.1"
+    """Raised when the graph is made anew: vectors of texts that were embedded before are then not used again."""
     dimension: int = 384
     max_tokens: int = 256
 
@@ -42,6 +44,10 @@ class MiniLMEmbedder(OnnxModel):
         for rows in batches([len(ids) for ids in tokens]):
             vectors[rows] = await loop.run_in_executor(executor, self._run, [tokens[i] for i in rows])
         return vectors
+
+    async def embed_queries(self, texts: Sequence[str]) -> NDArray[Any]:
+        """As `embed`: this model reads questions and passages alike."""
+        return await self.embed(texts)
 
     def count_tokens(self, text: str) -> int:
         """The exact number of tokens of `text`, uncut, without the special tokens."""

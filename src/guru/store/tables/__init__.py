@@ -6,7 +6,15 @@ from guru.store.tables.conversations import conversations, messages
 from guru.store.tables.evaluations import evaluation_items, evaluations
 from guru.store.tables.identity import api_keys, audit_entries, audit_heads, identity_generation, teams, users
 from guru.store.tables.jobs import jobs
-from guru.store.tables.knowledge import chunks, collections, document_access, document_texts, documents
+from guru.store.tables.knowledge import (
+    chunk_vectors,
+    chunks,
+    collections,
+    document_access,
+    document_texts,
+    documents,
+    embeddings,
+)
 from guru.store.tables.releases import (
     feedback,
     model_versions,
@@ -26,12 +34,14 @@ __all__ = [
     "audit_heads",
     "batch_lines",
     "batches",
+    "chunk_vectors",
     "chunks",
     "collections",
     "conversations",
     "document_access",
     "document_texts",
     "documents",
+    "embeddings",
     "evaluation_items",
     "evaluations",
     "feedback",

@@ -26,6 +26,9 @@ collections = Table(
     Column("tenant", String, nullable=False),
     Column("name", String, nullable=False),
     Column("embedding_model", String, nullable=False),
+    # The model before the last change, whose vectors are kept for going back, and since when they are the old ones.
+    Column("previous_model", String),
+    Column("switched_at", Float),
     Column("settings", JSON, nullable=False, default=dict),
     # Raised by every transaction that changes what a search can see.
     Column("generation", Integer, nullable=False, default=0),
@@ -44,6 +47,8 @@ documents = Table(
     # What was ingested: the bytes, and the settings that turned them into chunks.
     Column("content_hash", String, nullable=False),
     Column("recipe", String, nullable=False),
+    # Of the vectors that stand in the rows of its chunks; those of other models are in `chunk_vectors`.
+    Column("embedding_model", String, nullable=False, server_default=""),
     # The folder or file of the command that brought it, for `--prune`.
     Column("source", String),
     Column("bytes", BigInteger, nullable=False),
@@ -112,4 +117,30 @@ chunks = Table(
     Index("chunks_of_document", "document_id", "ordinal"),
     Index("chunks_of_collection", "collection_id", "id"),
     sqlite_autoincrement=True,  # a removed chunk's number is never given to another
+)
+
+# Vectors of a chunk by another model than the one whose vectors stand in its row: of the one that a collection is being
+# changed to, or has been changed to, or had before.
+chunk_vectors = Table(
+    "chunk_vectors",
+    metadata,
+    Column("chunk_id", ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("sentence_vectors", LargeBinary, nullable=False),
+    Index("chunk_vectors_of_collection", "collection_id", "model"),
+)
+
+# Vectors of texts that were embedded before; `knowledge/embedding_cache.py` says why nobody reads one without its text.
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("used_at", Float, nullable=False),
+    Index("embeddings_by_use", "used_at"),
+    Index("embeddings_of_tenant", "tenant"),
 )

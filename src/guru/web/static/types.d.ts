@@ -96,6 +96,12 @@ export interface Collection {
   chunks: number;
   bytes: number;
   embedding_model: string | null;
+  /** Whether new collections get another model. */
+  outdated: boolean;
+  /** Whether its model can be asked. */
+  available: boolean;
+  /** The model that it can go back to. */
+  previous_model: string | null;
   created_at: string;
   updated_at: string;
   settings: ChunkSettings;
@@ -222,6 +228,8 @@ export interface Job {
     failed?: number;
     removed?: number;
     chunks?: number;
+    embedded?: number;
+    reused?: number;
     current?: string | null;
   } | null;
   result: {

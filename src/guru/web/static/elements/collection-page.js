@@ -1,6 +1,6 @@
 /** One collection: add files, see its documents, try its search. */
 
-import { describe, get, remove } from "../api.js";
+import { describe, get, post, remove } from "../api.js";
 import { GuruElement } from "../element.js";
 import { acceptFiles, chosenFiles } from "../files.js";
 import { bytes, count, plural } from "../format.js";
@@ -87,6 +87,34 @@ class CollectionPage extends GuruElement {
     this.next = next;
   }
 
+  /** Embed the collection with the configured model, as a job that is shown like an upload. */
+  async onReembed() {
+    try {
+      const { job } = await post(`${this.path}/reembed`, {});
+      this.uploads = [...this.uploads, { key: job.id, files: [], job }];
+    } catch (error) {
+      this.error = describe(error);
+    }
+  }
+
+  /**
+   * @param {string} key
+   * @param {Job} job as it ended
+   */
+  onFinished(key, job) {
+    this.uploads = this.uploads.map((upload) => (upload.key === key ? { ...upload, job } : upload));
+    this.load();
+  }
+
+  async onRollback() {
+    try {
+      await post(`${this.path}/rollback`, {});
+      await this.load();
+    } catch (error) {
+      this.error = describe(error);
+    }
+  }
+
   /** @param {PathFile[]} files */
   addFiles(files) {
     if (files.length) this.uploads = [...this.uploads, { key: crypto.randomUUID(), files, job: null }];
@@ -136,14 +164,38 @@ class CollectionPage extends GuruElement {
         </div>
       </header>
       ${this.error ? errorNote(this.error, () => this.load()) : nothing}
+      ${this.renderModel()}
       ${this.renderDrop()}
       ${repeat(this.uploads, ({ key }) => key, ({ key, files, job }) => html`<guru-upload .collection=${this.name} .files=${files} .job=${job}
-        @upload-finished=${() => this.load()}
+        @upload-finished=${(/** @type {CustomEvent<Job>} */ { detail }) => this.onFinished(key, detail)}
         @upload-dismissed=${() => (this.uploads = this.uploads.filter((upload) => upload.key !== key))}></guru-upload>`)}
       ${collection?.chunks ? html`<guru-search .collection=${this.name} .documents=${this.documents ?? []}></guru-search>` : nothing}
       ${collection?.chunks ? html`<guru-summary class="card" path="${this.path}/summary"></guru-summary>` : nothing}
       <guru-documents .documents=${this.documents} .more=${this.next != null}
         @delete-document=${this.onDeleteDocument} @more-documents=${() => this.loadMore()}></guru-documents>
+    `;
+  }
+
+  /** What is to be said of the embedding model, where it is not simply the configured one. */
+  renderModel() {
+    if (!this.collection) return nothing;
+    const { available, outdated, embedding_model: model, previous_model: previous } = this.collection;
+    if (this.uploads.some(({ job }) => job?.kind === "reembed" && (job.status === "queued" || job.status === "running"))) return nothing;
+    const text = !available
+      ? `Its embedding model ${model} is not available any more, so it cannot be searched.`
+      : outdated
+        ? `It is embedded with ${model}; new collections get another model.`
+        : previous
+          ? `It is embedded with ${model}; the vectors of ${previous} are kept.`
+          : "";
+    if (!text) return nothing;
+    return html`
+      <section class="note ${available ? "" : "danger"}" aria-label="Embedding model">
+        ${available ? icons.info : icons.warning}
+        <div>${text}</div>
+        ${outdated || !available ? html`<button class="button compact" @click=${this.onReembed}>Embed anew</button>` : nothing}
+        ${previous ? html`<button class="button compact" @click=${this.onRollback}>Go back to ${previous}</button>` : nothing}
+      </section>
     `;
   }
 

@@ -1,4 +1,4 @@
-/** An upload and the job that reads the files: sending, then reading, then what came of it. */
+/** An upload and the job that reads the files: sending, then reading, then what came of it. Or a job alone. */
 
 import { describe, events, get, isAbort, post, upload } from "../api.js";
 import { GuruElement } from "../element.js";
@@ -83,10 +83,15 @@ class UploadJob extends GuruElement {
   render() {
     const finished = this.job && FINISHED.has(this.job.status);
     return html`
-      <section class="upload card" aria-label="Adding files to ${this.collection}">
+      <section class="upload card" aria-label="${this.embeds ? "Embedding" : "Adding files to"} ${this.collection}">
         ${this.error ? errorNote(this.error, () => this.run()) : finished ? this.renderResult() : this.renderProgress()}
       </section>
     `;
+  }
+
+  /** Whether the job is about vectors, not about files. */
+  get embeds() {
+    return this.job?.kind === "reembed" || this.job?.kind === "forget-vectors";
   }
 
   renderProgress() {
@@ -95,11 +100,11 @@ class UploadJob extends GuruElement {
     const done = (progress.done ?? 0) + (progress.skipped ?? 0) + (progress.failed ?? 0);
     const value = this.job ? (total ? done / total : 0) : this.sent;
     const text = this.job
-      ? this.job.status === "queued" ? "Waiting for its turn" : `Reading ${done} of ${plural(total, "file")}`
+      ? this.job.status === "queued" ? "Waiting for its turn" : this.embeds ? `Embedding ${done} of ${plural(total, "chunk")}` : `Reading ${done} of ${plural(total, "file")}`
       : `Sending ${plural(this.files.length, "file")}`;
     return html`
       <div class="upload-row">
-        <div class="upload-text"><strong>${text}</strong> <span class="faint">into ${this.collection}</span></div>
+        <div class="upload-text"><strong>${text}</strong> <span class="faint">${this.embeds ? "" : "into "}${this.collection}</span></div>
         <button class="button quiet" @click=${this.cancel}>Cancel</button>
       </div>
       <progress class="progress" max="1" .value=${value} aria-label=${text}></progress>
@@ -118,7 +123,9 @@ class UploadJob extends GuruElement {
       <div class="upload-row" role="status">
         <div class="upload-text">
           <strong>${title}</strong>
-          ${result
+          ${result && this.embeds
+            ? html`<span class="faint">${plural(result.chunks, "chunk")} in ${duration(result.seconds)}</span>`
+            : result
             ? html`<span class="faint">${plural(result.documents, "document")}, ${plural(result.chunks, "chunk")}${result.skipped ? `, ${result.skipped} unchanged` : ""} in ${duration(result.seconds)}</span>`
             : nothing}
         </div>

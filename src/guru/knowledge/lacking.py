@@ -1,0 +1,110 @@
+"""Gives the passages of a collection the vectors of another model, from what is stored: no file is read again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from guru.knowledge.access import read_lists_of
+from guru.knowledge.embedding_cache import EmbeddingCache, readers_of
+from guru.knowledge.prepare import below_header
+from guru.knowledge.rows import pack_vectors
+from guru.knowledge.search import HEADER
+from guru.knowledge.vectors import Pair, count_lacking, lacks, put_beside
+from guru.store.database import Database
+from guru.store.jobs import JobRun
+from guru.store.tables import chunks
+from guru.types import Embedder
+
+PORTION: Final = 128
+"""Passages, with their sentences, that are embedded for one transaction."""
+
+
+class Lacking:
+    """One run of a job that embeds what a model has not embedded."""
+
+    def __init__(self, database: Database, cache: EmbeddingCache, run: JobRun, embedder: Embedder) -> None:
+        self._database = database
+        self._cache = cache
+        self._run = run
+        self._embedder = embedder
+        self._tenant = run.job.tenant
+        self._collection_id: str = run.job.arguments["collection_id"]
+        self.total = self.embedded = self.reused = 0
+
+    async def embed_lacking(self) -> None:
+        """Give every passage that has none the vectors of the model, in the order of their numbers."""
+        left = await self._count()
+        after = 0
+        while rows := await self._read(after):
+            texts = await asyncio.to_thread(texts_of, rows, self._embedder)
+            readers = await self._readers(rows)
+            found = await self._cache.embed(
+                self._tenant, self._embedder, [text for part in texts for text in part],
+                [readers[row.document_id] for row, part in zip(rows, texts, strict=True) for _ in part],
+            )  # fmt: skip
+            pairs = await asyncio.to_thread(pair_up, found.vectors, texts)
+            await self._write(rows, pairs)
+            self.embedded += found.embedded
+            self.reused += found.reused
+            left -= len(rows)
+            after = rows[-1].id
+            self._report(left)
+
+    async def _count(self) -> int:
+        mine = chunks.c.collection_id == self._collection_id
+
+        def count(connection: Connection) -> tuple[int, int]:
+            total = connection.execute(select(func.count()).select_from(chunks).where(mine)).scalar_one()
+            return total, count_lacking(connection, self._collection_id, self._embedder.name)
+
+        self.total, left = await self._database.read(count)
+        self._report(left)
+        return left
+
+    async def _read(self, after: int) -> Sequence[Row[Any]]:
+        own = ("id", "tenant", "collection_id", "document_id", "text", "start", "tokens", "sentences")
+        mine = (chunks.c.collection_id == self._collection_id, chunks.c.id > after, lacks(self._embedder.name))
+        columns: list[ColumnElement[Any]] = [*(chunks.c[name] for name in own), HEADER]
+        query = select(*columns).where(*mine).order_by(chunks.c.id).limit(PORTION)
+        return await self._database.read(lambda connection: connection.execute(query).all())
+
+    async def _readers(self, rows: Sequence[Row[Any]]) -> dict[str, str]:
+        """Who may see the documents of some passages."""
+        ids = list({row.document_id for row in rows})
+        lists = await self._database.read(lambda connection: read_lists_of(connection, ids))
+        return {document_id: readers_of(lists.get(document_id, ())) for document_id in ids}
+
+    async def _write(self, rows: Sequence[Row[Any]], pairs: Sequence[Pair]) -> None:
+        await self._database.write(lambda connection: put_beside(connection, self._embedder.name, rows, pairs))
+
+    def _report(self, left: int) -> None:
+        counts = {"embedded": self.embedded, "reused": self.reused}
+        self._run.progress(total=self.total, done=max(0, self.total - left), current=self._embedder.name, **counts)
+
+
+def texts_of(rows: Sequence[Row[Any]], embedder: Embedder) -> list[list[str]]:
+    """For each passage what is embedded of it: itself, with the header of its table, and its sentences."""
+    import numpy as np
+
+    found = []
+    for row in rows:
+        spans = np.frombuffer(row.sentences, "<i4").reshape(-1, 3)[:, :2] - row.start
+        sentences = [row.text[start:end] for start, end in spans.tolist()]
+        found.append([below_header(embedder, row.header, row.text, row.tokens), *sentences])
+    return found
+
+
+def pair_up(vectors: Any, texts: Sequence[Sequence[str]]) -> list[Pair]:
+    """The vectors of `texts_of`, packed, by passage."""
+    packed = pack_vectors(vectors)
+    pairs = []
+    start = 0
+    for part in texts:
+        end = start + len(part)
+        pairs.append((packed[start].tobytes(), packed[start + 1 : end].tobytes()))
+        start = end
+    return pairs

@@ -1,0 +1,88 @@
+"""Which vectors of a chunk hold: those of its collection's model, wherever they stand.
+
+A chunk's row has the vectors of the model that its document was embedded with (`documents.embedding_model`); those of
+another model stand beside it in `chunk_vectors`. A collection changes its model by one value in its own row: no vector
+is moved for it, and whoever reads sees the vectors of one model, those of the moment that the transaction sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select
+
+from guru.store.tables import chunk_vectors, chunks, collections, documents
+
+Pair = tuple[bytes, bytes]
+"""The packed vectors of a chunk and of its sentences."""
+
+_model: Final = (
+    select(collections.c.embedding_model)
+    .where(collections.c.id == chunks.c.collection_id)
+    .correlate(chunks)
+    .scalar_subquery()
+)
+
+
+def _current(name: str) -> ColumnElement[Any]:
+    mine = (chunk_vectors.c.chunk_id == chunks.c.id, chunk_vectors.c.model == _model)
+    beside = select(chunk_vectors.c[name]).where(*mine).correlate(chunks).scalar_subquery()
+    return func.coalesce(beside, chunks.c[name]).label(name)
+
+
+VECTOR: Final = _current("vector")
+SENTENCE_VECTORS: Final = _current("sentence_vectors")
+"""In place of the columns of `chunks`, of rows that are selected from it: each is one look into an index."""
+
+
+def lacks(model: str) -> ColumnElement[bool]:
+    """Of a row of `chunks`: it has no vectors of `model`."""
+    inside = (documents.c.id == chunks.c.document_id, documents.c.embedding_model == model)
+    beside = (chunk_vectors.c.chunk_id == chunks.c.id, chunk_vectors.c.model == model)
+    return and_(
+        ~exists(select(documents.c.id).where(*inside).correlate(chunks)),
+        ~exists(select(chunk_vectors.c.chunk_id).where(*beside).correlate(chunks)),
+    )
+
+
+def count_lacking(connection: Connection, collection_id: str, model: str) -> int:
+    """How many chunks of a collection have no vectors of `model`."""
+    query = select(func.count()).select_from(chunks).where(chunks.c.collection_id == collection_id, lacks(model))
+    return connection.execute(query).scalar_one()
+
+
+def count_vectors(connection: Connection, collection_id: str) -> dict[str, int]:
+    """How many chunks have vectors, by the name of the model."""
+    inside = (
+        select(documents.c.embedding_model, func.sum(documents.c.chunks))
+        .where(documents.c.collection_id == collection_id)
+        .group_by(documents.c.embedding_model)
+    )
+    beside = (
+        select(chunk_vectors.c.model, func.count())
+        .where(chunk_vectors.c.collection_id == collection_id)
+        .group_by(chunk_vectors.c.model)
+    )
+    found = {model: int(count) for model, count in connection.execute(inside)}
+    for model, count in connection.execute(beside):
+        found[model] = found.get(model, 0) + count
+    return found
+
+
+def put_beside(connection: Connection, model: str, rows: Sequence[Any], pairs: Sequence[Pair]) -> int:
+    """Give chunks vectors of another model, those that have gone or have some meanwhile left out; returns how many got
+    theirs. `rows` have the columns `id`, `tenant` and `collection_id`. In a transaction that nobody writes beside."""
+    waiting = select(chunks.c.id).where(chunks.c.id.in_([row.id for row in rows]), lacks(model))
+    ids = set(connection.scalars(waiting))
+    values = [
+        {
+            "chunk_id": row.id, "model": model, "tenant": row.tenant, "collection_id": row.collection_id,
+            "vector": vector, "sentence_vectors": sentences,
+        }
+        for row, (vector, sentences) in zip(rows, pairs, strict=True)
+        if row.id in ids
+    ]  # fmt: skip
+    if values:
+        connection.execute(insert(chunk_vectors), values)
+    return len(values)
