@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -12,9 +14,9 @@ from msgspec import Struct
 from guru.knowledge.chunk import Chunk, ChunkOptions, make_chunker
 from guru.knowledge.chunk.semantic import Embed
 from guru.knowledge.parse import ParsedDocument
-from guru.knowledge.rows import pack_sentences, pack_vectors
+from guru.knowledge.rows import PackedSentences, pack_vectors
 from guru.knowledge.sentences import Span
-from guru.knowledge.terms import count_terms, hash_term, language_of, terms
+from guru.knowledge.terms import count_hashes, hash_terms, language_of
 from guru.store.ids import new_id
 from guru.types import Embedder
 
@@ -85,9 +87,22 @@ class Preparer:
     ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
         """The rows of the document, of its text and of its chunks. `vectors` are those of `prepared.texts`."""
         document, file, language = prepared.document, prepared.file, language_of(prepared.document.language)
-        document_id = new_id("doc")
+        document_id, text = new_id("doc"), document.text
         packed = pack_vectors(vectors)
-        at = {span: place for place, span in enumerate(prepared.sentences, start=len(prepared.passages))}
+        at = {span: place for place, span in enumerate(prepared.sentences)}
+        terms = [hash_terms(text[start:end], language) for start, end in prepared.sentences]
+        sentences = PackedSentences(prepared.sentences, terms, packed[len(prepared.passages) :])
+
+        def body(chunk: Chunk, places: list[int]) -> list[int]:
+            """The terms of a passage: those of its sentences, where none was cut at a place without white space."""
+            if all(end < start for (_, end), (start, _) in pairwise(chunk.sentences)):
+                return [term for place in places for term in terms[place]]
+            return hash_terms(text[chunk.start : chunk.end], language)
+
+        @lru_cache(maxsize=64)
+        def heading(text: str) -> list[int]:
+            return hash_terms(text, language)
+
         shared = {"tenant": tenant, "collection_id": collection_id, "document_id": document_id}
         chunk_rows = [
             {
@@ -98,12 +113,12 @@ class Preparer:
                 **_places("parent", chunk.parent),
                 **_places("header", chunk.header),
                 "text": passage,
-                "terms": count_terms(passage, heading_text(document, chunk), language).tobytes(),
-                "vector": packed[place].tobytes(),
-                **self._sentences(document.text, chunk, language),
-                "sentence_vectors": packed[[at[span] for span in chunk.sentences]].tobytes(),
+                "terms": count_hashes(body(chunk, places), heading(heading_text(document, chunk))).tobytes(),
+                "vector": vector.tobytes(),
+                **sentences.blobs(places),
             }
-            for place, (chunk, passage) in enumerate(zip(prepared.chunks, prepared.passages, strict=True))
+            for chunk, passage, vector in zip(prepared.chunks, prepared.passages, packed, strict=False)
+            for places in [[at[span] for span in chunk.sentences]]
         ]
         names = ("media_type", "title", "author", "language", "created", "modified", "metadata", "warnings")
         document_row = {
@@ -121,12 +136,7 @@ class Preparer:
             "chunks": len(chunk_rows),
             "ingested_at": time.time(),
         }
-        return document_row, {"document_id": document_id, "tenant": tenant, "text": document.text}, chunk_rows
-
-    def _sentences(self, text: str, chunk: Chunk, language: str) -> dict[str, bytes]:
-        found = [[hash_term(term) for term in terms(text[start:end], language)] for start, end in chunk.sentences]
-        spans, hashes = pack_sentences(chunk.sentences, found)
-        return {"sentences": spans, "sentence_terms": hashes}
+        return document_row, {"document_id": document_id, "tenant": tenant, "text": text}, chunk_rows
 
 
 def most_tokens(embedder: Embedder) -> int:
