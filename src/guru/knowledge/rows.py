@@ -82,8 +82,13 @@ class PackedSentences:
         terms, and the vectors."""
         import numpy as np
 
-        terms = np.concatenate([self._terms[self._ends[place] : self._ends[place + 1]] for place in places])
-        found = (self._rows[places], terms, self._vectors[places])
+        first, last = places[0], places[-1] + 1
+        if last - first == len(places):  # one after the other, as nearly always
+            terms = self._terms[self._ends[first] : self._ends[last]]
+            found = (self._rows[first:last], terms, self._vectors[first:last])
+        else:
+            terms = np.concatenate([self._terms[self._ends[place] : self._ends[place + 1]] for place in places])
+            found = (self._rows[places], terms, self._vectors[places])
         return {name: array.tobytes() for name, array in zip(SENTENCE_COLUMNS, found, strict=True)}
 
 

@@ -20,6 +20,9 @@ _LONGEST: Final = 40
 _MOST: Final = 1 << 15
 """Words remembered: some megabytes."""
 
+_FEW: Final = 256
+"""Words that are tokenized one by one: threads would cost more than they save."""
+
 
 class WordOffsets:
     """The character span of every token of a text, as `tokenizer` gives them. Any number of threads may use it."""
@@ -37,7 +40,10 @@ class WordOffsets:
         """The spans of at least these words, tokenizing at once those that are new."""
         known = self._known
         if new := list(words.difference(known)):
-            encoded = self._tokenizer.encode_batch(new, add_special_tokens=False)
+            if len(new) < _FEW:
+                encoded = [self._tokenizer.encode(word, add_special_tokens=False) for word in new]
+            else:
+                encoded = self._tokenizer.encode_batch(new, add_special_tokens=False)
             found = {word: tuple(tokens.offsets) for word, tokens in zip(new, encoded, strict=True)}
             kept = known if len(known) + len(found) <= _MOST else {}
             # Replaced as a whole: another thread may be reading the one before.
