@@ -81,6 +81,39 @@ async def test_a_file_that_is_gone_is_an_error_of_that_file(pool, tmp_path, note
     assert await pool.parse(note, "note.md")
 
 
+async def test_files_in_one_exchange_come_out_as_they_do_alone(pool, tmp_path, note):
+    empty, picture = tmp_path / "empty.txt", tmp_path / "note.pdf"
+    empty.write_bytes(b"")
+    picture.write_bytes(pdf(text="Words of a page."))
+    document, wrong, gone, pages = await pool.parse_all(
+        [(note, "note.md"), (empty, "empty.txt"), (tmp_path / "gone.txt", "gone.txt"), (picture, "note.pdf")]
+    )
+    assert document == await pool.parse(note, "note.md")
+    assert pages == await pool.parse(picture, "note.pdf")
+    assert isinstance(wrong, UnreadableDocument) and "empty" in str(wrong)
+    assert isinstance(gone, UnreadableDocument) and "No such file" in str(gone)
+    assert len(workers()) == 1
+    assert await pool.parse_all([]) == []
+
+
+async def test_a_worker_that_dies_with_several_files_costs_the_one_whose_fault_it_is(make_pool, tmp_path, note):
+    pool, pipe = make_pool(timeout=5), tmp_path / "pipe"
+    os.mkfifo(pipe)  # nobody writes to it, so who reads it hangs
+    before, hung, after = await pool.parse_all([(note, "note.md"), (pipe, "hangs.txt"), (note, "other.md")])
+    assert before.text == after.text == note.read_text()
+    assert isinstance(hung, UnreadableDocument) and "longer than" in str(hung)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
+async def test_a_file_that_wants_too_much_memory_among_others_is_refused_it_alone(make_pool, tmp_path, note):
+    pool = make_pool(memory=400 * MIB, limits=Limits(characters=1_000_000_000))
+    big = tmp_path / "big.txt"
+    big.write_bytes(b"many words and more " * (8 * MIB))
+    before, refused, after = await pool.parse_all([(note, "note.md"), (big, "big.txt"), (note, "other.md")])
+    assert before.text == after.text == note.read_text()
+    assert isinstance(refused, UnreadableDocument) and "memory" in str(refused)
+
+
 async def test_pages_are_rendered_and_highlighted_in_the_worker(pool, tmp_path):
     path = tmp_path / "a.pdf"
     path.write_bytes(pdf(text="Words to point at."))
