@@ -282,9 +282,7 @@ class _Session:
             self._report(current=file.name)
             try:
                 self._check_access(file.name)
-                found = await (
-                    self._prepare_remote(file) if isinstance(file, RemoteFile) else self._prepare_file(file)
-                )
+                found = await (self._prepare_remote(file) if isinstance(file, RemoteFile) else self._prepare_file(file))
             except Gone as error:
                 self._note_gone(file, str(error))
             except (UnreadableDocument, NotFound, Forbidden, DownloadError, OSError) as error:

@@ -65,9 +65,7 @@ class StoredSentences(Struct, frozen=True):
 class PackedSentences:
     """The sentences of a document, to be stored with each of the passages that they stand in."""
 
-    def __init__(
-        self, spans: Sequence[tuple[int, int]], terms: Sequence[Sequence[int]], vectors: NDArray[Any]
-    ) -> None:
+    def __init__(self, spans: Sequence[tuple[int, int]], terms: Sequence[Sequence[int]], vectors: NDArray[Any]) -> None:
         """Their places in the text, the hashes of their terms, and their vectors, packed."""
         import numpy as np
 

@@ -1,4 +1,4 @@
-"""Small files, taken together: what is done once for each of them, waking a thread or a process, costs more than they."""
+"""Small files, taken together: to wake a thread or a process once for each of them costs more than they do."""
 
 from __future__ import annotations
 

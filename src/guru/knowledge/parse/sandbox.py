@@ -87,7 +87,9 @@ class ParsePool:
         replies: Sequence[Reply | None] = [None] * len(files)
         # Where the worker is lost, every file is tried alone, which shows whose fault it was.
         with contextlib.suppress(UnreadableDocument):
-            replies = (await self._run(ManyTask([ParseTask(str(path), name) for path, name in files]))).replies or replies
+            replies = (
+                await self._run(ManyTask([ParseTask(str(path), name) for path, name in files]))
+            ).replies or replies
         return [await self._parsed(*file, reply) for file, reply in zip(files, replies, strict=True)]
 
     async def _parsed(self, path: Path, name: str, reply: Reply | None) -> ParsedDocument | GuruError:
