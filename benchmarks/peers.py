@@ -5,7 +5,8 @@
 
 PYTHON is the interpreter of an environment of its own with that system:
 
-- LlamaIndex: `llama-index-core llama-index-retrievers-bm25 psutil`
+- LlamaIndex: `llama-index-core llama-index-retrievers-bm25 psutil` (with uv: `--link-mode copy`, as its NLTK refuses
+  files with hard links)
 - Haystack: `haystack-ai psutil`
 - LangChain: `langchain-community langchain-classic langchain-text-splitters faiss-cpu rank_bm25 psutil`
 - txtai: `txtai psutil`
