@@ -70,3 +70,17 @@ def test_vectors_are_stored_as_they_are_read(prepare):
     _, vectors, (_, _, rows) = prepare("One sentence. Another one.")
     read = np.frombuffer(rows[0]["vector"], vector_type(384))
     assert np.abs(read["values"] * read["scale"][:, None] - vectors[0]).max() < 0.02
+
+
+def test_rows_are_embedded_with_the_names_of_their_columns(prepare):
+    table = "Year Ended June 30, | 2019 | 2018\nProducts\nGames | 11,386 | 10,353\nTotal | $19,014 | $17,365"
+    prepared, _, (_, stored, rows) = prepare(f"# Revenue\n\nIn millions.\n\n{table}\n\nThese are audited.")
+    assert prepared.stated[-4:] == [
+        "Products",
+        "Year Ended June 30: Games; 2019: 11,386; 2018: 10,353",
+        "Year Ended June 30: Total; 2019: $19,014; 2018: $17,365",
+        "These are audited.",
+    ]
+    start, end = prepared.sentences[-3]
+    assert stored["text"][start:end] == "Games | 11,386 | 10,353"
+    assert "Games | 11,386 | 10,353" in rows[0]["text"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from guru.knowledge.chunk import Chunk, ChunkOptions, make_chunker
 from guru.knowledge.chunk.semantic import Embed
+from guru.knowledge.chunk.tables import RULE, Headers, cells_of, in_words, is_row, names_for
 from guru.knowledge.parse import ParsedDocument
 from guru.knowledge.rows import PackedSentences, pack_vectors
 from guru.knowledge.sentences import Span
@@ -49,12 +51,13 @@ class Prepared(Struct, kw_only=True):
     """The passages, those that begin within a table below its header, as far as the embedding model has room."""
     sentences: list[Span]
     """Every sentence once, though passages overlap."""
+    stated: list[str]
+    """The sentences, those that are rows of tables with the names of their columns: figures alone are near nothing."""
 
     @property
     def texts(self) -> list[str]:
         """What is embedded, in the order in which `rows` wants the vectors."""
-        text = self.document.text
-        return self.embedded + [text[start:end] for start, end in self.sentences]
+        return self.embedded + self.stated
 
 
 class Preparer:
@@ -72,8 +75,9 @@ class Preparer:
         embedded = [self._below_header(document.text, *pair) for pair in zip(cut, passages, strict=True)]
         sentences = sorted({span for chunk in cut for span in chunk.sentences})
         return Prepared(
-            file=file, document=document, chunks=cut, passages=passages, embedded=embedded, sentences=sentences
-        )
+            file=file, document=document, chunks=cut, passages=passages, embedded=embedded,
+            sentences=sentences, stated=stated(document.text, sentences),
+        )  # fmt: skip
 
     def _below_header(self, text: str, chunk: Chunk, passage: str) -> str:
         if chunk.header is None:
@@ -137,6 +141,22 @@ class Preparer:
             "ingested_at": time.time(),
         }
         return document_row, {"document_id": document_id, "tenant": tenant, "text": text}, chunk_rows
+
+
+def stated(text: str, sentences: Sequence[Span]) -> list[str]:
+    """What the sentences say, rows of tables in words."""
+    headers = Headers(text)
+
+    def said(start: int, end: int) -> str:
+        sentence = text[start:end]
+        header = headers.above(start) if is_row(sentence) else None
+        if header is None or RULE.fullmatch(sentence):
+            return sentence
+        cells = cells_of(sentence)
+        names = names_for(cells_of(text[slice(*header)]), cells)
+        return sentence if names is None else in_words(names, cells) or sentence
+
+    return [said(*span) for span in sentences]
 
 
 def most_tokens(embedder: Embedder) -> int:

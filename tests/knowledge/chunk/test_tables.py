@@ -40,7 +40,7 @@ def test_years_name_columns_of_other_figures():
 
 
 def test_a_row_that_spans_columns_is_not_the_one_that_names_them():
-    assert header("Operating | Finance", "Year Ending | Leases | Leases", "2020 | $1,678 | $591") == 0
+    assert header("Operating | Finance", "Year Ending | Leases | Leases", "2020 | $1,678 | $591") == 1
     assert header("Estimated | May 31,", "(in millions) | Useful Life | 2018 | 2017", "Land | — | 868 | 830") == 1
     assert header("Code | Meaning", "E04 | Overload", "E17 | Cell not locked") == 0
     assert header("Total | 7 | 9", "Land | 3 | 4") is None
@@ -51,6 +51,9 @@ def test_names_are_those_of_the_row_also_where_the_labels_have_none():
     assert names_for(["2023", "2022"], ["U.S.", "12.6 %", "3.5 %"]) == ["", "2023", "2022"]
     assert names_for(["2023", "2022"], ["1", "12.6 %", "3.5 %"]) is None
     assert names_for(["2023", "2022"], ["Net income", "1", "2", "3"]) is None
+    # A name that spans two columns: which figure belongs to which name is not guessed.
+    assert names_for(["Quarters Ended", "2023", "Change"], ["Net income", "1", "2", "3"]) is None
+    assert header("Quarters Ended | 2023 | Change", "Net income | 1 | 2 | 3 %", "Interest | 4 | 5 | 6 %") is None
 
 
 def test_a_label_between_rows_leaves_the_table_whole():

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from guru.knowledge.chunk.tables import RULE, cells_of, header_of, is_label, is_row, names_for
+from guru.knowledge.chunk.tables import RULE, cells_of, header_of, in_words, is_label, is_row, names_for
 from guru.knowledge.search import Sentence
 from guru.types import Hit
 
@@ -22,13 +22,9 @@ class Row(Struct, frozen=True):
     header: Sentence
 
     @property
-    def pairs(self) -> list[tuple[str, str]]:
-        return [(name, cell) for name, cell in zip(self.names, self.cells, strict=True) if cell]
-
-    @property
     def text(self) -> str:
         """The row in words: `Country: Spain; Limit: 120`."""
-        return "; ".join(f"{name}: {cell}" if name else cell for name, cell in self.pairs)
+        return in_words(self.names, self.cells)
 
 
 class Tables(Struct, frozen=True):

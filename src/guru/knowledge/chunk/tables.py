@@ -84,18 +84,30 @@ def header_of(rows: Sequence[str], *, strict: bool) -> int | None:
     for place in range(min(_SPANNING, len(rows) - 1)):
         if not names_columns(rows[place], rows[place + 1 :], strict=strict):
             return None
-        if width - 1 <= len(cells_of(rows[place])) <= width:
+        cells = cells_of(rows[place])
+        if len(cells) == width or (len(cells) == width - 1 and _has_no_name_for_labels(cells)):
             return place
     return 0
+
+
+def _has_no_name_for_labels(names: Sequence[str]) -> bool:
+    """Years alone, from the first cell on: what stands over the column of labels is left out."""
+    return _YEAR.fullmatch(names[0]) is not None
 
 
 def names_for(names: Sequence[str], cells: Sequence[str]) -> list[str] | None:
     """The names of the columns of a row; None where they are not those of this row."""
     if len(names) == len(cells):
         return list(names)
-    if len(names) == len(cells) - 1 and not _FIGURE.fullmatch(cells[0]):
-        return ["", *names]  # that of the labels has none
+    if len(names) == len(cells) - 1 and _has_no_name_for_labels(names) and not _FIGURE.fullmatch(cells[0]):
+        return ["", *names]
     return None
+
+
+def in_words(names: Sequence[str], cells: Sequence[str]) -> str:
+    """A row as it is read: `Country: Spain; Limit: 120`."""
+    pairs = [(name.rstrip(" ,:;"), cell) for name, cell in zip(names, cells, strict=True) if cell]
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
 
 
 def is_label(line: str) -> bool:
