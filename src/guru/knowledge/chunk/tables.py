@@ -76,18 +76,19 @@ def _has_other_figures(row: str) -> bool:
 
 
 def header_of(rows: Sequence[str], *, strict: bool) -> int | None:
-    """Which of the rows of a table is its header."""
+    """Which of the rows of a table is its header: the first that names every column, else the last that names any."""
     if len(rows) > 1 and RULE.fullmatch(rows[1]):
         return 0
     widths = Counter(len(cells_of(row)) for row in rows if _has_other_figures(row))
     width = widths.most_common(1)[0][0] if widths else len(cells_of(rows[0]))
+    found = None
     for place in range(min(_SPANNING, len(rows) - 1)):
         if not names_columns(rows[place], rows[place + 1 :], strict=strict):
-            return None
-        cells = cells_of(rows[place])
+            break
+        found, cells = place, cells_of(rows[place])
         if len(cells) == width or (len(cells) == width - 1 and _has_no_name_for_labels(cells)):
-            return place
-    return 0
+            break
+    return found
 
 
 def _has_no_name_for_labels(names: Sequence[str]) -> bool:
