@@ -24,7 +24,7 @@ the one with the highest MRR on these very questions is shown: the choice is in 
 defaults, and once more with the reader over its first hits (`--read` so many questions, as that is a model's time).
 
 Ingest is the fastest of three, less the time of embedding, of the paragraphs, each a document, and of the whole
-articles, which every system cuts itself to about 200 tokens; where the machine is busy, look at the seconds of the processor.
+articles, which every system cuts itself to about 200 tokens; on a busy machine look at the processor's seconds.
 Guru reads files, keeps their bytes, parses them in another process and commits to disk, so that they are there after a
 power cut; the others are handed the text and keep it in memory. Memory is that of the process at the end, Guru's with
 its parser.
