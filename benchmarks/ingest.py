@@ -1,9 +1,10 @@
 """Ingest and search at size: documents and chunks per second, what is not embedding, time and memory at 10,000 chunks.
 
-    python benchmarks/ingest.py DATA_DIR [--peers DIR] [--chunks N ...]
+    python benchmarks/ingest.py DATA_DIR [--chunks N ...]
 
-DATA_DIR holds `docs/*.md`, which are ingested as they are and, beside LlamaIndex, with the vectors known beforehand, so
-that only the system's own work is left. Searches at size are over copies of their passages under other vectors.
+DATA_DIR holds `docs/*.md`, which are ingested as they are, and each paragraph as a file of its own with the vectors
+known beforehand, so that only the work of the system is left. Searches at size are over copies of their passages under
+other vectors.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 from bench import RESULTS, TENANT, Bench, Embedder, open_bench, percentiles, read_questions
-from retrieval import save, write_paragraphs
+from retrieval import write_paragraphs
 from sqlalchemy import Connection, insert, select
 
 from guru.knowledge.collections import find_collection, touch
@@ -49,25 +49,14 @@ async def real_ingest(data: Path, embedder: Embedder) -> dict[str, Any]:
     }
 
 
-async def beside_llamaindex(data: Path, embedder: Embedder, peers: Path | None) -> dict[str, Any]:
-    """Paragraphs per second without embedding."""
-    questions = read_questions(data)[:20]
+async def paragraphs_without_embedding(data: Path, embedder: Embedder) -> float:
+    """Paragraphs per second without embedding, each a file of its own. Beside others: `peers.py`."""
     with tempfile.TemporaryDirectory() as temporary:
-        work, files = Path(temporary), Path(temporary, "files")
-        files.mkdir()
-        corpus, queries = write_paragraphs(data, questions, files)
-        await embedder.embed([row["text"] for row in [*corpus, *queries]])
+        corpus, _ = write_paragraphs(data, [], Path(temporary))
         async with open_bench(embedder, chunk_tokens=254, chunk_overlap=0) as bench:
-            await bench.ingest(files, "warm")
-            result = await bench.ingest(files, "c")
-        found = {"guru": len(corpus) / (result["seconds"] - result["embedding_seconds"])}
-        python = peers / "llamaindex" / "bin" / "python" if peers else None
-        if python and python.exists():
-            save(work, corpus, queries, embedder)
-            command = [str(python), str(Path(__file__).with_name("peers.py")), "llamaindex", str(work)]
-            done = await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True, text=True)
-            found["llamaindex"] = len(corpus) / json.loads(done.stdout.strip().splitlines()[-1])["ingest_seconds"]
-    return {name: round(value, 1) for name, value in found.items()}
+            await bench.ingest(Path(temporary), "warm")
+            result = await bench.ingest(Path(temporary), "c")
+    return round(len(corpus) / (result["seconds"] - result["embedding_seconds"]), 1)
 
 
 async def search_at_size(data: Path, embedder: Embedder, size: int) -> dict[str, Any]:
@@ -131,10 +120,10 @@ def multiply(connection: Connection, size: int) -> None:
     touch(connection, collection.id)
 
 
-async def run(data: Path, peers: Path | None, sizes: list[int]) -> dict[str, Any]:
+async def run(data: Path, sizes: list[int]) -> dict[str, Any]:
     embedder = Embedder()
     result: dict[str, Any] = {"ingest": await real_ingest(data, embedder)}
-    result["paragraphs_per_second_without_embedding"] = await beside_llamaindex(data, embedder, peers)
+    result["paragraphs_per_second_without_embedding"] = await paragraphs_without_embedding(data, embedder)
     result["search"] = {size: await search_at_size(data, embedder, size) for size in sizes}
     return result
 
@@ -146,9 +135,7 @@ def table(result: dict[str, Any]) -> str:
         f"{ingest['chunks_per_second']} chunks/s, {ingest['share_not_embedding']:.1%} of it not embedding; "
         f"unchanged, {ingest['unchanged_seconds']:.2f} s.",
         "",
-        "Paragraphs per second without embedding: "
-        + ", ".join(f"{name} {value:,}" for name, value in result["paragraphs_per_second_without_embedding"].items())
-        + ".",
+        f"Paragraphs per second without embedding: {result['paragraphs_per_second_without_embedding']:,}.",
         "",
         "| chunks | p50 ms | p99 ms | filtered p50 / p99 ms | first search ms | index MB |",
         "|---|---|---|---|---|---|",
@@ -163,10 +150,9 @@ def table(result: dict[str, Any]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--peers", type=Path)
     parser.add_argument("--chunks", type=int, nargs="+", default=[10_000])
     arguments = parser.parse_args()
-    result = asyncio.run(run(arguments.data, arguments.peers, arguments.chunks))
+    result = asyncio.run(run(arguments.data, arguments.chunks))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "ingest.json").write_text(json.dumps(result, indent=2))
     (RESULTS / "ingest.md").write_text(table(result))

@@ -1,16 +1,13 @@
-"""Retrieval beside others: recall@1, @5, @10 and MRR@10 on questions whose paragraph is known.
+"""Retrieval: recall@1, @5, @10 and MRR@10 on questions whose paragraph is known.
 
-    python benchmarks/retrieval.py DATA_DIR [--peers DIR] [--questions N]
+    python benchmarks/retrieval.py DATA_DIR [--questions N]
 
 DATA_DIR holds `docs/*.md` and `questions.jsonl`. Two settings:
 
-- "paragraphs": every paragraph is a document of its own, for everybody, with the same vectors; a hit is right when it
-  is the question's paragraph. So the numbers compare systems and nothing else.
+- "paragraphs": every paragraph is a document of its own; a hit is right when it is the question's paragraph.
 - "documents": the files as they are, cut by Guru as it does by default; a hit is right when it holds an answer.
 
-DIR holds an environment for each peer: `DIR/llamaindex` with `llama-index-core llama-index-retrievers-bm25`,
-`DIR/txtai` with `txtai`. Those that are not there are left out. "reference" is a bare sum of reciprocal ranks (RRF, 60)
-of an exact scan and SQLite's FTS5.
+"reference" is a bare sum of reciprocal ranks (RRF, 60) of an exact scan and SQLite's FTS5. Other systems: `peers.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +17,6 @@ import asyncio
 import json
 import re
 import sqlite3
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -100,48 +96,27 @@ async def reference(embedder: Embedder, corpus: list[Any], queries: list[Any]) -
     return {"hybrid": measures(ranks)}
 
 
-def run_peer(python: Path, name: str, folder: Path) -> dict[str, Any]:
-    command = [str(python), str(Path(__file__).with_name("peers.py")), name, str(folder)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    result = json.loads(output.strip().splitlines()[-1])
-    return {mode: {**measures(run["ranks"]), **percentiles(run["seconds"])} for mode, run in result["modes"].items()}
-
-
-async def run(data: Path, peers: Path | None, limit: int | None) -> dict[str, Any]:
+async def run(data: Path, limit: int | None) -> dict[str, Any]:
     questions, embedder = read_questions(data)[:limit], Embedder()
     with tempfile.TemporaryDirectory() as temporary:
-        work, files = Path(temporary), Path(temporary, "files")
-        files.mkdir()
+        files = Path(temporary)
         corpus, queries = write_paragraphs(data, questions, files)
         await embedder.embed([query["text"] for query in queries])
         async with open_bench(embedder, chunk_tokens=254, chunk_overlap=0) as bench:
             await bench.ingest(files, "paragraphs")
             results = {"guru": await search_paragraphs(bench, embedder, queries)}
         results["reference (RRF)"] = await reference(embedder, corpus, queries)
-        for name in ("llamaindex", "txtai"):
-            if peers and (python := peers / name / "bin" / "python").exists():
-                save(work, corpus, queries, embedder)
-                results[name] = await asyncio.to_thread(run_peer, python, name, work)
     async with open_bench(embedder) as bench:
         await bench.ingest(data / "docs", "documents")
         documents = await search_documents(bench, questions)
     return {"questions": len(queries), "paragraphs": len(corpus), "systems": results, "documents": documents}
 
 
-def save(folder: Path, corpus: list[Any], queries: list[Any], embedder: Embedder) -> None:
-    for name, rows in (("corpus", corpus), ("queries", queries)):
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    texts = [row["text"] for row in [*corpus, *queries]]
-    (folder / "texts.json").write_text(json.dumps(texts, ensure_ascii=False), encoding="utf-8")
-    np.save(folder / "vectors.npy", np.stack([embedder.vectors[text] for text in texts]))
-
-
 def table(result: dict[str, Any]) -> str:
     names = ("recall@1", "recall@5", "recall@10", "mrr@10")
     lines = [
-        f"{result['questions']:,} questions, {result['paragraphs']} paragraphs, each a document of its own, the same",
-        "vectors for all. p50 and p99 are milliseconds of a search without embedding.",
+        f"{result['questions']:,} questions, {result['paragraphs']} paragraphs, each a document of its own.",
+        "p50 and p99 are milliseconds of a search without embedding.",
         "",
         f"| | {' | '.join(names)} | p50 | p99 |",
         "|---|---|---|---|---|---|---|",
@@ -160,10 +135,9 @@ def table(result: dict[str, Any]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--peers", type=Path)
     parser.add_argument("--questions", type=int, help="only the first N")
     arguments = parser.parse_args()
-    result = asyncio.run(run(arguments.data, arguments.peers, arguments.questions))
+    result = asyncio.run(run(arguments.data, arguments.questions))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "retrieval.json").write_text(json.dumps(result, indent=2))
     (RESULTS / "retrieval.md").write_text(table(result))

@@ -12,6 +12,7 @@ from guru.store.tables import chunks
 from guru.types import ChatRequest, Cited, Grounding, Message
 from knowledge.answer.answering import ScriptedModel
 from knowledge.conftest import SCOPE, TENANT
+from knowledge.parse.writing import pdf
 
 MANUAL = "# Pumps\n\n" + "\n\n".join(
     f"Pump P-{n} stands in hall {n}. It delivers {n * 10} litres per minute. Its bearings are greased in March."
@@ -180,3 +181,18 @@ async def test_a_database_of_before_gets_the_columns_and_keeps_its_rows(open_ben
     assert len(rows) >= 3 and {row.parent_start for row in rows} == {None}
     async with open_bench(home) as bench:
         assert await bench.search("feed pump")
+
+
+async def test_a_passage_over_the_end_of_a_page_is_cited_with_the_page_of_its_words(bench, tmp_path):
+    def write(document):
+        for line in ("The old kiln was sold in spring.", "The new lathe stands in hall seven."):
+            document.add_page()
+            document.text(72, 72, line)
+
+    (tmp_path / "tools.pdf").write_bytes(pdf(write))
+    await bench.ingest(tmp_path / "tools.pdf")
+    retrieval = await bench.knowledge.retrieve(SCOPE, "c", "Where does the new lathe stand?")
+    (hit,) = retrieval.hits
+    assert hit.page == 1  # it begins there
+    pages = {hit.page_at(hit.start + hit.text.index(name)): name for name in ("kiln", "lathe")}
+    assert pages == {1: "kiln", 2: "lathe"}

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from guru.config import KnowledgeSettings
 from guru.errors import DownloadError, Forbidden, GuruError, InvalidParameter, NotFound, UnreadableDocument
+from guru.knowledge import small
 from guru.knowledge.access import check_access, own_access
 from guru.knowledge.archive import Unpacker, unpacked
 from guru.knowledge.chunk import ChunkOptions
@@ -53,6 +54,7 @@ class Parser(Unpacker, SitemapReader, Protocol):
     """What ingest needs of `ParsePool`."""
 
     async def parse(self, path: Path, name: str, charset: str | None = None) -> ParsedDocument: ...
+    async def parse_all(self, files: Sequence[tuple[Path, str]]) -> list[ParsedDocument | GuruError]: ...
 
 
 class Ingest:
@@ -272,39 +274,38 @@ class _Session:
     ) -> None:
         """Put into `queue` what is new or changed, and None at the end. Some files are on their way at once, so that
         the disk, the parser and this process do not wait for each other."""
-        waiting = iter(files)
+        waiting = iter(await asyncio.to_thread(small.grouped, files))
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(self._prepare_some(waiting, queue))
         await queue.put(None)
 
     async def _prepare_some(
-        self, files: Iterator[Candidate | RemoteFile], queue: asyncio.Queue[Prepared | None]
+        self, groups: Iterator[Sequence[Candidate | RemoteFile]], queue: asyncio.Queue[Prepared | None]
     ) -> None:
-        for file in files:
+        for group in groups:
+            if len(group) > 1:
+                for prepared in await self._prepare_small([file for file in group if isinstance(file, Candidate)]):
+                    await queue.put(prepared)
+                continue
+            (file,) = group
             self._report(current=file.name)
             try:
                 self._check_access(file.name)
-                prepared = await (
-                    self._prepare_remote(file) if isinstance(file, RemoteFile) else self._prepare_file(file)
-                )
+                found = await (self._prepare_remote(file) if isinstance(file, RemoteFile) else self._prepare_file(file))
             except Gone as error:
                 self._note_gone(file, str(error))
-            except (UnreadableDocument, NotFound, Forbidden, DownloadError) as error:
-                self._fail(file, str(error))
-            except OSError as error:
-                self._fail(file, f"{error.strerror or error}.")
+            except (UnreadableDocument, NotFound, Forbidden, DownloadError, OSError) as error:
+                self._fail(file, reason(error))
             else:
-                if prepared is not None:
-                    await queue.put(prepared)
+                if found is not None:
+                    await queue.put(found)
 
     async def _prepare_file(self, candidate: Candidate) -> Prepared | None:
         size = await self._check_size(candidate, self._max_bytes, "max_file_mb")
         digest = await asyncio.to_thread(hash_file, candidate.path)
-        if self._is_unchanged(candidate, digest):
+        if not self._is_new(candidate, digest):
             return None
-        if candidate.found and (error := self._textless.get(digest)) is not None:
-            raise NoText(error.message, hint=error.hint)
         if not candidate.kept:
             # What is parsed and what is hashed are the same bytes, even when the file changes meanwhile.
             digest, size = await asyncio.to_thread(self._keep, candidate.path)
@@ -312,11 +313,59 @@ class _Session:
         try:
             document = await self._parser.parse(self._blobs.path(digest), candidate.name)
         except NoText as error:
-            if len(self._textless) >= REMEMBERED:
-                self._textless.clear()
-            self._textless[digest] = error
+            self._note_textless(digest, error)
             raise
         return await self._cut(file, document)
+
+    async def _prepare_small(self, candidates: list[Candidate]) -> list[Prepared]:
+        """The same for some small files, at each step together."""
+        self._report(current=candidates[0].name)
+        contents, unread = await asyncio.to_thread(small.read, filter(self._may_read, candidates))
+        for candidate, error in unread:
+            self._fail(candidate, reason(error))
+        new = [content for content in contents if self._may_be_new(content)]
+        files = [
+            File(name=c.candidate.name, digest=c.digest, size=len(c.data), source=c.candidate.source or None)
+            for c in new
+        ]
+        await asyncio.to_thread(self._keep_all, [content.data for content in new if not content.candidate.kept])
+        parsed = await self._parser.parse_all([(self._blobs.path(file.digest), file.name) for file in files])
+        for content, document in zip(new, parsed, strict=True):
+            if isinstance(document, NoText):
+                self._note_textless(content.digest, document)
+        found = await asyncio.to_thread(self._cut_all, files, parsed)
+        for content, prepared in zip(new, found, strict=True):
+            if isinstance(prepared, GuruError):
+                self._fail(content.candidate, str(prepared))
+        return [prepared for prepared in found if isinstance(prepared, Prepared)]
+
+    def _may_read(self, candidate: Candidate) -> bool:
+        try:
+            self._check_access(candidate.name)
+        except Forbidden as error:
+            self._fail(candidate, str(error))
+            return False
+        return True
+
+    def _may_be_new(self, content: small.Content) -> bool:
+        try:
+            return self._is_new(content.candidate, content.digest)
+        except NoText as error:
+            self._fail(content.candidate, str(error))
+            return False
+
+    def _is_new(self, candidate: Candidate, digest: str) -> bool:
+        """Raises `NoText` for a picture in which none was found before."""
+        if self._is_unchanged(candidate, digest):
+            return False
+        if candidate.found and (error := self._textless.get(digest)) is not None:
+            raise NoText(error.message, hint=error.hint)
+        return True
+
+    def _note_textless(self, digest: str, error: NoText) -> None:
+        if len(self._textless) >= REMEMBERED:
+            self._textless.clear()
+        self._textless[digest] = error
 
     async def _prepare_remote(self, remote: RemoteFile) -> Prepared | None:
         known = self._known.get(remote.name)
@@ -335,14 +384,28 @@ class _Session:
         return await self._cut(file, document)
 
     async def _cut(self, file: File, document: ParsedDocument) -> Prepared:
+        return await asyncio.to_thread(self._cut_now, file, document)
+
+    def _cut_now(self, file: File, document: ParsedDocument) -> Prepared:
         try:
             own_access(document.metadata)
         except InvalidParameter as error:  # who was meant is not guessed
             raise UnreadableDocument(f"Its `guru_access` is wrong. {error.message}", hint=error.hint) from None
-        prepared = await asyncio.to_thread(self._preparer.prepare, file, document)
+        prepared = self._preparer.prepare(file, document)
         if not prepared.chunks:
             raise UnreadableDocument("The file holds no text.", hint="Check that it is the file that you meant.")
         return prepared
+
+    def _cut_all(
+        self, files: Sequence[File], parsed: Sequence[ParsedDocument | GuruError]
+    ) -> list[Prepared | GuruError]:
+        found: list[Prepared | GuruError] = []
+        for file, document in zip(files, parsed, strict=True):
+            try:
+                found.append(self._cut_now(file, document) if isinstance(document, ParsedDocument) else document)
+            except UnreadableDocument as error:
+                found.append(error)
+        return found
 
     @staticmethod
     async def _check_size(candidate: Candidate, most: int, setting: str) -> int:
@@ -358,6 +421,10 @@ class _Session:
     def _keep(self, path: Path) -> tuple[str, int]:
         data = path.read_bytes()
         return self._blobs.put(data), len(data)
+
+    def _keep_all(self, contents: Sequence[bytes]) -> None:
+        for data in contents:
+            self._blobs.put(data)
 
     def _is_unchanged(self, file: Candidate | RemoteFile, digest: str) -> bool:
         known = self._known.get(file.name)
@@ -433,6 +500,11 @@ def first_of(failed: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first error of a group, which may hold groups."""
     error = failed.exceptions[0]
     return first_of(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def reason(error: Exception) -> str:
+    """What to say of a file that cannot be read."""
+    return f"{error.strerror or error}." if isinstance(error, OSError) else str(error)
 
 
 def is_of(name: str, failed: set[str]) -> bool:

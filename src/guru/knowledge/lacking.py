@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from guru.knowledge.access import read_lists_of
 from guru.knowledge.embedding_cache import EmbeddingCache, readers_of
-from guru.knowledge.prepare import below_header
+from guru.knowledge.prepare import below_header, stated
 from guru.knowledge.rows import pack_vectors
 from guru.knowledge.search import HEADER
 from guru.knowledge.vectors import Pair, count_lacking, lacks, put_beside
@@ -92,8 +92,9 @@ def texts_of(rows: Sequence[Row[Any]], embedder: Embedder) -> list[list[str]]:
 
     found = []
     for row in rows:
-        spans = np.frombuffer(row.sentences, "<i4").reshape(-1, 3)[:, :2] - row.start
-        sentences = [row.text[start:end] for start, end in spans.tolist()]
+        above = "" if row.header is None else f"{row.header}\n"
+        spans = np.frombuffer(row.sentences, "<i4").reshape(-1, 3)[:, :2] - row.start + len(above)
+        sentences = stated(above + row.text, [(start, end) for start, end in spans.tolist()])
         found.append([below_header(embedder, row.header, row.text, row.tokens), *sentences])
     return found
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,10 +14,11 @@ from msgspec import Struct
 
 from guru.knowledge.chunk import Chunk, ChunkOptions, make_chunker
 from guru.knowledge.chunk.semantic import Embed
+from guru.knowledge.chunk.tables import RULE, Headers, cells_of, in_words, is_row, names_for
 from guru.knowledge.parse import ParsedDocument
-from guru.knowledge.rows import pack_sentences, pack_vectors
+from guru.knowledge.rows import PackedSentences, pack_vectors
 from guru.knowledge.sentences import Span
-from guru.knowledge.terms import count_terms, hash_term, language_of, terms
+from guru.knowledge.terms import count_hashes, hash_terms, language_of
 from guru.knowledge.vectors import Pair
 from guru.store.ids import new_id
 from guru.types import Embedder
@@ -22,7 +26,7 @@ from guru.types import Embedder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RECIPE_VERSION: Final = 2
+RECIPE_VERSION: Final = 3
 """Raised when parsing, chunking, terms or the layout of rows change: documents are then ingested anew."""
 SPECIAL_TOKENS: Final = 2
 
@@ -48,12 +52,13 @@ class Prepared(Struct, kw_only=True):
     """The passages, those that begin within a table below its header, as far as the embedding model has room."""
     sentences: list[Span]
     """Every sentence once, though passages overlap."""
+    stated: list[str]
+    """The sentences, those that are rows of tables with the names of their columns: figures alone are near nothing."""
 
     @property
     def texts(self) -> list[str]:
         """What is embedded, in the order in which `rows` wants the vectors."""
-        text = self.document.text
-        return self.embedded + [text[start:end] for start, end in self.sentences]
+        return self.embedded + self.stated
 
 
 class Preparer:
@@ -72,8 +77,9 @@ class Preparer:
         embedded = [self._below_header(document.text, *pair) for pair in zip(cut, passages, strict=True)]
         sentences = sorted({span for chunk in cut for span in chunk.sentences})
         return Prepared(
-            file=file, document=document, chunks=cut, passages=passages, embedded=embedded, sentences=sentences
-        )
+            file=file, document=document, chunks=cut, passages=passages, embedded=embedded,
+            sentences=sentences, stated=stated(document.text, sentences),
+        )  # fmt: skip
 
     def _below_header(self, text: str, chunk: Chunk, passage: str) -> str:
         header = None if chunk.header is None else text[slice(*chunk.header)]
@@ -85,8 +91,22 @@ class Preparer:
         """The rows of the document, of its text and of its chunks. `vectors` are those of `prepared.texts`, made by
         `model`."""
         document, file, language = prepared.document, prepared.file, language_of(prepared.document.language)
-        document_id = new_id("doc")
-        pairs = pack_pairs(prepared, vectors)
+        document_id, text = new_id("doc"), document.text
+        packed = pack_vectors(vectors)
+        at = {span: place for place, span in enumerate(prepared.sentences)}
+        terms = [hash_terms(text[start:end], language) for start, end in prepared.sentences]
+        sentences = PackedSentences(prepared.sentences, terms, packed[len(prepared.passages) :])
+
+        def body(chunk: Chunk, places: list[int]) -> list[int]:
+            """The terms of a passage: those of its sentences, where none was cut at a place without white space."""
+            if all(end < start for (_, end), (start, _) in pairwise(chunk.sentences)):
+                return [term for place in places for term in terms[place]]
+            return hash_terms(text[chunk.start : chunk.end], language)
+
+        @lru_cache(maxsize=64)
+        def heading(text: str) -> list[int]:
+            return hash_terms(text, language)
+
         shared = {"tenant": tenant, "collection_id": collection_id, "document_id": document_id}
         chunk_rows = [
             {
@@ -97,14 +117,12 @@ class Preparer:
                 **_places("parent", chunk.parent),
                 **_places("header", chunk.header),
                 "text": passage,
-                "terms": count_terms(passage, heading_text(document, chunk), language).tobytes(),
-                "vector": vector,
-                **self._sentences(document.text, chunk, language),
-                "sentence_vectors": sentence_vectors,
+                "terms": count_hashes(body(chunk, places), heading(heading_text(document, chunk))).tobytes(),
+                "vector": vector.tobytes(),
+                **sentences.blobs(places),
             }
-            for chunk, passage, (vector, sentence_vectors) in zip(
-                prepared.chunks, prepared.passages, pairs, strict=True
-            )
+            for chunk, passage, vector in zip(prepared.chunks, prepared.passages, packed, strict=False)
+            for places in [[at[span] for span in chunk.sentences]]
         ]
         names = ("media_type", "title", "author", "language", "created", "modified", "metadata", "warnings")
         document_row = {
@@ -123,12 +141,23 @@ class Preparer:
             "chunks": len(chunk_rows),
             "ingested_at": time.time(),
         }
-        return document_row, {"document_id": document_id, "tenant": tenant, "text": document.text}, chunk_rows
+        return document_row, {"document_id": document_id, "tenant": tenant, "text": text}, chunk_rows
 
-    def _sentences(self, text: str, chunk: Chunk, language: str) -> dict[str, bytes]:
-        found = [[hash_term(term) for term in terms(text[start:end], language)] for start, end in chunk.sentences]
-        spans, hashes = pack_sentences(chunk.sentences, found)
-        return {"sentences": spans, "sentence_terms": hashes}
+
+def stated(text: str, sentences: Sequence[Span]) -> list[str]:
+    """What the sentences say, rows of tables in words."""
+    headers = Headers(text)
+
+    def said(start: int, end: int) -> str:
+        sentence = text[start:end]
+        header = headers.above(start) if is_row(sentence) else None
+        if header is None or RULE.fullmatch(sentence):
+            return sentence
+        cells = cells_of(sentence)
+        names = names_for(cells_of(text[slice(*header)]), cells)
+        return sentence if names is None else in_words(names, cells) or sentence
+
+    return [said(*span) for span in sentences]
 
 
 def pack_pairs(prepared: Prepared, vectors: NDArray[Any]) -> list[Pair]:

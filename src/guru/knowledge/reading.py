@@ -1,6 +1,7 @@
-"""From the small chunks that were found to the larger ones that are read: `chunking = "hierarchical"`.
+"""From the small chunks that were found to the larger ones that are read: `chunking = "hierarchical"`; and the pages.
 
 Nothing but the extent of a passage changes: the sentences keep their places in the stored text, and so do citations.
+A passage that goes on over the end of a page has sentences of both.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from guru.knowledge.query import Query
 from guru.knowledge.ranking import SENTENCES_OF
 from guru.knowledge.search import Sentence, sentences_of
 from guru.store.tables import chunks, document_texts, documents
-from guru.types import Hit
+from guru.types import JSON, Hit
 
 Read = tuple[list[Hit], list[list[Sentence]]]
 
@@ -22,8 +23,10 @@ Read = tuple[list[Hit], list[list[Sentence]]]
 def read_parents(
     connection: Connection, hits: Sequence[Hit], sentences: Sequence[list[Sentence]], query: Query, k: int
 ) -> Read:
-    """Put its parent in the place of every hit that has one; the first `k`, each once, with all its sentences."""
+    """Put its parent in the place of every hit that has one; the first `k`, each once, with all its sentences, and with
+    the pages that begin within it."""
     read: Read = ([], [])
+    pages = _Pages(connection)
     seen: set[tuple[str, tuple[int, int]]] = set()
     for hit, found in zip(hits, sentences, strict=True):
         if len(read[0]) == k:
@@ -35,6 +38,7 @@ def read_parents(
                 continue
             seen.add(place)
             whole, within = _parent(connection, hit, hit.parent, query) or (hit, found)
+        whole.pages = pages.within(whole)
         whole.rank = len(read[0]) + 1
         read[0].append(whole)
         read[1].append(within)
@@ -54,7 +58,6 @@ def _parent(
     sentences = {sentence.start: sentence for row in rows for sentence in sentences_of(row, query)}
     text = func.substr(document_texts.c.text, start + 1, end - start)
     whole = connection.scalar(select(text).where(document_texts.c.document_id == hit.document_id))
-    spans = connection.scalar(select(documents.c.page_spans).where(documents.c.id == hit.document_id)) or []
     found = msgspec.structs.replace(
         hit,
         page=rows[0].page,
@@ -64,6 +67,24 @@ def _parent(
         # The parent may begin above the table that the chunk begins within.
         header=hit.header if hit.start == start else None,
         parent=None,
-        pages=[(page["start"], page["number"]) for page in spans if page["start"] < end and page["end"] > start],
     )
     return found, [sentences[place] for place in sorted(sentences)]
+
+
+class _Pages:
+    """Where the pages of documents begin, each document looked up once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._spans: dict[str, list[JSON]] = {}
+
+    def within(self, hit: Hit) -> list[tuple[int, int]]:
+        if hit.page is None or hit.document_id is None:
+            return []
+        if hit.document_id not in self._spans:
+            query = select(documents.c.page_spans).where(documents.c.id == hit.document_id)
+            self._spans[hit.document_id] = self._connection.scalar(query) or []
+        spans = self._spans[hit.document_id]
+        return [
+            (page["start"], page["number"]) for page in spans if page["start"] < hit.end and page["end"] > hit.start
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -74,13 +75,32 @@ class StoredSentences(Struct, frozen=True):
     """Where each passage's sentences begin."""
 
 
-def pack_sentences(spans: Sequence[tuple[int, int]], terms: Sequence[Sequence[int]]) -> tuple[bytes, bytes]:
-    """The blobs `sentences` (start, end and number of terms of each) and `sentence_terms`."""
-    import numpy as np
+class PackedSentences:
+    """The sentences of a document, to be stored with each of the passages that they stand in."""
 
-    rows = [(start, end, len(found)) for (start, end), found in zip(spans, terms, strict=True)]
-    hashes = [short_hash(term) for found in terms for term in found]
-    return np.array(rows, "<i4").tobytes(), np.array(hashes, "<u4").tobytes()
+    def __init__(self, spans: Sequence[tuple[int, int]], terms: Sequence[Sequence[int]], vectors: NDArray[Any]) -> None:
+        """Their places in the text, the hashes of their terms, and their vectors, packed."""
+        import numpy as np
+
+        counts = [len(found) for found in terms]
+        self._rows = np.array([(*span, count) for span, count in zip(spans, counts, strict=True)], "<i4")
+        self._ends = [0, *accumulate(counts)]
+        self._terms = np.fromiter(chain.from_iterable(terms), "<u8", self._ends[-1]).astype("<u4")  # see `short_hash`
+        self._vectors = vectors
+
+    def blobs(self, places: Sequence[int]) -> dict[str, bytes]:
+        """The columns of a passage that has the sentences at `places`: start, end and number of terms of each, the
+        terms, and the vectors."""
+        import numpy as np
+
+        first, last = places[0], places[-1] + 1
+        if last - first == len(places):  # one after the other, as nearly always
+            terms = self._terms[self._ends[first] : self._ends[last]]
+            found = (self._rows[first:last], terms, self._vectors[first:last])
+        else:
+            terms = np.concatenate([self._terms[self._ends[place] : self._ends[place + 1]] for place in places])
+            found = (self._rows[places], terms, self._vectors[places])
+        return {name: array.tobytes() for name, array in zip(SENTENCE_COLUMNS, found, strict=True)}
 
 
 def short_hash(term: int) -> int:

@@ -7,9 +7,9 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
-from functools import lru_cache
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from itertools import chain, pairwise, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from guru.knowledge.stopwords import is_stop_word
@@ -22,6 +22,8 @@ _UNSPACED: Final = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-
 _TOKEN: Final = re.compile(
     rf"[{_UNSPACED}]+|\d+(?:[.,]\d+)+|(?:(?![{_UNSPACED}])\w)+(?:[-'’.](?:(?![{_UNSPACED}])\w)+)*",
 )
+# The same for text of ASCII alone, which is most of it, in half the time.
+_ASCII_TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:[-'.]\w+)*", re.ASCII)
 _UNSPACED_RUN: Final = re.compile(rf"[{_UNSPACED}]")
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _POSSESSIVE: Final = re.compile(r"['’]s?$")
@@ -33,6 +35,8 @@ SNOWBALL: Final = {
     "ne": "nepali", "nl": "dutch", "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
     "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
+_MOST_TOKENS: Final = 1 << 15
+"""Different tokens remembered of a language: some megabytes."""
 _local = threading.local()
 
 
@@ -44,8 +48,12 @@ def language_of(code: str | None) -> str:
 
 def terms(text: str, language: str = "en") -> list[str]:
     """The terms of `text` in order. What a token yields besides itself (its parts) follows it."""
-    stem = _stemmer(language)
-    return [stem(term) for token in _tokens(text) for term in _variants(token)]
+    return list(chain.from_iterable(map(_stems[language].__getitem__, _tokens(text))))
+
+
+def hash_terms(text: str, language: str = "en") -> list[int]:
+    """The hashes of `terms`."""
+    return list(chain.from_iterable(map(_hashes[language].__getitem__, _tokens(text))))
 
 
 def query_terms(text: str, languages: frozenset[str] = frozenset({"en"})) -> list[list[str]]:
@@ -67,14 +75,24 @@ def query_pairs(text: str, language: str = "en") -> list[tuple[str, str]]:
 
 
 def count_terms(body: str, heading: str, language: str) -> NDArray[Any]:
-    """Terms of a passage with how often its body and its heading (title and heading path) have them, by `TERM`."""
+    """Terms of a passage with how often its body and its heading (title and heading path) have them, by `term_type`."""
+    return count_hashes(hash_terms(body, language), hash_terms(heading, language))
+
+
+def count_hashes(body: Sequence[int], heading: Sequence[int]) -> NDArray[Any]:
+    """`count_terms` of terms that are hashed already."""
     import numpy as np
 
-    in_body, in_heading = Counter(terms(body, language)), Counter(terms(heading, language))
-    rows = [(hash_term(term), min(in_body[term], 65535), min(in_heading[term], 65535)) for term in in_body | in_heading]
-    return np.array(rows, dtype=term_type())
+    in_body, in_heading = Counter(body), Counter(heading)
+    found = in_body | in_heading
+    table = np.empty(len(found), term_type())
+    table["term"] = np.fromiter(found, "<u8", len(found))
+    for field, counts in (("body", in_body), ("heading", in_heading)):
+        table[field] = np.fromiter(map(counts.get, found, repeat(0)), "<i8", len(found)).clip(max=65535)
+    return table
 
 
+@lru_cache(maxsize=1)
 def term_type() -> Any:
     """One entry of a passage's term blob."""
     import numpy as np
@@ -88,8 +106,32 @@ def hash_term(term: str) -> int:
     return int.from_bytes(hashlib.blake2b(term.encode(), digest_size=8).digest(), "little")
 
 
-def _tokens(text: str) -> Iterator[str]:
-    return (match.group() for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)))
+def _tokens(text: str) -> list[str]:
+    if text.isascii():
+        return _ASCII_TOKEN.findall(text)
+    return _TOKEN.findall(unicodedata.normalize("NFKC", text))
+
+
+class _Remembered(dict[str, tuple[Any, ...]]):
+    """What tokens yield in one language. Text repeats its words, so that most are looked up, in C."""
+
+    def __init__(self, make: Callable[[str], tuple[Any, ...]]) -> None:
+        self._make = make
+
+    def __missing__(self, token: str) -> tuple[Any, ...]:
+        if len(self) >= _MOST_TOKENS:
+            self.clear()
+        self[token] = found = self._make(token)
+        return found
+
+
+class _Languages(dict[str, _Remembered]):
+    def __init__(self, make: Callable[[str, str], tuple[Any, ...]]) -> None:
+        self._make = make
+
+    def __missing__(self, language: str) -> _Remembered:
+        self[language] = found = _Remembered(partial(self._make, language))
+        return found
 
 
 @lru_cache(maxsize=1 << 16)
@@ -134,3 +176,16 @@ def _stemmer(language: str) -> Any:
 
         _local.stemmers[language] = Stemmer.Stemmer(SNOWBALL[language], 30000).stemWord
     return _local.stemmers[language]
+
+
+def _stems_of(language: str, token: str) -> tuple[str, ...]:
+    stem = _stemmer(language)
+    return tuple(stem(term) for term in _variants(token))
+
+
+def _hashes_of(language: str, token: str) -> tuple[int, ...]:
+    return tuple(map(hash_term, _stems_of(language, token)))
+
+
+_stems: Final = _Languages(_stems_of)
+_hashes: Final = _Languages(_hashes_of)

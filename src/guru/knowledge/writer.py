@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from guru.errors import NotFound
 from guru.knowledge.access import may_see, own_access, read_lists_of, write_list
@@ -128,19 +128,18 @@ class DocumentWriter:
             names = [row["name"] for row, _, _ in accepted]
             old = self._digests(connection, documents.c.name.in_(names))
             self._delete(connection, documents.c.name.in_(names))
+            for document, _, _ in accepted:
+                self._blobs.path(document["content_hash"])  # a document without its file is not stored
+            _insert(connection, documents, [document for document, _, _ in accepted])
+            _insert(connection, document_texts, [text for _, text, _ in accepted])
+            _insert(connection, chunks, [row for _, _, passages in accepted for row in passages])
             second = (
                 {row["id"]: pairs for (row, _, _), pairs in zip(batch, beside.pairs, strict=True)} if beside else {}
             )
-            for document, text, passages in accepted:
-                self._blobs.path(document["content_hash"])  # a document without its file is not stored
-                connection.execute(insert(documents).values(document))
-                connection.execute(insert(document_texts).values(text))
-                if passages:
-                    connection.execute(insert(chunks), passages)
+            for document, _, _ in accepted:
                 if beside is not None:
-                    put_beside(
-                        connection, beside.model, self._chunks(connection, document["id"]), second[document["id"]]
-                    )
+                    rows = self._chunks(connection, document["id"])
+                    put_beside(connection, beside.model, rows, second[document["id"]])
                 wanted = self._wanted(document["metadata"])
                 if listed := lists.get(document["name"]) if wanted is None else wanted:  # a new document has no list
                     self._write_list(connection, document["id"], listed)
@@ -235,3 +234,8 @@ class DocumentWriter:
     def _delete(self, connection: Connection, which: Any) -> int:
         mine = documents.c.collection_id == self._collection_id
         return connection.execute(delete(documents).where(mine, which)).rowcount
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)

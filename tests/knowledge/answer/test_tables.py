@@ -76,3 +76,35 @@ def test_a_table_whose_header_is_cut_off_has_no_names():
     evidence = gather(question, passages_of(make_retrieval(question, document)))
     assert evidence.quotes[0].text == "Portugal | 68 | 130"
     assert not evidence.passages[0].tables.rows
+
+
+REPORT = """Revenue by product was as follows:
+
+Year Ended June 30, | 2019 | 2018
+Products
+Games | 11,386 | 10,353
+Search | 7,628 | 7,012
+Total | $19,014 | $17,365
+
+Comparable sales rose everywhere:
+
+2023 | 2022
+Home market | 12.6 % | 3.5 %
+Markets abroad | 12.7 | 20.4"""
+
+
+@pytest.mark.parametrize(
+    ("question", "quote", "said"),
+    [
+        ("What was the revenue of games in 2018?", "Games | 11,386 | 10,353", "2019: 11,386; 2018: 10,353"),
+        (
+            "How much did sales in markets abroad rise in 2022?",
+            "Markets abroad | 12.7 | 20.4",
+            "2023: 12.7; 2022: 20.4",
+        ),
+    ],
+)
+async def test_columns_that_are_years_are_read_with_their_figures(ask, question, quote, said):
+    answer = await ask(question, ScriptedModel("Nobody knows."), documents={"report.txt": REPORT})
+    assert answer.citations[0].quote == quote
+    assert said in answer.text

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import psutil
 import pytest
@@ -79,6 +80,62 @@ async def test_a_file_that_is_gone_is_an_error_of_that_file(pool, tmp_path, note
     with pytest.raises(UnreadableDocument, match="No such file"):
         await pool.parse(tmp_path / "gone.txt", "gone.txt")
     assert await pool.parse(note, "note.md")
+
+
+async def test_files_in_one_exchange_come_out_as_they_do_alone(pool, tmp_path, note):
+    empty, picture = tmp_path / "empty.txt", tmp_path / "note.pdf"
+    empty.write_bytes(b"")
+    picture.write_bytes(pdf(text="Words of a page."))
+    document, wrong, gone, pages = await pool.parse_all(
+        [(note, "note.md"), (empty, "empty.txt"), (tmp_path / "gone.txt", "gone.txt"), (picture, "note.pdf")]
+    )
+    assert document == await pool.parse(note, "note.md")
+    assert pages == await pool.parse(picture, "note.pdf")
+    assert isinstance(wrong, UnreadableDocument)
+    assert "empty" in str(wrong)
+    assert isinstance(gone, UnreadableDocument)
+    assert "No such file" in str(gone)
+    assert len(workers()) == 1
+    assert await pool.parse_all([]) == []
+
+
+async def kill_the_reader_of(path):
+    """Kill the worker that has `path` open, as soon as there is one."""
+    while True:
+        for worker in workers():
+            opened = Path(f"/proc/{worker.pid}/fd")
+            if any(os.path.realpath(number) == str(path) for number in opened.iterdir()):
+                worker.kill()
+                worker.wait()
+                return
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has open is read from /proc")
+async def test_a_worker_that_dies_with_several_files_costs_the_one_whose_fault_it_is(pool, tmp_path, note):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)  # who reads it waits for words that never come
+    task = asyncio.create_task(pool.parse_all([(note, "note.md"), (pipe, "hangs.txt"), (note, "other.md")]))
+    # With the others; alone, in a worker that was there, whose death is no fault of the file; and in a new one.
+    for _ in range(3):
+        await kill_the_reader_of(pipe)
+    before, killed, after = await task
+    os.close(writer)
+    assert before.text == after.text == note.read_text()
+    assert isinstance(killed, UnreadableDocument)
+    assert "crashed" in str(killed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
+async def test_a_file_that_wants_too_much_memory_among_others_is_refused_it_alone(make_pool, tmp_path, note):
+    pool = make_pool(memory=400 * MIB, limits=Limits(characters=1_000_000_000))
+    big = tmp_path / "big.txt"
+    big.write_bytes(b"many words and more " * (8 * MIB))
+    before, refused, after = await pool.parse_all([(note, "note.md"), (big, "big.txt"), (note, "other.md")])
+    assert before.text == after.text == note.read_text()
+    assert isinstance(refused, UnreadableDocument)
+    assert "memory" in str(refused)
 
 
 async def test_pages_are_rendered_and_highlighted_in_the_worker(pool, tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from guru.knowledge.chunk.tables import RULE, cells_of, is_row, names_columns
+from guru.knowledge.chunk.tables import RULE, cells_of, header_of, in_words, is_label, is_row, names_for
 from guru.knowledge.search import Sentence
 from guru.types import Hit
 
@@ -22,13 +22,9 @@ class Row(Struct, frozen=True):
     header: Sentence
 
     @property
-    def pairs(self) -> list[tuple[str, str]]:
-        return [(name, cell) for name, cell in zip(self.names, self.cells, strict=True) if cell]
-
-    @property
     def text(self) -> str:
         """The row in words: `Country: Spain; Limit: 120`."""
-        return "; ".join(f"{name}: {cell}" if name else cell for name, cell in self.pairs)
+        return in_words(self.names, self.cells)
 
 
 class Tables(Struct, frozen=True):
@@ -44,23 +40,22 @@ def find_tables(hit: Hit, sentences: Sequence[Sentence]) -> Tables:
     rows: dict[int, Row] = {}
     headers: set[int] = set()
     for block in _blocks(hit, sentences):
-        first, *rest = block
-        begins_within = first is sentences[0] and hit.header is not None
-        if begins_within and hit.header is not None:
-            names, header, rest = cells_of(hit.header), _elsewhere(hit.header), block
+        at_start = block[0] is sentences[0]
+        if at_start and hit.header is not None:
+            names, header, below = cells_of(hit.header), _elsewhere(hit.header), block
         else:
-            ruled = bool(rest) and RULE.fullmatch(rest[0].text) is not None
-            cut = hit.start > 0 and first is sentences[0] and not ruled
-            if not rest or not (ruled or names_columns(first.text, [row.text for row in rest], strict=cut)):
+            place = header_of([row.text for row in block], strict=at_start and hit.start > 0) if block[1:] else None
+            if place is None:
                 continue
-            names, header = cells_of(first.text), first
-            headers.add(first.start)
-        for sentence in rest:
+            header, below = block[place], block[place + 1 :]
+            names = cells_of(header.text)
+            headers.update(row.start for row in block[: place + 1])
+        for sentence in below:
             cells = cells_of(sentence.text)
             if RULE.fullmatch(sentence.text):
                 headers.add(sentence.start)
-            elif len(cells) == len(names):
-                rows[sentence.start] = Row(names, cells, header)
+            elif named := names_for(names, cells):
+                rows[sentence.start] = Row(named, cells, header)
     return Tables(rows, frozenset(headers))
 
 
@@ -70,10 +65,15 @@ def _elsewhere(header: str) -> Sentence:
 
 
 def _blocks(hit: Hit, sentences: Sequence[Sentence]) -> Iterator[list[Sentence]]:
-    """Runs of rows on neighbouring lines."""
+    """Runs of rows on neighbouring lines, with single labels between them."""
     block: list[Sentence] = []
+    last = -1
     for sentence in sentences:
-        follows = bool(block) and _gap(hit, block[-1].end, sentence.start).count("\n") == 1
+        follows = bool(block) and _gap(hit, last, sentence.start).count("\n") == 1
+        if follows and last == block[-1].end and is_label(sentence.text):
+            last = sentence.end
+            continue
+        last = sentence.end
         if is_row(sentence.text) and follows:
             block.append(sentence)
             continue

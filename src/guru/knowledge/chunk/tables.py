@@ -1,23 +1,29 @@
 """Rows of tables in plain text, and the row that names their columns.
 
 A row is a line with cells between `|`. The first row of a table names the columns, unless its cells are figures or name
-themselves (`name: value`). A Markdown rule (`|---|`) may follow it.
+themselves (`name: value`). A Markdown rule (`|---|`) may follow it. In reports the columns are often years, a row that
+spans several of them may stand above, the column of labels has no name, and a label may stand between the rows.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Final
 
 from guru.knowledge.sentences import Span
 
 RULE: Final = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
 _FIGURE: Final = re.compile(r"[\W\d_]*\d[\W\d_]*")
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _NAMED: Final = re.compile(r"[^:|]{1,60}: ")
 _LINE: Final = re.compile(r"[^\n]+")
+_SPANNING: Final = 3
+"""Rows that may stand above the one that names every column."""
+_LABEL: Final = 100
+"""Characters of a label between rows."""
 
 
 def is_row(line: str) -> bool:
@@ -56,10 +62,58 @@ def cells_of(line: str) -> list[str]:
 def names_columns(first: str, rest: Sequence[str], *, strict: bool) -> bool:
     """Whether the first row of a table is its header. Strict: names must also look unlike what stands below."""
     cells = cells_of(first)
-    if any(_FIGURE.fullmatch(cell) for cell in cells) or all(_NAMED.match(cell) for cell in cells):
+    if all(_NAMED.match(cell) for cell in cells):
         return False
+    if figures := [cell for cell in cells if _FIGURE.fullmatch(cell)]:
+        return all(map(_YEAR.fullmatch, figures)) and any(map(_has_other_figures, rest))
     below = any(re.search(r"\d", row) for row in rest)
     return not strict or (below and re.search(r"\d", first) is None)
+
+
+def _has_other_figures(row: str) -> bool:
+    """Whether a row has a figure, below its label, that is no year."""
+    return any(_FIGURE.fullmatch(cell) and not _YEAR.fullmatch(cell) for cell in cells_of(row)[1:])
+
+
+def header_of(rows: Sequence[str], *, strict: bool) -> int | None:
+    """Which of the rows of a table is its header: the first that names every column, else the last that names any."""
+    if len(rows) > 1 and RULE.fullmatch(rows[1]):
+        return 0
+    widths = Counter(len(cells_of(row)) for row in rows if _has_other_figures(row))
+    width = widths.most_common(1)[0][0] if widths else len(cells_of(rows[0]))
+    found = None
+    for place in range(min(_SPANNING, len(rows) - 1)):
+        if not names_columns(rows[place], rows[place + 1 :], strict=strict):
+            break
+        found, cells = place, cells_of(rows[place])
+        if len(cells) == width or (len(cells) == width - 1 and _has_no_name_for_labels(cells)):
+            break
+    return found
+
+
+def _has_no_name_for_labels(names: Sequence[str]) -> bool:
+    """Years alone, from the first cell on: what stands over the column of labels is left out."""
+    return _YEAR.fullmatch(names[0]) is not None
+
+
+def names_for(names: Sequence[str], cells: Sequence[str]) -> list[str] | None:
+    """The names of the columns of a row; None where they are not those of this row."""
+    if len(names) == len(cells):
+        return list(names)
+    if len(names) == len(cells) - 1 and _has_no_name_for_labels(names) and not _FIGURE.fullmatch(cells[0]):
+        return ["", *names]
+    return None
+
+
+def in_words(names: Sequence[str], cells: Sequence[str]) -> str:
+    """A row as it is read: `Country: Spain; Limit: 120`."""
+    pairs = [(name.rstrip(" ,:;"), cell) for name, cell in zip(names, cells, strict=True) if cell]
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
+
+
+def is_label(line: str) -> bool:
+    """Whether a line that stands between rows may say what the rows below it are of."""
+    return len(line) <= _LABEL and "\n" not in line and not is_row(line) and not line.endswith((".", "!", "?"))
 
 
 class Headers:
@@ -79,21 +133,26 @@ class Headers:
 
 
 def _tables(text: str) -> Iterator[list[Span]]:
-    """Runs of at least two rows on neighbouring lines."""
+    """Runs of at least two rows on neighbouring lines, with single labels between them."""
     rows: list[Span] = []
+    last = -1
     for line in _LINE.finditer(text):
         content = line.group().strip()
-        follows = bool(rows) and line.start() == rows[-1][1] + 1
+        follows = bool(rows) and line.start() == last + 1
+        if follows and last == rows[-1][1] and is_label(content):
+            last = line.end()
+            continue
         if not follows or not is_row(content):
             if len(rows) > 1:
                 yield rows
             rows = []
         if is_row(content):
             rows.append(line.span())
+            last = line.end()
     if len(rows) > 1:
         yield rows
 
 
 def _header(text: str, table: list[Span]) -> Span | None:
-    first, second = (text[start:end].strip() for start, end in islice(table, 2))
-    return table[0] if RULE.fullmatch(second) or names_columns(first, (), strict=False) else None
+    place = header_of([text[start:end].strip() for start, end in table], strict=False)
+    return None if place is None else table[place]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from guru.knowledge.chunk.base import TokenOffsets
 from guru.knowledge.sentences import Span
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 IDEOGRAPHS: Final = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3000-\u303f\U00020000-\U0002fa1f"
 """Chinese characters, which are words of their own, as the inside of a class of a regular expression."""
@@ -26,13 +25,9 @@ class TokenCounts:
     """
 
     def __init__(self, text: str, token_offsets: TokenOffsets) -> None:
-        import numpy as np
-
-        starts: list[NDArray[Any]] = []
+        self._starts = array("q")
         for begin, end in _windows(text):
-            offsets = token_offsets(text[begin:end])
-            starts.append(np.fromiter((start for start, _ in offsets), np.int64, len(offsets)) + begin)
-        self._starts = np.concatenate(starts) if starts else np.zeros(0, np.int64)
+            self._starts.extend([begin + start for start, _ in token_offsets(text[begin:end])])
         self._length = len(text)
         self._text = text
         self._token_offsets = token_offsets
@@ -41,19 +36,18 @@ class TokenCounts:
         """How many tokens `[start, end)` has."""
         if self._inside_word(start) or self._inside_word(end):
             return sum(len(self._token_offsets(self._text[i:j])) for i, j in _windows(self._text, start, end))
-        first, last = self._starts.searchsorted((start, end))
-        return int(last - first)
+        return bisect_left(self._starts, end) - bisect_left(self._starts, start)
 
     def _inside_word(self, offset: int) -> bool:
         """Whether a cut here may divide a word, as WordPiece's first step finds words."""
         if not 0 < offset < self._length:
             return False
-        return not any(_BORDER.match(self._text, place) for place in (offset - 1, offset))
+        return not (_BORDER.match(self._text, offset - 1) or _BORDER.match(self._text, offset))
 
     def end_of(self, start: int, count: int) -> int:
         """The offset at which token number `count` (from 0) after `start` begins."""
-        index = int(self._starts.searchsorted(start)) + count
-        return int(self._starts[index]) if index < len(self._starts) else self._length
+        index = bisect_left(self._starts, start) + count
+        return self._starts[index] if index < len(self._starts) else self._length
 
 
 def _windows(text: str, begin: int = 0, last: int | None = None) -> Iterator[Span]:

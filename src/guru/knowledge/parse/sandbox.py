@@ -10,18 +10,21 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from guru.errors import NotFound, UnreadableDocument
+from guru.errors import GuruError, NotFound, UnreadableDocument
 from guru.knowledge.parse.archive import Member
 from guru.knowledge.parse.document import MIB, Limits, PageHighlight, ParsedDocument
 from guru.knowledge.parse.ocr import NoText
 from guru.knowledge.parse.sitemap import Sitemap
 from guru.knowledge.parse.worker import (
     LENGTH,
+    Failure,
     HighlightTask,
+    ManyTask,
     ParseTask,
     RenderTask,
     Reply,
@@ -75,6 +78,30 @@ class ParsePool:
             reply = await self._run(task, recognize=True)
         assert reply.document is not None
         return reply.document
+
+    async def parse_all(self, files: Sequence[tuple[Path, str]]) -> list[ParsedDocument | GuruError]:
+        """Parse some small files, with their names, at the cost of one: for each its document, or what is wrong with
+        it."""
+        if not files:
+            return []
+        replies: Sequence[Reply | None] = [None] * len(files)
+        # Where the worker is lost, every file is tried alone, which shows whose fault it was.
+        with contextlib.suppress(UnreadableDocument):
+            replies = (
+                await self._run(ManyTask([ParseTask(str(path), name) for path, name in files]))
+            ).replies or replies
+        return [await self._parsed(*file, reply) for file, reply in zip(files, replies, strict=True)]
+
+    async def _parsed(self, path: Path, name: str, reply: Reply | None) -> ParsedDocument | GuruError:
+        """What a reply that came with others says; the file is parsed here where it says nothing yet."""
+        if reply is not None and reply.failure is not None:
+            return _error(reply.failure)
+        if reply is not None and reply.document is not None:
+            return reply.document
+        try:
+            return await self.parse(path, name)
+        except (UnreadableDocument, NotFound) as error:
+            return error
 
     async def unpack(self, path: Path, folder: Path) -> list[Member]:
         """Unpack the ZIP archive at `path` into `folder`, which is empty. Raises `UnreadableDocument`."""
@@ -133,8 +160,7 @@ class ParsePool:
             ) from error
         if reply.failure is None:
             return reply
-        kind = NotFound if reply.failure.not_found else NoText if reply.failure.no_text else UnreadableDocument
-        raise kind(reply.failure.message, hint=reply.failure.hint)
+        raise _error(reply.failure)
 
     async def _answer(self, request: bytes, seconds: float) -> Reply:
         """Have a worker answer, an idle one if there is. One that died while idle is no fault of the file."""
@@ -184,6 +210,11 @@ class ParsePool:
         workers, self._free = self._free, []
         for worker in workers:
             await stop(worker)
+
+
+def _error(failure: Failure) -> GuruError:
+    kind = NotFound if failure.not_found else NoText if failure.no_text else UnreadableDocument
+    return kind(failure.message, hint=failure.hint)
 
 
 async def _exchange(worker: Process, request: bytes) -> Reply:

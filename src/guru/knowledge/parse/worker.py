@@ -40,6 +40,12 @@ class ParseTask(Struct, tag="parse"):
     charset: str | None = None
 
 
+class ManyTask(Struct, tag="many"):
+    """Small files, which one exchange brings. Where one of them takes the process down, all are to be tried alone."""
+
+    files: list[ParseTask]
+
+
 class UnpackTask(Struct, tag="unpack"):
     path: str
     folder: str
@@ -61,7 +67,7 @@ class HighlightTask(Struct, tag="highlight"):
     quote: str
 
 
-Task = ParseTask | UnpackTask | SitemapTask | RenderTask | HighlightTask
+Task = ParseTask | ManyTask | UnpackTask | SitemapTask | RenderTask | HighlightTask
 
 
 class Request(Struct):
@@ -82,6 +88,7 @@ class Failure(Struct):
 
 class Reply(Struct):
     document: ParsedDocument | None = None
+    replies: list[Reply] | None = None
     needs_recognition: bool = False
     """The file is to be parsed again, with time for OCR."""
     members: list[Member] | None = None
@@ -101,7 +108,7 @@ class Worker:
         """Never raises: what goes wrong is in the reply."""
         try:
             with _cpu_limit(request.cpu_seconds):
-                return self._run(request.task, request.limits)
+                return self._run(request.task, request.limits, request.cpu_seconds)
         except GuruError as error:
             not_found, no_text = isinstance(error, NotFound), isinstance(error, NoText)
             return Reply(failure=Failure(error.message, error.hint, not_found=not_found, no_text=no_text))
@@ -120,9 +127,11 @@ class Worker:
             message = f"The file cannot be read: {error.strerror or error}."
             return Reply(failure=Failure(message, "Check that it is still there and its permissions."))
 
-    def _run(self, task: Task, limits: Limits) -> Reply:
+    def _run(self, task: Task, limits: Limits, cpu_seconds: int) -> Reply:
         if isinstance(task, ParseTask):
             return Reply(document=parse(_read(task.path, limits), task.name, limits=limits, charset=task.charset))
+        if isinstance(task, ManyTask):
+            return self._answer_many(task, limits, cpu_seconds)
         if isinstance(task, UnpackTask):
             return Reply(members=unpack(Path(task.path), Path(task.folder), limits))
         if isinstance(task, SitemapTask):
@@ -134,6 +143,15 @@ class Worker:
         layout = self._layout(task.path, limits)
         start = find_near(layout.text, task.quote, task.start)
         return Reply(highlights=[] if start is None else layout.highlight(start, start + len(task.quote)))
+
+    def _answer_many(self, task: ManyTask, limits: Limits, cpu_seconds: int) -> Reply:
+        replies: list[Reply] = []
+        for file in task.files:
+            reply = self.answer(Request(file, limits, cpu_seconds))
+            if reply.failure is not None and reply.failure.final:
+                return reply
+            replies.append(reply)
+        return Reply(replies=replies)
 
     def _layout(self, path: str, limits: Limits) -> PdfLayout:
         from guru.knowledge.parse.pdf import read_layout

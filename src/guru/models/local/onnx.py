@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from guru.models.local.word_offsets import WordOffsets
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
@@ -33,6 +35,7 @@ class OnnxModel:
         self._name = name
         self._lock = threading.Lock()
         self._tokenizer: Tokenizer | None = None
+        self._offsets: WordOffsets | None = None
         self._session: InferenceSession | None = None
         self._executor: ThreadPoolExecutor | None = None
 
@@ -46,13 +49,13 @@ class OnnxModel:
         with self._lock:
             executor, self._executor = self._executor, None
             self._session = None
-            self._tokenizer = None
+            self._tokenizer = self._offsets = None
         if executor is not None:
             executor.shutdown(wait=False)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Character span `(start, end)` of every token of `text`, uncut."""
-        return list(self._load_tokenizer().encode(text, add_special_tokens=False).offsets)
+        return self._load_offsets()(text)
 
     def _pool(self) -> ThreadPoolExecutor:
         with self._lock:
@@ -65,6 +68,13 @@ class OnnxModel:
             if self._tokenizer is None:
                 self._tokenizer = open_tokenizer(self._tokenizer_file)
             return self._tokenizer
+
+    def _load_offsets(self) -> WordOffsets:
+        tokenizer = self._load_tokenizer()
+        with self._lock:
+            if self._offsets is None:
+                self._offsets = WordOffsets(tokenizer)
+            return self._offsets
 
     def _load_session(self) -> InferenceSession:
         with self._lock:
