@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guru.knowledge import sparse
-from guru.knowledge.sparse import Statistics, Word, idf, merge_postings, read_postings, score_bm25
+from guru.knowledge.sparse import Statistics, Word, best_rows, idf, merge_postings, norms, read_postings, score_rows
 from guru.knowledge.terms import count_terms, hash_term, query_terms, terms
 
 VOCABULARY = ["pump", "valve", "tea", "leaf", "leaves", "the", "P-101", "12.5", "naïve", "motor", "and"]
@@ -50,10 +50,46 @@ def test_scores_are_those_of_the_formula_whatever_the_segments_and_the_removed(c
     statistics = Statistics(len(kept), length / len(kept))
     weighed = [weigh([hash_term(term) for term in word], segments, len(kept)) for word in query_terms(query)]
     expected = naive_bm25(kept, query)
-    found = np.concatenate(
-        [s[live] for s, (_, live) in zip(score_bm25(segments, statistics, weighed), segments, strict=True)]
-    )
-    assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    found = [
+        score_rows(postings, norms(postings.lengths, statistics), weighed, np.arange(len(live)))[live]
+        for postings, live in segments
+    ]
+    assert np.concatenate(found) == pytest.approx(expected, rel=1e-4, abs=1e-5)
     merged = merge_postings(segments)
-    (again,) = score_bm25([(merged, np.ones(len(kept), bool))], statistics, weighed)
+    divisors = norms(merged.lengths, statistics)
+    again = score_rows(merged, divisors, weighed, np.arange(len(kept)))
     assert again == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    eligible = np.arange(len(kept)) % 3 > 0
+    for mask in (None, eligible):
+        rows, best = best_rows(merged, divisors, weighed, 4, mask)
+        possible = sorted(
+            (score for n, score in enumerate(again) if score > 0 and (mask is None or mask[n])), reverse=True
+        )
+        assert sorted(best.tolist(), reverse=True) == possible[:4]
+        assert best.tolist() == again[rows].tolist()
+
+
+def test_the_best_are_exact_when_common_words_are_looked_up_for_few_rows_only(monkeypatch):
+    """As with every word: rare words decide who may be among the best, and the common ones are added for those."""
+    random = np.random.default_rng(0)
+    vocabulary = [f"w{n}" for n in range(200)]
+    chances = 1 / np.arange(1, 201)
+    texts = [" ".join(random.choice(vocabulary, 30, p=chances / chances.sum())) for _ in range(2000)]
+    postings = read_postings([count_terms(text, "", "en").tobytes() for text in texts])
+    divisors = norms(postings.lengths, Statistics(2000, float(postings.lengths.mean())))
+    looked_up: list[int] = []
+    monkeypatch.setattr(sparse, "score_rows", lambda *given: looked_up.append(len(given[3])) or score_rows(*given))
+    for seed in range(60):
+        asked = np.random.default_rng(seed).choice(200, 4, replace=False)
+        words = []
+        for number in asked.tolist():
+            term = hash_term(terms(f"w{number}")[0])
+            words.append(Word([term], [idf(2000, len(postings.find(term)[0]))]))
+        monkeypatch.setattr(sparse, "FEW", 10**9)
+        rows, scores = best_rows(postings, divisors, words, 10)
+        every = score_rows(postings, divisors, words, np.arange(2000))
+        assert sorted(scores.tolist()) == np.sort(every[every > 0])[-10:].tolist()
+        monkeypatch.setattr(sparse, "FEW", 0)
+        again, same = best_rows(postings, divisors, words, 10)
+        assert (again.tolist(), same.tolist()) == (rows.tolist(), scores.tolist())
+    assert sum(count > 10 for count in looked_up) > 5  # more than are wanted: the common words were left for later

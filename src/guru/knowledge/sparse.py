@@ -23,30 +23,34 @@ BACKGROUND: Final = 50
 is there must tell more than nothing."""
 HEADING_WEIGHT: Final = 0.5
 """How much an occurrence in the title or heading path counts beside one in the passage."""
+FEW: Final = 20_000
+"""Rows of a term that are added up sooner than it is found out whether they need be."""
+SLACK: Final = 1.0001
+"""For sums in another order: nobody is left out for a rounding."""
 
 
 class Postings(Struct, frozen=True):
-    """For every term of a segment the rows that have it, in compressed sparse rows."""
+    """For every term of some passages the rows that have it, in compressed sparse rows. Five bytes an entry."""
 
     terms: NDArray[Any]
     """Sorted, unique hashes (uint64)."""
     starts: NDArray[Any]
-    """`rows[starts[i]:starts[i + 1]]` have `terms[i]`."""
+    """`rows[starts[i]:starts[i + 1]]` have `terms[i]`, in ascending order (int32)."""
     rows: NDArray[Any]
-    frequencies: NDArray[Any]
-    """Weighted over the fields, float32, beside `rows`."""
+    counts: NDArray[Any]
+    """Beside `rows`, unsigned: twice in the body and once in the heading, which weighs half."""
     lengths: NDArray[Any]
     """Terms in the body of every row, float32."""
 
     def find(self, term: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Rows that have `term`, and its frequency in them."""
+        """Rows that have `term`, and its counts in them."""
         import numpy as np
 
         place = int(self.terms.searchsorted(np.uint64(term)))
         if place == len(self.terms) or self.terms[place] != term:
-            return self.rows[:0], self.frequencies[:0]
+            return self.rows[:0], self.counts[:0]
         span = slice(self.starts[place], self.starts[place + 1])
-        return self.rows[span], self.frequencies[span]
+        return self.rows[span], self.counts[span]
 
 
 class Statistics(Struct, frozen=True):
@@ -62,35 +66,75 @@ def read_postings(blobs: Sequence[bytes]) -> Postings:
 
     kind = term_type()
     entries = np.frombuffer(b"".join(blobs), kind)
-    counts = [len(blob) // kind.itemsize for blob in blobs]
-    rows = np.repeat(np.arange(len(blobs), dtype=np.int32), counts)
-    body = entries["body"].astype(np.float32)
-    lengths = np.bincount(rows, weights=body, minlength=len(blobs)).astype(np.float32)
-    return _build(entries["term"], rows, body + np.float32(HEADING_WEIGHT) * entries["heading"], lengths)
+    sizes = [len(blob) // kind.itemsize for blob in blobs]
+    rows = np.repeat(np.arange(len(blobs), dtype=np.int32), sizes)
+    lengths = np.bincount(rows, weights=entries["body"], minlength=len(blobs)).astype(np.float32)
+    order = _order(entries["term"])
+    terms = entries["term"][order]
+    starts = np.flatnonzero(np.r_[True, terms[1:] != terms[:-1]][: len(terms)])
+    counts = _narrow(2 * entries["body"].astype(np.uint32) + entries["heading"])
+    return Postings(terms[starts], np.append(starts, len(order)), rows[order], counts[order], lengths)
+
+
+def _order(terms: NDArray[Any]) -> NDArray[Any]:
+    """What sorts terms, equal ones in their order.
+
+    Their upper bits with their places below are sorted as they are, which is many times faster than a stable argsort.
+    """
+    import numpy as np
+
+    places = np.uint64((1 << len(terms).bit_length()) - 1)
+    keys = (terms & ~places) | np.arange(len(terms), dtype=np.uint64)
+    keys.sort()
+    order = (keys & places).astype(np.int64)
+    found = terms[order]
+    return order if bool((found[1:] >= found[:-1]).all()) else np.argsort(terms, kind="stable")
 
 
 def merge_postings(parts: Sequence[tuple[Postings, NDArray[Any]]]) -> Postings:
-    """The postings of the rows that the masks keep, renumbered from 0 in order."""
+    """The postings of the rows that the masks keep, renumbered from 0 in order. Nothing is sorted but the terms."""
     import numpy as np
 
-    terms, rows, frequencies, lengths, offset = [], [], [], [], 0
-    for postings, live in parts:
-        kept = live[postings.rows]
-        numbers = np.cumsum(live, dtype=np.int32) + np.int32(offset - 1)
-        terms.append(np.repeat(postings.terms, np.diff(postings.starts))[kept])
-        rows.append(numbers[postings.rows[kept]])
-        frequencies.append(postings.frequencies[kept])
-        lengths.append(postings.lengths[live])
-        offset += int(live.sum())
-    return _build(*(np.concatenate(arrays) for arrays in (terms, rows, frequencies, lengths)))
+    kept = [_keep(*part) for part in parts]
+    terms = np.unique(np.concatenate([postings.terms for postings in kept]))
+    places = [terms.searchsorted(postings.terms) for postings in kept]
+    sizes = np.zeros(len(terms), np.int64)
+    for postings, place in zip(kept, places, strict=True):
+        sizes[place] += np.diff(postings.starts)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    rows = np.empty(starts[-1], np.int32)
+    counts = np.empty(starts[-1], np.result_type(*(postings.counts for postings in kept)))
+    free, offset = starts[:-1].copy(), 0
+    for postings, place in zip(kept, places, strict=True):
+        mine = np.diff(postings.starts)
+        target = np.repeat(free[place] - postings.starts[:-1], mine) + np.arange(len(postings.rows))
+        rows[target] = postings.rows + np.int32(offset)
+        counts[target] = postings.counts
+        free[place] += mine
+        offset += len(postings.lengths)
+    return Postings(terms, starts, rows, counts, np.concatenate([postings.lengths for postings in kept]))
 
 
-def _build(terms: NDArray[Any], rows: NDArray[Any], frequencies: NDArray[Any], lengths: NDArray[Any]) -> Postings:
+def _keep(postings: Postings, live: NDArray[Any]) -> Postings:
+    """Of the rows that live alone."""
     import numpy as np
 
-    order = np.argsort(terms, kind="stable")
-    unique, starts = np.unique(terms[order], return_index=True)
-    return Postings(unique, np.append(starts, len(order)).astype(np.int64), rows[order], frequencies[order], lengths)
+    if live.all():
+        return postings
+    kept = live[postings.rows]
+    sizes = np.diff(np.concatenate([[0], np.cumsum(kept)])[postings.starts])
+    there = sizes > 0
+    numbers = np.cumsum(live, dtype=np.int32) - np.int32(1)
+    starts = np.concatenate([[0], np.cumsum(sizes[there])])
+    rows = numbers[postings.rows[kept]]
+    return Postings(postings.terms[there], starts, rows, postings.counts[kept], postings.lengths[live])
+
+
+def _narrow(counts: NDArray[Any]) -> NDArray[Any]:
+    """In the fewest bytes that hold them; nearly always in one."""
+    import numpy as np
+
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
 
 
 def idf(passages: int, frequency: int) -> float:
@@ -109,21 +153,76 @@ class Word(Struct, frozen=True):
         return max(self.idfs, default=0.0)
 
 
-Segments = Sequence[tuple[Postings, "NDArray[Any]"]]
-"""Postings, each with a mask of the rows that live."""
-
-
-def score_bm25(segments: Segments, statistics: Statistics, words: Sequence[Word]) -> list[NDArray[Any]]:
-    """Scores of every row of every segment, float32. A word that is written twice counts twice."""
+def norms(lengths: NDArray[Any], statistics: Statistics) -> NDArray[Any]:
+    """What BM25 adds to the count of a term below the line, for every row: short passages have less."""
     import numpy as np
 
-    weighted = [pair for word in words for pair in zip(word.terms, word.idfs, strict=True)]
-    scores = []
-    for postings, live in segments:
-        score = np.zeros(len(live), np.float32)
-        for term, weight in weighted:
-            rows, counts = postings.find(term)
-            length = postings.lengths[rows] / max(statistics.mean_length, 1e-9)
-            score[rows] += weight * counts * (K1 + 1) / (counts + K1 * (1 - B + B * length))
-        scores.append(score)
+    share = lengths / np.float32(max(statistics.mean_length, 1e-9))
+    return np.asarray(2 * K1 * (1 - B) + 2 * K1 * B * share, np.float32)  # counts are doubled, too
+
+
+def score_rows(postings: Postings, norms: NDArray[Any], words: Sequence[Word], rows: NDArray[Any]) -> NDArray[Any]:
+    """BM25 of some rows, which are sorted, float32. A word that is written twice counts twice."""
+    import numpy as np
+
+    scores = np.zeros(len(rows), np.float32)
+    rows = rows.astype(np.int32)  # as those of the postings, which would be copied otherwise
+    for term, weight in _weights(words):
+        having, counts = postings.find(term)
+        if len(having) == 0:
+            continue
+        places = np.minimum(having.searchsorted(rows), len(having) - 1)
+        count = np.where(having[places] == rows, counts[places], 0).astype(np.float32)
+        scores += weight * count / (count + norms[rows])
     return scores
+
+
+def best_rows(
+    postings: Postings, norms: NDArray[Any], words: Sequence[Word], k: int, eligible: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The `k` rows with the greatest BM25 above 0 among the eligible ones, sorted, and their scores. Exact.
+
+    Terms come from the rarest on. As soon as the others together are worth less than what the `k`-th row has already,
+    no row that has only them can be among the best, and they are looked up for the rows that still can (MaxScore:
+    Turtle and Flood, "Query Evaluation: Strategies and Optimizations", 1995).
+    """
+    import numpy as np
+
+    weighted = sorted(_weights(words), key=lambda pair: -pair[1])
+    left = sum(weight for _, weight in weighted)
+    scores = np.zeros(len(norms), np.float32)
+    for term, weight in weighted:
+        rows, counts = postings.find(term)
+        if len(rows) > FEW:
+            some, least = _leading(scores, k, eligible)
+            if least > left * SLACK:
+                candidates = some[scores[some] + left * SLACK >= least]
+                break
+        count = counts.astype(np.float32)
+        scores[rows] += np.float32(weight) * count / (count + norms[rows])
+        left -= weight
+    else:
+        candidates, least = _leading(scores, k, eligible)
+        candidates = candidates[scores[candidates] * SLACK >= least]
+    exact = score_rows(postings, norms, words, candidates)
+    order = np.sort(np.lexsort((candidates, -exact))[:k])
+    return candidates[order], exact[order]
+
+
+def _leading(scores: NDArray[Any], k: int, eligible: NDArray[Any] | None) -> tuple[NDArray[Any], float]:
+    """The eligible rows that have a score, and the `k`-th greatest of their scores; 0 where there are fewer."""
+    import numpy as np
+
+    rows = np.flatnonzero(scores if eligible is None else (scores > 0) & eligible)
+    if len(rows) < k:
+        return rows, 0.0
+    return rows, float(np.partition(scores[rows], len(rows) - k)[len(rows) - k])
+
+
+def _weights(words: Sequence[Word]) -> list[tuple[int, float]]:
+    """Each term with the most that it can add to a score."""
+    weights: dict[int, float] = {}
+    for word in words:
+        for term, weight in zip(word.terms, word.idfs, strict=True):
+            weights[term] = weights.get(term, 0.0) + weight * (K1 + 1)
+    return list(weights.items())

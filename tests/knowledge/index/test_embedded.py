@@ -11,7 +11,6 @@ from guru.knowledge.collections import read_collections, touch
 from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.query import weigh
 from guru.knowledge.rows import pack_vectors
-from guru.knowledge.sparse import score_bm25
 from guru.knowledge.terms import count_terms, hash_term
 from guru.store.database import Database
 from guru.store.scope import Scope
@@ -38,14 +37,11 @@ def add(connection, name, word, count):
 
 
 def scores(snapshot):
-    """BM25 of every living passage for every word, by id."""
+    """BM25 of every living passage for every word, with its vector, by id."""
     weighed = weigh(snapshot, [[hash_term(word)] for word in WORDS])
-    parts = score_bm25(snapshot.postings, snapshot.statistics, weighed)
-    found = {}
-    for (segment, live), score in zip(snapshot.parts, parts, strict=True):
-        for row in np.flatnonzero(live):
-            found[int(segment.ids[row])] = (float(score[row]), segment.vectors[row].tobytes(), segment.owners[row])
-    return found
+    ids = np.concatenate([np.zeros(0, np.int64), *(part.segment.ids[part.mask] for part in snapshot.parts)])
+    vectors = [vector.tobytes() for vector in snapshot.vectors(ids)]
+    return dict(zip(ids.tolist(), zip(snapshot.bm25(ids, weighed).tolist(), vectors, strict=True), strict=True))
 
 
 changes = st.lists(
@@ -77,6 +73,7 @@ def test_a_refreshed_view_is_a_fresh_one(tmp_path_factory, changes):
             _, kept = await database.read(lambda connection: index.snapshot(connection, Scope("t"), "c"))
             _, fresh = await database.read(lambda connection: EmbeddedIndex().snapshot(connection, Scope("t"), "c"))
             assert scores(kept) == scores(fresh)
+            assert kept.means()[0] == fresh.means()[0]
             assert kept.statistics == fresh.statistics
             (collection,) = await database.read(lambda connection: read_collections(connection, Scope("t")))
             assert kept.statistics.passages == collection.chunks

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 
 from guru.knowledge.access import seen_by
 from guru.knowledge.rows import dimension_of, vector_type
-from guru.knowledge.sparse import Statistics, Word, read_postings, score_bm25
+from guru.knowledge.sparse import Statistics, Word, norms, read_postings, score_rows
 from guru.knowledge.terms import language_of
 from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
@@ -59,7 +59,7 @@ class StoredSnapshot:
         if not len(ids):
             return np.zeros(0, np.float32)
         postings = read_postings([row.terms for row in self._of_ids(ids, chunks.c.id, chunks.c.terms)])
-        return score_bm25([(postings, np.ones(len(ids), bool))], self.statistics, words)[0]
+        return score_rows(postings, norms(postings.lengths, self.statistics), words, np.arange(len(ids)))
 
     def means(self) -> tuple[list[str], NDArray[Any]]:
         query = self._mine(chunks.c.document_id, VECTOR).order_by(chunks.c.document_id)
