@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import structs
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
@@ -17,10 +18,11 @@ from guru.knowledge.duplicates import Duplicates
 from guru.knowledge.embedders import Embedders, EmbedderSource, OneEmbedder
 from guru.knowledge.embedding_cache import EmbeddingCache
 from guru.knowledge.filling import Filling
-from guru.knowledge.filters import compile_filter
+from guru.knowledge.filters import compile_filter, fields_of
 from guru.knowledge.index.base import Index, Wanted
 from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.ingest import Ingest, Parser
+from guru.knowledge.kept import Kept
 from guru.knowledge.preview import Preview
 from guru.knowledge.queries import Limits, Probe, expand
 from guru.knowledge.query import Query
@@ -75,6 +77,7 @@ class KnowledgeBase:
         self.reembedding = Reembedding(database, jobs, self.embedders, self.cache, settings)
         self.index = index or EmbeddedIndex()
         self._asking = QueryEmbedder(database, self.embedders)
+        self._allowed: Kept[frozenset[str]] = Kept(32)
         self.collections = Collections(database, blobs, lambda: self.embedders.default)
         self.documents = Documents(database, blobs)
         self.preview = Preview(self.documents, self.collections, self.embedders, parser, settings)
@@ -161,7 +164,7 @@ class KnowledgeBase:
             row, snapshot = self.index.snapshot(connection, scope, collection, ahead)
             vectors.check(connection, row)
             vector, besides = asked[0].vector, asked[1:]
-            allowed = allowed_documents(connection, scope, row.id, accepts) if accepts else None
+            allowed = self._allowed_by(connection, scope, row, filter) if filter else None
             wanted = most if self._has_parents(row.settings) else k
             found, read = rank(
                 connection, snapshot, query, vector,
@@ -183,6 +186,12 @@ class KnowledgeBase:
             return retrieval
         retrieval = await self._reranked(retrieval, found, wanted, options, models)
         return await self._with_parents(retrieval, read, k) if to_read else retrieval
+
+    def _allowed_by(self, connection: Connection, scope: Scope, collection: Row[Any], filter: JSON) -> frozenset[str]:
+        """The documents that a filter leaves to somebody. The same until the collection changes."""
+        key = (scope, collection.id, collection.generation, msgspec.json.encode(filter, order="deterministic"))
+        accepts, fields = compile_filter(filter), fields_of(filter)
+        return self._allowed.get(key, lambda: allowed_documents(connection, scope, collection.id, accepts, fields))
 
     def _has_parents(self, own: JSON) -> bool:
         """Whether the chunks of a collection with these settings of its own have some."""

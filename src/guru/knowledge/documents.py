@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, func, select
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, func, select
 from guru.errors import NotFound
 from guru.knowledge.access import check_access, read_lists_of, seen_by, write_list
 from guru.knowledge.collections import find_collection, touch
+from guru.knowledge.filters import FIELDS, Predicate
 from guru.knowledge.trash import remove_unused
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
@@ -21,6 +22,10 @@ from guru.store.tables import chunks, collections, document_texts, documents
 JSON = dict[str, Any]
 Audit = Callable[[Connection, "Document", list[str]], None]
 """Is told in the transaction of a change the document as it was, and its new access list."""
+
+
+_COLUMNS: Final = {"document": "name", "document_id": "id", "pages": "page_spans"}
+"""Where the fields of filters are, of those that are called otherwise."""
 
 
 class Document(Struct, kw_only=True):
@@ -193,29 +198,25 @@ def find_document(connection: Connection, scope: Scope, document_id: str) -> Row
 
 
 def allowed_documents(
-    connection: Connection, scope: Scope, collection_id: str, accepts: Callable[[dict[str, Any]], bool]
+    connection: Connection,
+    scope: Scope,
+    collection_id: str,
+    accepts: Predicate,
+    fields: Iterable[str] = (*FIELDS, "metadata"),
 ) -> frozenset[str]:
-    """The ids of the documents of a collection that somebody sees and a filter accepts."""
-    query = select_documents(scope).where(documents.c.collection_id == collection_id)
-    fields = (filter_fields(to_document(row)) for row in connection.execute(query))
-    return frozenset(document["document_id"] for document in fields if accepts(document))
+    """The ids of the documents of a collection that somebody sees and a filter accepts, which looks at `fields`."""
+    columns = {field: documents.c[_COLUMNS.get(field, field)] for field in fields}
+    query = select(documents.c.id, *columns.values()).where(documents.c.collection_id == collection_id, seen_by(scope))
+    rows = connection.execute(query, execution_options={"yield_per": 1000})
+    return frozenset(number for number, *values in rows if accepts(filter_fields(columns, values)))
 
 
-def filter_fields(document: Document) -> JSON:
+def filter_fields(names: Iterable[str], values: Iterable[Any]) -> JSON:
     """What a filter sees of a document (`filters.FIELDS`)."""
-    names = (
-        "title",
-        "author",
-        "language",
-        "media_type",
-        "created",
-        "modified",
-        "ingested_at",
-        "bytes",
-        "pages",
-        "metadata",
-    )
-    return {"document": document.name, "document_id": document.id, **{name: getattr(document, name) for name in names}}
+    found = dict(zip(names, values, strict=True))
+    if "pages" in found:
+        found["pages"] = len(found["pages"]) or None
+    return found
 
 
 def to_document(row: Row[Any], access: list[str] | None = None) -> Document:

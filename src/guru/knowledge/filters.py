@@ -47,6 +47,15 @@ def compile_filter(filter: Any) -> Predicate:
     return _all([_member(key, value) for key, value in filter.items()])
 
 
+def fields_of(filter: Mapping[str, Any]) -> frozenset[str]:
+    """The fields that a filter, which compiles, looks at. All keys of the metadata are one field, `metadata`."""
+    found: set[str] = set()
+    for key, value in filter.items():
+        parts = value if key in ("and", "or") else [value] if key == "not" else []
+        found |= frozenset().union(*map(fields_of, parts)) if key in ("and", "or", "not") else {key.split(".")[0]}
+    return frozenset(found)
+
+
 def _member(key: str, value: Any) -> Predicate:
     if key in ("and", "or"):
         if not isinstance(value, list) or not value:

@@ -55,7 +55,7 @@ def _parent(
     rows = connection.execute(select(*columns).where(*mine).order_by(chunks.c.ordinal)).all()
     if not rows:
         return None
-    sentences = {sentence.start: sentence for row in rows for sentence in sentences_of(row, query)}
+    sentences = {sentence.start: sentence for found in sentences_of(rows, query) for sentence in found}
     text = func.substr(document_texts.c.text, start + 1, end - start)
     whole = connection.scalar(select(text).where(document_texts.c.document_id == hit.document_id))
     found = msgspec.structs.replace(

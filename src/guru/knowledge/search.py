@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -67,10 +68,10 @@ def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[
         .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
         .where(chunks.c.id.in_(found.ids.tolist()))
     )
-    rows = {row.id: row for row in connection.execute(select_hits)}
-    hits, sentences = [], []
-    for place, chunk_id in enumerate(found.ids.tolist()):
-        row = rows[chunk_id]
+    by_id = {row.id: row for row in connection.execute(select_hits)}
+    rows = [by_id[chunk_id] for chunk_id in found.ids.tolist()]
+    hits = []
+    for place, row in enumerate(rows):
         known = {name: getattr(row, name) for name in ("author", "language", "media_type", "created", "modified")}
         hits.append(
             Hit(
@@ -78,7 +79,7 @@ def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[
                 score=float(found.score[place]),
                 document=row.name,
                 document_id=row.document_id,
-                chunk_id=chunk_id,
+                chunk_id=row.id,
                 page=row.page,
                 start=row.start,
                 end=row.end,
@@ -94,8 +95,7 @@ def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[
                 parent=None if row.parent_start is None else (row.parent_start, row.parent_end),
             )
         )
-        sentences.append(sentences_of(row, query))
-    return hits, sentences
+    return hits, sentences_of(rows, query)
 
 
 def _stages(found: Found, place: int) -> dict[str, float]:
@@ -103,17 +103,23 @@ def _stages(found: Found, place: int) -> dict[str, float]:
     return {name: round(float(array[place]), 6) for name, array in scores.items()}
 
 
-def sentences_of(row: Any, query: Query) -> list[Sentence]:
-    """The sentences of a chunk's row, measured against the query."""
-    stored = unpack_sentences([row], len(query.vector))
-    scores = zip(stored.spans.tolist(), dot(stored.vectors, query.vector), coverage(query, stored), strict=True)
+def sentences_of(rows: Sequence[Any], query: Query) -> list[list[Sentence]]:
+    """The sentences of the rows of some chunks, measured against the query."""
+    if not rows:
+        return []
+    stored = unpack_sentences(rows, len(query.vector))
+    spans, covered = stored.spans.tolist(), coverage(query, stored).tolist()
+    cosines, ends = dot(stored.vectors, query.vector).tolist(), [*stored.starts[1:].tolist(), len(spans)]
     return [
-        Sentence(
-            start=start,
-            end=end,
-            text=row.text[start - row.start : end - row.start],
-            score=float(cosine),
-            coverage=float(covered),
-        )
-        for (start, end), cosine, covered in scores
+        [
+            Sentence(
+                start=start,
+                end=end,
+                text=row.text[start - row.start : end - row.start],
+                score=cosines[place],
+                coverage=covered[place],
+            )
+            for place, (start, end) in enumerate(spans[first:last], first)
+        ]
+        for row, first, last in zip(rows, stored.starts.tolist(), ends, strict=True)
     ]

@@ -6,10 +6,9 @@ There is nothing to persist and so nothing to corrupt: the rows are the truth, a
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -18,6 +17,7 @@ from guru.knowledge.collections import find_collection
 from guru.knowledge.index.base import Wanted
 from guru.knowledge.index.segments import Part, Segment, compact, join, read_part
 from guru.knowledge.index.stored import read_languages, unit, unpack_vectors
+from guru.knowledge.kept import Kept
 from guru.knowledge.sparse import Statistics, Word, best_rows, norms, score_rows
 from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
@@ -31,30 +31,7 @@ BATCH: Final = 8192
 """Rows that are read at a time."""
 BUCKET: Final = 4096
 """Ids that are counted together to see which were removed."""
-Value = TypeVar("Value")
 Found = tuple["NDArray[Any]", "NDArray[Any]"]
-
-
-class Kept(Generic[Value]):
-    """The values asked for last; more than `limit` are not kept. For any thread."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value of a key. `make` may run twice where two threads want it at once; the first value stays."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()
-        with self._lock:
-            value = self._values.setdefault(key, value)
-            while len(self._values) > self._limit:
-                self._values.popitem(last=False)
-        return value
 
 
 class EmbeddedSnapshot:

@@ -41,8 +41,9 @@ class Vectors:
         import simsimd
 
         values = self.packed["values"]
-        products = np.array(simsimd.dot(values, values)) if len(values) > 1 else (values.astype("f4") ** 2).sum(axis=1)
-        return np.asarray(products * self.scales.astype("f8") ** 2, np.float32)
+        products = np.array(simsimd.dot(values, values), np.float64).reshape(-1)  # of one row it is a number
+        squares: NDArray[Any] = products * self.scales.astype(np.float64) ** 2
+        return squares.astype(np.float32)
 
     def nearest(
         self, query: NDArray[Any], k: int, distance: Distance, eligible: NDArray[Any] | None = None
@@ -73,7 +74,7 @@ class Vectors:
             return np.asarray(np.flatnonzero(near >= _at_least(near, k) - 2 * wrong))
         rows: NDArray[Any] = np.flatnonzero(eligible)
         near = near[rows]
-        return rows[near >= _at_least(near, k) - 2 * wrong]
+        return np.asarray(rows[near >= _at_least(near, k) - 2 * wrong])
 
     def _products(self, query: NDArray[Any]) -> tuple[NDArray[Any], float]:
         """The product of every vector with the query, float32, and by how much it may be wrong at most."""

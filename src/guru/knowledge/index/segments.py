@@ -39,7 +39,7 @@ class Segment(Struct, frozen=True):
         import numpy as np
 
         runs = np.fromiter((owner in documents for owner in self.owners), bool, len(self.owners))
-        return np.repeat(runs, np.diff(self.starts))
+        return np.asarray(np.repeat(runs, np.diff(self.starts)))
 
 
 class Part:
@@ -71,7 +71,7 @@ class Part:
 
         if allowed is None or self.live is None:
             return self.live if allowed is None else allowed
-        return np.logical_and(self.live, allowed)
+        return np.asarray(np.logical_and(self.live, allowed))
 
     def only(self, kept: NDArray[Any]) -> Part:
         """Without the rows that a mask leaves out."""
