@@ -116,5 +116,15 @@ def measures(ranks: Sequence[int]) -> dict[str, float]:
     return {**recall, "mrr@10": float(np.where(inside, 1 / np.maximum(found, 1), 0).mean())}
 
 
+def held_bytes(snapshot: Any) -> int:
+    """What the arrays of an embedded snapshot take."""
+    held = 0
+    for segment in (part.segment for part in snapshot.parts):
+        arrays = [segment.ids, segment.starts, segment.vectors.packed, segment.vectors.scales, segment.vectors.squares]
+        held += sum(array.nbytes for array in arrays)
+        held += sum(getattr(segment.postings, name).nbytes for name in segment.postings.__struct_fields__)
+    return held
+
+
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     return {f"p{q}_ms": round(float(np.percentile(seconds, q)) * 1000, 2) for q in (50, 99)}

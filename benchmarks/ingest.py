@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from bench import RESULTS, TENANT, Bench, Embedder, open_bench, percentiles, read_questions
+from bench import RESULTS, TENANT, Bench, Embedder, held_bytes, open_bench, percentiles, read_questions
 from retrieval import write_paragraphs
 from sqlalchemy import Connection, insert, select
 
@@ -75,11 +75,6 @@ async def search_at_size(data: Path, embedder: Embedder, size: int) -> dict[str,
         grown = (process.memory_info().rss - before) / 1e6
         scope = Scope(TENANT)
         _, snapshot = await bench.database.read(lambda c: bench.knowledge.index.snapshot(c, scope, "c"))
-        held = sum(
-            sum(array.nbytes for array in (part.ids, part.owners, part.vectors))
-            + sum(getattr(part.postings, name).nbytes for name in part.postings.__struct_fields__)
-            for part, _ in snapshot.parts
-        )
         filtered = [
             await timed(bench, embedder, question, filter={"document": "Normans.md"}) for question in asked[:100]
         ]
@@ -87,7 +82,7 @@ async def search_at_size(data: Path, embedder: Embedder, size: int) -> dict[str,
             **percentiles(seconds),
             "filtered": percentiles(filtered),
             "first_ms": round(first * 1000, 1),
-            "index_mb": round(held / 1e6, 1),
+            "index_mb": round(held_bytes(snapshot) / 1e6, 1),
             "rss_grown_mb": round(grown, 1),
         }
 

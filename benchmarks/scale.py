@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 import psutil
-from bench import RESULTS, TENANT, percentiles
+from bench import RESULTS, TENANT, held_bytes, percentiles
 from sqlalchemy import Connection, select
 
 from guru.config import KnowledgeSettings
@@ -221,13 +221,16 @@ async def measure(made: Made, size: int, folder: Path, url: str | None) -> dict[
         truth = Truth(made.query_vectors)
         seconds = await fill(writer, made, collection.id, digest, size, truth)
         _, disk = await database.read(database.dialect.describe)
-        gc.collect()
-        before = process.memory_info().rss
         result: dict[str, Any] = {"rows_per_second": round(size / seconds), "disk_mb": round(disk / 1e6)}
         result["cold_seconds"] = round(await timed(lambda: search(knowledge, made, size, 0)), 2)
+        _, snapshot = await database.read(
+            lambda connection: knowledge.index.snapshot(connection, SCOPE, f"made-{size}")
+        )
         gc.collect()
-        result["index_mb"] = round((process.memory_info().rss - before) / 1e6)
-        result["rss_mb"] = round(process.memory_info().rss / 1e6)
+        memory = process.memory_info()
+        result["index_mb"] = round(held_bytes(snapshot) / 1e6)
+        result["memory_mb"] = round((memory.rss - memory.shared) / 1e6)
+        del snapshot
         result["search"] = await searches(knowledge, made, size)
         result["recall"] = await recall(knowledge, made, size, truth, database)
         result["refresh_ms"] = await refreshes(knowledge, made, writer, collection.id, digest, size)
@@ -334,11 +337,11 @@ async def run(sizes: Sequence[int], folder: Path | None, url: str | None) -> dic
 
 def table(result: dict[str, Any]) -> str:
     lines = [
-        "| chunks | ingest, rows/s | disk MB | index MB | RSS MB | first search s | after a change ms |",
+        "| chunks | ingest, rows/s | disk MB | index MB | process MB | first search s | after a change ms |",
         "|---|---|---|---|---|---|---|",
     ]
     for size, found in result.items():
-        names = ("rows_per_second", "disk_mb", "index_mb", "rss_mb", "cold_seconds")
+        names = ("rows_per_second", "disk_mb", "index_mb", "memory_mb", "cold_seconds")
         cells = [f"{found[name]:,}" for name in names]
         lines.append(f"| {' | '.join([f'{int(size):,}', *cells, str(max(found['refresh_ms']))])} |")
     lines += ["", "| p50 / p99 ms | " + " | ".join(f"{int(size):,}" for size in result) + " |"]

@@ -71,9 +71,16 @@ def read_postings(blobs: Sequence[bytes]) -> Postings:
     lengths = np.bincount(rows, weights=entries["body"], minlength=len(blobs)).astype(np.float32)
     order = _order(entries["term"])
     terms = entries["term"][order]
-    starts = np.flatnonzero(np.r_[True, terms[1:] != terms[:-1]][: len(terms)])
+    starts = _begins(terms)
     counts = _narrow(2 * entries["body"].astype(np.uint32) + entries["heading"])
     return Postings(terms[starts], np.append(starts, len(order)), rows[order], counts[order], lengths)
+
+
+def _begins(terms: NDArray[Any]) -> NDArray[Any]:
+    """Where each of the terms, which are sorted, stands first."""
+    import numpy as np
+
+    return np.asarray(np.flatnonzero(np.r_[True, terms[1:] != terms[:-1]][: len(terms)]))
 
 
 def _order(terms: NDArray[Any]) -> NDArray[Any]:
@@ -96,7 +103,8 @@ def merge_postings(parts: Sequence[tuple[Postings, NDArray[Any]]]) -> Postings:
     import numpy as np
 
     kept = [_keep(*part) for part in parts]
-    terms = np.unique(np.concatenate([postings.terms for postings in kept]))
+    terms = np.sort(np.concatenate([postings.terms for postings in kept]))
+    terms = terms[_begins(terms)]
     places = [terms.searchsorted(postings.terms) for postings in kept]
     sizes = np.zeros(len(terms), np.int64)
     for postings, place in zip(kept, places, strict=True):

@@ -48,7 +48,7 @@ class Vectors:
     def nearest(
         self, query: NDArray[Any], k: int, distance: Distance, eligible: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The `k` nearest rows to a vector among the eligible ones, sorted, and their nearness. Equals go by row."""
+        """The `k` nearest rows to a vector among the eligible ones, sorted, and their nearness."""
         import numpy as np
 
         rows = self._candidates(query, k, distance, eligible)
