@@ -16,7 +16,7 @@ from guru.knowledge.access import hidden_documents
 from guru.knowledge.collections import find_collection
 from guru.knowledge.index.base import Wanted
 from guru.knowledge.index.segments import Part, Segment, compact, join, read_part
-from guru.knowledge.index.stored import read_languages, unit, unpack_vectors
+from guru.knowledge.index.stored import BATCH, read_languages, unit, unpack_vectors
 from guru.knowledge.kept import Kept
 from guru.knowledge.sparse import Statistics, Word, best_rows, norms, score_rows
 from guru.knowledge.vectors import VECTOR
@@ -27,8 +27,6 @@ from guru.types import Distance
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BATCH: Final = 8192
-"""Rows that are read at a time."""
 BUCKET: Final = 4096
 """Ids that are counted together to see which were removed."""
 Found = tuple["NDArray[Any]", "NDArray[Any]"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH: Final = 2000
+"""Rows that are read at a time: few enough that what is made of them stays in the cache."""
 _AT_ONCE: Final = 1000
 """Ids in one statement."""
 
