@@ -5,6 +5,7 @@ An index inherits `StoredSnapshot` and adds what only it can do: `statistics`, `
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +29,7 @@ _AT_ONCE: Final = 1000
 """Ids in one statement."""
 
 
-class StoredSnapshot:
+class StoredSnapshot(ABC):
     """A collection as `connection` sees it, read from its rows when it is asked for something."""
 
     def __init__(self, connection: Connection, scope: Scope, collection: Row[Any]) -> None:
@@ -41,8 +42,9 @@ class StoredSnapshot:
         return read_languages(self.connection, self.collection.id)
 
     @property
+    @abstractmethod
     def statistics(self) -> Statistics:
-        raise NotImplementedError
+        """See `Snapshot`."""
 
     def existing(self, ids: NDArray[Any], allowed: frozenset[str] | None = None) -> NDArray[Any]:
         """Which of `ids` are passages that exist for the scope, of the allowed documents; sorted by id."""
