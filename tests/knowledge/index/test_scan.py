@@ -1,5 +1,7 @@
 """A scan in bytes finds what floats do, whatever the vectors are."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,17 @@ def test_the_nearest_are_those_of_all_scores(distance, spread, dimension):
                 assert np.array_equal(rows, np.unique(rows))
                 assert scores == pytest.approx(near[rows], abs=2e-6)
                 assert eligible is None or eligible[rows].all()
+
+
+def test_scans_leave_the_interpreter_as_it_was():
+    """Native code that counts references wrongly ends it, after some thousands of searches."""
+    held, query = Vectors(pack_vectors(clustered(1000, 384, 1.0, seed=3))), clustered(1, 384, 1.0, seed=4)[0]
+    held.nearest(query, 10, "cosine")
+    before = sys.getrefcount(None)
+    for _ in range(500):
+        held.nearest(query, 10, "cosine")
+        Vectors(held.packed).squares  # noqa: B018
+    assert abs(sys.getrefcount(None) - before) < 100
 
 
 def test_few_of_the_rows_are_multiplied_again(monkeypatch):

@@ -83,9 +83,10 @@ class Vectors:
 
         step = max(float(np.abs(query).max()), 1e-12) / 127
         rounded = np.rint(query / step).astype(np.int8)
-        products = np.empty((1, len(self.packed)), np.float32)
-        simsimd.cdist(rounded[None], self.packed["values"], metric="dot", out=products)
-        products = products[0]
+        # Not into an array of ours: simsimd 6.5 gives back a None that it does not own for `out`, and after some
+        # thousands of them the interpreter ends.
+        found = simsimd.cdist(rounded[None], self.packed["values"], metric="dot", out_dtype="float32")
+        products = np.asarray(found)[0]
         products *= self.scales
         products *= np.float32(step)
         longest = float(np.sqrt(self.squares.max()))
