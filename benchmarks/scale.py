@@ -32,7 +32,7 @@ from guru.knowledge.documents import allowed_documents
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index.stored import unpack_vectors
 from guru.knowledge.parse.sandbox import ParsePool
-from guru.knowledge.rows import pack_sentences, pack_vectors
+from guru.knowledge.rows import PackedSentences, pack_vectors
 from guru.knowledge.terms import count_terms, hash_term, term_type, terms
 from guru.knowledge.writer import DocumentWriter
 from guru.store.blobs import BlobStore
@@ -83,17 +83,17 @@ class Made:
         drawn = self._draw(PASSAGES * WORDS).reshape(PASSAGES, WORDS)
         vectors = self._near(np.full(PASSAGES, self.random.integers(CLUSTERS)))
         packed = pack_vectors(vectors)
-        in_sentences = pack_vectors(self._near(np.full(SENTENCES, self.random.integers(CLUSTERS)))).tobytes()
+        in_sentences = pack_vectors(self._near(np.full(SENTENCES, self.random.integers(CLUSTERS))))
         document_id, offset, texts, rows = new_id("doc"), 0, [], []
         for place in range(PASSAGES):
             text, spans, sentence_terms = self._passage(drawn[place], offset)
-            sentences, hashes = pack_sentences(spans, sentence_terms)
+            sentences = PackedSentences(spans, sentence_terms, in_sentences)
             rows.append(
                 {
                     "tenant": tenant, "collection_id": collection_id, "document_id": document_id, "ordinal": place,
                     "page": 1, "start": offset, "end": offset + len(text), "tokens": WORDS, "heading_path": [],
                     "text": text, "terms": self._terms(drawn[place]), "vector": packed[place].tobytes(),
-                    "sentences": sentences, "sentence_terms": hashes, "sentence_vectors": in_sentences,
+                    **sentences.blobs(range(SENTENCES)),
                 }
             )  # fmt: skip
             texts.append(text)
@@ -102,7 +102,9 @@ class Made:
             "id": document_id, "tenant": tenant, "collection_id": collection_id, "name": f"document-{number}.txt",
             "content_hash": digest, "recipe": "made", "source": None, "bytes": offset, "media_type": "text/plain",
             "title": None, "author": None, "language": "en", "created": None, "modified": None, "page_spans": [],
-            "headings": [], "metadata": {"share": number % 100}, "warnings": [], "chunks": PASSAGES, "ingested_at": 0.0,
+            "headings": [],
+            "embedding_model": "made", "metadata": {"share": number % 100}, "warnings": [],
+            "chunks": PASSAGES, "ingested_at": 0.0,
         }  # fmt: skip
         text_row = {"document_id": document_id, "tenant": tenant, "text": "\n".join(texts)}
         return (document, text_row, rows), vectors
@@ -155,13 +157,16 @@ class Made:
 class Given:
     """An embedder that knows the queries."""
 
-    name, dimension, max_tokens = "made", DIMENSION, 512
+    name, revision, dimension, max_tokens = "made", "", DIMENSION, 512
 
     def __init__(self, made: Made) -> None:
         self.vectors = dict(zip(made.queries, made.query_vectors, strict=True))
 
     async def embed(self, texts: Sequence[str]) -> Any:
         return np.stack([self.vectors[text] for text in texts])
+
+    async def embed_queries(self, texts: Sequence[str]) -> Any:
+        return await self.embed(texts)
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
@@ -238,7 +243,7 @@ async def measure(made: Made, size: int, folder: Path, url: str | None) -> dict[
         result["refresh_ms"] = await refreshes(knowledge, made, writer, collection.id, digest, size)
         return result
     finally:
-        await knowledge.aclose()
+        await knowledge.index.aclose()
         await parser.aclose()
         await database.close()
 

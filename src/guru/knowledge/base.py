@@ -89,10 +89,6 @@ class KnowledgeBase:
             parser=parser, settings=settings, jobs=jobs, filling=self.filling, fetcher=fetcher,
         )  # fmt: skip
 
-    async def aclose(self) -> None:
-        """Let go of the index."""
-        await self.index.aclose()
-
     async def search(
         self,
         scope: Scope,

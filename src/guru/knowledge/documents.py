@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, func, select
 from guru.errors import NotFound
 from guru.knowledge.access import check_access, read_lists_of, seen_by, write_list
 from guru.knowledge.collections import find_collection, touch
-from guru.knowledge.filters import FIELDS, Predicate
+from guru.knowledge.filters import FIELDS
 from guru.knowledge.trash import remove_unused
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
@@ -201,7 +201,7 @@ def allowed_documents(
     connection: Connection,
     scope: Scope,
     collection_id: str,
-    accepts: Predicate,
+    accepts: Callable[[dict[str, Any]], bool],
     fields: Iterable[str] = (*FIELDS, "metadata"),
 ) -> frozenset[str]:
     """The ids of the documents of a collection that somebody sees and a filter accepts, which looks at `fields`."""
