@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ PIECE: Final = range(8, 65)
 RETRIES: Final = 3
 """How often a worker is started again, and its step run again, when it dies."""
 JOIN_SECONDS: Final = 120.0
+CONNECT_SECONDS: Final = 5.0
 
 
 class RayCluster:
@@ -105,6 +107,7 @@ def import_ray() -> Any:
 def join(address: str) -> None:
     """Make this process part of a cluster. Blocks for some seconds. Raises `ModelUnavailable`."""
     ray = import_ray()
+    check_reachable(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     try:
         if address == LOCAL:
@@ -112,9 +115,24 @@ def join(address: str) -> None:
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise ModelUnavailable(
-            f"The Ray cluster at {address} cannot be joined: {error}", hint="Is it running? Try: ray status"
-        ) from None
+        raise cannot_join(address, error) from None
+
+
+def check_reachable(address: str) -> None:
+    """Raises `ModelUnavailable` where nobody listens: Ray itself tries for minutes, and then ends the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():  # `local`, `auto`: Ray knows where
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise cannot_join(address, error) from None
+
+
+def cannot_join(address: str, error: Exception) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"The Ray cluster at {address} cannot be joined: {error}", hint="Is it running? Try: ray status"
+    )
 
 
 def start_actors(settings: KnowledgeSettings) -> list[Any]:
