@@ -7,17 +7,18 @@ from typing import Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, home_option, json_option, ray_option
 
 
 @click.command
 @click.argument("name")
 @click.option("--model", metavar="MODEL", help="The embedding model.  [default: the configured one]")
 @click.option("--forget-old", is_flag=True, help="Remove the vectors of other models, and embed nothing.")
+@ray_option
 @home_option
 @json_option
 @asynchronous
-async def reembed(name: str, model: str | None, forget_old: bool, home: Path, as_json: bool) -> None:
+async def reembed(name: str, model: str | None, forget_old: bool, ray: str | None, home: Path, as_json: bool) -> None:
     """Embed the collection NAME with another model.
 
     It is searched with the old model until all is there, and then with the new one, from one moment to the next. The
@@ -32,7 +33,7 @@ async def reembed(name: str, model: str | None, forget_old: bool, home: Path, as
         raise click.UsageError("--forget-old and --model exclude each other.")
     async with connect(home) as client:
         path = "/forget-vectors" if forget_old else "/reembed"
-        started = await client.post(collection_path(name, path), {} if forget_old else {"model": model})
+        started = await client.post(collection_path(name, path), {} if forget_old else {"model": model, "ray": ray})
         title = f"Forgetting old vectors of {name}" if forget_old else f"Embedding {name}"
         result = result_of(await follow(client, started["job"], title, unit="chunks"))
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, home_option, json_option, ray_option
 
 if TYPE_CHECKING:
     from guru.cli.client import Client
@@ -36,6 +36,7 @@ class Place(click.ParamType[str]):
 @click.option("--prune", is_flag=True, help="Drop the documents from there whose files are gone.")
 @click.option("--access", multiple=True, metavar="NAME", help="Who may see them: user:anna, team:legal, key:ID.")
 @click.option("--everybody", is_flag=True, help="Take away the access lists that they have.")
+@ray_option
 @click.option("--watch", is_flag=True, help="Stay, and keep folders in step: files that come, change or go.")
 @home_option
 @json_option
@@ -46,6 +47,7 @@ async def command(
     prune: bool,
     access: tuple[str, ...],
     everybody: bool,
+    ray: str | None,
     watch: bool,
     home: Path,
     as_json: bool,
@@ -72,24 +74,29 @@ async def command(
 
             await keep_watching(
                 list(places),
-                lambda: ingest(client, collection, list(places), prune=True, access=allowed),
+                lambda: ingest(client, collection, list(places), prune=True, access=allowed, ray=ray),
                 lambda result: report(result, collection, as_json),
             )
             return
-        result = await ingest(client, collection, list(places), prune, allowed)
+        result = await ingest(client, collection, list(places), prune, allowed, ray)
         report(result, collection, as_json)
     if result["failed"] and not result["documents"] + result["skipped"]:
         raise SystemExit(1)
 
 
 async def ingest(
-    client: Client, collection: str, places: list[str], prune: bool = False, access: list[str] | None = None
+    client: Client,
+    collection: str,
+    places: list[str],
+    prune: bool = False,
+    access: list[str] | None = None,
+    ray: str | None = None,
 ) -> JSON:
     """Run one ingest job to its end; returns its result. Raises `GuruError` when the job fails."""
     from guru.cli.client import collection_path
     from guru.cli.jobs import follow, result_of
 
-    body: JSON = {"paths": places, "prune": prune}
+    body: JSON = {"paths": places, "prune": prune, "ray": ray}
     if access is not None:
         body["access"] = access
     started = await client.post(collection_path(collection, "/ingest"), body)

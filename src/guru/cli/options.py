@@ -36,6 +36,11 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")(command)
 
 
+def ray_option(command: Command) -> Command:
+    """`--ray ADDRESS`."""
+    return click.option("--ray", metavar="ADDRESS", help="A Ray cluster to work on, or `local` for all cores.")(command)
+
+
 def collection_option(command: Command) -> Command:
     """`--collection NAME`; None is for `default_collection` to choose."""
     return click.option("-c", "--collection", metavar="NAME", help="The collection.  [default: the only one there is]")(

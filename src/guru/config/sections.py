@@ -173,6 +173,9 @@ class KnowledgeSettings(Section):
     """Whether an answer says where its sources disagree."""
     map_reduce: MapReduceSettings = field(default_factory=MapReduceSettings)
     """Limits of answers over many documents."""
+    ray: str | None = None
+    """The Ray cluster that parses and embeds, such as `10.0.0.5:6379`, or `local` for the cores of this machine; None:
+    this process. A command may name another."""
     web: WebSettings = field(default_factory=WebSettings)
     """How web pages are fetched."""
     s3: S3Settings = field(default_factory=S3Settings)

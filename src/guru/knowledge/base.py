@@ -21,7 +21,7 @@ from guru.knowledge.filling import Filling
 from guru.knowledge.filters import compile_filter, fields_of
 from guru.knowledge.index.base import Index, Wanted
 from guru.knowledge.index.embedded import EmbeddedIndex
-from guru.knowledge.ingest import Ingest, Parser
+from guru.knowledge.ingest import Ingest
 from guru.knowledge.kept import Kept
 from guru.knowledge.preview import Preview
 from guru.knowledge.queries import Limits, Probe, expand
@@ -34,6 +34,7 @@ from guru.knowledge.rerank import rerank
 from guru.knowledge.search import Retrieval, read_hits
 from guru.knowledge.similar import MoreLikeThis
 from guru.knowledge.web.fetcher import Fetcher
+from guru.knowledge.workers import Cluster, Parser, WorkerSource
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -63,10 +64,11 @@ class KnowledgeBase:
         fetcher: Fetcher | None = None,
         source: EmbedderSource | None = None,
         index: Index | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         """`fetcher` gets web pages; without one they cannot be ingested. `source` has the embedding models of the
         collections, each of which may have another; without one, `embedder` is the only one. `index` finds passages;
-        without one they are held in memory."""
+        without one they are held in memory. `cluster` opens workers on other machines."""
         self._database = database
         self._settings = settings
         self.embedder = embedder
@@ -74,7 +76,8 @@ class KnowledgeBase:
         self.embedders = Embedders(source or OneEmbedder(embedder))
         self.cache = EmbeddingCache(database, megabytes=settings.embedding_cache_mb, days=settings.embedding_cache_days)
         self.filling = Filling(database, self.embedders, self.cache)
-        self.reembedding = Reembedding(database, jobs, self.embedders, self.cache, settings)
+        workers = WorkerSource(parser, cluster, settings.ray)
+        self.reembedding = Reembedding(database, jobs, self.embedders, self.cache, settings=settings, workers=workers)
         self.index = index or EmbeddedIndex()
         self._asking = QueryEmbedder(database, self.embedders)
         self._allowed: Kept[frozenset[str]] = Kept(32)
@@ -86,7 +89,7 @@ class KnowledgeBase:
         self.around = Around(database)
         self.ingest = Ingest(
             database, blobs, self.collections, embedder,
-            parser=parser, settings=settings, jobs=jobs, filling=self.filling, fetcher=fetcher,
+            workers=workers, settings=settings, jobs=jobs, filling=self.filling, fetcher=fetcher,
         )  # fmt: skip
 
     async def search(

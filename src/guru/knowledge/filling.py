@@ -15,6 +15,7 @@ from guru.knowledge.collections import Collection
 from guru.knowledge.embedders import Embedders
 from guru.knowledge.embedding_cache import EmbeddingCache
 from guru.knowledge.prepare import Prepared, Preparer, pack_pairs
+from guru.knowledge.workers import Embedding
 from guru.knowledge.writer import Beside, DocumentWriter, ModelChanged, Rows
 from guru.store.database import Database
 from guru.store.jobs import ENDED
@@ -65,14 +66,15 @@ class Filling:
         self.embedders = embedders
         self.cache = cache
 
-    def of(self, tenant: str, collection: Collection) -> Filler:
-        return Filler(self, tenant, collection)
+    def of(self, tenant: str, collection: Collection, workers: Embedding) -> Filler:
+        return Filler(self, tenant, collection, workers)
 
 
 class Filler:
     """Embeds and stores the documents of one job, and counts."""
 
-    def __init__(self, filling: Filling, tenant: str, collection: Collection) -> None:
+    def __init__(self, filling: Filling, tenant: str, collection: Collection, workers: Embedding) -> None:
+        self._workers = workers
         self._database = filling.database
         self._embedders = filling.embedders
         self._cache = filling.cache
@@ -136,7 +138,7 @@ class Filler:
 
     async def _embed(self, model: str, texts: Sequence[tuple[str, str]]) -> NDArray[Any]:
         """The vectors of texts, each with who may see it."""
-        embedder = self._embedders.of(self._tenant, self._collection.name, model)
+        embedder = self._workers.embedder(self._embedders.of(self._tenant, self._collection.name, model))
         embedded, readers = [text for text, _ in texts], [seen for _, seen in texts]
         found = await self._cache.embed(self._tenant, embedder, embedded, readers)
         self.embedded += found.embedded

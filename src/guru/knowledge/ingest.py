@@ -10,13 +10,13 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from guru.config import KnowledgeSettings
 from guru.errors import DownloadError, Forbidden, GuruError, InvalidParameter, NotFound, UnreadableDocument
 from guru.knowledge import small
 from guru.knowledge.access import check_access, own_access
-from guru.knowledge.archive import Unpacker, unpacked
+from guru.knowledge.archive import unpacked
 from guru.knowledge.chunk import ChunkOptions
 from guru.knowledge.collections import Collection, Collections
 from guru.knowledge.filling import Filling
@@ -28,7 +28,7 @@ from guru.knowledge.remote import Gone, RemoteFile
 from guru.knowledge.scan import Candidate, LeftOut, Scan
 from guru.knowledge.sources import Sources, check_locations
 from guru.knowledge.web.fetcher import Fetcher
-from guru.knowledge.web.source import SitemapReader
+from guru.knowledge.workers import Workers, WorkerSource
 from guru.knowledge.writer import DocumentWriter, Known
 from guru.store.blobs import BlobStore, hash_file
 from guru.store.database import Database
@@ -50,13 +50,6 @@ REPORTED: Final = 1000
 """Ignored files named in a result."""
 
 
-class Parser(Unpacker, SitemapReader, Protocol):
-    """What ingest needs of `ParsePool`."""
-
-    async def parse(self, path: Path, name: str, charset: str | None = None) -> ParsedDocument: ...
-    async def parse_all(self, files: Sequence[tuple[Path, str]]) -> list[ParsedDocument | GuruError]: ...
-
-
 class Ingest:
     """Submits ingest jobs and runs them."""
 
@@ -67,20 +60,20 @@ class Ingest:
         collections: Collections,
         embedder: Embedder,
         *,
-        parser: Parser,
+        workers: WorkerSource,
         settings: KnowledgeSettings,
         jobs: Jobs,
         filling: Filling,
         fetcher: Fetcher | None = None,
     ) -> None:
-        """`embedder` is that of new collections, `filling` embeds what comes into any."""
+        """`embedder` is that of new collections, `filling` embeds what comes into any, `workers` parse and embed."""
+        self._workers = workers
         self._filling = filling
         self._fetcher = fetcher
         self._database = database
         self._blobs = blobs
         self._collections = collections
         self._embedder = embedder
-        self._parser = parser
         self._settings = settings
         self._jobs = jobs
         self._textless: dict[str, NoText] = {}
@@ -97,6 +90,7 @@ class Ingest:
         access: Sequence[str] | None = None,
         by: Scope | None = None,
         person: str | None = None,
+        ray: str | None = None,
     ) -> Job:
         """Ingest files and folders, absolute paths of this machine, and addresses of pages, sitemaps and buckets. The
         collection is made when it is missing.
@@ -104,9 +98,10 @@ class Ingest:
         `prune` removes the documents that came from one of these and are no longer there. `access` is the
         list of who may see these documents; None leaves that to their front matter and to what holds already. `by`
         is what whoever asks may see: what they may not see, they cannot replace. None sees what everybody does.
-        `person` is whose job it is, where it is not everybody's: it names files.
+        `person` is whose job it is, where it is not everybody's: it names files. `ray` is the address of a cluster that
+        parses and embeds, or `local` for this machine's cores; None leaves that to the configuration.
         """
-        arguments = {"collection": collection, "paths": check_locations(paths), "prune": prune}
+        arguments = {"collection": collection, "paths": check_locations(paths), "prune": prune, "ray": ray}
         return await self._submit(tenant, collection, arguments | granted(tenant, access, by), person)
 
     async def submit_uploads(
@@ -143,7 +138,8 @@ class Ingest:
         scope = Scope(tenant, None if owners is None else tuple(owners), tuple(teams))
         access = arguments.get("access")
         writer = DocumentWriter(self._database, self._blobs, collection.id, scope, access=access)
-        return await _Session(self, run, writer, collection).work()
+        async with self._workers.open(arguments.get("ray")) as workers:
+            return await _Session(self, run, writer, collection, workers).work()
 
     def preparer(self, tenant: str, collection: Collection) -> Preparer:
         """What cuts the documents of a collection. Called on the event loop. Raises `Conflict`."""
@@ -159,15 +155,19 @@ class Ingest:
 class _Session:
     """One run of one job."""
 
-    def __init__(self, ingest: Ingest, run: JobRun, writer: DocumentWriter, collection: Collection) -> None:
+    def __init__(
+        self, ingest: Ingest, run: JobRun, writer: DocumentWriter, collection: Collection, workers: Workers
+    ) -> None:
         self._blobs = ingest._blobs
-        self._parser = ingest._parser
+        self._parser = workers.parser
+        self._at_once = max(AT_ONCE, workers.count)
+        self._batch_texts = BATCH_TEXTS * workers.count
         self._preparer = ingest.preparer(run.job.tenant, collection)
-        self._filler = ingest._filling.of(run.job.tenant, collection)
+        self._filler = ingest._filling.of(run.job.tenant, collection, workers)
         self._textless = ingest._textless
         self._max_bytes = ingest._settings.max_file_mb << 20
         self._max_archive_bytes = ingest._settings.max_archive_mb << 20
-        self._sources = Sources(ingest._settings, ingest._blobs, ingest._parser, ingest._fetcher)
+        self._sources = Sources(ingest._settings, ingest._blobs, workers.parser, ingest._fetcher)
         self._run = run
         self._writer = writer
         self._began = run.job.created_at
@@ -254,7 +254,7 @@ class _Session:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._prepare_all(files, queue))
-                while batch := await next_batch(queue):
+                while batch := await next_batch(queue, self._batch_texts):
                     await self._store(batch)
         except ExceptionGroup as failed:  # a model that does not embed, a disk that is full: said as it is
             raise first_of(failed) from None
@@ -276,7 +276,7 @@ class _Session:
         the disk, the parser and this process do not wait for each other."""
         waiting = iter(await asyncio.to_thread(small.grouped, files))
         async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
+            for _ in range(self._at_once):
                 group.create_task(self._prepare_some(waiting, queue))
         await queue.put(None)
 
@@ -519,11 +519,11 @@ def granted(tenant: str, access: Sequence[str] | None, by: Scope | None) -> dict
     return noted if access is None else noted | {"access": check_access(list(access))}
 
 
-async def next_batch(queue: asyncio.Queue[Prepared | None]) -> list[Prepared]:
-    """What is ready, up to `BATCH_TEXTS` texts; waits for the first. Empty at the end."""
+async def next_batch(queue: asyncio.Queue[Prepared | None], most: int) -> list[Prepared]:
+    """What is ready, up to `most` texts or a little more; waits for the first. Empty at the end."""
     batch: list[Prepared] = []
     texts = 0
-    while texts < BATCH_TEXTS:
+    while texts < most:
         try:
             async with asyncio.timeout(LINGER if batch else None):
                 prepared = await queue.get()

@@ -26,7 +26,11 @@ PORTION: Final = 128
 class Lacking:
     """One run of a job that embeds what a model has not embedded."""
 
-    def __init__(self, database: Database, cache: EmbeddingCache, run: JobRun, embedder: Embedder) -> None:
+    def __init__(
+        self, database: Database, cache: EmbeddingCache, run: JobRun, embedder: Embedder, *, portion: int = PORTION
+    ) -> None:
+        """`portion` passages, with their sentences, are embedded for one transaction."""
+        self._portion = portion
         self._database = database
         self._cache = cache
         self._run = run
@@ -69,7 +73,7 @@ class Lacking:
         own = ("id", "tenant", "collection_id", "document_id", "text", "start", "tokens", "sentences")
         mine = (chunks.c.collection_id == self._collection_id, chunks.c.id > after, lacks(self._embedder.name))
         columns: list[ColumnElement[Any]] = [*(chunks.c[name] for name in own), HEADER]
-        query = select(*columns).where(*mine).order_by(chunks.c.id).limit(PORTION)
+        query = select(*columns).where(*mine).order_by(chunks.c.id).limit(self._portion)
         return await self._database.read(lambda connection: connection.execute(query).all())
 
     async def _readers(self, rows: Sequence[Row[Any]]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from guru.knowledge.collections import Collections
 from guru.knowledge.filling import Filling
 from guru.knowledge.parse import HeadingSpan, PageSpan, ParsedDocument
 from guru.knowledge.prepare import File, Prepared, Preparer, embed_from_thread, most_tokens
+from guru.knowledge.workers import OwnEmbedding
 from guru.knowledge.writer import DocumentWriter
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
@@ -61,7 +62,7 @@ class Recutter:
         target = await self._collections.create(
             tenant, copy, exist_ok=True, settings=own, embedding_model=source.embedding_model
         )
-        filler = self._filling.of(tenant, target)
+        filler = self._filling.of(tenant, target, OwnEmbedding())
         writer = DocumentWriter(self._database, self._blobs, target.id, everybody)
         known = await writer.known()
         query = select(documents.c.id, documents.c.name).where(

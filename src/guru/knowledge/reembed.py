@@ -25,9 +25,10 @@ from guru.knowledge.collections import find_collection
 from guru.knowledge.embedders import Embedders
 from guru.knowledge.embedding_cache import DAY, CacheSize, EmbeddingCache
 from guru.knowledge.filling import REEMBED, target_of
-from guru.knowledge.lacking import Lacking
+from guru.knowledge.lacking import PORTION, Lacking
 from guru.knowledge.prepare import most_tokens
 from guru.knowledge.vectors import count_vectors
+from guru.knowledge.workers import WorkerSource
 from guru.store.database import Database
 from guru.store.jobs import ENDED, Job, JobRun, Jobs
 from guru.store.tables import chunks, collections, jobs
@@ -65,8 +66,11 @@ class Reembedding:
         runner: Jobs,
         embedders: Embedders,
         cache: EmbeddingCache,
+        *,
         settings: KnowledgeSettings,
+        workers: WorkerSource,
     ) -> None:
+        self._workers = workers
         self._database = database
         self._jobs = runner
         self._embedders = embedders
@@ -75,9 +79,11 @@ class Reembedding:
         runner.handle(REEMBED, self._run)
         runner.handle(FORGET, self._forget)
 
-    async def submit(self, tenant: str, name: str, model: str | None = None, *, person: str | None = None) -> Job:
+    async def submit(
+        self, tenant: str, name: str, model: str | None = None, *, person: str | None = None, ray: str | None = None
+    ) -> Job:
         """Begin to change a collection to a model, the configured one where none is named. `person` is whose job it is:
-        its progress counts documents that not everybody may see.
+        its progress counts documents that not everybody may see. `ray` is as in `Ingest.submit_paths`.
 
         Raises `NotFound`, `InvalidParameter` for a model that does not do, `Conflict` where the collection has it
         already, is being changed or keeps the vectors of yet another one, and what the model raises when it is asked.
@@ -100,7 +106,7 @@ class Reembedding:
         row = await self._database.read(check)
         await self._check_fits(row, embedder)
         await embedder.embed(["Does it answer?"])  # what is wrong with a provider is said now
-        arguments = {"collection": name, "collection_id": row.id, "model": embedder.name}
+        arguments = {"collection": name, "collection_id": row.id, "model": embedder.name, "ray": ray}
         return await self._jobs.submit(tenant, REEMBED, arguments, subject=name, person=person)
 
     async def rollback(self, tenant: str, name: str) -> None:
@@ -215,15 +221,16 @@ class Reembedding:
         first = await self._database.read(lambda connection: target_of(connection, tenant, subject, collection_id))
         if first != model:
             raise Conflict(f"{subject} is being changed to {first} already.")
-        embedder = self._embedders.named(tenant, model)
-        work = Lacking(self._database, self._cache, run, embedder)
-        while True:
-            await work.embed_lacking()
-            done = await self._database.write(
-                lambda connection: switching.switch(connection, tenant, collection_id, model, run.job.id)
-            )
-            if done is not None:
-                break
+        async with self._workers.open(run.job.arguments.get("ray")) as workers:
+            embedder = workers.embedder(self._embedders.named(tenant, model))
+            work = Lacking(self._database, self._cache, run, embedder, portion=PORTION * workers.count)
+            while True:
+                await work.embed_lacking()
+                done = await self._database.write(
+                    lambda connection: switching.switch(connection, tenant, collection_id, model, run.job.id)
+                )
+                if done is not None:
+                    break
         await self._cache.sweep()
         run.progress(done=work.total, total=work.total, current=None)
         return {

@@ -63,6 +63,8 @@ class CollectionDetail(CollectionView, kw_only=True):
 class ReembedBody(Struct, forbid_unknown_fields=True):
     model: str | None = None
     """The embedding model, by name or alias; the configured one where it is left out."""
+    ray: str | None = None
+    """As in `/ingest`."""
 
 
 class NewCollection(Struct, forbid_unknown_fields=True):
@@ -94,6 +96,9 @@ class Ingest(Struct, forbid_unknown_fields=True):
     access: list[str] | None = None
     """Who may see these documents: `user:anna`, `team:legal`, `key:key_…`; an empty list: everybody. When it is left
     out, documents that are replaced keep their lists."""
+    ray: str | None = None
+    """The Ray cluster that parses and embeds, such as `10.0.0.5:6379`, or `local` for the cores of its machine;
+    in place of the configured one. Only the local owner may name one: the server trusts what it is told there."""
 
 
 class SearchBody(SearchOptions, kw_only=True, forbid_unknown_fields=True):
@@ -175,8 +180,12 @@ async def show_collection(call: Call, name: str) -> CollectionDetail:
 @post("/api/v1/collections/{name}/reembed", status=202)
 async def reembed_collection(call: Call, name: str, body: ReembedBody) -> JobAnswer:
     """Embed a collection with another model, as a job. It is searched with the old one until all is there."""
-    person = call.require_admin().person
-    job = await call.services.knowledge.reembedding.submit(call.tenant, name, body.model, person=person)
+    caller = call.require_admin()
+    if body.ray is not None:
+        caller.require_owner()
+    job = await call.services.knowledge.reembedding.submit(
+        call.tenant, name, body.model, person=caller.person, ray=body.ray
+    )
     return JobAnswer(to_view(job))
 
 
@@ -218,10 +227,17 @@ async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
     """
     caller = call.caller("ingest")
     caller.require_admin()
-    if not all(map(is_address, body.paths)):
+    if body.ray is not None or not all(map(is_address, body.paths)):
         caller.require_owner()
     job = await call.services.knowledge.ingest.submit_paths(
-        call.tenant, name, body.paths, prune=body.prune, access=body.access, by=call.visible, person=caller.person
+        call.tenant,
+        name,
+        body.paths,
+        prune=body.prune,
+        access=body.access,
+        by=call.visible,
+        person=caller.person,
+        ray=body.ray,
     )
     return JobAnswer(to_view(job))
 

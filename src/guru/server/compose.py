@@ -16,8 +16,6 @@ from guru.gateway.responses import Responses
 from guru.gateway.tasks import Host
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
-from guru.knowledge.parse.document import MIB
-from guru.knowledge.parse.document import Limits as ParseLimits
 from guru.knowledge.parse.sandbox import ParsePool
 from guru.models.http import HttpClient
 from guru.models.registry import LOCAL_EMBEDDING
@@ -25,6 +23,7 @@ from guru.observe.metrics import Metrics
 from guru.observe.otlp import Exporter
 from guru.observe.traces import Tracer
 from guru.server.batching import open_batches
+from guru.server.cluster.ray import RayCluster
 from guru.server.compose_road import open_road
 from guru.server.embedding import LibraryEmbedders
 from guru.server.evaluating import open_evaluations
@@ -33,6 +32,7 @@ from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
 from guru.server.limits import Limits
+from guru.server.parsing import make_parser
 from guru.server.probing import ActiveHealth
 from guru.server.reload import Reloadable, Reloader
 from guru.server.services import Services
@@ -139,7 +139,10 @@ async def open_knowledge(
     source = LibraryEmbedders(library, counter=library.embedder(LOCAL_EMBEDDING), host=host)
     usual = source.embedder("", source.default())
     fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
-    knowledge = KnowledgeBase(database, blobs, usual, parser, settings, jobs=jobs, fetcher=fetcher, source=source)
+    cluster = RayCluster(parser, settings).open
+    knowledge = KnowledgeBase(
+        database, blobs, usual, parser, settings, jobs=jobs, fetcher=fetcher, source=source, cluster=cluster
+    )
     stack.push_async_callback(knowledge.index.aclose)
     return knowledge
 
@@ -148,21 +151,6 @@ def make_answerer(library: Library, settings: KnowledgeSettings, knowledge: Know
     """What answers. Its checks are fitted to the embedding model of this machine, whichever the documents have."""
     reader = library.reader() if settings.reader else None
     return Answerer(library.embedder(LOCAL_EMBEDDING), settings, knowledge.documents, reader=reader)
-
-
-def make_parser(settings: KnowledgeSettings) -> ParsePool:
-    """The processes that read files, with the limits of the configuration."""
-    limits = ParseLimits(
-        file_bytes=settings.max_file_mb * MIB,
-        archive_bytes=settings.max_archive_mb * MIB,
-        ocr_languages=tuple(settings.ocr_languages),
-    )
-    return ParsePool(
-        timeout=settings.parse_timeout_seconds,
-        ocr_timeout=settings.ocr_timeout_seconds,
-        memory=settings.parse_memory_mb * MIB,
-        limits=limits,
-    )
 
 
 def make_exporter(settings: TelemetrySettings, http: HttpClient) -> Exporter | None:

@@ -1,0 +1,1 @@
+"""Heavy work on the cores of other machines: parsing and embedding on Ray."""
