@@ -1,11 +1,17 @@
-"""Two processes change a collection while a third one searches it: no hit is stale, doubled, missing or foreign."""
+"""Two processes change a collection, and are killed now and then, while a third one searches it: no hit is stale,
+doubled, missing or foreign.
+
+`GURU_RACE_SECONDS=600` makes it ten minutes, on each kind of database.
+"""
 
 import asyncio
 import json
 import os
+import random
 import re
 import subprocess
 import sys
+import time
 
 WRITER = """
 import asyncio, json, os, sys
@@ -22,13 +28,14 @@ from guru.store.scope import Scope
 
 trash.UPLOAD_GRACE = -1.0  # files go with their documents
 url, home, folder, me = sys.argv[1], *map(Path, sys.argv[2:4]), sys.argv[4]
-state = {}
+path = folder / "state.json"
+state = json.loads(path.read_text()) if path.exists() else {}
 
 def note(name, lowest, there):
     state[name] = [lowest, there]
     part = folder / "state.part"
     part.write_text(json.dumps(state))
-    part.replace(folder / "state.json")
+    part.replace(path)
 
 async def main():
     database = Database(url)
@@ -43,8 +50,16 @@ async def main():
             last = seen
         assert last.status == "done" and not last.result["failed"], (last.error, last.result)
 
+    async def settle():
+        # What a process before this one had begun is done to its end, by whoever has it.
+        for job in await jobs.list("local", subject="c"):
+            if not job.ended and job.arguments["paths"] == [str(folder / name)]:
+                async for _ in jobs.watch("local", job.id):
+                    pass
+
     name = f"{me}.md"
-    for version in range(1, 10_000):
+    await settle()
+    for version in range(state.get(name, [0, 0])[0] + 1, 1_000_000):
         (folder / name).write_text(f"The pump {me} has version {version} of its valve.")
         note(name, state.get(name, [0, 0])[0], False)
         await ingest("local", "c", folder / name)
@@ -54,7 +69,7 @@ async def main():
             await ingest("acme", "c", folder / name)
         if version % 2:
             listed, _ = await knowledge.documents.list(Scope("local"), "c")
-            (document,) = [item for item in listed if item.name == name]
+            document = next(item for item in listed if item.name == name)
             note(name, version, False)
             await knowledge.documents.delete(Scope("local"), document.id)
             note(name, version + 1, False)
@@ -66,6 +81,40 @@ VERSIONS = 6
 SAID = re.compile(r"The pump (\S+) has version (\d+) of its valve\.")
 
 
+SECONDS = float(os.environ.get("GURU_RACE_SECONDS", "0"))
+"""At least; and until enough is seen."""
+KILL_EVERY = (5.0, 15.0)
+"""Seconds between two kills."""
+
+
+class Writer:
+    """A process that ingests and deletes its document in turns."""
+
+    def __init__(self, name, folder, command, log):
+        self.name, self.state, self.kills = name, folder / "state.json", 0
+        self._command, self._log = command, log
+        self._start()
+
+    def _start(self):
+        self._process = subprocess.Popen(self._command, stderr=self._log, env=dict(os.environ))
+        self._next_kill = time.monotonic() + random.uniform(*KILL_EVERY)
+
+    @property
+    def lives(self):
+        return self._process.poll() is None
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+    def kill_when_it_is_time(self):
+        """End it in the middle of whatever it does, and let another one go on."""
+        if time.monotonic() > self._next_kill:
+            self.kill()
+            self.kills += 1
+            self._start()
+
+
 async def test_a_search_beside_two_writers_sees_what_is_committed_and_nothing_else(open_bench, stores, tmp_path):
     home, log = tmp_path / "home", (tmp_path / "log").open("wb")
     writers = []
@@ -75,21 +124,25 @@ async def test_a_search_beside_two_writers_sees_what_is_committed_and_nothing_el
             folder = tmp_path / me
             folder.mkdir()
             command = [sys.executable, "-c", WRITER, stores.url(home), str(home), str(folder), me]
-            writers.append((subprocess.Popen(command, stderr=log, env=dict(os.environ)), folder / "state.json"))
+            writers.append(Writer(me, folder, command, log))
         try:
             await search(bench, writers)
         finally:
-            for process, _ in writers:
-                process.kill()
-                process.wait()
+            for writer in writers:
+                writer.kill()
             log.close()
 
 
 async def search(bench, writers):
-    """Search until enough versions of every document have been seen."""
-    versions = {"a": set(), "b": set()}
-    while min(map(len, versions.values())) < VERSIONS:
-        assert all(process.poll() is None for process, _ in writers), "a writer ended: see its log"
+    """Search until enough versions of every document have been seen, and every writer was killed."""
+    versions = {writer.name: set() for writer in writers}
+    began, searches = time.monotonic(), 0
+    while (
+        time.monotonic() - began < SECONDS
+        or min(map(len, versions.values())) < VERSIONS
+        or not all(writer.kills for writer in writers)
+    ):
+        assert all(writer.lives for writer in writers), "a writer ended: see its log"
         before = read_state(writers)
         hits = await bench.search("Which version has the valve of the pump?", k=50)
         after = read_state(writers)
@@ -103,13 +156,18 @@ async def search(bench, writers):
         for name, (lowest, there) in before.items():
             if there and after[name] == (lowest, there):
                 assert name in names, "missing"
+        searches += 1
+        for writer in writers:
+            writer.kill_when_it_is_time()
         await asyncio.sleep(0.01)
+    seen = {name: len(found) for name, found in versions.items()}
+    print(f"{searches:,} searches, {sum(writer.kills for writer in writers)} kills, versions seen: {seen}")
 
 
 def read_state(writers):
     """By document: the lowest version that may be seen, and whether it is there."""
     found = {}
-    for _, path in writers:
-        if path.exists():
-            found |= {name: tuple(values) for name, values in json.loads(path.read_text()).items()}
+    for writer in writers:
+        if writer.state.exists():
+            found |= {name: tuple(values) for name, values in json.loads(writer.state.read_text()).items()}
     return found
