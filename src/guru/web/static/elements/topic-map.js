@@ -12,11 +12,17 @@ const REACH = 18;
 /** About, of a letter of a label, in pixels. */
 const LETTER = 6.6;
 const LINE = 18;
+/** Up to so many documents have their titles beside them. */
+const TITLED = 40;
+const LONGEST_TITLE = 28;
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** The class of a topic's dots: after twelve colours they come again, as rings. @param {number} topic */
 export const colour = (topic) => `topic-${topic % COLOURS}${topic >= COLOURS ? " topic-ring" : ""}`;
+
+/** @param {string} title */
+const shorten = (title) => (title.length > LONGEST_TITLE ? `${title.slice(0, LONGEST_TITLE - 1)}…` : title);
 
 /** @typedef {{dot: Dot, x: number, y: number}} Placed */
 
@@ -166,22 +172,30 @@ class TopicMap extends GuruElement {
     });
   }
 
-  /** Names of topics above their dots, the largest first; one that would cover another is left to the legend. */
+  /** Names of topics above their dots, the largest first, and of few documents below theirs; one that would cover
+   * another is left to the legend and the table. */
   renderLabels() {
     /** @type {{left: number, right: number, y: number}[]} */
     const taken = [];
-    return (this.map?.topics.topics ?? []).map(({ number, label }) => {
-      const mine = this.placed.filter(({ dot }) => dot.topic === number);
-      if (!mine.length) return nothing;
-      const text = this.width < 560 ? label.split(", ")[0] : label.split(", ").slice(0, 2).join(", ");
+    /** @param {string} text @param {number} middle @param {number} y @param {string} kind */
+    const write = (text, middle, y, kind) => {
       const half = (text.length * LETTER) / 2 + 4;
-      const middle = mine.reduce((sum, { x }) => sum + x, 0) / mine.length;
       const x = Math.min(Math.max(middle, half), Math.max(this.width - half, half));
-      const y = Math.max(Math.min(...mine.map((placed) => placed.y)) - this.radius - 6, 14);
       if (taken.some((other) => Math.abs(other.y - y) < LINE && x - half < other.right && x + half > other.left)) return nothing;
       taken.push({ left: x - half, right: x + half, y });
-      return svg`<text class="map-label" x=${x} y=${y} text-anchor="middle" aria-hidden="true">${text}</text>`;
+      return svg`<text class=${kind} x=${x} y=${y} text-anchor="middle" aria-hidden="true">${text}</text>`;
+    };
+    const narrow = this.width < 560;
+    const topics = (this.map?.topics.topics ?? []).map(({ number, label }) => {
+      const mine = this.placed.filter(({ dot }) => dot.topic === number);
+      if (!mine.length) return nothing;
+      const text = narrow ? label.split(", ")[0] : label.split(", ").slice(0, 2).join(", ");
+      const middle = mine.reduce((sum, { x }) => sum + x, 0) / mine.length;
+      const y = Math.max(Math.min(...mine.map((placed) => placed.y)) - this.radius - 6, 14);
+      return write(text, middle, y, "map-label");
     });
+    const few = !narrow && this.placed.length <= TITLED ? this.placed : [];
+    return [...topics, ...few.map(({ dot, x, y }) => write(shorten(dot.title || dot.name), x, y + this.radius + 14, "map-title"))];
   }
 
   /** @param {Dot} dot */
