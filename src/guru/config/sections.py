@@ -18,6 +18,7 @@ OcrLanguage = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_/]*$")]
 Role = Literal["admin", "member", "viewer"]
 Percentile = Annotated[float, Meta(ge=0, le=100)]
 Chunking = Literal["fixed", "sentence", "recursive", "heading", "semantic", "code", "hierarchical"]
+IndexKind = Literal["embedded", "qdrant", "milvus", "weaviate", "pinecone", "chroma"]
 
 SECRET = {"api_key", "key", "token", "headers", "url"}
 """Fields that are keys, or addresses with passwords in them."""
@@ -118,6 +119,25 @@ class MapReduceSettings(Section):
     """Confidence under which a document says nothing to the question."""
 
 
+class VectorStoreSettings(Section):
+    """Where vectors are kept by another program: see [stores](stores.md)."""
+
+    url: str | None = None
+    """The address of its server, such as `http://qdrant:6333`; of Pinecone, that of the index."""
+    path: str | None = None
+    """In place of a server: where it keeps its files in this process. Qdrant, Chroma and Milvus can do that."""
+    api_key: str | None = None
+    """The key. Write `"env:NAME"`, so that it stays out of the file."""
+    timeout_seconds: Annotated[float, Meta(ge=1, le=600)] = 10.0
+    """After which a server counts as away, and what it has is searched here."""
+    grpc_url: str | None = None
+    """Of Weaviate, where its gRPC is not on port 50051 of the same host."""
+    tenant: str | None = None
+    """Of Chroma, where it is not the usual one."""
+    database: str | None = None
+    """Of Chroma and Milvus, where it is not the usual one."""
+
+
 class KnowledgeSettings(Section):
     chunking: Chunking = "recursive"
     """How documents are cut; a collection may choose another way: see [knowledge](knowledge.md#chunks)."""
@@ -180,6 +200,18 @@ class KnowledgeSettings(Section):
     """How web pages are fetched."""
     s3: S3Settings = field(default_factory=S3Settings)
     """Where buckets are."""
+    index: IndexKind = "embedded"
+    """What finds the passages of collections that have not been moved elsewhere: see [stores](stores.md)."""
+    qdrant: VectorStoreSettings | None = None
+    """Where Qdrant is."""
+    milvus: VectorStoreSettings | None = None
+    """Where Milvus is."""
+    weaviate: VectorStoreSettings | None = None
+    """Where Weaviate is."""
+    pinecone: VectorStoreSettings | None = None
+    """Where the index of Pinecone is."""
+    chroma: VectorStoreSettings | None = None
+    """Where Chroma is."""
 
 
 class StoreSettings(Section):

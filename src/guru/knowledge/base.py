@@ -155,7 +155,9 @@ class KnowledgeBase:
                 k=depth(max(most, least)), distance=options.distance, accepts=accepts,
             )  # fmt: skip
             ahead = await self.index.look_ahead(scope, collection, asking)
-            return await self._database.read(lambda connection: look(connection, vectors, asked, ahead))
+            retrieval, *others = await self._database.read(lambda connection: look(connection, vectors, asked, ahead))
+            retrieval.notes = [*notes, *(ahead.notes if ahead else [])]
+            return retrieval, *others
 
         def look(
             connection: Connection, vectors: Vectors, asked: list[Asked], ahead: Any

@@ -88,6 +88,11 @@ def add_columns(connection: Connection, table: str, **columns: str) -> None:
             connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} {kind}"))
 
 
+def add_index_marks(connection: Connection) -> None:
+    """What indexes on other servers have been given; a database that is new has the tables already."""
+    tables.metadata.create_all(connection, tables=[tables.index_marks, tables.index_entries])
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -96,6 +101,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_conflicts,
     add_summaries,
     add_models_of_vectors,
+    add_index_marks,
 ]
 
 

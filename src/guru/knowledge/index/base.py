@@ -46,6 +46,13 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """The filter on documents; see `documents.allowed_documents`."""
 
 
+class Ahead(Struct, kw_only=True):
+    """What an index has learnt before the transaction."""
+
+    notes: list[str] = []
+    """What a person who searches should know, such as that a server was away and its passages were scanned here."""
+
+
 class Snapshot(Protocol):
     """One collection as one transaction sees it, without the documents that somebody may not see.
 
@@ -89,8 +96,8 @@ class Snapshot(Protocol):
 class Index(Protocol):
     """The index of every collection of one database, of every tenant."""
 
-    async def look_ahead(self, scope: Scope, name: str, wanted: Wanted) -> Any:
-        """Ask what has to be asked before the transaction begins. The result is for `snapshot`, and nobody else's.
+    async def look_ahead(self, scope: Scope, name: str, wanted: Wanted) -> Ahead | None:
+        """Ask what has to be asked before the transaction begins. But for its notes, the result is for `snapshot`.
 
         None from an index that has no need of it. Raises `NotFound`.
         """

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, func, literal, select
 
 from guru.knowledge.access import hidden_documents
 from guru.knowledge.collections import find_collection
@@ -146,8 +146,10 @@ class View:
     KEPT: Final = 4
     """For searches that began before a change, and end after it."""
 
-    def __init__(self, collection_id: str) -> None:
+    def __init__(self, collection_id: str, *, words_only: bool = False) -> None:
         self._collection_id = collection_id
+        # Four bytes are the blob of a vector of no dimensions.
+        self._vector: ColumnElement[Any] = literal(bytes(4), LargeBinary) if words_only else VECTOR
         self._lock = threading.Lock()
         self._snapshots: dict[int, EmbeddedSnapshot] = {}
 
@@ -172,7 +174,7 @@ class View:
         # that is known, whichever server wrote it.
         newest = max((int(part.segment.ids[-1]) for part in old.parts), default=0)
         parts = self._without_removed(connection, old.parts, newest)
-        columns = (chunks.c.id, chunks.c.document_id, VECTOR, chunks.c.terms)
+        columns = (chunks.c.id, chunks.c.document_id, self._vector, chunks.c.terms)
         query = select(*columns).where(mine, chunks.c.id > newest).order_by(chunks.c.id)
         found = connection.execute(query, execution_options={"yield_per": BATCH})
         parts += join(read_part(rows) for rows in found.partitions())
@@ -219,9 +221,13 @@ class View:
 
 
 class EmbeddedIndex:
-    """The views of the collections searched last; more than `limit` are not kept."""
+    """The views of the collections searched last; more than `limit` are not kept.
 
-    def __init__(self, limit: int = 16) -> None:
+    With `words_only` it holds no vectors: the sparse side of an index that has its dense side elsewhere.
+    """
+
+    def __init__(self, limit: int = 16, *, words_only: bool = False) -> None:
+        self._words_only = words_only
         self._views: Kept[View] = Kept(limit)
 
     async def look_ahead(self, scope: Scope, name: str, wanted: Wanted) -> None:
@@ -233,7 +239,8 @@ class EmbeddedIndex:
         collection = find_collection(connection, scope.tenant, name)
         # Vectors of another model are another collection's, whatever its name is.
         key = (collection.id, collection.embedding_model)
-        snapshot = self._views.get(key, lambda: View(collection.id)).at(connection, collection.generation)
+        view = self._views.get(key, lambda: View(collection.id, words_only=self._words_only))
+        snapshot = view.at(connection, collection.generation)
         return collection, snapshot.seen_by(connection, scope, collection.id)
 
     async def aclose(self) -> None:

@@ -5,6 +5,7 @@ from guru.store.tables.batches import batch_lines, batches, files
 from guru.store.tables.conversations import conversations, messages
 from guru.store.tables.evaluations import evaluation_items, evaluations
 from guru.store.tables.identity import api_keys, audit_entries, audit_heads, identity_generation, teams, users
+from guru.store.tables.indexes import index_entries, index_marks
 from guru.store.tables.jobs import jobs
 from guru.store.tables.knowledge import (
     chunk_vectors,
@@ -47,6 +48,8 @@ __all__ = [
     "feedback",
     "files",
     "identity_generation",
+    "index_entries",
+    "index_marks",
     "jobs",
     "messages",
     "metadata",
