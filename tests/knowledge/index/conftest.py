@@ -1,18 +1,40 @@
-"""Every kind of index over every database. Another kind is another line in `KINDS`."""
+"""Every kind of index over every database. Another kind is another line in `KINDS`, or in `external.kinds`."""
 
 import pytest
 
 from guru.knowledge.index.embedded import EmbeddedIndex
+from guru.knowledge.index.external import index as external
+from guru.knowledge.index.external.snapshot import ExternalSnapshot
 from knowledge.index.corpus import Corpus
+from knowledge.index.external.kinds import LOCAL, WIRE, make_external, place_of
 from knowledge.index.reference import AheadIndex, RowsIndex
 
 KINDS = {"embedded": lambda database: EmbeddedIndex(), "rows": RowsIndex, "ahead": AheadIndex}
 
 
-@pytest.fixture(params=list(KINDS))
-def make_index(request):
+@pytest.fixture(params=[*KINDS, *WIRE, *LOCAL])
+def make_index(request, tmp_path, monkeypatch):
     """Makes an index of the kind, given the database."""
-    return KINDS[request.param]
+    if request.param in KINDS:
+        yield KINDS[request.param]
+        return
+    with place_of(request.param, tmp_path) as place:
+        monkeypatch.setattr(external, "PATIENCE", 60.0)
+        refuse_scans(monkeypatch)
+        store = place.open()
+        yield lambda database: make_external(place, database, store)
+        store.close()
+
+
+def refuse_scans(monkeypatch):
+    """Fail where rows are scanned, which is always right, in place of what the store has been asked for."""
+    scan = ExternalSnapshot._scan
+
+    def refused(self, vector, k, distance, allowed):
+        assert distance == "manhattan" or not self._count(None), "the store's answer was not used"
+        return scan(self, vector, k, distance, allowed)
+
+    monkeypatch.setattr(ExternalSnapshot, "_scan", refused)
 
 
 @pytest.fixture

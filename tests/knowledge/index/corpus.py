@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, select
 
 from guru.knowledge.access import write_list
 from guru.knowledge.collections import touch
+from guru.knowledge.index.base import Ahead
 from guru.knowledge.rows import pack_vectors
 from guru.knowledge.sparse import BACKGROUND, HEADING_WEIGHT, K1, B
 from guru.knowledge.terms import count_terms, hash_term, language_of, terms
@@ -97,6 +98,7 @@ class Corpus:
     async def look(self, use, scope=ALL, collection="c", wanted=None):
         """What `use` makes of the snapshot of a collection."""
         ahead = await self.index.look_ahead(scope, collection, wanted) if wanted else None
+        self.notes = ahead.notes if isinstance(ahead, Ahead) else []
         return await self.database.read(
             lambda connection: use(self.index.snapshot(connection, scope, collection, ahead)[1])
         )

@@ -14,6 +14,11 @@ from guru.store.scope import Scope
 from guru.store.tables import chunks
 from knowledge.index.corpus import ALL, ANNA, DIMENSION, bm25, hashes, units
 
+# Clients of other servers leave sockets behind, also when they are closed.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 WORDS = ["pump", "valve", "tea", "leaf", "motor", "harbour", "boat", "P-101"]
 DISTANCES = ("cosine", "dot", "euclidean", "manhattan")
 
@@ -78,6 +83,7 @@ async def check(corpus, scope=ALL, *, k=5, allowed=None, distance="cosine", quer
             assert mean == pytest.approx(total / np.linalg.norm(total), abs=1e-5)
 
     await corpus.look(use, scope, wanted=wanted(vector, k, allowed, distance))
+    assert corpus.notes == []
     return truth
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar, cast
 
 from guru.errors import ConfigurationError, GuruError
 from guru.knowledge.index.external.base import StoreAway, VectorStore
@@ -48,10 +48,11 @@ class StoreClient:
         *args: Given.args,
         **kwargs: Given.kwargs,
     ) -> Result:
-        """What a call of the store returns. Raises `StoreAway` for whatever goes wrong, and `ConfigurationError`."""
+        """What a call of the store returns: `ask(VectorStore.count, name)`. Raises `StoreAway` for whatever goes wrong, and `ConfigurationError`."""
 
         def work() -> Result:
-            return call(self._opened(), *args, **kwargs)
+            own = getattr(self._opened(), call.__name__)  # `call` is the protocol's, and has no body
+            return cast(Result, own(*args, **kwargs))
 
         loop = asyncio.get_running_loop()
         try:

@@ -5,6 +5,7 @@ https://milvus.io/api-reference/pymilvus/v2.6.x/About.md
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,14 +67,14 @@ class MilvusStore:
     def search(
         self, name: str, vector: NDArray[Any], k: int, *, only: Sequence[str] | None = None, never: Sequence[str] = ()
     ) -> list[tuple[int, float]]:
-        chosen: dict[str, Any] = {}
+        chosen = ""
         if only is not None:
-            chosen = {"filter": "document in {documents}", "filter_params": {"documents": list(only)}}
+            chosen = f"document in {json.dumps(list(only))}"
         elif never:
-            chosen = {"filter": "document not in {documents}", "filter_params": {"documents": list(never)}}
+            chosen = f"document not in {json.dumps(list(never))}"
         found = self._client.search(
             name, [vector.tolist()], anns_field="vector", limit=k, search_params={"metric_type": "IP"},
-            consistency_level="Strong", **chosen,
+            filter=chosen, consistency_level="Strong",
         )  # fmt: skip
         return [(int(hit["id"]), float(hit["distance"])) for hit in found[0]]
 
