@@ -89,6 +89,8 @@ async def examine(file: Path | None, home: Path) -> AsyncIterator[Finding]:
         yield store
         if store.state == "failed":
             return
+    async for finding in check_vector_stores(settings):
+        yield finding
     yield await check_port(home, settings)
     if database.state == "failed":
         return
@@ -180,6 +182,16 @@ async def check_store(settings: Settings) -> Finding:
 
     found = await look(settings.store)
     return Finding("store", "ok" if found.level == "ok" else "failed", found.message, found.hint or "")
+
+
+async def check_vector_stores(settings: Settings) -> AsyncIterator[Finding]:
+    """Ask the stores that have vectors. A search goes on without them, only slower."""
+    from guru.gateway.check import PATIENCE
+    from guru.gateway.check_stores import check_vectors, named_stores
+
+    for kind in named_stores(settings.knowledge):
+        found = await check_vectors(kind, settings.knowledge, connect=True, patience=PATIENCE)
+        yield Finding(kind, "ok" if found.level == "ok" else "warning", found.message, found.hint or "")
 
 
 def check_models(home: Path) -> list[Finding]:

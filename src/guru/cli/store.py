@@ -53,12 +53,17 @@ async def status(home: Path, as_json: bool) -> None:
 
 
 @command.command
+@click.argument("collection", required=False)
 @click.option("--from", "source", metavar="STORE", help="Where rows come from.  [default: the configured store]")
 @click.option("--to", "target", metavar="STORE", help="Where they go.  [default: the configured store]")
 @home_option
 @json_option
-def transfer(source: str | None, target: str | None, home: Path, as_json: bool) -> None:
-    """Copy all rows to another store, which must be empty.
+def transfer(collection: str | None, source: str | None, target: str | None, home: Path, as_json: bool) -> None:
+    """Copy all rows to another store, which must be empty; or move the index of COLLECTION.
+
+    With COLLECTION, --to is `embedded`, `qdrant`, `milvus`, `weaviate`, `pinecone` or `chroma`: its vectors are given
+    to that store and compared there, while the collection is searched, and then it is switched. Ctrl-C cancels, and
+    all stays as it was. Without COLLECTION it is about rows:
 
     STORE is `home` for SQLite in the home, sqlite:////FOLDER/guru.db, postgresql://USER:PASSWORD@HOST/DATABASE, or
     env:NAME for the variable that holds it. Stop the server first, and every other server on the same store. It all
@@ -71,6 +76,11 @@ def transfer(source: str | None, target: str | None, home: Path, as_json: bool) 
     from guru.server.serve import locked
     from guru.store.transfer import transfer as copy
 
+    if collection is not None:
+        if target is None or source is not None:
+            raise click.UsageError("Say where the index goes with --to; it comes from where it is.")
+        move_index(collection, target, home, as_json)
+        return
     if source is None and target is None:
         raise InvalidParameter(
             "Nothing says where to or from.", hint="Name the other store: --to STORE or --from STORE"
@@ -92,6 +102,23 @@ def transfer(source: str | None, target: str | None, home: Path, as_json: bool) 
     click.echo(f"to {databases[1].place}; both have the same counts and checksums.")
     if target is not None:
         click.echo("Now let [store] url name it, and start the server.")
+
+
+@asynchronous
+async def move_index(collection: str, to: str, home: Path, as_json: bool) -> None:
+    """Move the index of a collection, by the server, and follow it."""
+    from guru.cli.client import collection_path, connect
+    from guru.cli.jobs import follow, result_of
+    from guru.cli.output import plural, print_json
+
+    async with connect(home) as client:
+        started = await client.post(collection_path(collection, "/transfer"), {"to": to})
+        moved = result_of(await follow(client, started["job"], f"Moving {collection}", unit="passages"))
+    if as_json:
+        print_json(moved)
+        return
+    click.echo(f"The index of {collection} moved from {moved['from']} to {moved['to']}: ", nl=False)
+    click.echo(f"{plural(moved['passages'], 'passage')}, checksum {moved['checksum']} on both sides.")
 
 
 async def open_all(databases: list[Database]) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from guru.config import Settings, StoreSettings
 from guru.errors import GuruError
 from guru.gateway.check_names import Finding, check_alias, check_cycles, check_keys, check_patterns
+from guru.gateway.check_stores import check_vectors, named_stores
 from guru.gateway.cost import Prices
 from guru.gateway.identity.address import cors_origins, needs_key
 from guru.gateway.routing import Router
@@ -38,7 +39,11 @@ async def check(
                 yield finding
         for finding in (*check_cycles(settings), *check_keys(settings, doors), *check_patterns(settings)):
             yield finding
-        checks = [check_provider(name, registry, connect=connect) for name in settings.providers]
+        checks = [
+            check_vectors(kind, settings.knowledge, connect=connect, patience=PATIENCE)
+            for kind in named_stores(settings.knowledge)
+        ]
+        checks += [check_provider(name, registry, connect=connect) for name in settings.providers]
         if connect:
             checks += [check_address(place, url) for place, url in addresses(settings) if url]
             checks += [check_store(settings.store)] if settings.store.url else []

@@ -19,10 +19,11 @@ from guru.knowledge.embedders import Embedders, EmbedderSource, OneEmbedder
 from guru.knowledge.embedding_cache import EmbeddingCache
 from guru.knowledge.filling import Filling
 from guru.knowledge.filters import compile_filter, fields_of
-from guru.knowledge.index.base import Index, Wanted
-from guru.knowledge.index.embedded import EmbeddedIndex
+from guru.knowledge.index.base import Wanted
+from guru.knowledge.index.choice import ChosenIndex
 from guru.knowledge.ingest import Ingest
 from guru.knowledge.kept import Kept
+from guru.knowledge.moving import Moving
 from guru.knowledge.preview import Preview
 from guru.knowledge.queries import Limits, Probe, expand
 from guru.knowledge.query import Query
@@ -63,12 +64,10 @@ class KnowledgeBase:
         jobs: Jobs,
         fetcher: Fetcher | None = None,
         source: EmbedderSource | None = None,
-        index: Index | None = None,
         cluster: Cluster | None = None,
     ) -> None:
         """`fetcher` gets web pages; without one they cannot be ingested. `source` has the embedding models of the
-        collections, each of which may have another; without one, `embedder` is the only one. `index` finds passages;
-        without one they are held in memory. `cluster` opens workers on other machines."""
+        collections, each of which may have another; without one, `embedder` is the only one. `cluster` opens workers on other machines."""
         self._database = database
         self._settings = settings
         self.embedder = embedder
@@ -78,7 +77,8 @@ class KnowledgeBase:
         self.filling = Filling(database, self.embedders, self.cache)
         workers = WorkerSource(parser, cluster, settings.ray)
         self.reembedding = Reembedding(database, jobs, self.embedders, self.cache, settings=settings, workers=workers)
-        self.index = index or EmbeddedIndex()
+        self.index = ChosenIndex(database, settings)
+        self.moving = Moving(database, self.index, jobs)
         self._asking = QueryEmbedder(database, self.embedders)
         self._allowed: Kept[frozenset[str]] = Kept(32)
         self.collections = Collections(database, blobs, lambda: self.embedders.default)
@@ -156,7 +156,7 @@ class KnowledgeBase:
             )  # fmt: skip
             ahead = await self.index.look_ahead(scope, collection, asking)
             retrieval, *others = await self._database.read(lambda connection: look(connection, vectors, asked, ahead))
-            retrieval.notes = [*notes, *(ahead.notes if ahead else [])]
+            retrieval.notes = [*notes, *ahead.notes]
             return retrieval, *others
 
         def look(

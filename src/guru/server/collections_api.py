@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from guru.config.sections import Chunking, NotNegative, Percentile, Positive
+from guru.config.sections import Chunking, IndexKind, NotNegative, Percentile, Positive
 from guru.gateway.messages import moment
 from guru.gateway.searching import Search
 from guru.knowledge.chunk import ChunkOptions, check_options
@@ -47,6 +47,8 @@ class CollectionView(Struct, kw_only=True):
     """How its documents are cut."""
     own: list[str]
     """Which of the settings are its own; the others are those of the configuration."""
+    index: str
+    """What finds its passages: `embedded`, or the store that has its vectors."""
 
 
 class CollectionList(Struct):
@@ -99,6 +101,11 @@ class Ingest(Struct, forbid_unknown_fields=True):
     ray: str | None = None
     """The Ray cluster that parses and embeds, such as `10.0.0.5:6379`, or `local` for the cores of its machine;
     in place of the configured one. Only the local owner may name one: the server trusts what it is told there."""
+
+
+class Transfer(Struct, forbid_unknown_fields=True):
+    to: IndexKind
+    """`embedded`, or a store of the configuration."""
 
 
 class SearchBody(SearchOptions, kw_only=True, forbid_unknown_fields=True):
@@ -242,6 +249,15 @@ async def ingest_paths(call: Call, name: str, body: Ingest) -> JobAnswer:
     return JobAnswer(to_view(job))
 
 
+@post("/api/v1/collections/{name}/transfer", status=202)
+async def transfer_collection(call: Call, name: str, body: Transfer) -> JobAnswer:
+    """Move the index of a collection to another store of the configuration, as a job, while it is searched."""
+    caller = call.caller("transfer")
+    caller.require_admin()
+    job = await call.services.knowledge.moving.submit(call.tenant, name, body.to, person=caller.person)
+    return JobAnswer(to_view(job))
+
+
 @post("/api/v1/collections/{name}/search", reads=True)
 async def search_collection(call: Call, name: str, body: SearchBody) -> Results:
     """The passages that fit a query best."""
@@ -263,13 +279,14 @@ async def find_duplicates(call: Call, name: str, query: DuplicateQuery) -> Dupli
 
 
 def to_collection(call: Call, item: Collection) -> CollectionView:
-    made = ("settings", "own", "outdated", "available")
+    made = ("settings", "own", "index", "outdated", "available")
     values: dict[str, Any] = {
         name: getattr(item, name) for name in CollectionView.__struct_fields__ if name not in made
     }
     embedders, model = call.services.knowledge.embedders, item.embedding_model
     values |= {"outdated": embedders.is_outdated(model), "available": embedders.is_available(call.tenant, model)}
-    values |= {"settings": call.services.knowledge.ingest.options(item.settings), "own": sorted(item.settings)}
+    values |= {"settings": call.services.knowledge.ingest.options(item.settings), "own": sorted(set(item.settings) & set(SETTINGS))}
+    values["index"] = call.services.knowledge.index.kind_of(item.settings)
     times = {name: moment(values[name]) for name in ("created_at", "updated_at")}
     return CollectionView(**(values | times))
 
@@ -281,6 +298,7 @@ DOORS = [
     configure_collection,
     delete_collection,
     ingest_paths,
+    transfer_collection,
     search_collection,
     find_duplicates,
     reembed_collection,

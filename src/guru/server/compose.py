@@ -128,6 +128,7 @@ async def open_services(
             stack.push_async_callback(jobs.close)
             await jobs.start()
             await stack.enter_async_context(knowledge.reembedding.keeping_house())
+            await stack.enter_async_context(knowledge.index.keeping_house())
         yield services
 
 

@@ -58,4 +58,4 @@ def make_external(place, database, store=None):
     seconds = getattr(place.settings, place.kind).timeout_seconds
     secret = getattr(place.settings, place.kind).api_key
     client = StoreClient(place.vendor.title, (lambda: store) if store else place.open, seconds=seconds, secret=secret)
-    return ExternalIndex(place.kind, database, client, EmbeddedIndex(words_only=True))
+    return ExternalIndex(place.kind, database, client, EmbeddedIndex(words_only=True), belongs=lambda own: True)

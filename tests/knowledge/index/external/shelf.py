@@ -84,7 +84,9 @@ def serving_http(api):
             except Refusal as refusal:
                 status, answer = refusal.status, api.refusal(refusal)
             except Cut:
-                self.wfile.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"re')
+                self.wfile.write(
+                    b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"re'
+                )
                 self.close_connection = True
                 return
             content = b"" if answer is None else json.dumps(answer).encode()
@@ -94,7 +96,7 @@ def serving_http(api):
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any
+        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815
 
         def log_message(self, *_):
             pass

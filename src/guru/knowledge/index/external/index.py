@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +29,7 @@ from guru.knowledge.index.external.marks import Mark
 from guru.knowledge.index.external.snapshot import Answers, ExternalSnapshot, visible_documents
 from guru.store.database import Database
 from guru.store.scope import Scope
+from guru.types import JSON
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,11 +57,15 @@ class _Plan(Struct, frozen=True):
 class ExternalIndex:
     """The collections of every tenant in one store. Words are found by `words`, which needs no vectors."""
 
-    def __init__(self, kind: str, database: Database, client: StoreClient, words: Index) -> None:
+    def __init__(
+        self, kind: str, database: Database, client: StoreClient, words: Index, *, belongs: Callable[[JSON], bool]
+    ) -> None:
+        """`belongs` says of the settings of a collection whether it has this index."""
         self.kind = kind
         self.client = client
         self._database = database
         self._words = words
+        self._belongs = belongs
         self._catch_up = CatchUp(database, client, kind)
         self._tasks: dict[str, asyncio.Task[bool]] = {}
         self._suspects: set[str] = set()
@@ -118,6 +123,11 @@ class ExternalIndex:
             await asyncio.gather(task, return_exceptions=True)
             raise
 
+    async def newest(self, collection: Row[Any]) -> int:
+        """Up to which id the store has been given the passages of a collection."""
+        mark = await self._database.read(partial(marks.read_mark, collection=collection, store=self.kind))
+        return mark.newest if mark else 0
+
     async def forget(self, collection_id: str) -> None:
         """Remove a collection from the store. Raises `StoreAway`."""
         for mark in await self._database.read(lambda connection: marks.marks_of(connection, self.kind)):
@@ -144,8 +154,8 @@ class ExternalIndex:
     async def tidy(self) -> None:
         """Remove what is gone, and catch up what is behind. Raises `StoreAway`."""
         for mark in await self._database.read(lambda connection: marks.marks_of(connection, self.kind)):
-            row = await self._database.read(partial(marks.find_by_id, collection_id=mark.collection_id))
-            if row is None:
+            row, moved = await self._database.read(partial(marks.find_moved, collection_id=mark.collection_id))
+            if row is None or not (moved or self._belongs(row.settings)):
                 await self._catch_up.forget(mark)
             elif row.generation != mark.generation:
                 await self.catch_up(row.id)

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, Row, delete, func, insert, or_, select, updat
 from guru.knowledge.index.external.base import name_of
 from guru.knowledge.rows import vector_type
 from guru.store.bulk import insert_tuples
-from guru.store.tables import chunks, collections, index_entries, index_marks
+from guru.store.tables import chunks, collections, index_entries, index_marks, jobs
 
+MOVE: Final = "transfer"
+"""The kind of the jobs that move an index."""
 LEASE: Final = 60.0
 """Seconds for which one process alone gives passages of a collection; renewed with every batch."""
 
@@ -132,6 +134,16 @@ def count_entries(connection: Connection, mark: Mark) -> int:
 def find_by_id(connection: Connection, collection_id: str) -> Row[Any] | None:
     """A collection's row; None when it is gone. What asks has found it by its tenant, or keeps house for all."""
     return connection.execute(select(collections).where(collections.c.id == collection_id)).one_or_none()
+
+
+def find_moved(connection: Connection, collection_id: str) -> tuple[Row[Any] | None, bool]:
+    """As `find_by_id`, with whether its index is being moved."""
+    row = find_by_id(connection, collection_id)
+    if row is None:
+        return None, False
+    mine = (jobs.c.tenant == row.tenant, jobs.c.subject == row.name, jobs.c.kind == MOVE)
+    running = select(jobs.c.id).where(*mine, jobs.c.status.in_(("queued", "running"))).limit(1)
+    return row, connection.scalar(running) is not None
 
 
 def _row(connection: Connection, collection_id: str, store: str) -> Row[Any] | None:
