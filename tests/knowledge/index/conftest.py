@@ -12,6 +12,19 @@ from knowledge.index.reference import AheadIndex, RowsIndex
 KINDS = {"embedded": lambda database: EmbeddedIndex(), "rows": RowsIndex, "ahead": AheadIndex}
 
 
+def pytest_collection_modifyitems(config, items):
+    """What one store does to rows is seen on both databases; the others are asked the same on one."""
+    again = [
+        item
+        for item in items
+        if "make_index" in getattr(item, "fixturenames", ())
+        and item.callspec.params.get("stores") == "postgresql"
+        and item.callspec.params.get("make_index") not in (*KINDS, "qdrant")
+    ]
+    config.hook.pytest_deselected(items=again)
+    items[:] = [item for item in items if item not in again]
+
+
 @pytest.fixture(params=[*KINDS, *WIRE, *LOCAL])
 def make_index(request, tmp_path, monkeypatch):
     """Makes an index of the kind, given the database."""

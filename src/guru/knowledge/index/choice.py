@@ -1,4 +1,4 @@
-"""Which index a collection has: its own choice in its row, or the configuration's. A change of the row is the switch."""
+"""Which index a collection has: its own, by its row, or the configuration's. A change of the row is the switch."""
 
 from __future__ import annotations
 

@@ -48,7 +48,10 @@ class StoreClient:
         *args: Given.args,
         **kwargs: Given.kwargs,
     ) -> Result:
-        """What a call of the store returns: `ask(VectorStore.count, name)`. Raises `StoreAway` for whatever goes wrong, and `ConfigurationError`."""
+        """What a call of the store returns: `ask(VectorStore.count, name)`.
+
+        Raises `StoreAway` for whatever goes wrong, and `ConfigurationError`.
+        """
 
         def work() -> Result:
             own = getattr(self._opened(), call.__name__)  # `call` is the protocol's, and has no body

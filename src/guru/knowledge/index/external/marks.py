@@ -16,7 +16,7 @@ from guru.store.tables import chunks, collections, index_entries, index_marks, j
 
 MOVE: Final = "transfer"
 """The kind of the jobs that move an index."""
-LEASE: Final = 60.0
+LEASE: Final = 30.0
 """Seconds for which one process alone gives passages of a collection; renewed with every batch."""
 
 
