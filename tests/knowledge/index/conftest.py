@@ -1,5 +1,8 @@
 """Every kind of index over every database. Another kind is another line in `KINDS`, or in `external.kinds`."""
 
+import gc
+import warnings
+
 import pytest
 
 from guru.knowledge.index.embedded import EmbeddedIndex
@@ -23,6 +26,15 @@ def pytest_collection_modifyitems(config, items):
     ]
     config.hook.pytest_deselected(items=again)
     items[:] = [item for item in items if item not in again]
+
+
+@pytest.fixture(autouse=True)
+def sockets():
+    """Collect those that clients of other servers leave open, before pytest finds them."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(params=[*KINDS, *WIRE, *LOCAL])

@@ -13,9 +13,10 @@ from knowledge.index.external.chroma_server import ChromaApi
 from knowledge.index.external.pinecone_server import PineconeApi
 from knowledge.index.external.qdrant_server import QdrantApi
 from knowledge.index.external.shelf import Shelf, serving_http
+from knowledge.index.external.weaviate_server import serving_weaviate
 
 HTTP = {"qdrant": QdrantApi, "chroma": ChromaApi, "pinecone": PineconeApi}
-WIRE = ["qdrant", "chroma", "pinecone"]
+WIRE = ["qdrant", "chroma", "pinecone", "weaviate"]
 LOCAL = ["qdrant-local", "chroma-local", "milvus-local"]
 NEEDED = {
     "qdrant": "qdrant_client", "chroma": "chromadb", "pinecone": "pinecone", "weaviate": "weaviate",
@@ -51,6 +52,10 @@ def place_of(name, folder):
         api = HTTP[kind](shelf)
         with serving_http(api) as url:
             yield Place(kind, VectorStoreSettings(url=url, api_key=shelf.key), shelf)
+    else:
+        shelf = Shelf()
+        with serving_weaviate(shelf) as (url, grpc_url):
+            yield Place(kind, VectorStoreSettings(url=url, grpc_url=grpc_url), shelf)
 
 
 def make_external(place, database, store=None):

@@ -38,12 +38,15 @@ class ChromaStore:
             secure = parts.scheme == "https"
             self._client = chromadb.HttpClient(
                 parts.hostname or "", parts.port or (443 if secure else 8000), ssl=secure, headers=headers,
-                settings=Settings(
-                    anonymized_telemetry=False, chroma_query_request_timeout_seconds=int(settings.timeout_seconds)
-                ),
+                settings=quiet,
                 **({"tenant": settings.tenant} if settings.tenant else {}),
                 **({"database": settings.database} if settings.database else {}),
             )  # fmt: skip
+
+        # Its own time-out is none, and closing it does not close its connections: both are those of its HTTP client.
+        self._http = getattr(getattr(self._client, "_server", None), "_session", None)
+        if self._http is not None:
+            self._http.timeout = settings.timeout_seconds
 
     def ping(self) -> str:
         self._client.list_collections(limit=1)
@@ -108,6 +111,8 @@ class ChromaStore:
         close = getattr(self._client, "close", None)
         if close is not None:
             close()
+        if self._http is not None:
+            self._http.close()
 
     def _collection(self, name: str) -> Any:
         """By name each time: a collection that was made anew has another id."""

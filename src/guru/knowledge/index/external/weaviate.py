@@ -59,7 +59,7 @@ class WeaviateStore:
             name, description=described, properties=[document],
             vector_config=config.Configure.Vectors.self_provided(
                 vector_index_config=config.Configure.VectorIndex.hnsw(
-                    distance_metric=config.VectorDistances.DOT, quantizer=config.Configure.VectorIndex.Quantizer.none()
+                    distance_metric=config.VectorDistances.DOT
                 )
             ),
         )  # fmt: skip
@@ -88,7 +88,8 @@ class WeaviateStore:
         if only is not None:
             chosen = self._query.Filter.by_property("document").contains_any(list(only))
         elif never:
-            chosen = self._query.Filter.by_property("document").contains_none(list(never))
+            others = self._query.Filter.by_property("document")
+            chosen = self._query.Filter.all_of([others.not_equal(document) for document in never])
         found = self._client.collections.use(class_name(name)).query.near_vector(
             vector.tolist(), limit=k, filters=chosen, return_properties=[],
             return_metadata=self._query.MetadataQuery(distance=True),
