@@ -20,7 +20,7 @@ from guru.knowledge.embedding_cache import EmbeddingCache
 from guru.knowledge.filling import Filling
 from guru.knowledge.filters import compile_filter, fields_of
 from guru.knowledge.index.base import Wanted
-from guru.knowledge.index.choice import ChosenIndex
+from guru.knowledge.index.choice import Chosen, ChosenIndex
 from guru.knowledge.ingest import Ingest
 from guru.knowledge.kept import Kept
 from guru.knowledge.moving import Moving
@@ -155,12 +155,10 @@ class KnowledgeBase:
                 k=depth(max(most, least)), distance=options.distance, accepts=accepts,
             )  # fmt: skip
             ahead = await self.index.look_ahead(scope, collection, asking)
-            retrieval, *others = await self._database.read(lambda connection: look(connection, vectors, asked, ahead))
-            retrieval.notes = [*notes, *ahead.notes]
-            return retrieval, *others
+            return await self._database.read(lambda connection: look(connection, vectors, asked, ahead))
 
         def look(
-            connection: Connection, vectors: Vectors, asked: list[Asked], ahead: Any
+            connection: Connection, vectors: Vectors, asked: list[Asked], ahead: Chosen
         ) -> tuple[Retrieval, Found, Query, int]:
             row, snapshot = self.index.snapshot(connection, scope, collection, ahead)
             vectors.check(connection, row)
@@ -178,8 +176,9 @@ class KnowledgeBase:
                 hits, sentences = read_parents(connection, hits, sentences, read, k)
             queries = [probe.text for probe in probes]
             retrieval = Retrieval(
-                scope=scope, query=query, vector=vector, hits=hits, sentences=sentences, queries=queries, notes=notes
-            )
+                scope=scope, query=query, vector=vector, hits=hits, sentences=sentences, queries=queries,
+                notes=[*notes, *ahead.notes],
+            )  # fmt: skip
             return retrieval, found, read, wanted
 
         retrieval, found, read, wanted = await self._asking.embedded(scope.tenant, collection, texts, search)

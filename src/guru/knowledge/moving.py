@@ -25,6 +25,7 @@ from guru.knowledge.index.external.index import ExternalIndex
 from guru.knowledge.index.external.marks import MOVE
 from guru.knowledge.index.stored import unpack_vectors
 from guru.knowledge.rows import pack_vectors
+from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
 from guru.store.scope import Scope
@@ -175,7 +176,7 @@ def read_batch(
     connection: Connection, collection_id: str, after: int, newest: int | None
 ) -> Sequence[Row[Any, Any, Any]]:
     """The passages after the id `after`, up to the id `newest`."""
-    columns = (chunks.c.id, chunks.c.document_id, chunks.c.vector)
+    columns = (chunks.c.id, chunks.c.document_id, VECTOR)
     query = select(*columns).where(chunks.c.collection_id == collection_id, chunks.c.id > after)
     if newest is not None:
         query = query.where(chunks.c.id <= newest)

@@ -285,7 +285,10 @@ def to_collection(call: Call, item: Collection) -> CollectionView:
     }
     embedders, model = call.services.knowledge.embedders, item.embedding_model
     values |= {"outdated": embedders.is_outdated(model), "available": embedders.is_available(call.tenant, model)}
-    values |= {"settings": call.services.knowledge.ingest.options(item.settings), "own": sorted(set(item.settings) & set(SETTINGS))}
+    values |= {
+        "settings": call.services.knowledge.ingest.options(item.settings),
+        "own": sorted(set(item.settings) & set(SETTINGS)),
+    }
     values["index"] = call.services.knowledge.index.kind_of(item.settings)
     times = {name: moment(values[name]) for name in ("created_at", "updated_at")}
     return CollectionView(**(values | times))

@@ -68,7 +68,7 @@ class CatchUp:
         if mark.name != wanted:
             mark = await self._restarted(mark, wanted)
         for again in (False, True):
-            dimension = await self._database.read(partial(marks.dimension_of, mark=mark))
+            dimension = await self._database.read(partial(marks.dimension_there, mark=mark))
             if dimension is None:
                 mark = await self._restarted(mark, wanted)
             else:
@@ -97,6 +97,7 @@ class CatchUp:
             await self._write(partial(marks.removed, mark=mark, ids=ids))
 
     async def _give(self, mark: Mark, tell: Tell) -> bool:
+        """False where somebody else has taken it over, or another model has."""
         newest, total = mark.newest, 0
         while rows := await self._write(partial(marks.plan, mark=mark, newest=newest, limit=BATCH)):
             ids, documents, blobs = zip(*rows, strict=True)
@@ -107,7 +108,7 @@ class CatchUp:
             ):
                 return False
             tell(total)
-        return True
+        return rows is not None
 
     async def _counts(self, mark: Mark) -> tuple[int, int]:
         """Passages there, and those that should be."""

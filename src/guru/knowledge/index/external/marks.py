@@ -10,7 +10,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from guru.knowledge.index.external.base import name_of
-from guru.knowledge.rows import vector_type
+from guru.knowledge.rows import dimension_of
+from guru.knowledge.vectors import VECTOR
 from guru.store.bulk import insert_tuples
 from guru.store.tables import chunks, collections, index_entries, index_marks, jobs
 
@@ -92,9 +93,15 @@ def removed(connection: Connection, mark: Mark, ids: Sequence[int]) -> None:
     connection.execute(delete(index_entries).where(*_entries(mark), index_entries.c.chunk_id.in_(ids)))
 
 
-def plan(connection: Connection, mark: Mark, newest: int, limit: int) -> Sequence[Row[Any, Any, Any]]:
-    """The next passages after `newest` (id, document, vector), written down as those that may be there."""
-    columns = (chunks.c.id, chunks.c.document_id, chunks.c.vector)
+def plan(connection: Connection, mark: Mark, newest: int, limit: int) -> Sequence[Row[Any, Any, Any]] | None:
+    """The next passages after `newest` (id, document, vector), written down as those that may be there.
+
+    None where the collection is gone, or has the vectors of another model by now.
+    """
+    collection = find_by_id(connection, mark.collection_id)
+    if collection is None or name_of(collection.id, collection.embedding_model) != mark.name:
+        return None
+    columns = (chunks.c.id, chunks.c.document_id, VECTOR)
     query = select(*columns).where(chunks.c.collection_id == mark.collection_id, chunks.c.id > newest)
     rows = connection.execute(query.order_by(chunks.c.id).limit(limit)).all()
     ids = [row.id for row in rows]
@@ -120,11 +127,10 @@ def caught_up(connection: Connection, mark: Mark, generation: int, owner: str) -
     connection.execute(update(index_marks).where(*mine).values(generation=generation, owner=None, until=None))
 
 
-def dimension_of(connection: Connection, mark: Mark) -> int | None:
+def dimension_there(connection: Connection, mark: Mark) -> int | None:
     """Of the vectors of a collection; None where it has none."""
-    query = select(func.length(chunks.c.vector)).where(chunks.c.collection_id == mark.collection_id).limit(1)
-    length = connection.scalar(query)
-    return None if length is None else int(length) - vector_type(0).itemsize
+    one = connection.scalar(select(VECTOR).where(chunks.c.collection_id == mark.collection_id).limit(1))
+    return None if one is None else dimension_of(one)
 
 
 def count_entries(connection: Connection, mark: Mark) -> int:

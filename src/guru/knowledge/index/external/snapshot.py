@@ -14,6 +14,7 @@ from guru.knowledge.distance import nearness
 from guru.knowledge.index.base import Ahead, Snapshot
 from guru.knowledge.index.stored import BATCH, StoredSnapshot, unpack_vectors
 from guru.knowledge.sparse import Statistics, Word
+from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 from guru.types import Distance
@@ -118,7 +119,7 @@ class ExternalSnapshot(StoredSnapshot):
         import numpy as np
 
         ids, near = np.zeros(0, np.int64), np.zeros(0, np.float32)
-        query = self._mine(chunks.c.id, chunks.c.document_id, chunks.c.vector)
+        query = self._mine(chunks.c.id, chunks.c.document_id, VECTOR)
         for batch in self.connection.execute(query, execution_options={"yield_per": BATCH}).partitions():
             rows = [row for row in batch if allowed is None or row.document_id in allowed]
             ids = np.append(ids, np.array([row.id for row in rows], np.int64))
