@@ -17,7 +17,7 @@ help:  ## Say what can be made
 	@touch $@
 
 .venv/.development: .venv/.installed
-	@scripts/install.sh test check tools
+	@scripts/install.sh test check tools stores
 	@touch $@
 
 setup: .venv/.installed  ## Install Guru into .venv and fetch the default model

@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 uv=$(command -v uv || echo .venv/bin/uv)
-"$uv" pip compile pyproject.toml --group test --group check --group tools \
+"$uv" pip compile pyproject.toml --group test --group check --group tools --group stores \
     --universal --python-version 3.11 --output-file constraints.txt \
     --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet "$@"
