@@ -1,6 +1,10 @@
 """Every store as tests reach it: a server that speaks its protocol on the loopback, or the real thing in a folder."""
 
 import contextlib
+import socket
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -17,12 +21,18 @@ from knowledge.index.external.weaviate_server import serving_weaviate
 
 HTTP = {"qdrant": QdrantApi, "chroma": ChromaApi, "pinecone": PineconeApi}
 WIRE = ["qdrant", "chroma", "pinecone", "weaviate"]
-LOCAL = ["qdrant-local", "chroma-local", "milvus-local"]
+LOCAL = ["qdrant-local", "chroma-local", "milvus-local", "chroma-server", "milvus-server"]
+"""The real things: in this process, or as processes of their own. Two of them need packages that are large."""
 NEEDED = {
     "qdrant": "qdrant_client", "chroma": "chromadb", "pinecone": "pinecone", "weaviate": "weaviate",
     "milvus": "pymilvus", "chroma-local": "chromadb.api.rust", "milvus-local": "milvus_lite",
+    "chroma-server": "chromadb.api.rust", "milvus-server": "milvus_lite",
 }  # fmt: skip
 FILES = {"qdrant": "qdrant", "chroma": "chroma", "milvus": "milvus.db"}
+COMMANDS = {
+    "chroma": ["-c", "from chromadb.cli.cli import app; app()", "run", "--path"],
+    "milvus": ["-m", "milvus_lite", "server", "--data-dir"],
+}
 KEYS = {"pinecone": "pc-secret-of-a-test"}
 
 
@@ -46,6 +56,9 @@ def place_of(name, folder):
         pytest.skip(f"{needed} is not installed")
     if how == "local":
         yield Place(kind, VectorStoreSettings(path=str(folder / FILES[kind])))
+    elif how == "server":
+        with running(COMMANDS[kind], folder / "served") as url:
+            yield Place(kind, VectorStoreSettings(url=url))
     elif kind in HTTP:
         shelf = Shelf()
         shelf.key = KEYS.get(kind)
@@ -56,6 +69,26 @@ def place_of(name, folder):
         shelf = Shelf()
         with serving_weaviate(shelf) as (url, grpc_url):
             yield Place(kind, VectorStoreSettings(url=url, grpc_url=grpc_url), shelf)
+
+
+@contextlib.contextmanager
+def running(command, folder):
+    """The address of a real server that keeps its files in a folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = [sys.executable, *command, str(folder), "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, "it has ended"
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def make_external(place, database, store=None):

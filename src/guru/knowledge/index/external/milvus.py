@@ -50,7 +50,7 @@ class MilvusStore:
         index = self._client.prepare_index_params()
         index.add_index("vector", index_type="FLAT" if self._local else "AUTOINDEX", metric_type="IP")
         if not self._local:
-            index.add_index("document", index_type="AUTOINDEX")
+            index.add_index("document", index_type="INVERTED")
         self._client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
         self._client.load_collection(name)
         return True
