@@ -67,7 +67,8 @@ class KnowledgeBase:
         cluster: Cluster | None = None,
     ) -> None:
         """`fetcher` gets web pages; without one they cannot be ingested. `source` has the embedding models of the
-        collections, each of which may have another; without one, `embedder` is the only one. `cluster` opens workers on other machines."""
+        collections, each of which may have another; without one, `embedder` is the only one. `cluster` opens workers
+        on other machines."""
         self._database = database
         self._settings = settings
         self.embedder = embedder
