@@ -2,7 +2,7 @@
 
 from sqlalchemy import delete, insert, inspect, select, text
 
-from guru.store.migrations import applied
+from guru.store.migrations import MIGRATIONS, applied
 from guru.store.tables import (
     chunk_vectors,
     collections,
@@ -11,6 +11,8 @@ from guru.store.tables import (
     embeddings,
     evaluation_items,
     evaluations,
+    index_entries,
+    index_marks,
     messages,
 )  # fmt: skip
 
@@ -93,4 +95,23 @@ async def test_messages_without_conflicts_are_kept_and_can_have_some(stores, tmp
     await database.open()
     (kept,) = await database.read(lambda connection: connection.execute(select(messages)).all())
     assert (kept.id, kept.content, kept.conflicts, kept.progress) == ("msg_1", "Yes.", None, None)
+    await database.close()
+
+
+async def test_the_tables_of_indexes_elsewhere_are_added_to_a_database_that_lacks_them(stores, tmp_path):
+    database = stores.database(tmp_path)
+    await database.open()
+
+    def go_back(connection):
+        version = next(place for place, step in enumerate(MIGRATIONS, start=1) if step.__name__ == "add_index_marks")
+        index_entries.drop(connection)
+        index_marks.drop(connection)
+        connection.execute(delete(applied).where(applied.c.version >= version))
+
+    await database.write(go_back)
+    await database.close()
+    database = stores.database(tmp_path)
+    await database.open()
+    tables = await database.read(lambda connection: set(inspect(connection).get_table_names()))
+    assert {"index_marks", "index_entries"} <= tables
     await database.close()

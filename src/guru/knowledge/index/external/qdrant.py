@@ -28,7 +28,7 @@ class QdrantStore:
             self._client = QdrantClient(path=settings.path, force_disable_check_same_thread=True)
         else:
             self._client = QdrantClient(
-                settings.url, api_key=settings.api_key, timeout=seconds, check_compatibility=False, port=None
+                settings.url, api_key=settings.api_key, timeout=seconds, check_compatibility=False
             )
 
     def ping(self) -> str:
