@@ -4,9 +4,13 @@ import pytest
 
 from guru.knowledge.index.embedded import EmbeddedIndex
 from knowledge.index.corpus import Corpus
+from knowledge.index.kept import GraphIndex, KeptIndex
 from knowledge.index.reference import AheadIndex, RowsIndex
 
-KINDS = {"embedded": lambda database: EmbeddedIndex(), "rows": RowsIndex, "ahead": AheadIndex}
+KINDS = {
+    "embedded": lambda database: EmbeddedIndex(), "rows": RowsIndex, "ahead": AheadIndex,
+    "pgvector": KeptIndex, "pgvector graph": GraphIndex,
+}  # fmt: skip
 
 
 @pytest.fixture(params=list(KINDS))
