@@ -1,7 +1,8 @@
 """Builds the HNSW graphs of large collections, each over one collection alone, while it is searched.
 
 PostgreSQL builds it beside all that goes on (`CREATE INDEX CONCURRENTLY`), which cannot be in a transaction. What a
-build that died has left is seen by PostgreSQL's own catalogue, and removed before the next.
+build that died has left is seen by PostgreSQL's own catalogue, and removed before the next. One is built at a time
+among all servers: two would wait for each other's snapshots.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ JOIN (SELECT number, sum(passages) AS passages FROM index_totals GROUP BY number
 LEFT JOIN pg_index x ON x.indexrelid = to_regclass('index_graph_' || i.number)
 WHERE s.passages >= :least
 """)
-BUILDING: Final = text("SELECT count(*) FROM pg_stat_progress_create_index WHERE relid = to_regclass(:table)")
+BUILDING: Final = text("""
+SELECT count(*) FROM pg_stat_progress_create_index p JOIN pg_class c ON c.oid = p.relid
+WHERE p.datname = current_database() AND c.relname LIKE 'index_vectors_%'
+""")
 GRAPH: Final = """
 CREATE INDEX CONCURRENTLY {name} ON {table} USING hnsw (vector halfvec_ip_ops)
 WITH (m = {m}, ef_construction = {ef}) WHERE number = {number}
@@ -48,7 +52,7 @@ WITH (m = {m}, ef_construction = {ef}) WHERE number = {number}
 
 
 def build(engine: Engine, number: int, dimension: int, passages: int, running: list[Any], *, workers: bool) -> bool:
-    """Build the graph of a collection, unless another server does. Says whether it did.
+    """Build the graph of a collection, unless another server builds one. Says whether it did.
 
     `running` has the connection that builds for as long as it does, for whoever has to stop it. Without `workers`, one
     process builds alone. Raises what PostgreSQL says; nothing is left behind then.
@@ -58,11 +62,13 @@ def build(engine: Engine, number: int, dimension: int, passages: int, running: l
     if not workers:
         settings["max_parallel_maintenance_workers"] = "0"
     with engine.connect().execution_options(guru_writes="beside") as guard, guard.begin():
-        # The lock lasts as long as its transaction, which has nothing to do meanwhile and holds nobody up.
-        guard.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         # A build whose server died goes on in PostgreSQL: it is not started twice.
-        if not lock(guard, name) or guard.scalar(BUILDING, {"table": table}):
+        if not lock(guard, "graphs") or guard.scalar(BUILDING):
             return False
+        # The lock lasts as long as its transaction, which does nothing meanwhile. A statement without parameters also
+        # closes the portal of the one before, whose snapshot the build would wait for.
+        resting = "SET LOCAL idle_in_transaction_session_timeout = 0"
+        guard.exec_driver_sql(resting, execution_options={"no_parameters": True})
         with autocommit(engine) as connection:
             running.append(connection)
             try:
