@@ -2,7 +2,7 @@
 
 import pytest
 
-from guru.knowledge.index.postgresql.index import PostgreSQLIndex, PostgreSQLSnapshot
+from guru.knowledge.index.postgresql.index import PostgreSQLIndex
 from guru.knowledge.index.postgresql.schema import make_extension, make_tables
 
 
@@ -28,6 +28,3 @@ class GraphIndex(KeptIndex):
     """Every collection has a graph, and every search goes through it."""
 
     graph_from = 1
-
-
-__all__ = ["GraphIndex", "KeptIndex", "PostgreSQLSnapshot"]

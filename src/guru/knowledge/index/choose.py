@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DatabaseError
 
 from guru.config import StoreSettings
 from guru.errors import StoreError
@@ -71,12 +70,6 @@ async def prepare(database: Database) -> StoreError | None:
         await database.write(make_extension)
     except StoreError as error:
         return error
-    except DatabaseError as error:
-        said = " ".join(str(error.orig).split()).rstrip(".")
-        return StoreError(
-            f"The extension `vector` cannot be made: {said}.",
-            hint="Let an administrator run in this database: CREATE EXTENSION vector",
-        )
     await database.write(make_tables)
     return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
 
 from guru.errors import StoreError
 
@@ -47,11 +48,12 @@ CREATE INDEX index_postings_of_chunk ON index_postings (chunk_id);
 # Vectors stand in the row and not beside it (PLAIN), so that a scan reads pages in order.
 VECTORS: Final = """
 CREATE TABLE IF NOT EXISTS {table} (
-    chunk_id bigint PRIMARY KEY,
+    chunk_id bigint NOT NULL,
     number integer NOT NULL,
     document_id varchar NOT NULL,
     length integer NOT NULL,
-    vector halfvec({dimension}) NOT NULL
+    vector halfvec({dimension}) NOT NULL,
+    PRIMARY KEY (chunk_id, number)
 );
 ALTER TABLE {table} ALTER COLUMN vector SET STORAGE PLAIN;
 CREATE INDEX IF NOT EXISTS {table}_of_document ON {table} (number, document_id) INCLUDE (chunk_id, length);
@@ -124,8 +126,16 @@ def find_extension(connection: Connection) -> bool:
 
 def make_extension(connection: Connection) -> None:
     """See that pgvector is there, and make it where that is allowed. Raises `StoreError`."""
-    if not find_extension(connection):
+    if find_extension(connection):
+        return
+    try:
         connection.execute(text("CREATE EXTENSION vector"))
+    except DatabaseError as error:
+        said = " ".join(str(error.orig).split()).rstrip(".")
+        raise StoreError(
+            f"The extension `vector` cannot be made: {said}.",
+            hint="Let an administrator run in this database: CREATE EXTENSION vector",
+        ) from error
 
 
 def make_tables(connection: Connection) -> None:
