@@ -85,7 +85,7 @@ async def fill(database, count, dimension, *, name="c", tenant="t", first=0):
             **mine, "content_hash": "", "recipe": "", "bytes": 0, "media_type": "", "chunks": PER_DOCUMENT,
             "ingested_at": 0.0, "language": "en",
         }  # fmt: skip
-        connection.execute(insert(documents), [{**document, "id": id, "name": id} for id in sorted(set(of))])
+        connection.execute(insert(documents), [{**document, "id": each, "name": each} for each in sorted(set(of))])
         passage = {
             **mine, "start": 0, "end": 1, "tokens": 1, "sentences": b"", "sentence_terms": b"",
             "sentence_vectors": b"", "heading_path": [],
@@ -419,7 +419,12 @@ async def bm25_of(corpus, query, k):
     def use(snapshot):
         words = weigh(snapshot, [[hash_term(word)] for word in query.split()])
         found = postings.best(
-            snapshot.connection, snapshot._documents(None), words, k, snapshot.statistics, snapshot._frequencies
+            snapshot.connection,
+            snapshot._documents(None),
+            words,
+            k,
+            statistics=snapshot.statistics,
+            frequencies=snapshot._frequencies,
         )
         return sorted(found[1].tolist(), reverse=True)
 

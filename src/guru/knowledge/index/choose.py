@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
 from msgspec import Struct
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, table, text
 
 from guru.config import StoreSettings
 from guru.errors import StoreError
@@ -47,8 +50,17 @@ SELECT (SELECT extversion FROM pg_extension WHERE extname = 'vector') AS version
 """)
 
 
+@asynccontextmanager
+async def opened_index(database: Database, settings: StoreSettings, *, keep: bool) -> AsyncIterator[Index]:
+    """The index that the settings name, as `open_index` does. `keep`: it is kept up to date in the background."""
+    async with aclosing(await open_index(database, settings)) as index:
+        if keep and isinstance(index, PostgreSQLIndex):
+            index.keeper.start()
+        yield index
+
+
 async def open_index(database: Database, settings: StoreSettings) -> Index:
-    """The index that the settings name, ready for searches; `start_keeping` makes it keep itself.
+    """The index that the settings name, ready for searches. One that is behind is right, and slower.
 
     Raises `StoreError` where `[store] index` is `pgvector` and there is none.
     """
@@ -85,12 +97,6 @@ async def look_for_pgvector(database: Database) -> StoreError | None:
     return None
 
 
-def start_keeping(index: Index) -> None:
-    """Let an index that has to be kept up to date do so, in the background."""
-    if isinstance(index, PostgreSQLIndex):
-        index.keeper.start()
-
-
 async def read_index_status(database: Database, index: Index, settings: StoreSettings) -> IndexStatus:
     """What an index is, and has."""
     if isinstance(index, PostgreSQLIndex):
@@ -108,6 +114,6 @@ async def read_index_status(database: Database, index: Index, settings: StoreSet
 def _count(connection: Connection) -> IndexStatus:
     counts = dict(connection.execute(COUNTS).one()._mapping)
     tables = ["index_collections", "index_totals", "index_postings", *vector_tables(connection)]
-    rows = {table: connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}
-    sizes = (connection.scalar(text("SELECT pg_total_relation_size(:table)"), {"table": table}) for table in tables)
+    rows = {name: connection.scalar(select(func.count()).select_from(table(name))) or 0 for name in tables}
+    sizes = (connection.scalar(text("SELECT pg_total_relation_size(:table)"), {"table": name}) for name in tables)
     return IndexStatus(kind="pgvector", **counts, rows=rows, bytes=sum(size or 0 for size in sizes))

@@ -57,12 +57,12 @@ def nearest(
     Where the filter leaves `graph_from` passages, they are looked for in the graph; None where there is no graph.
     """
     most = k + max(32, k // 2)
-    if graph_from is not None and distance in IN_GRAPH and most <= MOST_BY_GRAPH:
-        if not documents.values or count_eligible(connection, documents, graph_from) == graph_from:
-            connection.execute(SETTINGS, {"width": str(min(max(200, 2 * most), MOST_BY_GRAPH))})
-            found = _search(connection, documents, vector, most, distance, exact=False)
-            if len(found) == most:
-                return found
+    by_graph = graph_from is not None and distance in IN_GRAPH and most <= MOST_BY_GRAPH
+    if by_graph and (not documents.values or count_eligible(connection, documents, graph_from or 0) == graph_from):
+        connection.execute(SETTINGS, {"width": str(min(max(200, 2 * most), MOST_BY_GRAPH))})
+        found = _search(connection, documents, vector, most, distance, exact=False)
+        if len(found) == most:
+            return found
     return _search(connection, documents, vector, most, distance, exact=True)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from guru.knowledge.index.postgresql.schema import vectors_of
+
+PASSAGES: Final = "SELECT chunk_id FROM {table} WHERE number = {number} AND document_id"
 
 
 class DocumentFilter(Struct, frozen=True):
@@ -24,12 +26,12 @@ class DocumentFilter(Struct, frozen=True):
 
     def on_postings(self, alias: str) -> str:
         """Conditions on a row of the postings, which begin with `AND`."""
-        table = f"SELECT chunk_id FROM {vectors_of(self.dimension)} WHERE number = {self.number} AND document_id"
+        passages = PASSAGES.format(table=vectors_of(self.dimension), number=self.number)
         conditions = ""
         if self.hidden:
-            conditions += f" AND {alias}.chunk_id NOT IN ({table} = ANY(CAST(:hidden AS varchar[])))"
+            conditions += f" AND {alias}.chunk_id NOT IN ({passages} = ANY(CAST(:hidden AS varchar[])))"
         if self.allowed is not None:
-            conditions += f" AND {alias}.chunk_id IN ({table} = ANY(CAST(:allowed AS varchar[])))"
+            conditions += f" AND {alias}.chunk_id IN ({passages} = ANY(CAST(:allowed AS varchar[])))"
         return conditions
 
     @property

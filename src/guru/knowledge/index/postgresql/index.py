@@ -99,7 +99,9 @@ class PostgreSQLSnapshot(StoredSnapshot):
         import numpy as np
 
         documents = self._documents(allowed)
-        ids, scores = postings.best(self.connection, documents, words, k, self.statistics, self._frequencies)
+        ids, scores = postings.best(
+            self.connection, documents, words, k, statistics=self.statistics, frequencies=self._frequencies
+        )
         if len(self._tail):
             mask = self._tail.of(allowed) & self._tail.having([term for word in words for term in word.terms])
             waiting = self._tail.ids[mask]

@@ -42,6 +42,11 @@ SELECT DISTINCT t.number FROM index_totals t
 WHERE NOT EXISTS (SELECT FROM index_collections i WHERE i.number = t.number)
 """)
 
+SWEEP: Final = (
+    "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE number = :number LIMIT :most))"
+)
+FORGET: Final = text("DELETE FROM index_totals WHERE number = :number")
+
 
 class Keeper:
     """Works in threads and on connections of its own, which are open only while there is something to do."""
@@ -176,10 +181,10 @@ class Keeper:
                     return swept
                 gone = 0
                 for table in ("index_postings", *vector_tables(connection)):
-                    query = f"SELECT ctid FROM {table} WHERE number = {number} LIMIT {SWEPT}"
-                    gone += connection.execute(text(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({query}))")).rowcount
+                    query = text(SWEEP.format(table=table))
+                    gone += connection.execute(query, {"number": number, "most": SWEPT}).rowcount
                 if not gone:
-                    connection.execute(text(f"DELETE FROM index_totals WHERE number = {number}"))
+                    connection.execute(FORGET, {"number": number})
                     return swept
                 swept += gone
         return swept

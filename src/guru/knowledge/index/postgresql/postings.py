@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 FREQUENT: Final = 5000
 """A word that more passages have is looked up by passage, where that is enough."""
-SCORE: Final = f"w.weight * p.frequency * {K1 + 1} / (p.frequency + {K1} * ({1 - B} + {B} * p.length / :mean))"
+SCORE: Final = "w.weight * p.frequency / (p.frequency + CAST(:base AS float8) + CAST(:slope AS float8) * p.length)"
+"""Constants are parameters: written out, they would be `numeric`, and ten times as slow."""
 WORDS: Final = "unnest(CAST(:{0} AS bigint[]), CAST(:{0}_weights AS float8[])) AS w (term, weight)"
 FREQUENCIES: Final = """
 SELECT p.term, count(*) AS passages FROM index_postings p
@@ -38,16 +39,16 @@ FROM {words} JOIN index_postings p ON p.number = {number} AND p.term = w.term{co
 GROUP BY p.chunk_id
 """
 BEST: Final = SCORES + " ORDER BY score DESC LIMIT :k"
-PRUNED: Final = f"""
-WITH rare AS MATERIALIZED ({SCORES}),
+PRUNED: Final = """
+WITH rare AS MATERIALIZED ({scores}),
 least AS (SELECT score FROM rare ORDER BY score DESC OFFSET :k - 1 LIMIT 1),
 hopeful AS (
     SELECT rare.chunk_id, rare.score FROM rare, least WHERE least.score > :bound AND rare.score + :bound >= least.score
 )
 SELECT h.chunk_id, h.score + coalesce(f.score, 0) AS score
 FROM hopeful h LEFT JOIN LATERAL (
-    SELECT sum({{score}}) AS score FROM {{frequent}}
-    JOIN index_postings p ON p.number = {{number}} AND p.term = w.term AND p.chunk_id = h.chunk_id
+    SELECT sum({score}) AS score FROM {frequent}
+    JOIN index_postings p ON p.number = {number} AND p.term = w.term AND p.chunk_id = h.chunk_id
 ) AS f ON true
 ORDER BY score DESC LIMIT :k
 """
@@ -80,6 +81,7 @@ def best(
     documents: DocumentFilter,
     words: Sequence[Word],
     k: int,
+    *,
     statistics: Statistics,
     frequencies: Mapping[int, int],
 ) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -90,28 +92,33 @@ def best(
     weights: dict[int, float] = {}
     for word in words:
         for term, weight in zip(word.terms, word.idfs, strict=True):
-            weights[term] = weights.get(term, 0.0) + weight
-    values = documents.values | {"k": k, "mean": max(statistics.mean_length, 1e-9)}
+            weights[term] = weights.get(term, 0.0) + weight * (K1 + 1)
+    values = documents.values | {"k": k, **constants(statistics)}
     frequent = [term for term in weights if frequencies.get(term, 0) > FREQUENT]
     rare = [term for term in weights if term not in frequent]
     found: Sequence[Row[Any]] = []
     if frequent and sum(frequencies.get(term, 0) for term in rare) >= k:
-        bound = (K1 + 1) * sum(weights[term] for term in frequent)
+        bound = sum(weights[term] for term in frequent)
         asked = _words("rare", rare, weights) | _words("frequent", frequent, weights)
         found = connection.execute(text(_sql(PRUNED, documents, "rare")), values | asked | {"bound": bound}).all()
     if not found and weights:
-        found = connection.execute(text(_sql(BEST, documents, "terms")), values | _words("terms", weights, weights))
-        found = found.all()
+        asked = _words("terms", list(weights), weights)
+        found = connection.execute(text(_sql(BEST, documents, "terms")), values | asked).all()
     return np.array([row.chunk_id for row in found], np.int64), np.array([row.score for row in found], np.float64)
 
 
-def _words(name: str, terms: Sequence[int] | Mapping[int, float], weights: Mapping[int, float]) -> dict[str, Any]:
-    listed = list(terms)
-    return {name: signed(listed), f"{name}_weights": [weights[term] for term in listed]}
+def constants(statistics: Statistics) -> dict[str, float]:
+    """What BM25 adds to a frequency, for a passage of no length and for every term more."""
+    return {"base": K1 * (1 - B), "slope": K1 * B / max(statistics.mean_length, 1e-9)}
+
+
+def _words(name: str, terms: Sequence[int], weights: Mapping[int, float]) -> dict[str, Any]:
+    return {name: signed(terms), f"{name}_weights": [weights[term] for term in terms]}
 
 
 def _sql(query: str, documents: DocumentFilter, words: str) -> str:
-    return query.format(
-        score=SCORE, words=WORDS.format(words), frequent=WORDS.format("frequent"), number=documents.number,
-        conditions=documents.on_postings("p"),
-    )  # fmt: skip
+    parts = {
+        "score": SCORE, "words": WORDS.format(words), "frequent": WORDS.format("frequent"),
+        "number": documents.number, "conditions": documents.on_postings("p"),
+    }  # fmt: skip
+    return query.format(**parts, scores=SCORES.format(**parts))
