@@ -443,6 +443,17 @@ async def test_tables_of_another_form_are_made_anew(database, index):
     assert await count(database, "SELECT count(*) FROM index_vectors_16") == 30
 
 
+async def test_without_the_extension_passages_are_removed_as_ever_and_with_it_the_index_is_made_anew(database, index):
+    await fill(database, 30, 16)
+    await index.keeper.work()
+    await database.write(lambda c: c.execute(text("DROP EXTENSION vector CASCADE")))
+    await database.write(lambda c: c.execute(delete(documents).where(documents.c.id == "t.c.1")))
+    await open_index(database, StoreSettings())
+    await index.keeper.work()
+    assert isinstance(await snapshot_of(database, index), PostgreSQLSnapshot)
+    assert await count(database, "SELECT count(*) FROM index_vectors_16") == 20
+
+
 async def test_servers_that_start_at_once_make_one_index(url):
     opened = [Database(url) for _ in range(3)]
     made = await asyncio.gather(*(open_index(each, StoreSettings()) for each in opened))

@@ -41,6 +41,6 @@ class DocumentFilter(Struct, frozen=True):
         return found if self.allowed is None else found | {"allowed": sorted(self.allowed)}
 
     def _conditions(self, column: str) -> str:
-        hidden = f" AND {column} <> ALL(CAST(:hidden AS varchar[]))" if self.hidden else ""
+        hidden = f" AND {column} NOT IN (SELECT unnest(CAST(:hidden AS varchar[])))" if self.hidden else ""
         allowed = "" if self.allowed is None else f" AND {column} = ANY(CAST(:allowed AS varchar[]))"
         return hidden + allowed

@@ -24,9 +24,12 @@ PATIENCE: Final = 600.0
 """Seconds after which it is built although there is no quiet."""
 OUTGROWN: Final = 5000
 """Passages, besides half of those that are there."""
-MIB: Final = 1 << 20
-MOST_MEMORY: Final = 1024
-"""MiB that a build may take."""
+MOST_MEMORY: Final = 1 << 30
+"""Bytes that a build may take; more where PostgreSQL's own setting is more."""
+MEMORY: Final = """
+SELECT set_config('maintenance_work_mem', greatest(%s / 1024, setting::bigint) || 'kB', false) FROM pg_settings
+WHERE name = 'maintenance_work_mem'
+"""
 GROWING: Final = text("""
 SELECT i.number FROM index_collections i JOIN pg_index x ON x.indexrelid = to_regclass('index_graph_' || i.number)
 WHERE i.collection_id = :id AND (
@@ -58,9 +61,6 @@ def build(engine: Engine, number: int, dimension: int, passages: int, running: l
     process builds alone. Raises what PostgreSQL says; nothing is left behind then.
     """
     name, table = graph_of(number), vectors_of(dimension)
-    settings = {"maintenance_work_mem": f"{memory(passages, dimension)}MB"}
-    if not workers:
-        settings["max_parallel_maintenance_workers"] = "0"
     with engine.connect().execution_options(guru_writes="beside") as guard, guard.begin():
         # A build whose server died goes on in PostgreSQL: it is not started twice.
         if not lock(guard, "graphs") or guard.scalar(BUILDING):
@@ -73,8 +73,9 @@ def build(engine: Engine, number: int, dimension: int, passages: int, running: l
             running.append(connection)
             try:
                 connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-                for setting, value in settings.items():
-                    connection.execute(f"SET {setting} = '{value}'")
+                connection.execute(MEMORY, [memory(passages, dimension)])
+                if not workers:
+                    connection.execute("SET max_parallel_maintenance_workers = 0")
                 connection.execute(GRAPH.format(name=name, table=table, m=M, ef=EF_CONSTRUCTION, number=number))
             except Exception:
                 # Half a graph would be kept up to date, and never used.
@@ -84,14 +85,14 @@ def build(engine: Engine, number: int, dimension: int, passages: int, running: l
             finally:
                 running.remove(connection)
                 with suppress(Exception):
-                    for setting in settings:
-                        connection.execute(f"RESET {setting}")
+                    connection.execute("RESET maintenance_work_mem")
+                    connection.execute("RESET max_parallel_maintenance_workers")
     return True
 
 
 def memory(passages: int, dimension: int) -> int:
-    """MiB that a graph takes while it is built in memory: the vectors, and neighbours on about one level each."""
-    return max(64, min(MOST_MEMORY, passages * (2 * dimension + 24 * M) // MIB * 5 // 4))
+    """Bytes that a graph takes while it is built in memory: the vectors, and neighbours on about one level each."""
+    return min(MOST_MEMORY, passages * (2 * dimension + 24 * M) * 5 // 4)
 
 
 def drop(engine: Engine, number: int) -> None:

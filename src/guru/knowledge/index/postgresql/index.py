@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_WAITING: Final = 2000
-"""Passages that a search reads from their rows; more are searched in memory."""
+"""Passages that a search reads from their rows; where more wait, the collection is searched in memory."""
+MANY_WAITING: Final = 20_000
+"""So many of a large collection are sooner read than the whole of it is."""
 IN_MEMORY: Final = 16
 """Collections that are searched there at a time."""
 REMEMBERED: Final = 1000
@@ -131,10 +133,11 @@ class PostgreSQLIndex:
     def snapshot(self, connection: Connection, scope: Scope, name: str, ahead: Any = None) -> tuple[Row[Any], Snapshot]:
         collection = find_collection(connection, scope.tenant, name)
         state = read_state(connection, collection)
-        waiting = 0
+        waiting = most = 0
         if state is not None and state.generation != collection.generation:
-            waiting = count_waiting(connection, collection.id, state.newest, self._most_waiting + 1)
-        if state is None or waiting > self._most_waiting:
+            most = max(self._most_waiting, min(state.passages // 4, MANY_WAITING))
+            waiting = count_waiting(connection, collection.id, state.newest, most + 1)
+        if state is None or waiting > most:
             with self._lock:
                 memory = self._memory.setdefault(collection.id, EmbeddedIndex())
                 while len(self._memory) > IN_MEMORY:

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
@@ -56,6 +57,7 @@ class Keeper:
         self._graph_from = graph_from
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="index")
         self._building: list[Any] = []
         self._not_before: dict[str | int, float] = {}
         self._large_since: dict[int, float] = {}
@@ -74,6 +76,7 @@ class Keeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def work(self) -> None:
         """Do what there is to do now, also what would wait for quiet."""
@@ -120,7 +123,7 @@ class Keeper:
             finally:
                 engine.dispose()
 
-        task = asyncio.ensure_future(asyncio.to_thread(run))
+        task = asyncio.get_running_loop().run_in_executor(self._threads, run)
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:

@@ -61,7 +61,7 @@ CREATE INDEX IF NOT EXISTS {table}_of_document ON {table} (number, document_id) 
 # Not by foreign keys: they would be checked for each of a million postings, and a collection that goes as a whole is
 # only forgotten here; its rows are swept in portions later, when nobody waits.
 FORGET: Final = """
-CREATE FUNCTION index_forget() RETURNS trigger LANGUAGE plpgsql AS $body$
+CREATE FUNCTION index_forget() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $body$
 DECLARE
     of record;
 BEGIN
