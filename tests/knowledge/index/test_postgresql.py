@@ -382,6 +382,25 @@ async def test_a_build_whose_server_was_killed_ends_and_so_does_one_that_postgre
     assert await recall(database, index, 256, depth=100) >= 0.95
 
 
+async def test_a_collection_that_cannot_be_put_in_keeps_no_other_out(database, index):
+    await fill(database, 30, 16)
+    await fill(database, 30, 16, name="d")
+    broken = update(chunks).where(chunks.c.document_id == "t.c.1").values(terms=b"no terms")
+    await database.write(lambda c: c.execute(broken))
+    await index.keeper.work()
+    assert await count(database, "SELECT count(*) FROM index_collections") == 1
+    assert isinstance(await snapshot_of(database, index, name="d"), PostgreSQLSnapshot)
+
+
+async def test_a_graph_is_built_by_one_process_where_several_have_no_room(database, index):
+    await fill(database, 2500, 16)
+    await index.keeper._catch_up()
+    engine = database.dialect.create_engine(database.url, 2)
+    assert await asyncio.to_thread(graphs.build, engine, 1, 16, 2500, [], workers=False)
+    engine.dispose()
+    assert (await read_index_status(database, index, StoreSettings())).graphs == 1
+
+
 async def test_a_keeper_that_is_closed_stops_its_build(database, url):
     await open_index(database, StoreSettings())
     index = PostgreSQLIndex(database, graph_from=2000)

@@ -37,8 +37,7 @@ WHERE i.collection_id = :id AND (
 ) > :least + (SELECT sum(passages) FROM index_totals t WHERE t.number = i.number) / 2
 """)
 LARGE: Final = text("""
-SELECT i.number, i.dimension, s.passages, c.updated_at,
-    to_regclass('index_graph_' || i.number) IS NOT NULL AS there, coalesce(x.indisvalid, false) AS valid
+SELECT i.number, i.dimension, s.passages, c.updated_at, coalesce(x.indisvalid, false) AS valid
 FROM index_collections i JOIN collections c ON c.id = i.collection_id
 JOIN (SELECT number, sum(passages) AS passages FROM index_totals GROUP BY number) s ON s.number = i.number
 LEFT JOIN pg_index x ON x.indexrelid = to_regclass('index_graph_' || i.number)
@@ -108,8 +107,8 @@ def outgrown(connection: Connection, collection_id: str) -> int | None:
 
 
 def large(connection: Connection, least: int) -> list[Any]:
-    """The collections of `least` passages or more: `number`, `dimension`, `passages`, `updated_at`, and whether a graph
-    is `there` and `valid`."""
+    """The collections of `least` passages or more: `number`, `dimension`, `passages`, `updated_at`; `valid`:
+    whether there is a graph that can be searched."""
     return list(connection.execute(LARGE, {"least": least}))
 
 

@@ -150,12 +150,15 @@ class Keeper:
                 came += portion
                 if portion < PORTION:
                     break
-        except DatabaseError as error:
-            if getattr(error.orig, "sqlstate", None) not in CHANGING:
-                raise
         except StoreError as error:
             log.warning("the collection %s is searched in memory: %s %s", collection_id, error.message, error.hint)
             self._not_before[collection_id] = time.time() + FAILED
+        except Exception as error:  # the other collections do not wait for one
+            if isinstance(error, DatabaseError) and error.connection_invalidated:
+                raise
+            if getattr(getattr(error, "orig", error), "sqlstate", None) not in CHANGING:
+                log.exception("the collection %s could not be put into the index", collection_id)
+                self._not_before[collection_id] = time.time() + FAILED
         return came
 
     def _build(self, engine: Engine, row: Any) -> None:
