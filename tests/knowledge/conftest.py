@@ -61,24 +61,13 @@ def open_bench(stores, tmp_path, embedder):
         await database.open()
         jobs = Jobs(database)
         fetcher, chosen = HttpFetcher(), KnowledgeSettings(**settings)
-<<<<<<< HEAD
         usual = source.embedder(TENANT, source.default()) if source else embedder
-        knowledge = KnowledgeBase(database, blobs, usual, parser, chosen, jobs=jobs, fetcher=fetcher, source=source)
-        if run_jobs:
-            await jobs.start()
-        try:
-            yield Bench(knowledge, jobs, database, blobs, parser)
-        finally:
-            await jobs.close()
-            await fetcher.aclose()
-            await parser.aclose()
-            await database.close()
-=======
         async with opened_index(database, StoreSettings(), keep=True) as index:
             knowledge = KnowledgeBase(
-                database, blobs, embedder, parser, chosen, jobs=jobs, fetcher=fetcher, index=index
-            )  # fmt: skip
-            await jobs.start()
+                database, blobs, usual, parser, chosen, jobs=jobs, fetcher=fetcher, source=source, index=index
+            )
+            if run_jobs:
+                await jobs.start()
             try:
                 yield Bench(knowledge, jobs, database, blobs, parser)
             finally:
@@ -86,7 +75,6 @@ def open_bench(stores, tmp_path, embedder):
                 await fetcher.aclose()
                 await parser.aclose()
         await database.close()
->>>>>>> 018f2e0 (Say in status, doctor and docs what collections are searched in)
 
     return opening
 

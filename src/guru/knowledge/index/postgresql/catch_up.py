@@ -10,13 +10,16 @@ import struct
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, select, text
 
 from guru.errors import StoreError
 from guru.knowledge.index.postgresql.schema import MOST_DIMENSIONS, make_vectors, vectors_of
 from guru.knowledge.index.stored import unpack_vectors
+from guru.knowledge.rows import dimension_of
 from guru.knowledge.sparse import HEADING_WEIGHT
 from guru.knowledge.terms import term_type
+from guru.knowledge.vectors import VECTOR
+from guru.store.tables import chunks
 
 PORTION: Final = 1000
 """Passages."""
@@ -33,13 +36,8 @@ COLLECTION: Final = text("SELECT id, tenant, embedding_model, generation FROM co
 KNOWN: Final = text("""
 SELECT number, dimension, newest, embedding_model FROM index_collections WHERE collection_id = :id FOR UPDATE
 """)
-PASSAGES: Final = text("""
-SELECT id, document_id, vector, terms FROM chunks WHERE collection_id = :id AND id > :newest
-ORDER BY id LIMIT :most FOR KEY SHARE NOWAIT
-""")
-DIMENSION: Final = text("""
-SELECT octet_length(vector) - 4 FROM chunks WHERE collection_id = :id ORDER BY id LIMIT 1
-""")
+PASSAGES: Final = select(chunks.c.id, chunks.c.document_id, VECTOR, chunks.c.terms).order_by(chunks.c.id)
+MODEL: Final = text("SELECT embedding_model FROM collections WHERE id = :id")
 BEGIN: Final = text("""
 INSERT INTO index_collections (tenant, collection_id, embedding_model, dimension, newest, generation)
 VALUES (:tenant, :id, :embedding_model, :dimension, 0, -1) RETURNING number
@@ -72,15 +70,18 @@ def catch_up(connection: Connection, collection_id: str, most: int = PORTION) ->
     if known is not None and known.embedding_model != collection.embedding_model:
         connection.execute(text("DELETE FROM index_collections WHERE number = :number"), {"number": known.number})
         known = None
-    if known is None:
-        dimension = connection.scalar(DIMENSION, {"id": collection_id})
-        if dimension is None:
-            return 0
-        number, newest = begin(connection, collection, dimension), 0
+    newest = 0 if known is None else known.newest
+    mine = PASSAGES.where(chunks.c.collection_id == collection_id, chunks.c.id > newest).limit(most)
+    rows = connection.execute(mine.with_for_update(read=True, key_share=True, nowait=True, of=chunks)).all()
+    if connection.scalar(MODEL, {"id": collection_id}) != collection.embedding_model:
+        return 0  # it has changed meanwhile, and nobody knows whose vectors these are
+    if known is not None:
+        number, dimension = known.number, known.dimension
+    elif rows:
+        dimension = dimension_of(rows[0].vector)
+        number = begin(connection, collection, dimension)
     else:
-        number, dimension, newest = known.number, known.dimension, known.newest
-    named = {"id": collection_id, "newest": newest, "most": most}
-    rows = connection.execute(PASSAGES, named).all()
+        return 0
     length = write(connection, number, dimension, rows) if rows else 0
     connection.execute(TOTALS, {"number": number, "passages": len(rows), "length": length})
     values = {
@@ -116,7 +117,7 @@ def write(connection: Connection, number: int, dimension: int, rows: Sequence[Ro
     """
     import numpy as np
 
-    if any(len(row.vector) != dimension + 4 for row in rows):
+    if any(dimension_of(row.vector) != dimension for row in rows):
         raise StoreError("The passages of one collection have vectors of several lengths.", hint="Ingest them anew.")
     entries = np.frombuffer(b"".join(row.terms for row in rows), term_type())
     counts = [len(row.terms) // term_type().itemsize for row in rows]

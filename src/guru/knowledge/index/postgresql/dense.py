@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import BigInteger, Connection, Row, column, select, text
 
 from guru.knowledge.index.postgresql.filter import DocumentFilter
 from guru.knowledge.index.postgresql.schema import vectors_of
+from guru.knowledge.vectors import VECTOR
+from guru.store.tables import chunks
 from guru.types import Distance
 
 if TYPE_CHECKING:
@@ -34,12 +36,7 @@ SELECT set_config('hnsw.ef_search', :width, true), set_config('hnsw.iterative_sc
 ELIGIBLE: Final = """
 SELECT count(*) FROM (SELECT FROM {table} v WHERE v.number = {number}{conditions} LIMIT :most) AS eligible
 """
-NEAREST: Final = """
-SELECT n.chunk_id AS id, c.vector FROM (
-    SELECT v.chunk_id FROM {table} v WHERE v.number = {number}{conditions}
-    ORDER BY {order} LIMIT :most
-) AS n JOIN chunks c ON c.id = n.chunk_id
-"""
+NEAREST: Final = "SELECT v.chunk_id FROM {table} v WHERE v.number = {number}{conditions} ORDER BY {order} LIMIT :most"
 
 
 def nearest(
@@ -83,5 +80,7 @@ def _search(
         table=vectors_of(documents.dimension), number=documents.number, conditions=documents.on_vectors("v"),
         order=f"({order}) + 0" if exact else order,  # no graph is made for a sum
     )  # fmt: skip
+    near = text(query).columns(column("chunk_id", BigInteger)).subquery("near")
+    asked = select(chunks.c.id, VECTOR).select_from(near.join(chunks, chunks.c.id == near.c.chunk_id))
     written = "[" + ",".join(map(str, vector.tolist())) + "]"
-    return connection.execute(text(query), documents.values | {"vector": written, "most": most}).all()
+    return connection.execute(asked, documents.values | {"vector": written, "most": most}).all()

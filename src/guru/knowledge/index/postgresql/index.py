@@ -29,6 +29,7 @@ from guru.knowledge.index.postgresql.state import State, count_waiting, read_sta
 from guru.knowledge.index.postgresql.tail import Tail
 from guru.knowledge.index.stored import StoredSnapshot, read_languages, unpack_vectors
 from guru.knowledge.sparse import Statistics, Word
+from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
 from guru.store.scope import Scope
 from guru.store.tables import chunks
@@ -69,7 +70,7 @@ class PostgreSQLSnapshot(StoredSnapshot):
         self._frequencies: dict[int, int] = {}
         rows: Sequence[Row[Any]] = []
         if is_behind:
-            query = self._mine(chunks.c.id, chunks.c.document_id, chunks.c.vector, chunks.c.terms)
+            query = self._mine(chunks.c.id, chunks.c.document_id, VECTOR, chunks.c.terms)
             rows = connection.execute(query.where(chunks.c.id > state.newest).order_by(chunks.c.id)).all()
         self._tail = Tail(rows)
 
