@@ -171,8 +171,9 @@ async def test_what_was_there_before_the_index_is_searched_in_memory_and_then_in
     index.keeper.start()
     while not isinstance(await snapshot_of(database, index), PostgreSQLSnapshot):
         await asyncio.sleep(0.1)
-    status = await read_index_status(database, index, StoreSettings())
-    assert (status.kind, status.collections, status.passages, status.waiting) == ("pgvector", 1, 2500, 0)
+    while (status := await read_index_status(database, index, StoreSettings())).waiting:
+        await asyncio.sleep(0.1)
+    assert (status.kind, status.collections, status.passages) == ("pgvector", 1, 2500)
     again = PostgreSQLIndex(database)
     assert isinstance(await snapshot_of(database, again), PostgreSQLSnapshot)
     assert again._memory == {}

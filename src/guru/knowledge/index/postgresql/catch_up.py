@@ -110,7 +110,7 @@ def begin(connection: Connection, collection: Row[Any], dimension: int) -> int:
     return int(connection.scalar(BEGIN, {**collection._mapping, "dimension": dimension}) or 0)
 
 
-def write(connection: Connection, number: int, dimension: int, rows: Sequence[Row[Any]]) -> int:
+def write(connection: Connection, number: int, dimension: int, rows: Sequence[Any]) -> int:
     """Put passages into the tables, by binary COPY; returns their length, in terms.
 
     https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS-BINARY

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Connection, Row, column, select, text
+from sqlalchemy import BigInteger, Connection, column, select, text
 
 from guru.knowledge.index.postgresql.filter import DocumentFilter
 from guru.knowledge.index.postgresql.schema import vectors_of
@@ -47,7 +47,7 @@ def nearest(
     distance: Distance,
     *,
     graph_from: int | None,
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """The passages (`id`, packed `vector`) nearest to a unit vector by half precision: the best `k`, and some more
     that may be nearer by the vectors as they are stored.
 
@@ -74,7 +74,7 @@ def count_eligible(connection: Connection, documents: DocumentFilter, most: int)
 def _search(
     connection: Connection, documents: DocumentFilter, vector: NDArray[Any], most: int, distance: Distance, *,
     exact: bool,
-) -> Sequence[Row[Any]]:  # fmt: skip
+) -> Sequence[Any]:  # fmt: skip
     order = f"v.vector {OPERATORS[distance]} CAST(:vector AS halfvec({documents.dimension}))"
     query = NEAREST.format(
         table=vectors_of(documents.dimension), number=documents.number, conditions=documents.on_vectors("v"),
