@@ -1,5 +1,7 @@
 """`guru store`, and servers that share a PostgreSQL."""
 
+import time
+
 import pytest
 
 from running import make_home, run, run_json, serving
@@ -46,6 +48,11 @@ def test_rows_move_to_postgresql_where_two_servers_share_them_and_back(home, url
         status = one.get("/api/v1/store")
         assert status["place"].startswith("postgresql://postgres@")
         assert (status["rows"]["documents"], status["blob_files"]) == (2, 2)
+        assert status["index"]["kind"] == "pgvector"
+        while one.get("/api/v1/store")["index"]["passages"] != 2:  # another server may be the one that keeps it
+            time.sleep(0.2)
+        assert set(found(one.post("/api/v1/collections/notes/search", query))) == {"tea.md", "cups.md"}
+        assert "Index: pgvector 0." in run(home, "store", "status").stdout
         running = run(home, "store", "transfer", "--to", "home", check=False)
         assert running.returncode == 1
         assert "Stop it first" in running.stderr
@@ -80,3 +87,20 @@ def test_the_configuration_and_the_doctor_say_what_is_wrong(home, url):
     configure(home, url)
     (finding,) = [i for i in run_json(home, "config", "check")["findings"] if i["place"] == "store.url"]
     assert finding["level"] == "ok"
+
+
+def test_status_and_doctor_say_what_is_searched(home, url, tmp_path):
+    assert "in the memory of the server." in run(home, "store", "status").stdout
+    configure(home, url)
+    assert "(0 collections, 0 passages, 0 graphs" in run(home, "store", "status").stdout
+    assert finding_on_index(home) == ("ok", "collections are searched in PostgreSQL, by pgvector")
+    with (home / "guru.toml").open("a") as file:
+        file.write('index = "memory"\n')
+    assert '[store] index is "memory".' in run(home, "store", "status").stdout
+    assert "searched in memory" in finding_on_index(home)[1]
+
+
+def finding_on_index(home):
+    report = run_json(home, "doctor", check=False)
+    (finding,) = [item for item in report["findings"] if item["check"] == "index"]
+    return finding["state"], finding["detail"]

@@ -4,8 +4,9 @@ import contextlib
 
 import pytest
 
-from guru.config import KnowledgeSettings
+from guru.config import KnowledgeSettings, StoreSettings
 from guru.knowledge.base import KnowledgeBase
+from guru.knowledge.index.own import opened_index
 from guru.knowledge.parse.sandbox import ParsePool
 from guru.models.local.embedder import MiniLMEmbedder
 from guru.server.fetching import HttpFetcher
@@ -61,16 +62,19 @@ def open_bench(stores, tmp_path, embedder):
         jobs = Jobs(database)
         fetcher, chosen = HttpFetcher(), KnowledgeSettings(**settings)
         usual = source.embedder(TENANT, source.default()) if source else embedder
-        knowledge = KnowledgeBase(database, blobs, usual, parser, chosen, jobs=jobs, fetcher=fetcher, source=source)
-        if run_jobs:
-            await jobs.start()
-        try:
-            yield Bench(knowledge, jobs, database, blobs, parser)
-        finally:
-            await jobs.close()
-            await fetcher.aclose()
-            await parser.aclose()
-            await database.close()
+        async with opened_index(database, StoreSettings(), keep=True) as index:
+            knowledge = KnowledgeBase(
+                database, blobs, usual, parser, chosen, jobs=jobs, fetcher=fetcher, source=source, index=index
+            )
+            if run_jobs:
+                await jobs.start()
+            try:
+                yield Bench(knowledge, jobs, database, blobs, parser)
+            finally:
+                await jobs.close()
+                await fetcher.aclose()
+                await parser.aclose()
+        await database.close()
 
     return opening
 

@@ -89,6 +89,7 @@ async def examine(file: Path | None, home: Path) -> AsyncIterator[Finding]:
         yield store
         if store.state == "failed":
             return
+        yield await check_index(settings)
     async for finding in check_vector_stores(settings):
         yield finding
     yield await check_port(home, settings)
@@ -192,6 +193,24 @@ async def check_vector_stores(settings: Settings) -> AsyncIterator[Finding]:
     for kind in named_stores(settings.knowledge):
         found = await check_vectors(kind, settings.knowledge, connect=True, patience=PATIENCE)
         yield Finding(kind, "ok" if found.level == "ok" else "warning", found.message, found.hint or "")
+
+
+async def check_index(settings: Settings) -> Finding:
+    """What collections are searched in, where their rows are in PostgreSQL."""
+    from guru.knowledge.index.own import look_for_pgvector
+    from guru.store.database import Database
+
+    database = Database(settings.store.url or "", connections=settings.store.connections)
+    try:
+        reason = await look_for_pgvector(database)
+    finally:
+        await database.close()
+    if settings.store.index == "memory":
+        return Finding("index", "ok", 'collections are searched in memory: [store] index is "memory"')
+    if reason is None:
+        return Finding("index", "ok", "collections are searched in PostgreSQL, by pgvector")
+    state: State = "failed" if settings.store.index == "pgvector" else "ok"
+    return Finding("index", state, f"collections are searched in memory: {reason.message}", reason.hint or "")
 
 
 def check_models(home: Path) -> list[Finding]:

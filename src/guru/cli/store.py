@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -46,10 +46,23 @@ async def status(home: Path, as_json: bool) -> None:
         return
     click.echo(f"Rows:  {found['place']} ({found['server']}, schema {found['schema']}, {human_bytes(found['bytes'])})")
     click.echo(f"Files: {found['blobs']} ({plural(found['blob_files'], 'file')}, {human_bytes(found['blob_bytes'])})")
+    click.echo(f"Index: {describe_index(found['index'])}")
     table = make_table("table", rows=">")
-    for name, rows in found["rows"].items():
+    for name, rows in (found["rows"] | found["index"]["rows"]).items():
         table.add_row(name, f"{rows:,}")
     print_table(console(), table)
+
+
+def describe_index(index: dict[str, Any]) -> str:
+    """What collections are searched in, in a line."""
+    from guru.cli.output import human_bytes, plural
+
+    if index["kind"] == "memory":
+        return " ".join(filter(None, ["in the memory of the server.", index["note"], index["hint"]]))
+    counts = [plural(index["collections"], "collection"), plural(index["passages"], "passage")]
+    counts += [f"{index['waiting']:,} waiting"] if index["waiting"] else []
+    counts += [plural(index["graphs"], "graph"), human_bytes(index["bytes"])]
+    return f"pgvector {index['version']} ({', '.join(counts)})"
 
 
 @command.command

@@ -219,6 +219,9 @@ class StoreSettings(Section):
     """Where rows live, as `postgresql://user:password@host:5432/database`; None is SQLite in the home."""
     connections: Annotated[int, Meta(ge=3)] = 6
     """How many connections to PostgreSQL one server opens at most."""
+    index: Literal["auto", "memory", "pgvector"] = "auto"
+    """Where collections are searched: in PostgreSQL by pgvector, or in the memory of each server. `auto`: by pgvector
+    where it is there or can be made."""
     blobs: str | None = None
     """The folder of the original files, which several servers share; None is `blobs` in the home."""
 

@@ -19,8 +19,9 @@ from guru.knowledge.embedders import Embedders, EmbedderSource, OneEmbedder
 from guru.knowledge.embedding_cache import EmbeddingCache
 from guru.knowledge.filling import Filling
 from guru.knowledge.filters import compile_filter, fields_of
-from guru.knowledge.index.base import Wanted
+from guru.knowledge.index.base import Index, Wanted
 from guru.knowledge.index.choice import Chosen, ChosenIndex
+from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.ingest import Ingest
 from guru.knowledge.kept import Kept
 from guru.knowledge.moving import Moving
@@ -65,10 +66,11 @@ class KnowledgeBase:
         fetcher: Fetcher | None = None,
         source: EmbedderSource | None = None,
         cluster: Cluster | None = None,
+        index: Index | None = None,
     ) -> None:
         """`fetcher` gets web pages; without one they cannot be ingested. `source` has the embedding models of the
         collections, each of which may have another; without one, `embedder` is the only one. `cluster` opens workers
-        on other machines."""
+        on other machines. `index` is the database's own; without one, passages are held in memory."""
         self._database = database
         self._settings = settings
         self.embedder = embedder
@@ -78,7 +80,7 @@ class KnowledgeBase:
         self.filling = Filling(database, self.embedders, self.cache)
         workers = WorkerSource(parser, cluster, settings.ray)
         self.reembedding = Reembedding(database, jobs, self.embedders, self.cache, settings=settings, workers=workers)
-        self.index = ChosenIndex(database, settings)
+        self.index = ChosenIndex(database, settings, index or EmbeddedIndex())
         self.moving = Moving(database, self.index, jobs)
         self._asking = QueryEmbedder(database, self.embedders)
         self._allowed: Kept[frozenset[str]] = Kept(32)

@@ -16,6 +16,8 @@ from guru.gateway.responses import Responses
 from guru.gateway.tasks import Host
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
+from guru.knowledge.index.base import Index
+from guru.knowledge.index.own import opened_index
 from guru.knowledge.parse.sandbox import ParsePool
 from guru.models.http import HttpClient
 from guru.models.registry import LOCAL_EMBEDDING
@@ -81,8 +83,9 @@ async def open_services(
         stack.push_async_callback(library.aclose)
         parser = await stack.enter_async_context(aclosing(make_parser(settings.knowledge)))
         knowledge = await open_knowledge(
-            stack, library, settings.knowledge, database, blobs, parser=parser, jobs=jobs, host=lambda: road
-        )
+            stack, library, settings.knowledge, database, blobs, parser=parser, jobs=jobs, host=lambda: road,
+            index=await stack.enter_async_context(opened_index(database, settings.store, keep=run_jobs)),
+        )  # fmt: skip
         answerer = make_answerer(library, settings.knowledge, knowledge)
         road, router, releases, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
@@ -134,7 +137,7 @@ async def open_services(
 
 async def open_knowledge(
     stack: AsyncExitStack, library: Library, settings: KnowledgeSettings, database: Database, blobs: BlobStore, *,
-    parser: ParsePool, jobs: Jobs, host: Callable[[], Host],
+    parser: ParsePool, jobs: Jobs, host: Callable[[], Host], index: Index,
 ) -> KnowledgeBase:  # fmt: skip
     """The knowledge base. `host` is the road, which comes after it."""
     source = LibraryEmbedders(library, counter=library.embedder(LOCAL_EMBEDDING), host=host)
@@ -142,8 +145,9 @@ async def open_knowledge(
     fetcher = await stack.enter_async_context(aclosing(HttpFetcher()))
     cluster = RayCluster(parser, settings).open
     knowledge = KnowledgeBase(
-        database, blobs, usual, parser, settings, jobs=jobs, fetcher=fetcher, source=source, cluster=cluster
-    )
+        database, blobs, usual, parser, settings, jobs=jobs, fetcher=fetcher, source=source, cluster=cluster,
+        index=index,
+    )  # fmt: skip
     stack.push_async_callback(knowledge.index.aclose)
     return knowledge
 

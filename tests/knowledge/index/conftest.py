@@ -10,9 +10,13 @@ from guru.knowledge.index.external import index as external
 from guru.knowledge.index.external.snapshot import ExternalSnapshot
 from knowledge.index.corpus import Corpus
 from knowledge.index.external.kinds import LOCAL, WIRE, make_external, place_of
+from knowledge.index.kept import GraphIndex, KeptIndex
 from knowledge.index.reference import AheadIndex, RowsIndex
 
-KINDS = {"embedded": lambda database: EmbeddedIndex(), "rows": RowsIndex, "ahead": AheadIndex}
+KINDS = {
+    "embedded": lambda database: EmbeddedIndex(), "rows": RowsIndex, "ahead": AheadIndex,
+    "pgvector": KeptIndex, "pgvector graph": GraphIndex,
+}  # fmt: skip
 
 
 def pytest_collection_modifyitems(config, items):

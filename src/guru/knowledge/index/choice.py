@@ -37,11 +37,12 @@ class Chosen(Ahead, kw_only=True):
 class ChosenIndex:
     """The indexes of all kinds that are configured, each for its collections."""
 
-    def __init__(self, database: Database, settings: KnowledgeSettings) -> None:
-        """Raises `ConfigurationError` for what is wrong with any store that the configuration names."""
+    def __init__(self, database: Database, settings: KnowledgeSettings, own: Index) -> None:
+        """`own` is that of the database, which its opener closes. Raises `ConfigurationError` for what is wrong with
+        any store that the configuration names."""
         self._database = database
         self._settings = settings
-        self.embedded = EmbeddedIndex()
+        self.own = own
         named = [kind for kind in vendors.VENDORS if kind == settings.index or getattr(settings, kind) is not None]
         self._external = {kind: self._open(kind) for kind in named}
 
@@ -76,14 +77,14 @@ class ChosenIndex:
         except GuruError as error:
             note = f"{error.message.rstrip('.')}: passages were looked for here instead."
             return Chosen(kind=EMBEDDED, notes=[note])
-        ahead = await (index or self.embedded).look_ahead(scope, name, wanted)
+        ahead = await (index or self.own).look_ahead(scope, name, wanted)
         return Chosen(kind=kind, ahead=ahead, notes=ahead.notes if ahead else [])
 
     def snapshot(self, connection: Connection, scope: Scope, name: str, ahead: Any = None) -> tuple[Row[Any], Snapshot]:
         """Where the collection was switched since `ahead`, its new index is asked without it, and finds the same."""
         row = find_collection(connection, scope.tenant, name)
         kind = self.kind_of(row.settings)
-        index: Index = self._external.get(kind, self.embedded)
+        index: Index = self._external.get(kind, self.own)
         inner = ahead.ahead if isinstance(ahead, Chosen) and ahead.kind == kind else None
         return index.snapshot(connection, scope, name, inner)
 
@@ -96,4 +97,4 @@ class ChosenIndex:
             yield
 
     async def aclose(self) -> None:
-        await asyncio.gather(self.embedded.aclose(), *(index.aclose() for index in self._external.values()))
+        await asyncio.gather(*(index.aclose() for index in self._external.values()))

@@ -1,0 +1,1 @@
+"""The index in PostgreSQL: vectors and postings in tables beside the rows, searched where they are."""
