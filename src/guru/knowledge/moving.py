@@ -121,7 +121,7 @@ class Moving:
 
         there = select(chunks.c.id, chunks.c.document_id).where(chunks.c.id.in_(ids)).order_by(chunks.c.id)
         found = connection.execute(there).all()
-        _, snapshot = self._index.embedded.snapshot(connection, Scope(row.tenant), row.name)
+        _, snapshot = self._index.own.snapshot(connection, Scope(row.tenant), row.name)
         packed = snapshot.vectors(np.array([item.id for item in found], np.int64))
         vectors = packed["values"].astype(np.float32) * packed["scale"][:, None]
         return {item.id: Entry(item.document_id, vector) for item, vector in zip(found, vectors, strict=True)}
