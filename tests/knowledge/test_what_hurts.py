@@ -1,5 +1,6 @@
 """What users of other systems complain about most, where no other test stands beside its subject."""
 
+import asyncio
 import contextlib
 import json
 from importlib.resources import files
@@ -8,8 +9,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from guru.config import KnowledgeSettings
+from guru.config import KnowledgeSettings, StoreSettings
 from guru.knowledge.answer.answer import Answerer
+from guru.knowledge.index.own import read_index_status
 from guru.types import ChatRequest, Cited, Grounding, Message
 from knowledge.answer.answering import ScriptedModel
 from knowledge.conftest import SCOPE
@@ -65,14 +67,27 @@ async def test_no_index_is_built_by_a_query(bench, tmp_path):
     for number in range(120):
         (tmp_path / f"{number}.md").write_text(f"Room {number} has {number + 2} chairs and a lamp of type L{number}.")
     await bench.ingest(tmp_path)
+    await indexed(bench)
     with statements() as first:
         await bench.search("chairs in room 7")
-    assert any("chunks.terms" in statement for statement in first)
+    # The index in memory reads them with the first search; the database has its own already.
+    assert any(reads_words(statement) for statement in first) != bench.database.dialect.SEVERAL_WRITERS
     with statements() as later:
         for number in range(10):
             for mode in ("hybrid", "sparse", "dense"):
                 assert (await bench.search(f"lamp L{number}", mode=mode))[0].document
-    assert later and not [statement for statement in later if "chunks.terms" in statement]
+    assert later and not [statement for statement in later if reads_words(statement)]
+
+
+def reads_words(statement):
+    """Whether it reads the words of more passages than it names."""
+    return "chunks.terms" in statement and "chunks.id IN" not in statement
+
+
+async def indexed(bench):
+    """Wait for what the database indexes by itself."""
+    while (await read_index_status(bench.database, bench.knowledge.index.own, StoreSettings())).waiting:
+        await asyncio.sleep(0.05)
 
 
 async def test_a_hybrid_search_needs_no_reranker_and_no_common_word(bench, folder):

@@ -27,10 +27,10 @@ class Lacking:
     """One run of a job that embeds what a model has not embedded."""
 
     def __init__(
-        self, database: Database, cache: EmbeddingCache, run: JobRun, embedder: Embedder, *, portion: int = PORTION
+        self, database: Database, cache: EmbeddingCache, run: JobRun, embedder: Embedder, *, at_once: int = 1
     ) -> None:
-        """`portion` passages, with their sentences, are embedded for one transaction."""
-        self._portion = portion
+        """`at_once`: how many portions the embedder works on at the same time."""
+        self._portion = PORTION * at_once
         self._database = database
         self._cache = cache
         self._run = run

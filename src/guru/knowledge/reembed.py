@@ -25,7 +25,7 @@ from guru.knowledge.collections import find_collection
 from guru.knowledge.embedders import Embedders
 from guru.knowledge.embedding_cache import DAY, CacheSize, EmbeddingCache
 from guru.knowledge.filling import REEMBED, target_of
-from guru.knowledge.lacking import PORTION, Lacking
+from guru.knowledge.lacking import Lacking
 from guru.knowledge.prepare import most_tokens
 from guru.knowledge.vectors import count_vectors
 from guru.knowledge.workers import WorkerSource
@@ -223,7 +223,7 @@ class Reembedding:
             raise Conflict(f"{subject} is being changed to {first} already.")
         async with self._workers.open(run.job.arguments.get("ray")) as workers:
             embedder = workers.embedder(self._embedders.named(tenant, model))
-            work = Lacking(self._database, self._cache, run, embedder, portion=PORTION * workers.count)
+            work = Lacking(self._database, self._cache, run, embedder, at_once=workers.count)
             while True:
                 await work.embed_lacking()
                 done = await self._database.write(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from guru.errors import Conflict, InvalidParameter, NotFound
+from guru.errors import InvalidParameter, NotFound
 from guru.knowledge.around import around
 from guru.store.scope import Scope
 
@@ -145,14 +145,11 @@ async def test_one_document_and_none(bench, folder):
     assert (await bench.knowledge.around.anomalies(ADMIN, "empty")).anomalies == []
 
 
-async def test_another_tenant_and_another_model_have_none(bench, folder):
+async def test_another_tenant_has_none(bench, folder):
     await bench.ingest(folder)
     for ask in (bench.knowledge.around.topics, bench.knowledge.around.map, bench.knowledge.around.anomalies):
         with pytest.raises(NotFound):
             await ask(Scope("other"), "c")
-    stranger = around.Around(bench.database, "other/model")
-    with pytest.raises(Conflict):
-        await stranger.topics(ADMIN, "c")
 
 
 async def test_the_event_loop_goes_on_while_topics_are_found(bench, papers, monkeypatch):

@@ -45,7 +45,7 @@ def unpack(path: Path, folder: Path, limits: Limits) -> list[Member]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
             _refuse_document(entries)
             return list(_members(archive, entries, folder, limits))
     except (*_BROKEN, OSError) as error:

@@ -25,8 +25,8 @@ LOCAL = ["qdrant-local", "chroma-local", "milvus-local", "chroma-server", "milvu
 """The real things: in this process, or as processes of their own. Two of them need packages that are large."""
 NEEDED = {
     "qdrant": "qdrant_client", "chroma": "chromadb", "pinecone": "pinecone", "weaviate": "weaviate",
-    "milvus": "pymilvus", "chroma-local": "chromadb.api.rust", "milvus-local": "milvus_lite",
-    "chroma-server": "chromadb.api.rust", "milvus-server": "milvus_lite",
+    "milvus": "pymilvus", "chroma-local": "chromadb_rust_bindings", "milvus-local": "milvus_lite",
+    "chroma-server": "chromadb_rust_bindings", "milvus-server": "milvus_lite",
 }  # fmt: skip
 FILES = {"qdrant": "qdrant", "chroma": "chroma", "milvus": "milvus.db"}
 COMMANDS = {

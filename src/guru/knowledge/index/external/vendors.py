@@ -40,9 +40,9 @@ VENDORS: Final = {
         "Pinecone", "pinecone", f"{_HERE}.pinecone:PineconeStore",
         example="https://INDEX-PROJECT.svc.REGION.pinecone.io", needs_key=True,
     ),
-    "chroma": Vendor("Chroma", "chromadb", f"{_HERE}.chroma:ChromaStore", "chromadb.api.rust", "http://HOST:8000"),
+    "chroma": Vendor("Chroma", "chromadb", f"{_HERE}.chroma:ChromaStore", "chromadb_rust_bindings", "http://HOST:8000"),
 }  # fmt: skip
-PACKAGES: Final = {"milvus_lite": "milvus-lite", "chromadb.api.rust": "chromadb", "qdrant_client": "qdrant-client"}
+PACKAGES: Final = {"milvus_lite": "milvus-lite", "chromadb_rust_bindings": "chromadb", "qdrant_client": "qdrant-client"}
 
 
 def settings_of(kind: str, settings: KnowledgeSettings) -> VectorStoreSettings:
