@@ -36,6 +36,12 @@ SENTENCE_VECTORS: Final = _current("sentence_vectors")
 """In place of the columns of `chunks`, of rows that are selected from it: each is one look into an index."""
 
 
+def vector_of_all(connection: Connection, collection_id: str) -> ColumnElement[Any]:
+    """`VECTOR`, for who reads a whole collection: where no chunk of it has vectors beside, no row looks for one."""
+    beside = select(chunk_vectors.c.chunk_id).where(chunk_vectors.c.collection_id == collection_id).limit(1)
+    return VECTOR if connection.execute(beside).first() else chunks.c.vector.label("vector")
+
+
 def lacks(model: str) -> ColumnElement[bool]:
     """Of a row of `chunks`: it has no vectors of `model`."""
     inside = (documents.c.id == chunks.c.document_id, documents.c.embedding_model == model)

@@ -19,7 +19,7 @@ from guru.knowledge.index.segments import Part, Segment, compact, join, read_par
 from guru.knowledge.index.stored import BATCH, read_languages, unit, unpack_vectors
 from guru.knowledge.kept import Kept
 from guru.knowledge.sparse import Statistics, Word, best_rows, norms, score_rows
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.vectors import vector_of_all
 from guru.store.scope import Scope
 from guru.store.tables import chunks
 from guru.types import Distance
@@ -148,8 +148,7 @@ class View:
 
     def __init__(self, collection_id: str, *, words_only: bool = False) -> None:
         self._collection_id = collection_id
-        # Four bytes are the blob of a vector of no dimensions.
-        self._vector: ColumnElement[Any] = literal(bytes(4), LargeBinary) if words_only else VECTOR
+        self._words_only = words_only
         self._lock = threading.Lock()
         self._snapshots: dict[int, EmbeddedSnapshot] = {}
 
@@ -174,11 +173,16 @@ class View:
         # that is known, whichever server wrote it.
         newest = max((int(part.segment.ids[-1]) for part in old.parts), default=0)
         parts = self._without_removed(connection, old.parts, newest)
-        columns = (chunks.c.id, chunks.c.document_id, self._vector, chunks.c.terms)
+        columns = (chunks.c.id, chunks.c.document_id, self._vector(connection), chunks.c.terms)
         query = select(*columns).where(mine, chunks.c.id > newest).order_by(chunks.c.id)
         found = connection.execute(query, execution_options={"yield_per": BATCH})
         parts += join(read_part(rows) for rows in found.partitions())
         return EmbeddedSnapshot(generation, compact(parts), read_languages(connection, self._collection_id))
+
+    def _vector(self, connection: Connection) -> ColumnElement[Any]:
+        if self._words_only:
+            return literal(bytes(4), LargeBinary).label("vector")  # the blob of a vector of no dimensions
+        return vector_of_all(connection, self._collection_id)
 
     def _without_removed(self, connection: Connection, parts: Sequence[Part], newest: int) -> list[Part]:
         """Mask the rows that are gone. No row comes back or comes between others, so that equal counts of a range of
