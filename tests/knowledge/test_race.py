@@ -83,8 +83,8 @@ SAID = re.compile(r"The pump (\S+) has version (\d+) of its valve\.")
 
 SECONDS = float(os.environ.get("GURU_RACE_SECONDS", "0"))
 """At least; and until enough is seen."""
-KILL_EVERY = (5.0, 15.0)
-"""Seconds between two kills."""
+LIFE = range(2, 6)
+"""Versions that a writer gets done before it is killed in the middle of the next ones."""
 
 
 class Writer:
@@ -97,7 +97,11 @@ class Writer:
 
     def _start(self):
         self._process = subprocess.Popen(self._command, stderr=self._log, env=dict(os.environ))
-        self._next_kill = time.monotonic() + random.uniform(*KILL_EVERY)
+        self._dies_at = self._version() + random.choice(LIFE)
+
+    def _version(self):
+        states = json.loads(self.state.read_text()) if self.state.exists() else {}
+        return max((lowest for lowest, _ in states.values()), default=0)
 
     @property
     def lives(self):
@@ -109,7 +113,8 @@ class Writer:
 
     def kill_when_it_is_time(self):
         """End it in the middle of whatever it does, and let another one go on."""
-        if time.monotonic() > self._next_kill:
+        if self._version() >= self._dies_at:
+            time.sleep(random.uniform(0, 0.3))
             self.kill()
             self.kills += 1
             self._start()
