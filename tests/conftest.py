@@ -1,6 +1,9 @@
 """What all tests share: one real server with the sample documents, for those that only read."""
 
+import gc
+import os
 import signal
+import warnings
 
 import pytest
 from hypothesis import settings
@@ -11,9 +14,20 @@ from running import make_home, serving
 # What a shell starts in the background is born deaf to Ctrl-C, and so are its children: the tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Its workers are told of a terminal of 80 columns. There is none, and commands write as wide as they like.
+os.environ.pop("COLUMNS", None)
+
 # No test asserts a time: on a busy machine a quick example may be slow.
 settings.register_profile("guru", settings(), deadline=None)
 settings.load_profile("guru")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left():
+    """What the tests of another file left for the garbage collector is not taken for a leak of this one's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def test_search_can_be_narrowed_to_a_kind_and_a_document(open_page):
     expect(page.locator(".result").filter(has_text="it-and-security.html")).to_have_count(0)
     page.get_by_role("button", name="sparse").click()
     expect(page.get_by_role("button", name="sparse")).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_role("status")).to_be_visible()
+    expect(page.get_by_role("status").first).to_be_visible()
 
 
 def test_a_result_opens_the_document_at_its_passage(open_page):

@@ -108,6 +108,7 @@ ELSEWHERE = {
       for what in ("topics", "anomalies", "map")),
     ("POST", "/api/v1/collections/{name}/summary"), ("POST", "/api/v1/documents/{document_id}/summary"),
     ("GET", "/api/v1/collections/{name}/duplicates"), ("POST", "/api/v1/collections/{name}/reembed"),
+    ("POST", "/api/v1/collections/{name}/transfer"),
     ("POST", "/api/v1/collections/{name}/rollback"), ("POST", "/api/v1/collections/{name}/forget-vectors"),
     ("GET", "/api/v1/collections"), ("POST", "/api/v1/collections"), ("GET", "/api/v1/collections/{name}"),
     ("PATCH", "/api/v1/collections/{name}"), ("DELETE", "/api/v1/collections/{name}"),

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import psutil
 from msgspec import Struct
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 HEARTBEAT = 1.0
 LEASE = 20.0
 MAX_ATTEMPTS = 5
-PROCESS = secrets.token_hex(4)
-"""Names this process, whatever its number is."""
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
 
@@ -61,6 +60,10 @@ class Job(Struct, kw_only=True):
         return self.status in ENDED
 
 
+_here: WeakValueDictionary[str, Jobs] = WeakValueDictionary()
+"""The runners of this process."""
+
+
 class JobRun:
     """What a handler is given: the job, and a way to say how far it is."""
 
@@ -84,7 +87,8 @@ class Jobs:
         self._database = database
         self._handlers: dict[str, Handler] = {}
         self._at_once: dict[str, int] = {}
-        self._owner = f"{process_space()}:{os.getpid()}:{PROCESS}-{secrets.token_hex(4)}"
+        self._owner = f"{process_space()}:{os.getpid()}:{secrets.token_hex(4)}"
+        _here[self._owner] = self
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -165,6 +169,11 @@ class Jobs:
     async def start(self) -> None:
         """Begin to run jobs, those first that a dead process left behind."""
         self._loop_task = asyncio.create_task(self._run_forever())
+
+    @property
+    def runs(self) -> bool:
+        """Whether it takes jobs."""
+        return self._loop_task is not None and not self._loop_task.done()
 
     async def close(self) -> None:
         """Stop running. A job that had not ended goes back to the queue and is resumed by the next `start`."""
@@ -317,12 +326,12 @@ def lease_ended(row: Row[Any], now: float, me: str) -> bool:
     """Whether the owner of a running job is known to be gone, or silent for longer than its lease."""
     if row.heartbeat_at is None or now - row.heartbeat_at > LEASE:
         return True
-    host, pid, name = row.owner.rsplit(":", 2)
-    my_host, my_pid, my_name = me.rsplit(":", 2)
-    if host != my_host:
+    host, pid, _ = row.owner.rsplit(":", 2)
+    my_host, my_pid, _ = me.rsplit(":", 2)
+    if host != my_host or row.owner == me:
         return False
-    if pid == my_pid:  # this process, or one before it that had its number: in a container all have 1
-        return bool(name.split("-")[0] != my_name.split("-")[0])
+    if pid == my_pid:  # of this process, or of one before it that had its number: in a container all have 1
+        return row.owner not in _here or not _here[row.owner].runs
     return not psutil.pid_exists(int(pid))
 
 
