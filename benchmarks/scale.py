@@ -28,14 +28,12 @@ from sqlalchemy import Connection, select
 
 from guru.config import KnowledgeSettings, StoreSettings
 from guru.knowledge.base import KnowledgeBase
-from guru.knowledge.distance import unpack
 from guru.knowledge.documents import allowed_documents
 from guru.knowledge.filters import compile_filter
 from guru.knowledge.index.own import open_index, read_index_status
 from guru.knowledge.index.postgresql.index import PostgreSQLIndex
-from guru.knowledge.index.stored import unpack_vectors
 from guru.knowledge.parse.sandbox import ParsePool
-from guru.knowledge.rows import PackedSentences, pack_vectors
+from guru.knowledge.rows import PackedSentences, pack_vectors, read_vectors, unpack_vectors
 from guru.knowledge.terms import count_terms, hash_term, term_type, terms
 from guru.knowledge.writer import DocumentWriter
 from guru.store.blobs import BlobStore
@@ -320,7 +318,7 @@ def nearest_stored(connection: Connection, collection_id: str, ids: Any, name: s
     again, first = Truth(queries), 0
     query = select(chunks.c.vector).where(chunks.c.collection_id == collection_id).order_by(chunks.c.id)
     for blobs in connection.scalars(query, execution_options={"yield_per": 10_000}).partitions():
-        again.add(first, unpack(unpack_vectors(blobs)))
+        again.add(first, unpack_vectors(read_vectors(blobs)))
         first += len(blobs)
     assert first == len(ids)
     return again.places[name]

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guru.errors import InvalidParameter
-from guru.knowledge.distance import nearness, unpack
+from guru.knowledge.distance import nearness
 from guru.knowledge.diversity import diversify
 from guru.knowledge.fusion import reciprocal_ranks, weighted_sum
-from guru.knowledge.rows import dot, pack_vectors
+from guru.knowledge.rows import dot, pack_vectors, unpack_vectors
 from guru.types import SearchOptions
 
 DISTANCES = ("cosine", "dot", "euclidean", "manhattan")
@@ -28,7 +28,7 @@ def sides(dense, sparse, dense_weight=0.5, sparse_weight=0.5):
 @given(st.integers(0, 1000))
 def test_a_distance_is_that_of_the_stored_vectors(seed):
     packed, query = pack_vectors(units(1100, seed=seed)), units(1, seed=seed + 1)[0]
-    stored = unpack(packed)
+    stored = unpack_vectors(packed)
     expected = {
         "euclidean": -np.sqrt(((stored - query) ** 2).sum(axis=1)),
         "manhattan": -np.abs(stored - query).sum(axis=1),

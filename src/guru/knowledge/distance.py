@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from guru.knowledge.rows import dot
+from guru.knowledge.rows import dot, unpack_vectors
 from guru.types import Distance
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ def nearness(packed: NDArray[Any], query: NDArray[Any], distance: Distance) -> N
     order = 1 if distance == "manhattan" else 2
     result = np.empty(len(packed), np.float32)
     for start in range(0, len(packed), _BLOCK):
-        block = unpack(packed[start : start + _BLOCK])
+        block = unpack_vectors(packed[start : start + _BLOCK])
         result[start : start + _BLOCK] = -np.linalg.norm(block - query, ord=order, axis=1)
     return result
-
-
-def unpack(packed: NDArray[Any]) -> NDArray[Any]:
-    """Packed vectors as float32, shape (n, dimension)."""
-    import numpy as np
-
-    return np.asarray(packed["values"].astype(np.float32) * packed["scale"][:, None])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guru.knowledge.distance import unpack
+from guru.knowledge.rows import unpack_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def diversify(
     import numpy as np
 
     k = min(k, len(cosines))
-    vectors = unpack(packed)
+    vectors = unpack_vectors(packed)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     relevance = np.sort(cosines)[::-1].astype(np.float64)
     redundancy, left = np.zeros(len(cosines)), np.ones(len(cosines), bool)

@@ -23,8 +23,7 @@ from guru.knowledge.index.choice import KEY, ChosenIndex
 from guru.knowledge.index.external.base import BATCH, Entry, VectorStore, name_of
 from guru.knowledge.index.external.index import ExternalIndex
 from guru.knowledge.index.external.marks import MOVE
-from guru.knowledge.index.stored import unpack_vectors
-from guru.knowledge.rows import pack_vectors
+from guru.knowledge.rows import pack_vectors, read_vectors, unpack_vectors
 from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
@@ -101,7 +100,7 @@ class Moving:
             else:
                 held = await target.client.ask(VectorStore.fetch, name_of(row.id, row.embedding_model), ids)
             there = await self._database.read(partial(existing, ids=ids))
-            for item, vector in zip(batch, unpack_vectors([item.vector for item in batch])["values"], strict=True):
+            for item, vector in zip(batch, read_vectors([item.vector for item in batch])["values"], strict=True):
                 if item.id in there:  # what was removed meanwhile is no difference
                     went.add(digest(item.id, item.document_id, vector))
                     came.add(digest_of(item.id, held.get(item.id)))
@@ -123,7 +122,7 @@ class Moving:
         found = connection.execute(there).all()
         _, snapshot = self._index.own.snapshot(connection, Scope(row.tenant), row.name)
         packed = snapshot.vectors(np.array([item.id for item in found], np.int64))
-        vectors = packed["values"].astype(np.float32) * packed["scale"][:, None]
+        vectors = unpack_vectors(packed)
         return {item.id: Entry(item.document_id, vector) for item, vector in zip(found, vectors, strict=True)}
 
     async def _switch(self, collection_id: str, to: str) -> None:

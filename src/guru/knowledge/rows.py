@@ -44,6 +44,13 @@ def unpack_vectors(packed: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(packed["values"].astype(np.float32) * packed["scale"][:, None])
 
 
+def read_vectors(blobs: Sequence[bytes]) -> NDArray[Any]:
+    """Packed vectors from the blobs of their rows, which are of one model."""
+    import numpy as np
+
+    return np.frombuffer(b"".join(blobs), vector_type(dimension_of(blobs[0]) if blobs else 0))
+
+
 def dimension_of(vector: bytes) -> int:
     """Of a packed vector."""
     return len(vector) - int(vector_type(0).itemsize)

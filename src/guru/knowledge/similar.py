@@ -9,8 +9,7 @@ from sqlalchemy import Connection, select
 
 from guru.knowledge.documents import find_document
 from guru.knowledge.index.base import Index, Snapshot
-from guru.knowledge.index.stored import unpack_vectors
-from guru.knowledge.rows import dot
+from guru.knowledge.rows import dot, read_vectors
 from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
 from guru.store.scope import Scope
@@ -74,7 +73,7 @@ def read_similar(connection: Connection, document_id: str, score: float, vector:
     """With the passage of the document that is nearest to `vector`."""
     passages = select(chunks.c.id, VECTOR).where(chunks.c.document_id == document_id)
     ids, blobs = zip(*connection.execute(passages.order_by(chunks.c.id)), strict=True)
-    nearest_id = ids[int(dot(unpack_vectors(blobs), vector).argmax())]
+    nearest_id = ids[int(dot(read_vectors(blobs), vector).argmax())]
     query = (
         select(documents.c.id, documents.c.name, documents.c.title)
         .add_columns(*(chunks.c[name] for name in ("page", "start", "end", "text")))

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from guru.knowledge.collections import find_collection
 from guru.knowledge.distance import nearness
 from guru.knowledge.documents import allowed_documents
-from guru.knowledge.index.stored import StoredSnapshot, unpack_vectors
+from guru.knowledge.index.stored import StoredSnapshot
+from guru.knowledge.rows import read_vectors
 from guru.knowledge.sparse import Statistics, read_postings
 from guru.store.tables import chunks
 
@@ -92,7 +93,7 @@ class AheadIndex(RowsIndex):
         held = self.server.get(collection_id, [])
         self.server[collection_id] = rows
         searched = [row for row in held if row.document_id in seen]
-        ids, packed = np.array([row.id for row in searched], np.int64), unpack_vectors([row.vector for row in searched])
+        ids, packed = np.array([row.id for row in searched], np.int64), read_vectors([row.vector for row in searched])
         answers = {}
         for vector in wanted.vectors:
             # In the order of nearness and as many as it has: some may be gone, and `wanted.k` that are not are wanted.

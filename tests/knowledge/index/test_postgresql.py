@@ -21,9 +21,8 @@ from guru.knowledge.index.postgresql import graphs, postings
 from guru.knowledge.index.postgresql.catch_up import catch_up
 from guru.knowledge.index.postgresql.index import PostgreSQLIndex, PostgreSQLSnapshot
 from guru.knowledge.index.postgresql.schema import VERSION, make_tables
-from guru.knowledge.index.stored import unpack_vectors
 from guru.knowledge.query import weigh
-from guru.knowledge.rows import pack_vectors
+from guru.knowledge.rows import pack_vectors, read_vectors
 from guru.knowledge.terms import count_terms, hash_term
 from guru.store.database import Database
 from guru.store.scope import Scope
@@ -117,7 +116,7 @@ async def recall(database, index, dimension, allowed=None, k=10, depth=10):
     def stored(connection):
         rows = connection.execute(select(chunks.c.id, chunks.c.document_id, chunks.c.vector).order_by(chunks.c.id))
         rows = [row for row in rows if allowed is None or row.document_id in allowed]
-        return np.array([row.id for row in rows]), unpack_vectors([row.vector for row in rows])
+        return np.array([row.id for row in rows]), read_vectors([row.vector for row in rows])
 
     ids, vectors = await database.read(stored)
     found = []
@@ -152,7 +151,7 @@ async def test_a_filter_that_only_far_passages_pass_is_answered_in_full_by_a_gra
 
     def far(connection):
         rows = connection.execute(select(chunks.c.document_id, chunks.c.vector)).all()
-        near = nearness(unpack_vectors([row.vector for row in rows]), vector, "cosine")
+        near = nearness(read_vectors([row.vector for row in rows]), vector, "cosine")
         best = {}
         for row, value in zip(rows, near.tolist(), strict=True):
             best[row.document_id] = max(value, best.get(row.document_id, -1))

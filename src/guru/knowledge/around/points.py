@@ -10,10 +10,10 @@ from sqlalchemy import Connection, select
 
 from guru.knowledge.access import seen_by
 from guru.knowledge.collections import find_collection
-from guru.knowledge.distance import unpack
 from guru.knowledge.documents import allowed_documents
-from guru.knowledge.index.stored import BATCH, sum_runs, unpack_vectors
+from guru.knowledge.index.stored import BATCH, sum_runs
 from guru.knowledge.index.stored import unit as unit_vectors
+from guru.knowledge.rows import read_vectors, unpack_vectors
 from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
@@ -88,14 +88,14 @@ def read_points(connection: Connection, scope: Scope, collection: str, unit: Uni
     passages = select(chunks.c.id, chunks.c.document_id, VECTOR).select_from(join).where(*mine)
     ids, owner, blobs = read_passages(connection, passages, numbers)
     if not len(ids):
-        return Points(unit, unpack(unpack_vectors([])), [], ids, owner, np.zeros(0, np.float32), len(about))
+        return Points(unit, unpack_vectors(read_vectors([])), [], ids, owner, np.zeros(0, np.float32), len(about))
     order = np.argsort(ids) if unit == "passages" else np.lexsort((ids, owner))
-    ids, owner, packed = ids[order], owner[order], unpack_vectors(blobs)[order]
+    ids, owner, packed = ids[order], owner[order], read_vectors(blobs)[order]
     kept, place = np.unique(owner, return_inverse=True)
     without = len(about) - len(kept)
     if unit == "passages":
         owners, close = [about[number] for number in owner], np.ones(len(ids), np.float32)
-        return Points(unit, length_one(unpack(packed)), owners, ids, np.arange(len(ids)), close, without)
+        return Points(unit, length_one(unpack_vectors(packed)), owners, ids, np.arange(len(ids)), close, without)
     vectors = means(packed, place, len(kept))
     owners = [about[number] for number in kept]
     return Points(unit, vectors, owners, ids, place, closeness(packed, place, vectors), without)
@@ -142,5 +142,5 @@ def closeness(packed: NDArray[Any], place: NDArray[Any], vectors: NDArray[Any]) 
     result = np.empty(len(packed), np.float32)
     for start in range(0, len(packed), AT_ONCE):
         block = slice(start, start + AT_ONCE)
-        result[block] = (unpack(packed[block]) * vectors[place[block]]).sum(axis=1)
+        result[block] = (unpack_vectors(packed[block]) * vectors[place[block]]).sum(axis=1)
     return result

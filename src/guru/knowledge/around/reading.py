@@ -10,10 +10,9 @@ from sqlalchemy import Connection, select
 
 from guru.knowledge.around.extract import Sentence
 from guru.knowledge.around.summary import Source
-from guru.knowledge.distance import unpack
 from guru.knowledge.documents import find_document
 from guru.knowledge.ranking import SENTENCES_OF
-from guru.knowledge.rows import dimension_of, unpack_sentences, vector_type
+from guru.knowledge.rows import dimension_of, unpack_sentences, unpack_vectors, vector_type
 from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, collections
@@ -81,9 +80,9 @@ def read_document(connection: Connection, scope: Scope, document_id: str) -> Rea
         about.title or about.name,
         str(model),
         passages,
-        unpack(packed),
+        unpack_vectors(packed),
         sentences,
-        unpack(found[places]),
+        unpack_vectors(found[places]),
     )
 
 

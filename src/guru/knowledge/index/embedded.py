@@ -16,8 +16,9 @@ from guru.knowledge.access import hidden_documents
 from guru.knowledge.collections import find_collection
 from guru.knowledge.index.base import Wanted
 from guru.knowledge.index.segments import Part, Segment, compact, join, read_part
-from guru.knowledge.index.stored import BATCH, read_languages, unit, unpack_vectors
+from guru.knowledge.index.stored import BATCH, read_languages, unit
 from guru.knowledge.kept import Kept
+from guru.knowledge.rows import read_vectors
 from guru.knowledge.sparse import Statistics, Word, best_rows, norms, score_rows
 from guru.knowledge.vectors import vector_of_all
 from guru.store.scope import Scope
@@ -70,7 +71,7 @@ class EmbeddedSnapshot:
         import numpy as np
 
         found = [segment.vectors.packed[rows] for segment, rows in self._rows(ids)]
-        return np.concatenate(found) if found else unpack_vectors([])
+        return np.concatenate(found) if found else read_vectors([])
 
     def bm25(self, ids: NDArray[Any], words: Sequence[Word]) -> NDArray[Any]:
         import numpy as np

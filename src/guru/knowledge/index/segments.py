@@ -12,7 +12,8 @@ from msgspec import Struct
 from sqlalchemy import Row
 
 from guru.knowledge.index.scan import Vectors
-from guru.knowledge.index.stored import sum_runs, unpack_vectors
+from guru.knowledge.index.stored import sum_runs
+from guru.knowledge.rows import read_vectors
 from guru.knowledge.sparse import Postings, merge_postings, read_postings
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def read_part(rows: Sequence[Row[Any, Any, Any, Any]]) -> Part:
 
     ids, owners, vectors, terms = zip(*rows, strict=True)
     runs, starts = _runs(owners, range(len(owners)), len(owners))
-    segment = Segment(np.array(ids, np.int64), runs, starts, Vectors(unpack_vectors(vectors)), read_postings(terms))
+    segment = Segment(np.array(ids, np.int64), runs, starts, Vectors(read_vectors(vectors)), read_postings(terms))
     return Part(segment)
 
 

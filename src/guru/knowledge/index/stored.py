@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from guru.knowledge.access import seen_by
-from guru.knowledge.rows import dimension_of, vector_type
+from guru.knowledge.rows import read_vectors, unpack_vectors
 from guru.knowledge.sparse import Statistics, Word, norms, read_postings, score_rows
 from guru.knowledge.terms import language_of
 from guru.knowledge.vectors import VECTOR
@@ -54,7 +54,7 @@ class StoredSnapshot(ABC):
         return np.array([row.id for row in found if allowed is None or row.document_id in allowed], np.int64)
 
     def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
-        return unpack_vectors([row.vector for row in self._of_ids(ids, chunks.c.id, VECTOR)])
+        return read_vectors([row.vector for row in self._of_ids(ids, chunks.c.id, VECTOR)])
 
     def bm25(self, ids: NDArray[Any], words: Sequence[Word]) -> NDArray[Any]:
         import numpy as np
@@ -89,13 +89,6 @@ def read_languages(connection: Connection, collection_id: str) -> frozenset[str]
     return frozenset(map(language_of, connection.scalars(codes))) or frozenset({"en"})
 
 
-def unpack_vectors(blobs: Sequence[bytes]) -> NDArray[Any]:
-    """Packed vectors from the blobs of their rows, which are of one model."""
-    import numpy as np
-
-    return np.frombuffer(b"".join(blobs), vector_type(dimension_of(blobs[0]) if blobs else 0))
-
-
 def read_means(connection: Connection, query: Any) -> tuple[list[str], NDArray[Any]]:
     """See `Snapshot.means`. `query` gives document ids with the vectors of their passages, ordered by document."""
     import numpy as np
@@ -104,7 +97,7 @@ def read_means(connection: Connection, query: Any) -> tuple[list[str], NDArray[A
     for batch in connection.execute(query, execution_options={"yield_per": BATCH}).partitions():
         owners = np.array([row.document_id for row in batch])
         starts = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]])
-        found = sum_runs(unpack_vectors([row.vector for row in batch]), starts)
+        found = sum_runs(read_vectors([row.vector for row in batch]), starts)
         for name, total in zip(owners[starts].tolist(), found, strict=True):
             sums[name] = sums[name] + total if name in sums else total
     names = sorted(sums)
@@ -115,8 +108,7 @@ def sum_runs(packed: NDArray[Any], starts: NDArray[Any]) -> NDArray[Any]:
     """The sums, float32, of the vectors from each of `starts` to the next."""
     import numpy as np
 
-    vectors = packed["values"].astype(np.float32) * packed["scale"][:, None]
-    return np.asarray(np.add.reduceat(vectors, starts, axis=0))
+    return np.asarray(np.add.reduceat(unpack_vectors(packed), starts, axis=0))
 
 
 def unit(sums: NDArray[Any]) -> NDArray[Any]:

@@ -15,12 +15,11 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Row
 
-from guru.knowledge.distance import unpack
 from guru.knowledge.index.external import marks
 from guru.knowledge.index.external.base import BATCH, StoreAway, VectorStore, name_of
 from guru.knowledge.index.external.client import StoreClient
 from guru.knowledge.index.external.marks import Mark
-from guru.knowledge.index.stored import unpack_vectors
+from guru.knowledge.rows import read_vectors, unpack_vectors
 from guru.store.database import Database
 from guru.store.ids import new_id
 
@@ -101,7 +100,7 @@ class CatchUp:
         newest, total = mark.newest, 0
         while rows := await self._write(partial(marks.plan, mark=mark, newest=newest, limit=BATCH)):
             ids, documents, blobs = zip(*rows, strict=True)
-            await self._client.ask(VectorStore.upsert, mark.name, ids, documents, unpack(unpack_vectors(blobs)))
+            await self._client.ask(VectorStore.upsert, mark.name, ids, documents, unpack_vectors(read_vectors(blobs)))
             newest, total = ids[-1], total + len(ids)
             if not await self._write(
                 partial(marks.given, mark=mark, newest=newest, owner=self._owner, now=time.time())

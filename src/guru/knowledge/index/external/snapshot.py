@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 from guru.knowledge.access import hidden_documents, seen_by
 from guru.knowledge.distance import nearness
 from guru.knowledge.index.base import Ahead, Snapshot
-from guru.knowledge.index.stored import BATCH, StoredSnapshot, unpack_vectors
+from guru.knowledge.index.stored import BATCH, StoredSnapshot
+from guru.knowledge.rows import read_vectors
 from guru.knowledge.sparse import Statistics, Word
 from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
@@ -123,7 +124,7 @@ class ExternalSnapshot(StoredSnapshot):
         for batch in self.connection.execute(query, execution_options={"yield_per": BATCH}).partitions():
             rows = [row for row in batch if allowed is None or row.document_id in allowed]
             ids = np.append(ids, np.array([row.id for row in rows], np.int64))
-            near = np.append(near, nearness(unpack_vectors([row.vector for row in rows]), vector, distance))
+            near = np.append(near, nearness(read_vectors([row.vector for row in rows]), vector, distance))
             best = np.lexsort((ids, -near))[:k]
             ids, near = ids[best], near[best]
         return np.sort(ids)

@@ -14,8 +14,7 @@ from sqlalchemy import Connection, Row, select, text
 
 from guru.errors import StoreError
 from guru.knowledge.index.postgresql.schema import MOST_DIMENSIONS, make_vectors, vectors_of
-from guru.knowledge.index.stored import unpack_vectors
-from guru.knowledge.rows import dimension_of
+from guru.knowledge.rows import dimension_of, read_vectors, unpack_vectors
 from guru.knowledge.sparse import HEADING_WEIGHT
 from guru.knowledge.terms import term_type
 from guru.knowledge.vectors import VECTOR
@@ -133,8 +132,8 @@ def write(connection: Connection, number: int, dimension: int, rows: Sequence[An
     postings["length"] = lengths[of]
     order = np.lexsort((postings["chunk_id"], postings["term"]))  # neighbours in the index are written together
     copy(connection, "index_postings (number, term, chunk_id, frequency, length)", postings[order].tobytes())
-    packed = unpack_vectors([row.vector for row in rows])
-    halves = (packed["values"].astype(np.float32) * packed["scale"][:, None]).astype(">f2")
+    packed = read_vectors([row.vector for row in rows])
+    halves = unpack_vectors(packed).astype(">f2")
     vectors = b"".join(
         encode_vector(number, row, int(length), half.tobytes())
         for row, length, half in zip(rows, lengths, halves, strict=True)

@@ -27,7 +27,8 @@ from guru.knowledge.index.postgresql.filter import DocumentFilter
 from guru.knowledge.index.postgresql.keeper import Keeper
 from guru.knowledge.index.postgresql.state import State, count_waiting, read_state
 from guru.knowledge.index.postgresql.tail import Tail
-from guru.knowledge.index.stored import StoredSnapshot, read_languages, unpack_vectors
+from guru.knowledge.index.stored import StoredSnapshot, read_languages
+from guru.knowledge.rows import read_vectors
 from guru.knowledge.sparse import Statistics, Word
 from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
@@ -90,7 +91,7 @@ class PostgreSQLSnapshot(StoredSnapshot):
         import numpy as np
 
         rows = nearest(self.connection, self._documents(allowed), vector, k, distance, graph_from=self._graph_from)
-        ids, packed = np.array([row.id for row in rows], np.int64), unpack_vectors([row.vector for row in rows])
+        ids, packed = np.array([row.id for row in rows], np.int64), read_vectors([row.vector for row in rows])
         near = nearness(packed, vector, distance) if rows else np.zeros(0, np.float32)
         if len(self._tail):
             mask = self._tail.of(allowed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
-from guru.knowledge.index.stored import unpack_vectors
+from guru.knowledge.rows import read_vectors
 from guru.knowledge.terms import term_type
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Tail:
         kind = term_type()
         self.ids = np.array([row.id for row in rows], np.int64)
         self.owners = np.array([row.document_id for row in rows], np.str_)
-        self.vectors = unpack_vectors([row.vector for row in rows])
+        self.vectors = read_vectors([row.vector for row in rows])
         entries = np.frombuffer(b"".join(row.terms for row in rows), kind)
         counts = [len(row.terms) // kind.itemsize for row in rows]
         self.terms = entries["term"]
