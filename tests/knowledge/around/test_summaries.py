@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 
 from guru.errors import InvalidParameter, ModelUnavailable, NotFound
 from guru.knowledge.around import summaries as summaries_module
-from guru.knowledge.around import writing
 from guru.knowledge.around.summaries import Summaries, Wanted
 from guru.knowledge.around.writing import pack, room_of, summarise
 from guru.store.scope import Scope
@@ -218,7 +217,7 @@ async def test_a_cancelled_summary_goes_on_where_it_was(plant, scribe):
 
 
 async def test_a_model_that_is_away_is_asked_again_and_one_that_refuses_ends_the_job(plant, scribe, monkeypatch):
-    monkeypatch.setattr(writing, "PAUSE", 0.01)
+    monkeypatch.setattr(summaries_module, "WAITS", (0.01,) * 3)
     times = 0
 
     async def away(writer):

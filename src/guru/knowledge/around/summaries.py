@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -19,9 +20,10 @@ from guru.knowledge.around.points import Points, read_points
 from guru.knowledge.around.reading import Read, read_document
 from guru.knowledge.around.summary import Method, Said, Source, Summary, join
 from guru.knowledge.around.topics import find_topics, most_typical
-from guru.knowledge.around.writing import AT_ONCE, Step, Writer, patiently, room_of, summarise
+from guru.knowledge.around.writing import AT_ONCE, Step, Writer, room_of, summarise
 from guru.knowledge.documents import find_document
 from guru.knowledge.filters import compile_filter
+from guru.patience import patiently
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
 from guru.store.scope import Scope
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 JOB: Final = "summary"
 VERSION: Final = 1
 """Raised when the same text would be summarised otherwise: what is kept of before is then not used."""
+WAITS: Final = (1.0, 2.0, 4.0)
+LONGEST_WAIT: Final = 30.0
+"""Seconds before a model that is away is asked again."""
 OF_EACH: Final = 3
 """Sentences of every document that a summary of the collection is made of."""
 SOME: Final = "Of {of:,} documents the {read:,} most typical of each topic were read."
@@ -239,12 +244,13 @@ class Work(Struct, kw_only=True):
         assert writer is not None
 
         async def step(instruction: str, text: str, max_tokens: int) -> str:
+            write = partial(writer.write, instruction, text, max_tokens)
             if read is None:
-                return await patiently(writer.write, instruction, text, max_tokens)
+                return await patiently(write, WAITS, LONGEST_WAIT)
             digest = digest_of("part", VERSION, writer.name, instruction, text, max_tokens)
             kept = await self._kept(read.id, digest)
             if kept is None:
-                kept = {"text": await patiently(writer.write, instruction, text, max_tokens)}
+                kept = {"text": await patiently(write, WAITS, LONGEST_WAIT)}
                 await self._keep(read.id, digest, kept)
             return str(kept["text"])
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from guru.errors import GuruError, InvalidParameter
+from guru.errors import InvalidParameter
 from guru.knowledge.answer.orders import neutralise
 
 SENTENCE_TOKENS: Final = 60
@@ -21,9 +21,6 @@ USUAL_CONTEXT: Final = 4_096
 """Where it is not known."""
 SMALLEST: Final = 256
 AT_ONCE: Final = 4
-TRIES: Final = 4
-PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 30.0
 INSTRUCTION: Final = (
     "You summarise {what}. Write at most {count} sentences that say what is most important, in the language of the "
     "text. Each sentence stands by itself, names what it is about, and says only what the text says. No introduction, "
@@ -127,17 +124,3 @@ def cut(text: str, room: int, writer: Writer) -> list[str]:
         return [text] if text.strip() else []
     half = text.rfind(" ", 1, len(text) // 2) if " " in text[1 : len(text) // 2] else len(text) // 2
     return [*cut(text[:half], room, writer), *cut(text[half:], room, writer)]
-
-
-async def patiently(step: Step, instruction: str, text: str, max_tokens: int) -> str:
-    """`step`, again and later where that makes sense. Raises what the model raises."""
-    wait = PAUSE
-    for _ in range(TRIES - 1):
-        try:
-            return await step(instruction, text, max_tokens)
-        except GuruError as error:
-            if not error.retryable:
-                raise
-            await asyncio.sleep(min(max(wait, error.retry_after or 0.0), LONGEST_PAUSE))
-            wait *= 2
-    return await step(instruction, text, max_tokens)

@@ -2,6 +2,7 @@
 
 import { GuruElement } from "../element.js";
 import { html, nothing, svg } from "../vendor/lit/lit-element.js";
+import { watchWidth } from "../width.js";
 
 /** @import { CollectionMap, Dot } from "../types.js" */
 
@@ -49,17 +50,7 @@ class TopicMap extends GuruElement {
     this.placed = [];
     this.height = 0;
     this.radius = 4;
-    this.observer = new ResizeObserver(([entry]) => { this.width = Math.round(entry.contentRect.width); });
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    this.observer.observe(this);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.observer.disconnect();
+    watchWidth(this, (width) => { this.width = width; });
   }
 
   /** @param {Map<string, unknown>} changed */

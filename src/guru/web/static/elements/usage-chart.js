@@ -3,6 +3,7 @@
 import { GuruElement } from "../element.js";
 import { count } from "../format.js";
 import { html, nothing, svg } from "../vendor/lit/lit-element.js";
+import { watchWidth } from "../width.js";
 
 /** @import { UsageReport, UsageTotals } from "../types.js" */
 
@@ -42,17 +43,7 @@ class UsageChart extends GuruElement {
     this.group = "model";
     this.metric = "cost";
     this.width = 640;
-    this.observer = new ResizeObserver(([entry]) => { this.width = Math.max(240, Math.round(entry.contentRect.width)); });
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    this.observer.observe(this);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.observer.disconnect();
+    watchWidth(this, (width) => { this.width = Math.max(240, width); });
   }
 
   /** @param {number} value */

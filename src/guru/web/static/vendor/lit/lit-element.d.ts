@@ -9,6 +9,7 @@ export declare class LitElement extends HTMLElement {
   connectedCallback(): void;
   disconnectedCallback(): void;
   requestUpdate(): void;
+  addController(controller: { hostConnected?(): void; hostDisconnected?(): void }): void;
   protected createRenderRoot(): HTMLElement | DocumentFragment;
   protected render(): unknown;
   protected willUpdate(changed: Map<string, unknown>): void;
