@@ -5,6 +5,8 @@ SHELL := bash
 BIN := .venv/bin
 PYTEST_ARGS ?=
 TEST_WORKERS ?= 2
+# Where it is set, every one of the many processes that tests start compiles all of its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup up test check format bench clean lock
 .DEFAULT_GOAL := help
