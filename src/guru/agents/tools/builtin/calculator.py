@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from guru.agents.tools.base import ToolResult
-from guru.agents.tools.builtin.arithmetic import Number
+from guru.agents.tools.builtin.arithmetic import Number, bits
 from guru.agents.tools.builtin.expression import evaluate
 from guru.agents.tools.function import FunctionTool
 
@@ -19,7 +19,7 @@ SHOWN: Final = 1000
 PLACES: Final = 30
 """Digits of a decimal fraction that does not end."""
 SHORT: Final = 100
-"""Bits of the denominator of a fraction that is shown as one."""
+"""Bits of a fraction that is shown as one."""
 
 
 def calculator() -> FunctionTool:
@@ -32,14 +32,14 @@ async def calculate(
     """Work out an arithmetic expression exactly. Use it for every calculation.
 
     It knows + - * / // % ** ! and per cent, brackets, pi and e, and functions: sqrt, root, ln, log, exp, round, floor,
-    ceil, gcd, lcm, comb, perm, min, max, sum, mean, median, stdev, sin, cos, tan ...
+    ceil, gcd, lcm, comb, perm, min, max, sum, mean, median, stdev, sin, cos, tan and more.
     """
     value = await asyncio.to_thread(evaluate, expression)
     text, ends = shown(value)
     data: dict[str, Any] = {"value": text, "exact": value.exact}
     if ends:
         return ToolResult(text=text if value.exact else f"≈ {text}", data=data)
-    if value.value.denominator.bit_length() > SHORT:
+    if bits(value.value) > SHORT:
         return ToolResult(text=f"≈ {text}", data=data)
     data["fraction"] = f"{value.value.numerator}/{value.value.denominator}"
     return ToolResult(text=f"{data['fraction']} ≈ {text}", data=data)
