@@ -96,13 +96,11 @@ async def test_output_without_end_is_cut():
 
 
 @here
-@pytest.mark.parametrize(
-    "code", ["x = [0] * 10**9", "x = []\nwhile True: x.append(bytes(10**6))", "x = 'a' * 10**10", "10**10**10"]
-)
+@pytest.mark.parametrize("code", ["x = [0] * 10**9", "x = []\nwhile True: x.append(bytes(10**6))", "x = 'a' * 10**10"])
 async def test_memory_is_limited(code):
-    result = await run(code, memory_mb=128, timeout_seconds=20)
+    result = await run(code, memory_mb=128)
     assert result.failed
-    assert "MemoryError" in result.text or "stopped after" in result.text or "died" in result.text
+    assert "MemoryError" in result.text
 
 
 @here
@@ -129,7 +127,9 @@ async def test_nothing_is_kept_between_calls():
 async def test_a_call_that_is_given_up_leaves_no_process():
     sandbox = Sandbox(PythonToolSettings())
     running = asyncio.create_task(sandbox.run("while True: pass"))
-    while not (children := [child for child in psutil.Process().children() if "locked.py" in " ".join(child.cmdline())]):
+    while not (
+        children := [child for child in psutil.Process().children() if "locked.py" in " ".join(child.cmdline())]
+    ):
         await asyncio.sleep(0.01)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -148,7 +148,9 @@ async def test_several_run_at_once_and_others_wait():
 async def test_a_process_that_cannot_be_locked_is_not_given_the_code(monkeypatch, tmp_path):
     """The script as it is, on a machine whose architecture it does not know."""
     script = tmp_path / "locked.py"
-    source = python.SCRIPT.read_text(encoding="utf-8").replace('"x86_64": (', '"x": (').replace('"aarch64": (', '"y": (')
+    source = (
+        python.SCRIPT.read_text(encoding="utf-8").replace('"x86_64": (', '"x": (').replace('"aarch64": (', '"y": (')
+    )
     script.write_text(source, encoding="utf-8")
     monkeypatch.setattr(python, "SCRIPT", script)
     result = await run("print('ran')")

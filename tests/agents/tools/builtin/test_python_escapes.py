@@ -152,7 +152,7 @@ async def test_a_call_by_the_32_bit_gate_ends_the_process(sandbox):
     """`int 0x80` speaks another numbering, in which a filter for one architecture would allow other calls."""
     assert ctypes.sizeof(ctypes.c_void_p) == 8
     ran = await sandbox.run(
-        "import ctypes, mmap\n"
+        "import ctypes\n"
         "libc = ctypes.CDLL(None)\n"
         "libc.mmap.restype = ctypes.c_void_p\n"
         "page = libc.mmap(None, 4096, 7, 0x22, -1, 0)\n"

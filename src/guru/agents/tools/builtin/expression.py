@@ -1,10 +1,10 @@
 """Reads an expression of arithmetic and works it out. No Python is run, so that there is nothing to escape from.
 
-    expression: term (("+" | "-") term)*
-    term:       factor (("*" | "/" | "//" | "%" | "of") factor)*
-    factor:     ("+" | "-") factor | postfix ("**" factor)?
-    postfix:    atom ("!" | "%")*
-    atom:       number | constant | function "(" expression ("," expression)* ")" | "(" expression ")"
+expression: term (("+" | "-") term)*
+term:       factor (("*" | "/" | "//" | "%" | "of") factor)*
+factor:     ("+" | "-") factor | postfix ("**" factor)?
+postfix:    atom ("!" | "%")*
+atom:       number | constant | function "(" expression ("," expression)* ")" | "(" expression ")"
 """
 
 from __future__ import annotations
