@@ -120,10 +120,7 @@ class _Parser:
         while sign := self.accept("+", "-"):
             self.count()
             signs += sign == "-"
-        if self.accept("√"):
-            value = power(self.factor(), Number(Fraction(1, 2)))
-        else:
-            value = self.postfix()
+        value = power(self.factor(), Number(Fraction(1, 2))) if self.accept("√") else self.postfix()
         if self.accept("**"):
             self.count()
             self._depth += 1
@@ -146,20 +143,20 @@ class _Parser:
                 return value
 
     def atom(self) -> Number:
-        token = self.take()
-        if token == "(":
+        word = self.take()
+        if word == "(":
             value = self.expression()
             self.close()
             return value
-        if token[0].isdigit() or token[0] == ".":
-            return number(Fraction(token.replace("_", "")))
-        if token in CONSTANTS:
-            return CONSTANTS[token]
-        if self.peek() == "(" and token[0].isalpha():
-            return self.function(token)
-        if token[0].isalpha():
-            raise wrong(f"{token!r} has no value.", f"Put its value in. {nearest(token)}")
-        raise wrong(f"There is {token!r} where a number should be.")
+        if word[0].isdigit() or word[0] == ".":
+            return number(Fraction(word.replace("_", "")))
+        if word in CONSTANTS:
+            return CONSTANTS[word]
+        if self.peek() == "(" and word[0].isalpha():
+            return self.function(word)
+        if word[0].isalpha():
+            raise wrong(f"{word!r} has no value.", f"Put its value in. {nearest(word)}")
+        raise wrong(f"There is {word!r} where a number should be.")
 
     def function(self, name: str) -> Number:
         if name not in FUNCTIONS:
@@ -181,9 +178,9 @@ class _Parser:
             raise wrong("A parenthesis is not closed.", "Add a ).")
 
 
-def begins_value(token: str | None) -> bool:
-    """Whether a `%` before this token divides with remainder: otherwise it is per cent."""
-    return token is not None and token != "of" and (token[0].isalnum() or token[0] in ".(√π")
+def begins_value(word: str | None) -> bool:
+    """Whether a `%` before this word divides with remainder: otherwise it is per cent."""
+    return word is not None and word != "of" and (word[0].isalnum() or word[0] in ".(√π")
 
 
 def nearest(name: str) -> str:

@@ -102,7 +102,7 @@ def lock() -> None:
     instructions = ctypes.create_string_buffer(program)
 
     class Program(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]  # noqa: RUF012
+        _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
 
     described = Program(len(program) // 8, ctypes.addressof(instructions))
     for what in (
@@ -135,9 +135,11 @@ def run(source: str) -> int:
     space = {"__name__": "__main__", "__builtins__": __builtins__}
     try:
         tree = ast.parse(source, NAME)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
         exec(compile(tree, NAME, "exec"), space)  # noqa: S102
-        if last is not None:
+        if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), NAME, "eval"), space)  # noqa: S307
             if value is not None:
                 print(repr(value))

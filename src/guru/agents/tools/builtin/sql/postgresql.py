@@ -49,7 +49,8 @@ class PostgreSQL:
         collector: Collector | None = None
         async with self._connection() as connection, connection.cursor(name="guru") as cursor:
             cursor.itersize = AT_A_TIME
-            await cursor.execute(f"SELECT left(row_to_json(q)::text, {most + 1}) FROM ({sql}) AS q")
+            # `sql` is one SELECT, written from what was understood of it
+            await cursor.execute(f"SELECT left(row_to_json(q)::text, {most + 1}) FROM ({sql}) AS q")  # noqa: S608
             async for (text,) in cursor:
                 row = self._decode(text, most)
                 collector = collector or Collector(list(row), self._settings)

@@ -23,11 +23,12 @@ STEPS: Final = 10_000
 """Instructions of SQLite's machine between two looks at the clock."""
 MAX_VALUE: Final = 10 << 20
 """Bytes of one value or row."""
-LIMITS: Final = {
-    sqlite3.SQLITE_LIMIT_LENGTH: MAX_VALUE, sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
-    sqlite3.SQLITE_LIMIT_ATTACHED: 0, sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 200, sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
-    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 50, sqlite3.SQLITE_LIMIT_VDBE_OP: 100_000, sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
-}  # fmt: skip
+LIMITS: Final = (
+    (sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE), (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    (sqlite3.SQLITE_LIMIT_ATTACHED, 0), (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 200),
+    (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200), (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 50),
+    (sqlite3.SQLITE_LIMIT_VDBE_OP, 100_000), (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
+)  # fmt: skip
 VIEWS: Final = "SELECT name FROM sqlite_master WHERE type = 'view'"
 OWN: Final = ("sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema")
 
@@ -91,7 +92,7 @@ class SQLite:
     def _open(self) -> sqlite3.Connection:
         uri = f"file:{quote(str(self._path))}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False, isolation_level=None)
-        for limit, most in LIMITS.items():
+        for limit, most in LIMITS:
             connection.setlimit(limit, most)
         for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
