@@ -16,7 +16,7 @@ from guru.agents.tools.builtin.openapi.document import Operation, Parameter
 from guru.errors import InvalidParameter
 
 BODY = "body"
-SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|"}
+SEPARATORS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
 
 class Request(Struct):
@@ -76,10 +76,11 @@ def make_request(
     if "{" in path:
         raise InvalidParameter(f"The path {path} is not complete.", hint="Give every parameter of the path.")
     if cookies:
-        sent["cookie"] = header("; ".join(f"{name}={quote(value)}" for name, value in cookies), "cookie")
+        sent["cookie"] = header("; ".join(f"{name}={value}" for name, value in cookies), "cookie")
     body = encoded(operation, arguments.get(BODY), sent)
-    pairs = [pair for pair in pairs if pair[0] not in query] + list(query.items())
-    address = base.rstrip("/") + path + (f"?{urlencode(pairs)}" if pairs else "")
+    pairs = [pair for pair in pairs if pair[0] not in query] + [(name, quote(value)) for name, value in query.items()]
+    written = "&".join(f"{quote(name, safe='[]')}={value}" for name, value in pairs)
+    address = base.rstrip("/") + path + (f"?{written}" if written else "")
     return Request(address, {**sent, **{name.lower(): value for name, value in headers.items()}}, body)
 
 
@@ -92,21 +93,25 @@ def segment(item: Parameter, value: Any) -> str:
 
 
 def spread(item: Parameter, value: Any) -> Iterator[tuple[str, str]]:
-    """The pairs of a parameter in the address: `a=1&a=2`, `a=1,2`, `a[b]=1` ..."""
+    """The pairs of a parameter, their values percent-encoded: `a=1&a=2`, `a=1,2`, `a[b]=1` ..."""
     if isinstance(value, list):
         if item.explode and item.style == "form":
-            yield from ((item.name, scalar(part)) for part in value)
+            yield from ((item.name, encode(part)) for part in value)
         else:
-            yield item.name, SEPARATORS.get(item.style, ",").join(map(scalar, value))
+            yield item.name, SEPARATORS.get(item.style, ",").join(map(encode, value))
     elif isinstance(value, dict):
         if item.style == "deepObject":
-            yield from ((f"{item.name}[{key}]", scalar(part)) for key, part in value.items())
+            yield from ((f"{item.name}[{key}]", encode(part)) for key, part in value.items())
         elif item.explode:
-            yield from ((str(key), scalar(part)) for key, part in value.items())
+            yield from ((str(key), encode(part)) for key, part in value.items())
         else:
-            yield item.name, joined(value)
+            yield item.name, ",".join(f"{quote(str(key), safe='')},{encode(part)}" for key, part in value.items())
     else:
-        yield item.name, scalar(value)
+        yield item.name, encode(value)
+
+
+def encode(value: Any) -> str:
+    return quote(scalar(value), safe="")
 
 
 def joined(value: Any) -> str:

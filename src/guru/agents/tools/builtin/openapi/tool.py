@@ -22,7 +22,7 @@ MAX_DESCRIPTION: Final = 1000
 READS: Final = ("GET", "HEAD", "OPTIONS")
 ONCE: Final = ("POST", "PATCH")
 """What does more when it is sent twice: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2"""
-_ODD = re.compile(r"[^A-Za-z0-9_-]+")
+_ODD = re.compile(r"[^A-Za-z0-9-]+")
 log = logging.getLogger(__name__)
 
 
@@ -35,17 +35,17 @@ async def openapi_tools(name: str, settings: OpenApiToolSettings, web: Web) -> l
         raise ConfigurationError(
             f"[tools.openapi.{name}] The document does not say where the service is.", hint="Write url."
         )
-    wanted, tools = set(settings.operations), dict[str, OperationTool]()
+    missing, tools = set(settings.operations), dict[str, OperationTool]()
     for operation in document.operations():
         if isinstance(operation, str):
             log.warning("[tools.openapi.%s] %s.", name, operation)
-        elif not wanted or operation.id in wanted:
-            wanted.discard(operation.id)
+        elif not settings.operations or operation.id in settings.operations:
+            missing.discard(operation.id)
             tool = OperationTool(name, operation, settings, web, base)
             tools.setdefault(tool.spec.name, tool)
-    if wanted:
+    if missing:
         raise ConfigurationError(
-            f"[tools.openapi.{name}] The document has no operation {', '.join(sorted(wanted))}.",
+            f"[tools.openapi.{name}] The document has no operation {', '.join(sorted(missing))}.",
             hint="Correct operations.",
         )
     found = list(tools.values())
