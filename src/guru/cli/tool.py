@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -104,7 +105,7 @@ async def call(name: str, arguments: str, home: Path, as_json: bool) -> None:
 def read_arguments(text: str) -> dict[str, Any]:
     """The arguments of the command line. Raises `click.BadParameter`."""
     try:
-        values = json.loads(click.get_text_stream("stdin").read() if text == "-" else text)
+        values = json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="--arguments") from error
     if not isinstance(values, dict):
