@@ -267,7 +267,11 @@ async def test_a_tool_finds_it_for_them_alone(world):
     for person in PEOPLE:
         body = {"arguments": {"query": QUESTION, "results": 9}}
         status, found = await world.ask(person, "POST", "/api/v1/tools/search_documents/call", json=body)
-        assert (person, status, "Halvorsen" in found) == (person, 403 if person == "eye" else 200, person in SEES - {"eye"})
+        assert (person, status, "Halvorsen" in found) == (
+            person,
+            403 if person == "eye" else 200,
+            person in SEES - {"eye"},
+        )
 
 
 async def test_it_is_listed_and_counted_for_them_alone(world):

@@ -119,4 +119,3 @@ def kind(schema: dict[str, Any]) -> str:
         return " | ".join(json.dumps(option) for option in schema["enum"])
     found = schema.get("type", "any")
     return " or ".join(found) if isinstance(found, list) else str(found)
-

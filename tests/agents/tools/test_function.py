@@ -345,6 +345,8 @@ def test_docstrings_are_read_in_three_styles(style):
     assert "not this" not in str(described).lower()
 
 
-@pytest.mark.parametrize("doc", [None, "", "   ", "Args:", "Args:\n", ":param", "Parameters\n---", "-----", "Args:\n  a"])
+@pytest.mark.parametrize(
+    "doc", [None, "", "   ", "Args:", "Args:\n", ":param", "Parameters\n---", "-----", "Args:\n  a"]
+)
 def test_odd_docstrings_harm_nothing(doc):
     assert read_docstring(doc).parameters == {}

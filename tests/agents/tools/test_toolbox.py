@@ -63,7 +63,10 @@ async def test_a_tool_without_parameters_takes_all_that_models_write_for_nothing
         ('{"count": 1, "cuont": 2}', "did you mean 'count'?"),
         ('{"count": 1, "zzz": 2}', "there are count"),
         ("[1]", 'not a JSON object. Write such as {"count": ...}.'),
-        ("count=3", 'not JSON: JSON is malformed: invalid character (byte 0). Write one object, such as {"count": ...}'),
+        (
+            "count=3",
+            'not JSON: JSON is malformed: invalid character (byte 0). Write one object, such as {"count": ...}',
+        ),
         ('{"count": 3', "not JSON: Input data was truncated"),
         ('{"count": NaN}', "not JSON"),
         ("[" * 100_000, "not JSON"),
@@ -191,7 +194,9 @@ async def test_calls_run_at_the_same_time():
 
 async def test_a_tool_whose_schema_is_none_is_told_of_and_the_others_work():
     broken = returning(name="broken", parameters={"type": "objekt"})
-    outside = returning(name="outside", parameters={"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:1/x"}}})
+    outside = returning(
+        name="outside", parameters={"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:1/x"}}}
+    )
     box = Toolbox([broken, outside, returning()])
     for name in ("broken", "outside"):
         assert "its own schema is not valid" in (await box.call(name, '{"a": 1}', CONTEXT)).text
@@ -206,7 +211,11 @@ async def test_a_pattern_that_backtracks_for_ever_does_not():
 
 def test_requests_carry_the_tools_as_providers_take_them():
     (made,) = Toolbox([returning()]).as_request_tools()
-    assert (made.function.name, made.function.description, made.function.parameters) == ("scripted", "It does.", INTEGER)
+    assert (made.function.name, made.function.description, made.function.parameters) == (
+        "scripted",
+        "It does.",
+        INTEGER,
+    )
 
 
 def test_some_of_the_tools_are_a_box_too():

@@ -87,7 +87,8 @@ def test_writing_is_offered_only_where_it_is_configured_and_wants_approval(root)
 
 
 OUT = [
-    "../secret.txt", "sub/../../secret.txt", "/etc/passwd", "..", "", ".", "/", "a.txt/../../secret.txt", "..\\secret.txt",
+    "../secret.txt", "sub/../../secret.txt", "/etc/passwd", "..", "", ".", "/", "a.txt/../../secret.txt",
+    "..\\secret.txt",
     "C:\\secret.txt", "sub/\0", "sub//..//..//secret.txt", "x" * 2000, "/".join(["a"] * 50), "link", "link/secret.txt",
     "sub/up/secret.txt", "absolute", "loop", "a.txt/x", "fifo", "socket", ".guru-writing-1",
 ]  # fmt: skip
@@ -156,7 +157,9 @@ async def test_what_is_too_large_or_no_text_is_told(root):
     assert "3,000 bytes; the limit is 1,024" in (await call(root, "read", small, path="big")).text
     assert "limit is 1,024" in (await call(root, "write", small, path="new", content="x" * 2000)).text
     assert "not a text" in (await call(root, "read", path="sub/deep/c.bin")).text
-    assert "is not a file" in (await call(root, "read", path="sub")).text or (await call(root, "read", path="sub")).failed
+    assert (
+        "is not a file" in (await call(root, "read", path="sub")).text or (await call(root, "read", path="sub")).failed
+    )
     assert "There is no 'none'" in (await call(root, "read", path="none")).text
 
 

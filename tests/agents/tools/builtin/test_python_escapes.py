@@ -142,7 +142,7 @@ async def test_what_is_called_natively_is_refused_as_well(sandbox):
         "    ctypes.set_errno(0)\n"
         "    print(name, call(), ctypes.get_errno(), sep='|')\n" + attempts
     )
-    told = dict((line.split("|")[0], line.split("|")[1:]) for line in ran.output.splitlines())
+    told = {name: values for name, *values in (line.split("|") for line in ran.output.splitlines())}
     assert ran.status == 0, ran.output
     assert told == {name: ["-1", "1"] for name in NATIVE}  # -1 with EPERM
 

@@ -1,4 +1,4 @@
-"""Databases that models may ask: SQLite and a real PostgreSQL, with every way to change something or to see too much."""
+"""Databases that models may ask: SQLite and a real PostgreSQL; every way to change something or to see too much."""
 
 import asyncio
 import sqlite3
@@ -241,17 +241,19 @@ async def test_a_long_value_is_cut(shop):
     assert "... (10,000 characters)" in result.text
 
 
+SLOW = {
+    "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n",
+    "postgresql": "SELECT COUNT(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b",
+}
+
+
 async def test_a_query_that_takes_long_is_stopped(shop):
-    slow = {"sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n",
-            "postgresql": "SELECT COUNT(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b"}  # fmt: skip
-    result = await ask(shop(timeout_seconds=0.3), slow[shop.kind])
+    result = await ask(shop(timeout_seconds=0.3), SLOW[shop.kind])
     assert result.text == "The query took longer than 0.3 seconds. Ask for less, or use an index."
 
 
 async def test_a_query_that_is_given_up_ends(shop):
-    slow = {"sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n",
-            "postgresql": "SELECT COUNT(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b"}  # fmt: skip
-    running = asyncio.create_task(ask(shop(timeout_seconds=60), slow[shop.kind]))
+    running = asyncio.create_task(ask(shop(timeout_seconds=60), SLOW[shop.kind]))
     await asyncio.sleep(0.2)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -301,11 +301,15 @@ async def test_a_feed_that_cannot_be_read_is_told_beside_the_others(site, net):
     assert (await news(net, feeds=feeds[1:])).failed
 
 
-BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><rss><channel><item><title>&b;</title></item></channel></rss>'
+BOMB = (
+    '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><rss><channel><item><title>&b;</title></item></channel></rss>'
+)
 OUTSIDE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><rss><item><title>&a;</title></item></rss>'
 
 
-@pytest.mark.parametrize("feed", [BOMB, OUTSIDE, BOMB.lower(), "", "<rss", "\0", "x", "<?xml version='1.0' encoding='x'?><a/>"])
+@pytest.mark.parametrize(
+    "feed", [BOMB, OUTSIDE, BOMB.lower(), "", "<rss", "\0", "x", "<?xml version='1.0' encoding='x'?><a/>"]
+)
 def test_feeds_that_define_entities_or_are_none_are_refused(feed):
     for content in (feed.encode(), feed.encode("utf-16")):
         with pytest.raises(UnreadableDocument):

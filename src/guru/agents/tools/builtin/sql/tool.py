@@ -52,7 +52,7 @@ def sql_tools(name: str, settings: SqlToolSettings) -> list[FunctionTool]:
         ),
         FunctionTool(
             query, name=f"query_{name}", effect="read", timeout=seconds,
-            description=f"Ask the database {name}, read-only, in the SQL of {source.dialect}. List its tables first.{what}",
+            description=f"Ask the database {name} in the SQL of {source.dialect}. List its tables first.{what}",
         ),
     ]  # fmt: skip
 
