@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 from guru.agents.tools.base import ToolContext
@@ -69,10 +69,11 @@ class ToolWeb:
 async def read(response: Response, limit: int) -> tuple[bytes, bool]:
     """The body up to a limit, and whether that is all of it."""
     content = bytearray()
-    async for piece in response.iter():
-        content += piece
-        if len(content) > limit:
-            return bytes(content[:limit]), False
+    async with aclosing(response.iter()) as pieces:
+        async for piece in pieces:
+            content += piece
+            if len(content) > limit:
+                return bytes(content[:limit]), False
     return bytes(content), True
 
 

@@ -1,6 +1,7 @@
 """A Python function is a tool: its hints are the schema, its docstring the description."""
 
 import asyncio
+import contextvars
 import datetime
 import enum
 import functools
@@ -198,6 +199,12 @@ async def test_a_synchronous_function_runs_in_a_thread_and_holds_up_nobody():
     assert (await call(slow)).text == "tool slow"
     ticking.cancel()
     assert ticks > 5
+
+
+async def test_a_thread_sees_the_context_that_the_call_was_made_in():
+    variable = contextvars.ContextVar("variable")
+    variable.set("mine")
+    assert (await call(FunctionTool(variable.get, name="look"))).text == "mine"
 
 
 async def test_a_function_that_hangs_is_given_up_and_others_go_on():

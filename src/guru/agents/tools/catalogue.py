@@ -94,6 +94,8 @@ class Catalogue:
     ) -> None:
         self.sources: list[ToolSource] = []
         """Others that bring tools. Whoever adds one says with it who may use them."""
+        self.result_characters = settings.result_characters
+        """Of a result that a model is shown: see `marking.marked`."""
         self._confirm = settings.confirm
         self._own_tenant = own_tenant
         self._groups = groups(settings, web, pages, documents)

@@ -19,6 +19,7 @@ INSTRUCTIONS: Final = (
 )
 """For the system prompt of whoever shows marked results to a model."""
 MOST: Final = 20_000
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 _ODD = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\U000e0000-\U000e007f]"
 )
@@ -28,8 +29,10 @@ _ODD = re.compile(
 def marked(result: ToolResult, name: str, *, most: int = MOST, word: str | None = None) -> str:
     """The result as a model is shown it: at most `most` characters of it, and what is cut is said.
 
-    `word` is the delimiter's, for who must show the same text again; the others leave it out.
+    `name` is the tool's, as the model wrote it. `word` is the delimiter's, for who must show the same text again; the
+    others leave it out.
     """
+    name = _NOT_IN_NAMES.sub("_", name)[:64]
     text = _ODD.sub("", result.text)
     shown, left = shortened(text, most)
     word = new_word() if word is None else word

@@ -20,7 +20,7 @@ MAX_LENGTH: Final = 20_000
 HARMFUL: Final = (
     "pg_", "lo_", "dblink", "query_to_", "table_to_", "schema_to_", "database_to_", "cursor_to_", "set_config",
     "nextval", "setval", "ts_stat", "ts_rewrite", "crosstab", "connectby", "load_extension", "readfile", "writefile",
-    "edit", "fts3_tokenizer", "txid_current", "binary_upgrade", "xpath_table", "file_fdw", "postgres_fdw",
+    "fts3_tokenizer", "txid_current", "binary_upgrade", "xpath_table", "file_fdw", "postgres_fdw",
 )  # fmt: skip
 """What the names of functions begin with that look beyond the query, wait, or run SQL from strings."""
 HARMLESS: Final = ("pg_size_pretty", "pg_typeof", "pg_table_size", "pg_total_relation_size", "pg_relation_size")
