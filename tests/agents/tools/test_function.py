@@ -204,7 +204,11 @@ async def test_a_synchronous_function_runs_in_a_thread_and_holds_up_nobody():
 async def test_a_thread_sees_the_context_that_the_call_was_made_in():
     variable = contextvars.ContextVar("variable")
     variable.set("mine")
-    assert (await call(FunctionTool(variable.get, name="look"))).text == "mine"
+
+    def look() -> str:
+        return variable.get()
+
+    assert (await call(look)).text == "mine"
 
 
 async def test_a_function_that_hangs_is_given_up_and_others_go_on():

@@ -55,6 +55,26 @@ async def test_a_tool_without_parameters_takes_all_that_models_write_for_nothing
 
 
 @pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ('{"n": "3"}', {"n": 3}),
+        ('{"n": 3, "many": "[1, 2]"}', {"n": 3, "many": [1, 2]}),
+        ('{"n": "3", "table": "{\\"a\\": 1}", "yes": "true"}', {"n": 3, "table": {"a": 1}, "yes": True}),
+        ('"{\\"n\\": 3}"', {"n": 3}),
+        ('{"n": 3, "text": "3"}', {"n": 3, "text": "3"}),
+    ],
+)
+async def test_what_small_models_write_as_text_is_taken_for_what_it_should_be(written, taken):
+    parameters = {"type": "object", "required": ["n"], "properties": {
+        "n": {"type": "integer"}, "many": {"type": "array"}, "table": {"type": "object"}, "yes": {"type": "boolean"},
+        "text": {"type": "string"},
+    }}  # fmt: skip
+    scripted = returning(parameters=parameters)
+    assert (await Toolbox([scripted]).call("scripted", written, CONTEXT)).text == "done"
+    assert scripted.calls[0][0] == taken
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         ("{}", '"count" is a required property'),

@@ -9,7 +9,7 @@ import pytest
 
 from agents.tools.boxes import CONTEXT
 from guru.agents.tools.builtin import python
-from guru.agents.tools.builtin.locked import ARCHITECTURES
+from guru.agents.tools.builtin.locked import ARCHITECTURES, MODULES
 from guru.agents.tools.builtin.python import Sandbox, python_tool
 from guru.agents.tools.toolbox import Toolbox
 from guru.config import PythonToolSettings
@@ -66,6 +66,12 @@ async def test_a_syntax_error_is_told():
     assert result.failed
     assert "SyntaxError" in result.text
     assert "line 1" in result.text
+
+
+@here
+async def test_every_module_that_is_said_to_be_there_is():
+    result = await run(f"import {', '.join(MODULES)}\nprint('all')")
+    assert result.text == "all"
 
 
 @here
