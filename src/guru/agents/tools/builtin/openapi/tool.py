@@ -42,7 +42,8 @@ async def openapi_tools(name: str, settings: OpenApiToolSettings, web: Web) -> l
         elif not settings.operations or operation.id in settings.operations:
             missing.discard(operation.id)
             tool = OperationTool(name, operation, settings, web, base)
-            tools.setdefault(tool.spec.name, tool)
+            if tools.setdefault(tool.spec.name, tool) is not tool:
+                log.warning("[tools.openapi.%s] %s is left out: another is called so.", name, operation.id)
     if missing:
         raise ConfigurationError(
             f"[tools.openapi.{name}] The document has no operation {', '.join(sorted(missing))}.",
