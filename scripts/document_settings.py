@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, UNSET
 
-from guru.config import sections
+from guru.config import sections, tools
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
+MODULES = (sections, tools)
 PLACE = re.compile(r"(<!-- settings: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -33,8 +34,7 @@ def generate() -> str:
 
 def docstrings() -> Iterator[tuple[str, dict[str, str]]]:
     """The text under every field of every class of settings."""
-    tree = ast.parse(Path(sections.__file__).read_text(encoding="utf-8"))
-    for item in tree.body:
+    for item in (item for module in MODULES for item in ast.parse(Path(module.__file__).read_text("utf-8")).body):
         if isinstance(item, ast.ClassDef):
             texts: dict[str, str] = {}
             for field, text in zip(item.body, item.body[1:], strict=False):
@@ -46,7 +46,7 @@ def docstrings() -> Iterator[tuple[str, dict[str, str]]]:
 
 def table(name: str, texts: dict[str, str]) -> str:
     rows = ["| key | default | |", "|---|---|---|"]
-    for field in msgspec.structs.fields(getattr(sections, name)):
+    for field in msgspec.structs.fields(next(getattr(module, name) for module in MODULES if hasattr(module, name))):
         text = texts.get(field.name, "")
         if not text:
             raise SystemExit(f"{name}.{field.name} has no docstring.")

@@ -119,7 +119,7 @@ ELSEWHERE = {
     ("GET", "/api/v1/evaluations"), ("POST", "/api/v1/evaluations/retrieval"),
     ("POST", "/api/v1/evaluations/questions"), ("POST", "/api/v1/evaluations/tune"),
     ("GET", "/api/v1/evaluations/{evaluation_id}"), ("GET", "/api/v1/evaluations/{evaluation_id}/report"),
-    ("DELETE", "/api/v1/evaluations/{evaluation_id}"),
+    ("DELETE", "/api/v1/evaluations/{evaluation_id}"), ("POST", "/api/v1/tools/{name}/call"),
 }  # fmt: skip
 """Doors that the tests below try by name."""
 
@@ -128,7 +128,7 @@ def test_every_door_to_documents_is_tried_here():
     doors = {(door.method, door.path) for door in app.DOORS}
     assert doors >= READS | ELSEWHERE | ANSWERS.keys()
     assert {
-        door for door in doors if re.search(r"/(collections|documents|chunk|evaluations)\b", door[1])
+        door for door in doors if re.search(r"/(collections|documents|chunk|evaluations)\b|/tools/{name}", door[1])
     } == READS | ELSEWHERE
 
 
@@ -219,8 +219,10 @@ async def test_a_summary_is_made_of_what_one_may_see_and_shown_to_nobody_else(wo
             others = PEOPLE.keys() - {person, "boss"}
             assert {(await world.ask(other, "GET", f"/api/v1/jobs/{job}"))[0] for other in others} == {404}
         path = f"/api/v1/documents/{world.ids['merger.txt']}/summary"
-        status, _ = await world.ask(person, "POST", path, json={})
+        status, begun = await world.ask(person, "POST", path, json={})
         assert status == (202 if person in SEES else 404)
+        if status == 202:  # until it has ended, what it asks the model is not taken for the next person's
+            await world.ask(person, "GET", f"/api/v1/jobs/{json.loads(begun)['job']['id']}/events")
     assert (await world.ask("eye", "POST", "/api/v1/collections/c/summary", json={}))[0] == 403
 
 
@@ -261,6 +263,17 @@ async def test_a_search_finds_it_for_them_alone(world, mode):
         for more in ({}, {"filter": {"document": {"prefix": "merger"}}}):
             status, found = await world.ask(person, "POST", "/api/v1/collections/c/search", json=body | more)
             assert (status, "Halvorsen" in found) == (200, person in SEES)
+
+
+async def test_a_tool_finds_it_for_them_alone(world):
+    for person in PEOPLE:
+        body = {"arguments": {"query": QUESTION, "results": 9}}
+        status, found = await world.ask(person, "POST", "/api/v1/tools/search_documents/call", json=body)
+        assert (person, status, "Halvorsen" in found) == (
+            person,
+            403 if person == "eye" else 200,
+            person in SEES - {"eye"},
+        )
 
 
 async def test_it_is_listed_and_counted_for_them_alone(world):

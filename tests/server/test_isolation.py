@@ -120,6 +120,8 @@ DOORS = {
     ("POST", "/api/v1/evaluations/retrieval"): (SHARED, MEASURED),
     ("POST", "/api/v1/evaluations/questions"): (SHARED, {"collection": "{name}", "count": 1}),
     ("POST", "/api/v1/evaluations/tune"): (SHARED, MEASURED),
+    ("GET", "/api/v1/tools"): OPEN,
+    ("POST", "/api/v1/tools/{name}/call"): (CALL, {}),
     ("GET", "/api/v1/evaluations"): SHARED,
     ("GET", "/api/v1/evaluations/{evaluation_id}"): SHARED,
     ("GET", "/api/v1/evaluations/{evaluation_id}/report"): SHARED,

@@ -157,7 +157,7 @@ def mask(name: str, value: Any) -> Any:
     """`value`, or asterisks where it is a secret: a key by its name, or a password or a key within a URL."""
     if not isinstance(value, str) or not value:
         return value
-    if name.rpartition(".")[2] in SECRETS or ".headers." in name:
+    if name.rpartition(".")[2] in SECRETS or ".headers." in name or ".query." in name:
         return "********"
     value = IN_QUERY.sub(r"\1********", value)
     scheme, separator, rest = value.partition("://")

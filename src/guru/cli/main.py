@@ -21,6 +21,7 @@ VERBS = {
     "chunk": "See how a file would be cut into chunks.",
     "knowledge": "Find the settings of search that suit your documents.",
     "eval": "Measure retrieval and answers on your own questions.",
+    "tool": "See the tools that models may use, and call them.",
     "models": "List, pull, show and remove models.",
     "batch": "Ask many requests at once, from a file.",
     "usage": "See who used how much, and what it cost.",

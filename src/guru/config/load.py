@@ -18,7 +18,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from guru.config.sections import Section, Settings
+from guru.config.base import Section
+from guru.config.sections import Settings
 from guru.errors import ConfigurationError
 
 LISTS = {"allowed_hosts", "cors_origins"}

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
-from guru.config.sections import Chunking, NotNegative, Percentile, Positive
+from guru.config.base import Chunking, NotNegative, Percentile, Positive
 from guru.errors import InvalidParameter
 from guru.knowledge.chunk import Chunk
 from guru.knowledge.preview import MAX_CHARACTERS, Cut

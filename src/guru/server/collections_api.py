@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from guru.config.sections import Chunking, IndexKind, NotNegative, Percentile, Positive
+from guru.config.base import Chunking, IndexKind, NotNegative, Percentile, Positive
 from guru.gateway.messages import moment
 from guru.gateway.searching import Search
 from guru.knowledge.chunk import ChunkOptions, check_options

@@ -39,6 +39,7 @@ from guru.server.probing import ActiveHealth
 from guru.server.reload import Reloadable, Reloader
 from guru.server.services import Services
 from guru.server.summarizing import open_summaries
+from guru.server.tooling import open_tools
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -115,6 +116,7 @@ async def open_services(
             summaries=open_summaries(
                 database, jobs, library.embedder(LOCAL_EMBEDDING), road=road, router=router, directory=directory
             ),
+            tools=open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road),
             router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from guru.config import ReleaseSettings
-from guru.config.sections import Share
+from guru.config.base import Share
 from guru.gateway.messages import moment
 from guru.gateway.releases.counts import Comparison, Counts
 from guru.gateway.releases.releases import ReleaseView

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guru.agents.tools.catalogue import Catalogue
 from guru.config import Settings
 from guru.evaluate.evaluations import Evaluations
 from guru.gateway.batches.batches import Batches
@@ -58,6 +59,7 @@ class Services:
     batches: Batches
     evaluations: Evaluations
     summaries: Summaries
+    tools: Catalogue
     reloader: Reloader
     ledger: Ledger
     directory: Directory

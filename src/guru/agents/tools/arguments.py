@@ -33,18 +33,25 @@ class Arguments:
         Raises `InvalidParameter`, which says how to mend them, and `ConfigurationError` for a schema that is none.
         """
         values = self._read(arguments) if isinstance(arguments, str) else arguments
+        errors = self._errors(values)
+        if errors and not self._errors(mended := decoded(values, errors)):
+            return mended
+        if errors:
+            raise InvalidParameter(
+                f"The arguments are not right: {'; '.join(self._told(error) for error in errors)}.",
+                hint="Call the tool again with arguments that hold to its schema.",
+            )
+        return values
+
+    def _errors(self, values: dict[str, Any]) -> list[ValidationError]:
+        """What is wrong, at most `MAX_PROBLEMS` of it."""
+        validator = self._compiled()
         try:
-            errors = list(zip(self._compiled().iter_errors(values), range(MAX_PROBLEMS), strict=False))
+            return [error for error, _ in zip(validator.iter_errors(values), range(MAX_PROBLEMS), strict=False)]
         except (RecursionError, ValueError, TypeError) as error:
             raise InvalidParameter(
                 f"The arguments cannot be checked ({type(error).__name__}).", hint="Write simpler ones."
             ) from None
-        if errors:
-            raise InvalidParameter(
-                f"The arguments are not right: {'; '.join(self._told(error) for error, _ in errors)}.",
-                hint="Call the tool again with arguments that hold to its schema.",
-            )
-        return values
 
     def _read(self, text: str) -> dict[str, Any]:
         if not text.strip():  # what many a model writes for a tool without parameters
@@ -55,6 +62,8 @@ class Arguments:
             )
         try:
             values = msgspec.json.decode(text)
+            if isinstance(values, str):  # some models write JSON within JSON
+                values = msgspec.json.decode(values)
         except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError) as error:
             raise InvalidParameter(
                 f"The arguments are not JSON: {error}.", hint=f"Write one object, {self._example()}."
@@ -101,3 +110,16 @@ class Arguments:
         if near:
             return f", did you mean {', '.join(map(repr, near))}?"
         return f"; there are {', '.join(known)}" if known else "; there are none"
+
+
+def decoded(values: dict[str, Any], errors: list[ValidationError]) -> dict[str, Any]:
+    """The arguments, with those texts read as JSON that should be no texts: small models write `"3"` for `3`."""
+    mended = dict(values)
+    for error in errors:
+        name = error.instance_path[0] if len(error.instance_path) == 1 else None
+        if isinstance(text := mended.get(str(name)), str):
+            try:
+                mended[str(name)] = msgspec.json.decode(text)
+            except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError):
+                continue
+    return mended

@@ -13,6 +13,7 @@ def convert(amount: float, to: Literal["EUR", "USD"] = "EUR") -> float:
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import threading
 from collections.abc import Callable
@@ -191,7 +192,7 @@ async def in_own_thread(name: str, work: Callable[[], Result], ended: Callable[[
 
     `ended` is called on the event loop when the work has really ended, which may be after it was given up.
     """
-    loop = asyncio.get_running_loop()
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     done: asyncio.Future[tuple[Result | None, BaseException | None]] = loop.create_future()
 
     def finish(value: Result | None, error: BaseException | None) -> None:
@@ -203,7 +204,7 @@ async def in_own_thread(name: str, work: Callable[[], Result], ended: Callable[[
         value: Result | None = None
         caught: BaseException | None = None
         try:
-            value = work()
+            value = context.run(work)
         except BaseException as error:  # whatever it is, it must not be lost with the thread
             caught = error
         try:
@@ -211,7 +212,11 @@ async def in_own_thread(name: str, work: Callable[[], Result], ended: Callable[[
         except RuntimeError:  # the loop has been closed: nobody waits
             pass
 
-    threading.Thread(target=run, name=f"tool {name}", daemon=True).start()
+    try:
+        threading.Thread(target=run, name=f"tool {name}", daemon=True).start()
+    except RuntimeError:  # the machine has no more of them
+        ended()
+        raise
     value, error = await done
     if error is not None:
         raise error

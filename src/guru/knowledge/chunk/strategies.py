@@ -7,7 +7,8 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
-from guru.config.sections import Chunking, KnowledgeSettings
+from guru.config.base import Chunking
+from guru.config.sections import KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.chunk.base import Strategy, TokenOffsets
 from guru.knowledge.chunk.code import CodeChunker, recipe

@@ -1,0 +1,164 @@
+"""Which tools there are, and who may use which: those of the configuration, and those that other sources bring."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, Final, Protocol
+
+from msgspec import Struct, structs
+
+from guru.agents.tools.base import Tool, ToolContext, ToolResult, ToolSpec
+from guru.agents.tools.builtin.calculator import calculator
+from guru.agents.tools.builtin.files import file_tools
+from guru.agents.tools.builtin.knowledge import Documents, knowledge_tool
+from guru.agents.tools.builtin.news import news_tool
+from guru.agents.tools.builtin.openapi.tool import openapi_tools
+from guru.agents.tools.builtin.python import python_tool
+from guru.agents.tools.builtin.sql.tool import sql_tools
+from guru.agents.tools.builtin.weather import weather_tool
+from guru.agents.tools.builtin.web_fetch import web_fetch_tool
+from guru.agents.tools.builtin.web_search import web_search_tool
+from guru.agents.tools.toolbox import Toolbox
+from guru.agents.tools.web import Pages, Web
+from guru.config import ToolsSettings
+from guru.errors import GuruError
+from guru.store.scope import Scope
+
+AGAIN_SECONDS: Final = 30.0
+"""After which tools that could not be made are tried again: a service may have come back."""
+log = logging.getLogger(__name__)
+Maker = Callable[[], "Sequence[Tool] | Awaitable[Sequence[Tool]]"]
+
+
+class ToolSource(Protocol):
+    """Brings tools that the configuration of tools does not name, such as those of MCP servers."""
+
+    async def tools(self, scope: Scope) -> Iterable[Tool]:
+        """Those that may be used within the scope."""
+        ...
+
+
+class Group:
+    """Tools that are made together, once, and shown to the same people."""
+
+    def __init__(self, place: str, make: Maker, *, allow: Sequence[str] | None = None) -> None:
+        """`place` is where they are configured; `allow` who may use them, besides administrators: empty is everybody
+        of the organisation whose server it is, None everybody."""
+        self.place = place
+        self.problem: str | None = None
+        """Why they cannot be made."""
+        self._make = make
+        self._allow = allow
+        self._made: Sequence[Tool] | None = None
+        self._next = 0.0
+        self._lock = asyncio.Lock()
+
+    def is_for(self, scope: Scope, own_tenant: str) -> bool:
+        if self._allow is None:
+            return True
+        if scope.tenant != own_tenant:
+            return False
+        return scope.names is None or not self._allow or any(name in self._allow for name in scope.names)
+
+    async def tools(self) -> Sequence[Tool]:
+        """The tools; none where they cannot be made."""
+        async with self._lock:
+            if self._made is None and time.monotonic() >= self._next:
+                try:
+                    made = self._make()
+                    self._made = await made if isinstance(made, Awaitable) else made
+                    self.problem = None
+                except GuruError as error:
+                    self.problem, self._next = str(error), time.monotonic() + AGAIN_SECONDS
+                    log.warning("[%s] Its tools are not offered. %s", self.place, error)
+            return self._made or ()
+
+
+class Problem(Struct):
+    """Tools of the configuration that cannot be offered, and why."""
+
+    place: str
+    message: str
+
+
+class Catalogue:
+    """One per server."""
+
+    def __init__(
+        self, settings: ToolsSettings, *, web: Web, pages: Pages, documents: Documents, own_tenant: str
+    ) -> None:
+        self.sources: list[ToolSource] = []
+        """Others that bring tools. Whoever adds one says with it who may use them."""
+        self.result_characters = settings.result_characters
+        """Of a result that a model is shown: see `marking.marked`."""
+        self._confirm = settings.confirm
+        self._own_tenant = own_tenant
+        self._groups = groups(settings, web, pages, documents)
+
+    async def toolbox(self, scope: Scope) -> Toolbox:
+        """The tools that may be used within a scope. Of two that have one name the first is taken."""
+        found: dict[str, Tool] = {}
+        for group in self._groups:
+            if group.is_for(scope, self._own_tenant):
+                for tool in await group.tools():
+                    self._add(tool, found)
+        for source in self.sources:
+            for tool in await source.tools(scope):
+                self._add(tool, found)
+        return Toolbox(found.values())
+
+    async def problems(self, scope: Scope) -> list[Problem]:
+        """What cannot be offered of that which may be used within a scope."""
+        await self.toolbox(scope)
+        mine = [group for group in self._groups if group.is_for(scope, self._own_tenant)]
+        return [Problem(group.place, group.problem) for group in mine if group.problem is not None]
+
+    def _add(self, tool: Tool, found: dict[str, Tool]) -> None:
+        spec = tool.spec
+        if spec.name in found:
+            log.warning("There are several tools called %s; the first is offered.", spec.name)
+        elif not spec.approval and any(fnmatchcase(spec.name, pattern) for pattern in self._confirm):
+            found[spec.name] = Confirmed(tool)
+        else:
+            found[spec.name] = tool
+
+
+class Confirmed:
+    """A tool that a person says yes to each call of, because the configuration wants it."""
+
+    def __init__(self, tool: Tool) -> None:
+        self._tool = tool
+        self.spec: ToolSpec = structs.replace(tool.spec, approval=True)
+
+    async def call(self, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
+        return await self._tool.call(arguments, context)
+
+
+def groups(settings: ToolsSettings, web: Web, pages: Pages, documents: Documents) -> list[Group]:
+    """The tools of the configuration. What is not configured is not there."""
+    found = [
+        Group("tools", lambda: [calculator()]),
+        Group("knowledge", lambda: [knowledge_tool(documents)]),
+    ]
+    if (python := settings.python) is not None:
+        found.append(Group("tools.python", lambda: [python_tool(python)]))
+    if (fetch := settings.web) is not None:
+        found.append(Group("tools.web", lambda: [web_fetch_tool(fetch, web, pages, settings.private_hosts)]))
+    if (search := settings.search) is not None:
+        found.append(Group("tools.search", lambda: [web_search_tool(search, web)]))
+    if (weather := settings.weather) is not None:
+        found.append(Group("tools.weather", lambda: [weather_tool(weather, web)]))
+    if (news := settings.news) is not None:
+        found.append(Group("tools.news", lambda: [news_tool(news, web)]))
+    for name, database in settings.sql.items():
+        found.append(Group(f"tools.sql.{name}", partial(sql_tools, name, database), allow=database.allow))
+    for name, folder in settings.files.items():
+        found.append(Group(f"tools.files.{name}", partial(file_tools, name, folder), allow=folder.allow))
+    for name, service in settings.openapi.items():
+        found.append(Group(f"tools.openapi.{name}", partial(openapi_tools, name, service, web), allow=service.allow))
+    return found
