@@ -93,6 +93,12 @@ def add_index_marks(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=[tables.index_marks, tables.index_entries])
 
 
+def add_memory(connection: Connection) -> None:
+    """What is remembered of people, and which conversations use it; a new database has it already."""
+    tables.metadata.create_all(connection, tables=[tables.memories, tables.memory_notes])
+    add_columns(connection, "conversations", memory="BOOLEAN")
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -102,6 +108,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_summaries,
     add_models_of_vectors,
     add_index_marks,
+    add_memory,
 ]
 
 

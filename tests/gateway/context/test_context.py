@@ -10,7 +10,7 @@ from guru.gateway.context import Context, summarize
 from guru.gateway.context.asking import Asker, pieces
 from guru.gateway.context.context import nowhere
 from guru.gateway.context.mapreduce import replaced, split_question
-from guru.gateway.context.turns import window
+from guru.agents.memory.turns import window
 from guru.gateway.cost import tokens
 from guru.gateway.cost.tokens import count_prompt
 from guru.types import (

@@ -18,7 +18,7 @@ from guru.errors import ContextTooLong
 from guru.gateway.context import mapreduce
 from guru.gateway.context.asking import Asker, add
 from guru.gateway.context.summarize import Summaries
-from guru.gateway.context.turns import window
+from guru.agents.memory.turns import window
 from guru.gateway.cost.tokens import count_message, count_prompt, estimate_tokens, vocabulary
 from guru.gateway.whole import answer, collect
 from guru.observe import names

@@ -16,6 +16,7 @@ from guru.store.tables.knowledge import (
     documents,
     embeddings,
 )
+from guru.store.tables.memory import memories, memory_notes
 from guru.store.tables.releases import (
     feedback,
     model_versions,
@@ -51,6 +52,8 @@ __all__ = [
     "index_entries",
     "index_marks",
     "jobs",
+    "memories",
+    "memory_notes",
     "messages",
     "metadata",
     "model_versions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Float, ForeignKey, Index, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, String, Table, Text
 
 from guru.store.tables.base import metadata
 
@@ -16,6 +16,8 @@ conversations = Table(
     Column("title", String),
     Column("collection", String),
     Column("model", String),
+    # Whether it uses what is remembered of its owner; none: as `[memory] enabled` says.
+    Column("memory", Boolean),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("conversations_by_time", "tenant", "owner", "updated_at"),
