@@ -498,6 +498,34 @@ class BatchSettings(Section):
     """Use the provider's own batch endpoint, cheaper and slower, where one provider has all models of a batch."""
 
 
+class MemorySettings(Section):
+    """What is remembered of people: see [memory](memory.md)."""
+
+    enabled: bool = False
+    """Whether conversations use memory that do not say whether they do. Requests to other APIs always have to ask."""
+    model: str | None = None
+    """The model that finds what is worth remembering, and writes summaries; None: the one that answers. A small model
+    is not asked: rules find it, and summaries are made of the conversation's own sentences."""
+    recalled: Annotated[int, Meta(ge=1, le=50)] = 6
+    """How many memories a model is shown at most."""
+    min_relevance: Share = 0.25
+    """Cosine under which a memory has nothing to do with a question."""
+    half_life_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
+    """After so long without being used a memory counts half as recent."""
+    relevance_weight: Annotated[float, Meta(gt=0, le=100)] = 1.0
+    """Of the cosine, in the score by which memories are chosen."""
+    recency_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
+    """Of how recently it was used."""
+    importance_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
+    """Of how much it matters."""
+    max_memories: Annotated[int, Meta(ge=1, le=100_000)] = 2000
+    """Of one person, superseded ones included. The least important and oldest go, and that is said."""
+    max_characters: Annotated[int, Meta(ge=20, le=20_000)] = 1000
+    """Of one memory; a longer one is refused."""
+    window_tokens: Positive | None = None
+    """Tokens of a conversation with memory that a model is shown, the older ones as a running summary; None: all."""
+
+
 class Settings(Section):
     server: ServerSettings = field(default_factory=ServerSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
@@ -509,6 +537,7 @@ class Settings(Section):
     traces: TraceSettings = field(default_factory=TraceSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     batches: BatchSettings = field(default_factory=BatchSettings)
+    memory: MemorySettings = field(default_factory=MemorySettings)
     tools: ToolsSettings = field(default_factory=ToolsSettings)
     providers: dict[str, ProviderSettings] = {}
     models: dict[str, AliasSettings] = {}

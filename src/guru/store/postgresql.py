@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
@@ -119,6 +121,12 @@ def hold(connection: Connection, tables: list[Table]) -> None:
     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     quoted = ", ".join(connection.dialect.identifier_preparer.format_table(table) for table in tables)
     connection.exec_driver_sql(f"LOCK TABLE {quoted} IN SHARE ROW EXCLUSIVE MODE")
+
+
+@contextlib.contextmanager
+def overwriting(connection: Connection) -> Iterator[None]:
+    """PostgreSQL overwrites what was deleted when it vacuums the table, which it does by itself."""
+    yield
 
 
 def last_number(connection: Connection, table: Table) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy
@@ -59,6 +61,16 @@ def describe(connection: Connection) -> tuple[str, int]:
 
 def hold(connection: Connection, tables: list[Table]) -> None:
     """Nobody else writes until the transaction ends: an immediate one holds the file already."""
+
+
+@contextlib.contextmanager
+def overwriting(connection: Connection) -> Iterator[None]:
+    """What is deleted inside is overwritten with zeros in the file, and not only marked as free."""
+    connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA secure_delete = OFF")
 
 
 def last_number(connection: Connection, table: Table) -> int:

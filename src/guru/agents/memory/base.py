@@ -35,6 +35,9 @@ class Source(Struct, frozen=True, kw_only=True):
     run: str | None = None
 
 
+NOWHERE: Final = Source()
+
+
 class Memory(Struct, kw_only=True):
     """One thing that is remembered of one person."""
 
@@ -46,7 +49,7 @@ class Memory(Struct, kw_only=True):
     attribute: str | None = None
     """What it is about, where that is known, as `user: home`: a newer one about the same replaces it."""
     by: str = PERSON
-    source: Source = Source()
+    source: Source = NOWHERE
     repeats: int = 0
     """How often the same was said again, and became one with it."""
     created_at: datetime
@@ -130,7 +133,7 @@ class PersonalMemory(Protocol):
         ...
 
     async def remember(
-        self, scope: Scope, text: str, *, kind: Kind = "fact", by: str = PERSON, source: Source = Source(),
+        self, scope: Scope, text: str, *, kind: Kind = "fact", by: str = PERSON, source: Source = NOWHERE,
         importance: float | None = None,
     ) -> Remembered:  # fmt: skip
         """Keep something. Raises `BadRequest` for what is empty or too long."""
@@ -157,11 +160,6 @@ def person_of(scope: Scope) -> str:
     if not scope.owners:
         raise Forbidden("Memories are of one person.", hint="Ask as a person: with a key or a session.")
     return scope.owners[0]
-
-
-def attribute_key(subject: str, attribute: str) -> str:
-    """How a memory names what it is about."""
-    return f"{subject}: {attribute}"
 
 
 Vector = Any
