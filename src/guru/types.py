@@ -170,9 +170,12 @@ def search_options(source: SearchOptions) -> dict[str, Any]:
 
 
 class Grounding(SearchOptions, omit_defaults=True, forbid_unknown_fields=True):
-    """The `"guru"` member of a chat request: answer from a collection, with citations."""
+    """The `"guru"` member of a chat request: answer from a collection, with citations; or use memory."""
 
-    collection: str
+    collection: str = ""
+    """Empty: the answer is not from documents."""
+    memory: bool | None = None
+    """Use what is remembered of the person who asks, and remember what they say. None: as the configuration says."""
     k: int | None = None
     """How many passages to retrieve; the collection's default when None."""
     mode: SearchMode | None = None

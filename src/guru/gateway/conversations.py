@@ -105,13 +105,18 @@ class Conversations:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def create(
-        self, caller: Caller, title: str | None = None, collection: str | None = None, model: str | None = None
+        self,
+        caller: Caller,
+        title: str | None = None,
+        collection: str | None = None,
+        model: str | None = None,
+        memory: bool | None = None,
     ) -> Conversation:
         now = time.time()
         conversation_id = new_id("conv")
         row = {
             "id": conversation_id, "tenant": caller.tenant, "owner": caller.person, "title": title,
-            "collection": collection, "model": model, "created_at": now, "updated_at": now,
+            "collection": collection, "model": model, "memory": memory, "created_at": now, "updated_at": now,
         }  # fmt: skip
 
         def make(connection: Connection) -> Conversation:

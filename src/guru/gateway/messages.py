@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, updat
 
 from guru.errors import InvalidParameter, NotFound
 from guru.store.scope import Scope
-from guru.store.tables import conversations, messages
+from guru.store.tables import conversations, memories, messages
 from guru.types import Citation, Conflict, Part, Progress, Usage
 
 MessageStatus = Literal["complete", "streaming", "interrupted", "failed"]
@@ -49,6 +49,8 @@ class Conversation(Struct, kw_only=True):
     title: str | None
     collection: str | None
     model: str | None
+    memory: bool | None = None
+    """Whether it uses what is remembered of its owner. None: as the configuration says."""
     created_at: datetime
     updated_at: datetime
 
@@ -69,6 +71,7 @@ class Changes(Struct, forbid_unknown_fields=True):
     title: str | UnsetType | None = UNSET
     collection: str | UnsetType | None = UNSET
     model: str | UnsetType | None = UNSET
+    memory: bool | UnsetType | None = UNSET
 
 
 def moment(seconds: float) -> datetime:
@@ -77,7 +80,7 @@ def moment(seconds: float) -> datetime:
 
 def to_conversation(row: Row[Any]) -> Conversation:
     return Conversation(
-        id=row.id, title=row.title, collection=row.collection, model=row.model,
+        id=row.id, title=row.title, collection=row.collection, model=row.model, memory=row.memory,
         created_at=moment(row.created_at), updated_at=moment(row.updated_at),
     )  # fmt: skip
 
@@ -141,6 +144,8 @@ def delete_conversation(connection: Connection, scope: Scope, conversation_id: s
     """Raises `NotFound`."""
     find_conversation(connection, scope, conversation_id)
     mine = and_(scope.of(conversations), conversations.c.id == conversation_id)
+    summary = (memories.c.tenant == scope.tenant, memories.c.conversation_id == conversation_id)
+    connection.execute(delete(memories).where(*summary, memories.c.kind == "summary"))
     connection.execute(delete(conversations).where(mine))
 
 

@@ -10,7 +10,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any
 
+import msgspec
+
 from guru.config import Deployment, Settings
+from guru.errors import GuruError, InvalidParameter
 from guru.gateway import whole
 from guru.gateway.identity import Caller
 from guru.gateway.searching import (
@@ -29,6 +32,7 @@ from guru.gateway.steps import (
     Context,
     Knowledge,
     Limiter,
+    Memory,
     Passages,
     Prices,
     PromptMarks,
@@ -78,6 +82,7 @@ class Road:
         marks: PromptMarks | None = None,
         knowledge: Knowledge,
         answerer: Answerer,
+        memory: Memory | None = None,
         tracer: Tracer,
         metrics: Metrics,
     ) -> None:
@@ -92,6 +97,7 @@ class Road:
         self._context = context
         self._knowledge = knowledge
         self._answerer = answerer
+        self._memory = memory
         self._tracer = tracer
         self._metrics = metrics
 
@@ -111,6 +117,7 @@ class Road:
             with trace.span(caller.route):
                 model, reservation = await self._admit(request, caller, trace)
                 yield Started(model=model.name, trace_id=trace.id)
+                request = await self._remember(request, caller, trace)
                 async with aclosing(self._events(request, model, caller, trace)) as events:
                     async for event in events:
                         if type(event) is not Delta or trace.first_token is None:
@@ -118,6 +125,7 @@ class Road:
                         if type(event) is Started and event.model == model.name and event.cache == "miss":
                             continue  # as planned
                         yield event
+                self._answered(request, caller)
         except BaseException as error:
             trace.failed(error)
             raise
@@ -129,7 +137,7 @@ class Road:
 
         Cancel it to cancel the work. Raises as `run` does.
         """
-        if isinstance(request, ChatRequest) and request.guru is not None:
+        if isinstance(request, ChatRequest) and grounding_of(request) is not None:
             return await whole.collect(self.run(request, caller))
         trace = self.begin(request.model, caller)
         trace.preview = preview(request)
@@ -137,10 +145,11 @@ class Road:
         try:
             with trace.span(caller.route):
                 model, reservation = await self._admit(request, caller, trace)
-                events = await whole.answer(model, request)
+                events = await whole.answer(model, await self._remember(request, caller, trace))
                 note(events, trace)
                 if type(events[0]) is not Started:
                     events.insert(0, Started(model=model.name, trace_id=trace.id))
+                self._answered(request, caller)
                 return events
         except BaseException as error:
             trace.failed(error)
@@ -150,10 +159,34 @@ class Road:
 
     async def _admit(self, request: Request, caller: Caller, trace: Trace) -> tuple[ChatModel, Reservation | None]:
         """The model that answers, once the limits let the request pass."""
+        check_grounding(request)
         prompt, answer = self.tokens.estimate(request)
+        if self._remembers(request, caller):
+            prompt += self._memory.room  # type: ignore[union-attr]
         model = self._model(request, caller, trace, prompt)
         cost = self.prices.estimate(model.name, prompt, answer)
         return model, await admit(self.limiter, caller, request.model, prompt + answer, cost)
+
+    def _remembers(self, request: Request, caller: Caller) -> bool:
+        return self._memory is not None and self._memory.wanted(request, caller)
+
+    async def _remember(self, request: Request, caller: Caller, trace: Trace) -> Request:
+        """The request with what is remembered of the person who asks, where it uses memory."""
+        if self._memory is None or isinstance(request, TextRequest) or not self._memory.wanted(request, caller):
+            return request
+        try:
+            with trace.span("memory") as span:
+                prepared, note = await self._memory.prepare(request, caller)
+                span.set(names.MEMORY, note)
+        except GuruError as error:
+            trace.attributes[names.MEMORY] = {"failed": str(error)}
+            return request
+        trace.attributes[names.MEMORY] = note
+        return prepared
+
+    def _answered(self, request: Request, caller: Caller) -> None:
+        if self._memory is not None and isinstance(request, ChatRequest) and self._memory.wanted(request, caller):
+            self._memory.answered(request, caller)
 
     async def perform(self, task: Task, request: Any, caller: Caller) -> Any:
         """The result for a request of `guru.tasks`. Raises as `run` does."""
@@ -182,11 +215,15 @@ class Road:
         trace.model = model.name
         alias = self._settings.models.get(request.model)
         if self._context is not None and isinstance(request, ChatRequest):
-            known = tokens if request.guru is None else None
+            known = tokens if request.guru is None and not self._remembers(request, caller) else None
             model = self._context.model(
                 model, request.model, route, caller.tenant, tokens=known, record=trace.attributes.__setitem__
             )
         if self.cache is not None:
+            if self._remembers(
+                request, caller
+            ):  # an answer that knows somebody is nobody else's, nor kept when forgotten
+                caller = msgspec.structs.replace(caller, cache="off")
             model = self.cache.model(model, caller, alias.cache if alias else None)
         return model
 
@@ -209,9 +246,10 @@ class Road:
     def _events(self, request: Request, model: ChatModel, caller: Caller, trace: Trace) -> AsyncGenerator[Event]:
         if isinstance(request, TextRequest):
             return model.complete(request)  # type: ignore[return-value]
-        if request.guru is None:
+        grounding = grounding_of(request)
+        if grounding is None:
             return model.chat(request)  # type: ignore[return-value]
-        return self._grounded(request, request.guru, model, caller, trace)
+        return self._grounded(request, grounding, model, caller, trace)
 
     async def _grounded(
         self, request: ChatRequest, grounding: Grounding, model: ChatModel, caller: Caller, trace: Trace
@@ -257,6 +295,26 @@ class Road:
                     yield event
 
 
+def grounding_of(request: ChatRequest) -> Grounding | None:
+    """What a request is to be answered from; None where it is not from documents."""
+    return request.guru if request.guru is not None and request.guru.collection else None
+
+
+def check_grounding(request: Request) -> None:
+    """Raises `InvalidParameter` for a `guru` that says nothing, or two things at once."""
+    guru = request.guru if isinstance(request, ChatRequest) else None
+    if guru is None:
+        return
+    if not guru.collection and guru.memory is None:
+        hint = "Name a collection to answer from, or ask for memory."
+        raise InvalidParameter("`guru.collection` is missing.", param="guru.collection", hint=hint)
+    if guru.collection and guru.memory:
+        hint = "Leave one of them out: an answer from documents rests on them alone."
+        raise InvalidParameter(
+            "`guru.collection` and `guru.memory` exclude each other.", param="guru.memory", hint=hint
+        )
+
+
 def note(events: Iterable[Event], trace: Trace) -> None:
     """Write down what events say of the whole request, and into them what only the road knows."""
     for event in events:
@@ -278,6 +336,8 @@ def complete(event: Completed, trace: Trace) -> None:
     if trace.first_token is not None:
         event.timings["first_token"] = trace.first_token
     event.cost = cost_of(trace.calls)
+    if (memory := trace.attributes.get(names.MEMORY)) is not None:
+        event.extra = event.extra | {"guru": event.extra.get("guru", {}) | {"memory": memory}}
     trace.told(event.usage.prompt_tokens, event.usage.completion_tokens, event.cost or 0.0)
 
 

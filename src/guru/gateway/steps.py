@@ -72,6 +72,25 @@ def settle(reservation: Reservation | None, calls: Sequence[CallRecord]) -> None
         reservation.settle(tokens, cost)
 
 
+class Memory(Protocol):
+    """What is remembered of the person who asks."""
+
+    room: int
+    """Tokens that memories take in a prompt at most."""
+
+    def wanted(self, request: Request, caller: Caller) -> bool:
+        """Whether a request uses memory."""
+        ...
+
+    async def prepare(self, request: ChatRequest, caller: Caller) -> tuple[ChatRequest, JSON]:
+        """The request with what is remembered, after what its newest message says was kept; and a note of both."""
+        ...
+
+    def answered(self, request: ChatRequest, caller: Caller) -> None:
+        """Once there is an answer: what takes long is done now, beside everything else."""
+        ...
+
+
 class Prices(Protocol):
     def cost(self, model: str, usage: Usage, at: float | None = None, tier: str | None = None) -> float | None:
         """US dollars; None where the price is not known. `tier` is the provider's, such as `flex`."""

@@ -30,6 +30,8 @@ class Turn(SearchOptions, kw_only=True, forbid_unknown_fields=True):
     """Id of the message to answer once more (or of its answer); then there is no `content`."""
     model: str | None = None
     collection: str | UnsetType | None = UNSET
+    memory: bool | None = None
+    """Whether the conversation uses memory, from now on; None: as before."""
     k: Annotated[int, Meta(ge=1, le=100)] | None = None
     mode: SearchMode | None = None
     filter: dict[str, Any] | None = None
@@ -72,6 +74,8 @@ def store_turn(
         changes["title"] = title_of(asked)
     if turn.model is not None:
         changes["model"] = turn.model
+    if turn.memory is not None:
+        changes["memory"] = turn.memory
     if turn.collection is not UNSET:
         changes["collection"] = turn.collection
     rows.change_conversation(connection, caller.private, tree.id, changes)
@@ -120,8 +124,11 @@ def to_request(tree: ConversationTree, turn: Turn, path: list[StoredMessage]) ->
             filter=turn.filter,
             threshold=turn.threshold,
             strategy=turn.strategy,
+            memory=turn.memory,
             **search_options(turn),
         )
+    elif (memory := tree.memory if turn.memory is None else turn.memory) is not None:
+        grounding = Grounding(memory=memory)
     return ChatRequest(
         model=turn.model or tree.model or "default",
         messages=[Message(role=item.role, content=item.content) for item in path if item.content],  # type: ignore[arg-type]
@@ -132,7 +139,7 @@ def to_request(tree: ConversationTree, turn: Turn, path: list[StoredMessage]) ->
         seed=turn.seed,
         stop=turn.stop,
         stream=True,
-        metadata={"conversation": tree.id},
+        metadata={"conversation": tree.id, "message": path[-1].id},
     )
 
 

@@ -49,6 +49,8 @@ CITATIONS: Final = "guru.answer.citations"
 UNSUPPORTED: Final = "guru.answer.unsupported"
 CONTEXT_CHANGE: Final = "guru.context"
 """Of the whole trace: what was done to a prompt that was too long, as the answer's `guru.context` says it."""
+MEMORY: Final = "guru.memory"
+"""Of the whole trace: which memories were shown to the model, with their scores, and which were kept; by their ids."""
 ERROR_MESSAGE: Final = "error.message"
 
 CONTENT: Final = frozenset(

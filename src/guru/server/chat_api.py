@@ -27,6 +27,8 @@ class ChatMessage(Struct, kw_only=True, forbid_unknown_fields=True):
     """`default` when it is left out."""
     collection: str | None = None
     """Answer from its documents, with citations."""
+    memory: bool | None = None
+    """Use what is remembered of you, and remember what you say."""
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     stream: bool = False
@@ -70,7 +72,7 @@ def to_request(body: ChatMessage, messages: list[Message]) -> ChatRequest:
         temperature=body.temperature,
         max_tokens=body.max_tokens,
         stream=body.stream,
-        guru=Grounding(body.collection) if body.collection else None,
+        guru=Grounding(body.collection or "", memory=body.memory) if body.collection or body.memory else None,
     )
 
 

@@ -88,9 +88,9 @@ async def open_services(
             index=await stack.enter_async_context(opened_index(database, settings.store, keep=run_jobs)),
         )  # fmt: skip
         answerer = make_answerer(library, settings.knowledge, knowledge)
-        road, router, releases, steps = await open_road(
+        road, router, releases, memories, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
-            tracer=tracer, metrics=metrics,
+            directory=directory, tracer=tracer, metrics=metrics,
         )  # fmt: skip
         conversations = Conversations(database, road)
         stack.push_async_callback(conversations.close)
@@ -108,6 +108,7 @@ async def open_services(
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,
             knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
             conversations=conversations, responses=Responses(database), ledger=ledger,
+            memories=memories,
             files=batches.files, batches=batches,
             evaluations=open_evaluations(
                 database, jobs, knowledge, road, directory,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from guru.agents.memory.memories import Memories
 from guru.config import Settings
 from guru.gateway.cache.cache import Cache
 from guru.gateway.cache.prompts import PromptMarks
 from guru.gateway.context.context import Context
 from guru.gateway.cost import Prices
+from guru.gateway.identity import Directory
 from guru.gateway.identity.audit import record
 from guru.gateway.pipeline import Road
 from guru.gateway.releases import Releases
+from guru.gateway.remembering import RoadMemory
 from guru.gateway.routing import Router
 from guru.gateway.tokens import TokenCounter
 from guru.knowledge.answer.answer import Answerer
@@ -22,6 +25,7 @@ from guru.observe.traces import Tracer
 from guru.server.library import Library
 from guru.server.limits import Limits
 from guru.server.reload import Reloadable
+from guru.server.summarizing import RoadWriter
 from guru.store.database import Database
 
 
@@ -34,10 +38,11 @@ async def open_road(
     limits: Limits,
     knowledge: KnowledgeBase,
     answerer: Answerer,
+    directory: Directory,
     tracer: Tracer,
     metrics: Metrics,
-) -> tuple[Road, Router, Releases, list[Reloadable]]:
-    """The road; and those of its steps that take new settings, in the order in which they do."""
+) -> tuple[Road, Router, Releases, Memories, list[Reloadable]]:
+    """The road, what it remembers with; and those of its steps that take new settings, in the order in which they do."""
     prices = Prices(settings)
     await prices.open()
     # The shadows of a release take the road, which takes the router, which asks the releases.
@@ -46,10 +51,15 @@ async def open_road(
     stack.push_async_callback(cache.aclose)
     context, marks = Context(settings), PromptMarks(settings)
     router = Router(library, settings, cost=prices.estimate, variants=releases, stale=cache.stale)
+    memories = Memories(database, library.embedder(LOCAL_EMBEDDING), settings.memory)
+    memory = RoadMemory(
+        memories, settings.memory, lambda caller, name: RoadWriter(road, router, directory, caller, name)
+    )
+    stack.push_async_callback(memory.aclose)
     road = Road(
         settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(), limiter=limits,
-        cache=cache, context=context, marks=marks, knowledge=knowledge, answerer=answerer, tracer=tracer,
-        metrics=metrics,
+        cache=cache, context=context, marks=marks, knowledge=knowledge, answerer=answerer, memory=memory,
+        tracer=tracer, metrics=metrics,
     )  # fmt: skip
     await stack.enter_async_context(releases)
-    return road, router, releases, [prices, router, releases, cache, context, marks, road]
+    return road, router, releases, memories, [prices, router, releases, cache, context, marks, memory, road]

@@ -26,6 +26,8 @@ class NewConversation(Struct, forbid_unknown_fields=True):
     """Made from the first question when it is left out."""
     collection: str | None = None
     model: str | None = None
+    memory: bool | None = None
+    """Whether it uses what is remembered of you. None: as the configuration says."""
 
 
 @get("/api/v1/conversations")
@@ -38,7 +40,7 @@ async def list_conversations(call: Call, query: ConversationQuery) -> Conversati
 async def create_conversation(call: Call, body: NewConversation) -> Conversation:
     """Begin a conversation."""
     caller = call.caller("conversations")
-    return await call.services.conversations.create(caller, body.title, body.collection, body.model)
+    return await call.services.conversations.create(caller, body.title, body.collection, body.model, body.memory)
 
 
 @get("/api/v1/conversations/{conversation_id}")
@@ -49,7 +51,7 @@ async def show_conversation(call: Call, conversation_id: str) -> ConversationTre
 
 @patch("/api/v1/conversations/{conversation_id}")
 async def change_conversation(call: Call, conversation_id: str, body: Changes) -> Conversation:
-    """Change title, collection or model."""
+    """Change title, collection, model, or whether it uses memory."""
     return await call.services.conversations.change(call.caller("conversations"), conversation_id, body)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guru.agents.memory.memories import Memories
 from guru.agents.tools.catalogue import Catalogue
 from guru.config import Settings
 from guru.evaluate.evaluations import Evaluations
@@ -54,6 +55,7 @@ class Services:
     releases: Releases
     feedback: Feedback
     conversations: Conversations
+    memories: Memories
     responses: Responses
     files: Files
     batches: Batches

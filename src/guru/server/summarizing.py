@@ -17,7 +17,10 @@ from guru.types import JSON, ChatRequest, Delta, Embedder, Message
 
 
 class RoadWriter:
-    """Implements `guru.knowledge.around.writing.Writer`: each step is a request, limited, traced and paid for."""
+    """Implements the `Writer`s of `guru.knowledge.around.writing` and of `guru.agents.memory.base`.
+
+    Each step is a request, limited, traced and paid for.
+    """
 
     def __init__(self, road: Road, router: Router, directory: Directory, caller: Caller, model: str) -> None:
         """Raises `ModelNotFound`."""
@@ -43,15 +46,20 @@ class RoadWriter:
     def count_tokens(self, text: str) -> int:
         return count_tokens(self.name, text)
 
-    async def write(self, instruction: str, text: str, max_tokens: int) -> str:
+    async def write(self, instruction: str, text: str, max_tokens: int, schema: JSON | None = None) -> str:
         asked = msgspec.structs.replace(self._caller, trace_id=new_id("tr"), headers={})
         self._directory.check(asked, asked.route)
         request = ChatRequest(
             model=self._model, messages=[Message("system", instruction), Message("user", text)],
-            max_tokens=max_tokens, temperature=0.0,
+            max_tokens=max_tokens, temperature=0.0, response_format=json_format(schema) if schema else None,
         )  # fmt: skip
         events = await self._road.answer(request, asked)
         return "".join(event.text for event in events if isinstance(event, Delta) and event.index == 0)
+
+
+def json_format(schema: JSON) -> JSON:
+    """An answer in JSON that holds to a schema, as OpenAI's API asks for it."""
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
 
 
 def open_summaries(

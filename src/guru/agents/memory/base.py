@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
+from guru.config import MemorySettings
 from guru.errors import Forbidden
 from guru.store.scope import Scope
 from guru.types import JSON, Message
@@ -127,6 +128,8 @@ class Writer(Protocol):
 
 class PersonalMemory(Protocol):
     """What an agent's loop and the road need of memory. Every call is within one person's own."""
+
+    settings: MemorySettings
 
     async def recall(self, scope: Scope, text: str, *, k: int | None = None) -> list[Recalled]:
         """What is remembered and matters to `text`, the best first."""

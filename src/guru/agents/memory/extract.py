@@ -43,11 +43,12 @@ SECRET: Final = re.compile(
 """What nobody wants to find in a prompt: kept only where a person writes it down by hand."""
 VAGUE: Final = re.compile(r"(?:it|this|that|these|those|them|him|her|your?|what|how|to|not|none|nothing)\b|$")
 """Values that mean nothing outside their conversation."""
-DURABLE: Final = frozenset(
-    "name home origin birthday birthplace job employer age diet allergy language car taste preference prefers timezone "  # noqa: SIM905
+LASTING: Final = (
+    "name home origin birthday birthplace job employer age diet allergy language car taste preference prefers timezone "
     "email phone mobile manager team company partner wife husband son daughter brother sister mother father child dog "
-    "cat pet address nickname pronouns hobby role title city country keyboard editor laptop bike".split()
+    "cat pet address nickname pronouns hobby role title city country keyboard editor laptop bike"
 )
+DURABLE: Final = frozenset(LASTING.split())
 """Attributes that hold for longer than a conversation: `my question is` says nothing of a person."""
 WEIGHTS: Final = {
     "name": 0.9, "allergy": 0.95, "diet": 0.85, "home": 0.8, "employer": 0.8, "job": 0.8, "birthday": 0.8,

@@ -61,10 +61,10 @@ def own_sentences(text: str) -> Iterator[tuple[int, int]]:
         return
     for sentence in SENTENCE.finditer(bare):
         said = sentence[0]
-        if "\0" in said or not said.strip():
-            continue
         start = sentence.start() + len(said) - len(said.lstrip(" \t-*\u2022"))
-        yield start, sentence.start() + len(said.rstrip())
+        stop = sentence.start() + len(said.rstrip())
+        if "\0" not in said and start < stop:
+            yield start, stop
 
 
 JOINTS: Final = re.compile(

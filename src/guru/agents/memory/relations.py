@@ -16,65 +16,20 @@ Relation = Literal["contradicts", "adds", "repeats"]
 NEAR: Final = 0.55
 """Cosine under which two statements that no pattern knows are about different things."""
 ARTICLES: Final = frozenset({"the", "a", "an", "is", "are", "will", "be", "that", "i", "we", "my", "our"})
-SINGLE: Final = frozenset(
-    [
-        "is",
-        "are",
-        "am",
-        "be",
-        "called",
-        "named",
-        "opens",
-        "closes",
-        "starts",
-        "ends",
-        "begins",
-        "runs",
-        "costs",
-        "takes",
-        "meets",
-        "leads",
-        "manages",
-        "owns",
-        "uses",
-        "use",
-        "due",
-        "located",
-        "at",
-        "on",
-        "until",
-        "within",
-        "port",
-        "has",
-        "have",
-        "drive",
-        "by",
-    ]
+TAKING_ONE: Final = (
+    "is are am be called named opens closes starts ends begins runs costs takes meets leads manages owns uses use due "
+    "located at on until within port has have drive by"
 )
+SINGLE: Final = frozenset(TAKING_ONE.split())
 """Words after which usually one thing stands."""
 COMPARED: Final = frozenset({"over", "to", "than"})
 """Between two things whose order says which."""
 MARKS: Final = re.compile(r"[\w@.+'-]*\w")
-OPPOSITES: Final = [
-    frozenset(pair.split("/"))
-    for pair in [
-        "open/closed",
-        "short/long",
-        "on/off",
-        "like/hate",
-        "love/hate",
-        "enabled/disabled",
-        "active/inactive",
-        "allowed/forbidden",
-        "public/private",
-        "always/never",
-        "formal/informal",
-        "cheap/expensive",
-        "early/late",
-        "free/paid",
-        "light/dark",
-    ]
-]
+PAIRS: Final = (
+    "open/closed short/long on/off like/hate love/hate enabled/disabled active/inactive allowed/forbidden "
+    "public/private always/never formal/informal cheap/expensive early/late free/paid light/dark"
+)
+OPPOSITES: Final = [frozenset(pair.split("/")) for pair in PAIRS.split()]
 
 
 def relate(new: Statement, old: Statement, similarity: float) -> Relation:

@@ -27,7 +27,7 @@ FILLERS: Final = re.compile(
     r"\b(?:really|just|always|currently|now|recently|usually|actually|definitely|any ?more|any longer|these days|"
     r"at the moment|last (?:week|month|year)|as you know|of course)\b"
 )
-UNITS: Final = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+UNITS: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 NUMBERS: Final = {"no": "0", "zero": "0", "a": "1", "an": "1"} | {unit: str(at) for at, unit in enumerate(UNITS, 1)}
 SPELLINGS: Final = (
     (r"\bfavorite\b", "favourite"), (r"\bcolor\b", "colour"), (r"\btime ?zone\b", "timezone"), (r"\be-mail\b", "email"),

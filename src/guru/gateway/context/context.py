@@ -13,12 +13,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from guru.agents.memory.turns import window
 from guru.config import ContextSettings, Settings
 from guru.errors import ContextTooLong
 from guru.gateway.context import mapreduce
 from guru.gateway.context.asking import Asker, add
 from guru.gateway.context.summarize import Summaries
-from guru.agents.memory.turns import window
 from guru.gateway.cost.tokens import count_message, count_prompt, estimate_tokens, vocabulary
 from guru.gateway.whole import answer, collect
 from guru.observe import names
