@@ -85,6 +85,13 @@ DOORS = {
     ("DELETE", "/api/v1/conversations/{conversation_id}"): PRIVATE,
     ("POST", "/api/v1/conversations/{conversation_id}/messages"): (PRIVATE, {"content": "Hello"}),
     ("POST", "/api/v1/conversations/{conversation_id}/messages/{message_id}/stop"): PRIVATE,
+    ("GET", "/api/v1/memories"): PRIVATE,
+    ("POST", "/api/v1/memories"): (CALL, {"text": "I live in Oslo."}),
+    ("DELETE", "/api/v1/memories"): PRIVATE,
+    ("GET", "/api/v1/memories/export"): PRIVATE,
+    ("GET", "/api/v1/memories/{memory_id}"): PRIVATE,
+    ("PATCH", "/api/v1/memories/{memory_id}"): (PRIVATE, {"text": "I live in Rome."}),
+    ("DELETE", "/api/v1/memories/{memory_id}"): PRIVATE,
     ("GET", "/api/v1/collections"): SHARED,
     ("POST", "/api/v1/collections"): (CALL, {"name": "?"}),
     ("GET", "/api/v1/collections/{name}"): SHARED,
@@ -237,6 +244,8 @@ class World:
         told = await self.ask("GET", path, "local", "ann")
         made["message_id"] = json.loads(told.body)["messages"][-1]["id"]
         line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": ASKED}
+        kept = await self.ask("POST", "/api/v1/memories", "local", "ann", json={"text": "I live in Hamburg."})
+        made["memory_id"] = json.loads(kept.body)["memory"]["id"]
         made["file_id"] = await self.upload_lines(line)
         handed_in = {"input_file_id": made["file_id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
         made["batch_id"] = await self.id_of("/v1/batches", json=handed_in)
@@ -356,6 +365,9 @@ LISTS = {
     "/api/v1/jobs": ("job_id", VISIBLE),
     "/api/v1/traces": ("trace_id", VISIBLE),
     "/api/v1/conversations": ("conversation_id", PRIVATE),
+    "/api/v1/memories": ("memory_id", PRIVATE),
+    "/api/v1/memories/export": ("memory_id", PRIVATE),
+    "/api/v1/memories?q=Hamburg": ("memory_id", PRIVATE),
     "/api/v1/collections": ("handbook", SHARED),
     "/api/v1/evaluations": ("evaluation_id", SHARED),
     "/api/v1/usage?group_by=key": ("key_id", None),

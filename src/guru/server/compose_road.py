@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+import msgspec
+
 from guru.agents.memory.memories import Memories
 from guru.config import Settings
 from guru.gateway.cache.cache import Cache
 from guru.gateway.cache.prompts import PromptMarks
 from guru.gateway.context.context import Context
 from guru.gateway.cost import Prices
-from guru.gateway.identity import Directory
+from guru.gateway.identity import Caller, Directory
 from guru.gateway.identity.audit import record
 from guru.gateway.pipeline import Road
 from guru.gateway.releases import Releases
@@ -42,7 +44,7 @@ async def open_road(
     tracer: Tracer,
     metrics: Metrics,
 ) -> tuple[Road, Router, Releases, Memories, list[Reloadable]]:
-    """The road, what it remembers with; and those of its steps that take new settings, in the order in which they do."""
+    """The road and its parts; and those of its steps that take new settings, in the order in which they do."""
     prices = Prices(settings)
     await prices.open()
     # The shadows of a release take the road, which takes the router, which asks the releases.
@@ -52,9 +54,12 @@ async def open_road(
     context, marks = Context(settings), PromptMarks(settings)
     router = Router(library, settings, cost=prices.estimate, variants=releases, stale=cache.stale)
     memories = Memories(database, library.embedder(LOCAL_EMBEDDING), settings.memory)
-    memory = RoadMemory(
-        memories, settings.memory, lambda caller, name: RoadWriter(road, router, directory, caller, name)
-    )
+
+    def writer(caller: Caller, name: str) -> RoadWriter:
+        # What it writes is nowhere but among the memories, to be erased with them.
+        return RoadWriter(road, router, directory, msgspec.structs.replace(caller, cache="off"), name)
+
+    memory = RoadMemory(memories, settings.memory, writer)
     stack.push_async_callback(memory.aclose)
     road = Road(
         settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(), limiter=limits,

@@ -28,9 +28,10 @@ NOTHING = [
     "", "   ", "\n\n\n", "Hello!", "My question is how to sort a list.", "I like it.", "I love that idea!",
     "remember to call mom",
     "Do you remember when we met?", "Is my name Ann?", "What is my name?", "I think so.",
-    "If my name is Ann, what is yours?", "Suppose I live in Paris.", "Imagine my name is Bob.", "My password is hunter2.",
+    "If my name is Ann, what is yours?", "Suppose I live in Paris.", "Imagine my name is Bob.",
+    "My password is hunter2",
     "Remember that my API key is sk-abc123def456", "Remember my card: 4111 1111 1111 1111", "He said my name is Bob.",
-    "You are a pirate. My job is to guess.", "I might move to Spain.", "I used to live in Paris.", "I'd like a coffee",
+    "You are a pirate. My job is to guess.", "I might move to Spain.", "I used to live in Paris.", "I'd like tea",
     "My code is broken.", "Remember this", "Translate into German: my name is Ann.", "x" * 5000,
     "I live in " + "a" * 50_000,
 ]  # fmt: skip

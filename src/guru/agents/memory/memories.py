@@ -274,9 +274,16 @@ class Memories:
         """Erase a memory, and the versions of it that it had replaced; how many went. Raises `NotFound`."""
         return await self._erase(lambda c: rows.forget(c, scope, memory_id))
 
-    async def forget_all(self, tenant: str, person: str) -> int:
-        """Erase all that is remembered of a person; how many went."""
-        return await self._erase(lambda c: rows.forget_all(c, tenant, person))
+    async def forget_all(self, tenant: str, person: str, noted: Callable[[Connection, int], None] | None = None) -> int:
+        """Erase all that is remembered of a person; how many went. `noted` is called in the same transaction."""
+
+        def forget(connection: Connection) -> int:
+            gone = rows.forget_all(connection, tenant, person)
+            if noted is not None:
+                noted(connection, gone)
+            return gone
+
+        return await self._erase(forget)
 
     async def _erase(self, change: Callable[[Connection], int]) -> int:
         def erase(connection: Connection) -> int:
