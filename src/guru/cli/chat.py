@@ -30,12 +30,17 @@ HELP = """\
 @click.command
 @click.option("-c", "--collection", metavar="NAME", help="Answer from this collection, with citations.")
 @model_option
+@click.option(
+    "--memory/--no-memory", default=None, help="Use what is remembered of you.  [default: as the configuration says]"
+)
 @click.option("--continue", "conversation", metavar="ID", help="Go on with a conversation; `last` is the latest.")
 @home_option
-def command(collection: str | None, model: str | None, conversation: str | None, home: Path) -> None:
+def command(
+    collection: str | None, model: str | None, memory: bool | None, conversation: str | None, home: Path
+) -> None:
     """Talk, with history. With --collection the answers come from its documents and cite them."""
     with connected(home) as (portal, client):
-        session = Session(portal, client, collection, model)
+        session = Session(portal, client, collection, model, memory)
         if conversation:
             session.resume(conversation)
         if sys.stdin.isatty():
@@ -78,12 +83,13 @@ def lines() -> Iterator[str]:
 class Session:
     """One conversation, made on the server with the first question."""
 
-    def __init__(self, portal: BlockingPortal, client: Client, collection: str | None, model: str | None) -> None:
+    def __init__(
+        self, portal: BlockingPortal, client: Client, collection: str | None, model: str | None, memory: bool | None
+    ) -> None:
         self._portal = portal
         self._client = client
-        self._settings = {
-            name: value for name, value in (("collection", collection), ("model", model)) if value is not None
-        }
+        said = (("collection", collection), ("model", model), ("memory", memory))
+        self._settings: JSON = {name: value for name, value in said if value is not None}
         self._conversation: str | None = None
         self._last: str | None = None
 

@@ -17,6 +17,7 @@ VERBS = {
     "ask": "Ask a question; the answer cites its sources.",
     "search": "Find passages, without a model.",
     "chat": "Talk, with history.",
+    "memory": "See, correct and erase what is remembered of you.",
     "collections": "List, show, create, configure and delete collections.",
     "chunk": "See how a file would be cut into chunks.",
     "knowledge": "Find the settings of search that suit your documents.",

@@ -55,6 +55,10 @@ def routes() -> list[BaseRoute]:
             page("managed.html", title="Chunks", section="chunks", element="chunking", styles=["document", "chunking"]),
         ),
         Route("/map", page("managed.html", title="Map", section="map", element="map", styles=["map"])),
+        Route(
+            "/memory",
+            page("managed.html", title="Memory", section="memory", element="memory", styles=["keys", "memory"]),
+        ),
         Route("/traces", page("traces.html", title="Traces", section="traces")),
         Route("/traces/{id}", page("trace.html", title="Trace", section="traces")),
         Route("/routes", page("managed.html", title="Routes", section="routes", element="routes", styles=["routes"])),

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guru.agents.memory.turns import window
 from guru.config import AliasSettings, ContextSettings, Deployment, Settings
 from guru.errors import ContextTooLong
 from guru.gateway.context import Context, summarize
 from guru.gateway.context.asking import Asker, pieces
 from guru.gateway.context.context import nowhere
 from guru.gateway.context.mapreduce import replaced, split_question
-from guru.agents.memory.turns import window
 from guru.gateway.cost import tokens
 from guru.gateway.cost.tokens import count_prompt
 from guru.types import (

@@ -66,9 +66,9 @@ export const postForm = async (path, form, signal) => (await request(path, { met
 /** @param {string} path @param {unknown} json @returns {Promise<any>} */
 export const patch = async (path, json) => (await request(path, { method: "PATCH", json })).json();
 
-/** @param {string} path */
-export async function remove(path) {
-  await request(path, { method: "DELETE" });
+/** @param {string} path @param {boolean} [keepalive] Whether it goes on when the page is left. */
+export async function remove(path, keepalive = false) {
+  await request(path, { method: "DELETE", keepalive });
 }
 
 /**

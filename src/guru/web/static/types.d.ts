@@ -459,3 +459,24 @@ export interface Release {
   sides: { candidate: ReleaseSide; baseline: ReleaseSide };
   comparisons: Comparison[];
 }
+
+export type MemoryKind = "summary" | "user" | "episode" | "fact";
+
+export interface Memory {
+  id: string;
+  kind: MemoryKind;
+  text: string;
+  importance: number;
+  attribute: string | null;
+  /** `person`, `rules`, `tool` or the name of a model. */
+  by: string;
+  source: { conversation: string | null; message: string | null; start: number | null; end: number | null; quote: string | null; run: string | null };
+  repeats: number;
+  created_at: string;
+  updated_at: string;
+  used_at: string;
+  superseded_at: string | null;
+  superseded_by: string | null;
+  /** Of a search: why it was found. */
+  why?: string | null;
+}

@@ -1,0 +1,1 @@
+import "../elements/memory-page.js";
