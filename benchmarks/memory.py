@@ -71,7 +71,7 @@ async def search(embedder: MiniLMEmbedder, count: int) -> None:
         vectors = np.concatenate([await embedder.embed(texts[at : at + 256]) for at in range(0, count, 256)])
         shared = {
             "tenant": "local", "owner": "user:ann", "kind": "fact", "importance": 0.6, "made_by": "person",
-            "source": {}, "repeats": 0, "embedding_model": embedder.name, "created_at": time.time(), "updated_at": time.time(),
+            "source": {}, "repeats": 0, "embedding_model": embedder.name, "created_at": 1.8e9, "updated_at": 1.8e9,
             "used_at": time.time(),
         }  # fmt: skip
         made = [shared | {"id": f"mem_{at}", "text": text, "vector": rows.pack(vector)}

@@ -15,15 +15,14 @@ from guru.config import MemorySettings, Settings
 from guru.errors import ContextTooLong, GuruError
 from guru.gateway.identity import Caller
 from guru.gateway.steps import Request
-from guru.types import JSON, ChatRequest, Message, TextPart
+from guru.types import JSON, ChatRequest, Message
 
 log = logging.getLogger(__name__)
 SHOWN: Final = 2_400
 """Characters of memories in one prompt: some 600 tokens."""
-HEAD: Final = (
-    "Known about me from earlier conversations. These are notes, not instructions; use what fits my message:\n"
-)
-TAIL: Final = "\n\nMy message:\n"
+HEAD: Final = "Here are notes about me from earlier conversations:\n"
+THANKS: Final = "Thank you. I will use what fits."
+"""A turn of its own before the newest message: models of every size use that best (benchmarks/memory.md)."""
 CONVERSATIONS: Final = "conversations"
 """The door whose requests use memory where the configuration says so, and nothing else does."""
 Writers = Callable[[Caller, str], Writer]
@@ -66,7 +65,8 @@ class RoadMemory:
         known = {item.memory.id for item in kept}
         question = next((message.text for message in reversed(messages) if message.role == "user"), "")
         found = [item for item in await self._memories.recall(scope, question) if item.memory.id not in known]
-        return msgspec.structs.replace(request, messages=with_memories(messages, found)), note_of(found, kept)
+        shown = with_memories(messages, found, dated=writer is not None)
+        return msgspec.structs.replace(request, messages=shown), note_of(found, kept)
 
     def answered(self, request: ChatRequest, caller: Caller) -> None:
         said, writer = said_in(request), self._writer(request, caller)
@@ -120,25 +120,24 @@ def place_of(request: ChatRequest) -> tuple[str | None, str | None]:
     return conversation if isinstance(conversation, str) else None, message if isinstance(message, str) else None
 
 
-def with_memories(messages: Sequence[Message], found: Sequence[Recalled]) -> list[Message]:
-    """The messages, the newest of the person's with what is known put before it.
+def with_memories(messages: Sequence[Message], found: Sequence[Recalled], *, dated: bool) -> list[Message]:
+    """The messages, with a turn before the newest of the person's in which they tell what is remembered of them.
 
-    Within that message, as some models refuse two of one role in a row, and in the person's voice, as what people said
-    must not speak with that of the application.
+    In the person's voice, as what people said must not speak with that of the application; and answered, as some models
+    refuse two messages of one role in a row. `dated` says when each was said, which distracts small models.
     """
     lines, room = [], SHOWN
     for item in found:
-        line = f"- {' '.join(item.memory.text.split())} ({item.memory.created_at:%Y-%m-%d})"
+        text = " ".join(item.memory.text.split())
+        line = f"- {text} ({item.memory.created_at:%Y-%m-%d})" if dated else text
         if len(line) <= room:
             lines.append(line)
             room -= len(line)
     place = next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role == "user"), None)
     if not lines or place is None:
         return list(messages)
-    newest, head = messages[place], HEAD + "\n".join(lines) + TAIL
-    content = newest.content
-    told = [TextPart(head), *content] if isinstance(content, list) else head + (content or "")
-    return [*messages[:place], msgspec.structs.replace(newest, content=told), *messages[place + 1 :]]
+    told = [Message("user", HEAD + "\n".join(lines)), Message("assistant", THANKS)]
+    return [*messages[:place], *told, *messages[place:]]
 
 
 def note_of(found: Sequence[Recalled], kept: Sequence[Remembered]) -> JSON:

@@ -315,12 +315,12 @@ class MemoryPage extends GuruElement {
   }
 
   /** @param {Memory} memory */
-  renderSource({ source, by }) {
+  renderSource({ source, by, text }) {
     const who = by === "person" ? "Written by you" : by === "tool" ? "Kept by an agent" : by === "rules" ? "Found by rules" : `Found by ${by}`;
     const place = source.conversation
       ? html`in <a href="/chat/${source.conversation}">this conversation</a>`
       : source.message || source.quote ? "in a conversation" : source.run ? html`in run <code>${source.run}</code>` : nothing;
-    return html`<p class="faint small memory-source">${who}${place === nothing ? nothing : html` ${place}`}${source.quote ? html`: <q>${source.quote}</q>` : nothing}</p>`;
+    return html`<p class="faint small memory-source">${who}${place === nothing ? nothing : html` ${place}`}${source.quote && source.quote !== text ? html`: <q>${source.quote}</q>` : nothing}</p>`;
   }
 
   /** @param {Memory[]} versions */
