@@ -8,6 +8,8 @@ from databases import Stores
 from guru.agents.memory.base import Said
 from guru.agents.memory.tools import Forget, Recall, Remember
 from guru.agents.tools.base import ToolContext
+from guru.errors import Forbidden
+from guru.store.scope import Scope
 
 
 @pytest.fixture
@@ -79,3 +81,13 @@ def test_effects_are_said(memories):
         "remember": ("write", False), "recall": ("read", False), "forget": ("write", True),
     }  # fmt: skip
     assert all(msgspec.json.encode(spec.parameters) for spec in specs.values())
+
+
+async def test_whoever_may_see_everything_has_a_memory_of_their_own_too(memories):
+    """An administrator's scope is nobody's in particular: whoever builds the tools says whose memory it is."""
+    everything = ToolContext(scope=Scope("local"))
+    with pytest.raises(Forbidden):
+        await Recall(memories).call({"question": "Where do I live?"}, everything)
+    await memories.remember(ANN, "I live in Hamburg.", kind="user")
+    found = await Recall(memories, lambda context: ANN).call({"question": "Where do I live?"}, everything)
+    assert found.text.startswith("- I live in Hamburg.")

@@ -17,17 +17,26 @@ from guru.agents.memory.memories import Memories
 from guru.agents.memory.own_words import own_sentences
 from guru.agents.tools.base import ToolContext, ToolResult, ToolSpec
 from guru.errors import NotFound
+from guru.store.scope import Scope
 
 Heard = Callable[[ToolContext], Awaitable[Sequence[Said]]]
 """The messages that the person wrote in the run of a call."""
+Own = Callable[[ToolContext], Scope]
+"""Whose memory a call reaches."""
 LIST: Final = {"type": "array", "items": {"type": "object"}}
+
+
+def scope_of(context: ToolContext) -> Scope:
+    """The scope of the call, which is enough where it is one person's own."""
+    return context.scope
 
 
 class Remember:
     """Keeps what the person said."""
 
-    def __init__(self, memories: Memories, heard: Heard) -> None:
+    def __init__(self, memories: Memories, heard: Heard, own: Own | None = None) -> None:
         self._memories = memories
+        self._own = own or scope_of
         self._heard = heard
         self.spec = ToolSpec(
             name="remember",
@@ -57,7 +66,7 @@ class Remember:
         if SECRET.search(source.quote):
             return ToolResult(text="Not remembered: it looks like a secret.", failed=True)
         kept = await self._memories.remember(
-            context.scope, source.quote, kind=arguments.get("kind", "user"), by=TOOL,
+            self._own(context), source.quote, kind=arguments.get("kind", "user"), by=TOOL,
             source=msgspec.structs.replace(source, run=context.run), importance=arguments.get("importance"),
         )  # fmt: skip
         return ToolResult(text=told(kept), data=msgspec.to_builtins(kept))
@@ -66,8 +75,9 @@ class Remember:
 class Recall:
     """Finds what is remembered."""
 
-    def __init__(self, memories: Memories) -> None:
+    def __init__(self, memories: Memories, own: Own | None = None) -> None:
         self._memories = memories
+        self._own = own or scope_of
         self.spec = ToolSpec(
             name="recall",
             description="Look up what is remembered of the user and of past runs that has to do with a question.",
@@ -82,7 +92,7 @@ class Recall:
         )  # fmt: skip
 
     async def call(self, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
-        found = await self._memories.recall(context.scope, arguments["question"], k=arguments.get("k", 5))
+        found = await self._memories.recall(self._own(context), arguments["question"], k=arguments.get("k", 5))
         lines = [f"- {line_of(item)}" for item in found]
         return ToolResult(text="\n".join(lines) or "Nothing is remembered of that.", data=msgspec.to_builtins(found))
 
@@ -90,8 +100,9 @@ class Recall:
 class Forget:
     """Erases one memory."""
 
-    def __init__(self, memories: Memories) -> None:
+    def __init__(self, memories: Memories, own: Own | None = None) -> None:
         self._memories = memories
+        self._own = own or scope_of
         self.spec = ToolSpec(
             name="forget",
             description="Erase one memory for good, when the user asks for it. `id` is that of a recalled memory.",
@@ -104,7 +115,7 @@ class Forget:
 
     async def call(self, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
         try:
-            gone = await self._memories.forget(context.scope, arguments["id"])
+            gone = await self._memories.forget(self._own(context), arguments["id"])
         except NotFound:  # also when a call that had ended is made once more after a crash
             return ToolResult(text="There is no such memory: it is forgotten already, or never was.", data={"gone": 0})
         return ToolResult(text="Forgotten.", data={"gone": gone})

@@ -17,6 +17,8 @@ export class ChatSession {
     this.page = page;
     this.collection = "";
     this.model = "default";
+    /** Whether the conversation uses what is remembered of its owner; `default` is as the configuration says. */
+    this.memory = "default";
     /** @type {Message[]} */
     this.messages = [];
     /** The last message of the path that is shown. @type {string | null} */
@@ -42,6 +44,7 @@ export class ChatSession {
     this.follow = true;
     this.announcement = "";
     this.title = "";
+    this.memory = "default";
     this.aborter = null;
     clearTimeout(this.poll);
   }
@@ -72,9 +75,10 @@ export class ChatSession {
     this.page.requestUpdate();
   }
 
-  /** @param {{collection?: string, model?: string}} choice */
-  choose({ collection = this.collection, model = this.model }) {
+  /** @param {{collection?: string, model?: string, memory?: string}} choice */
+  choose({ collection = this.collection, model = this.model, memory = this.memory }) {
     this.collection = collection;
+    this.memory = memory;
     this.model = model;
     localStorage.setItem(REMEMBERED, collection);
     this.page.requestUpdate();
@@ -105,6 +109,7 @@ export class ChatSession {
       this.show(conversation.messages);
       this.collection = conversation.collection ?? "";
       this.model = conversation.model ?? this.model;
+      this.memory = conversation.memory === true ? "on" : conversation.memory === false ? "off" : "default";
       this.title = conversation.title ?? "";
       document.title = `${this.title || "Chat"} · Guru`;
       this.loading = false;
@@ -183,7 +188,8 @@ export class ChatSession {
       if (!this.page.conversationId) await this.create();
       const path = `/conversations/${encodeURIComponent(this.page.conversationId)}/messages`;
       const what = body.regenerate ? { regenerate: body.regenerate } : body;
-      const json = { ...what, model: this.model, collection: this.collection || null };
+      const memory = this.memory === "default" || this.collection ? {} : { memory: this.memory === "on" };
+      const json = { ...what, ...memory, model: this.model, collection: this.collection || null };
       for await (const { event, data } of events(path, { json, signal: aborter.signal })) {
         if (this.aborter !== aborter) return;
         if (event === "done") break;

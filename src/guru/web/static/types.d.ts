@@ -85,6 +85,7 @@ export interface Conversation {
   title: string | null;
   collection: string | null;
   model: string | null;
+  memory: boolean | null;
   created_at: string;
   updated_at: string;
   messages?: Message[];

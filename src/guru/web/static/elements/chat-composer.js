@@ -14,6 +14,7 @@ class ChatComposer extends GuruElement {
     models: { attribute: false },
     collection: { type: String },
     model: { type: String },
+    memory: { type: String },
     busy: { type: Boolean },
     empty: { state: true },
   };
@@ -26,6 +27,8 @@ class ChatComposer extends GuruElement {
     this.models = [];
     this.collection = "";
     this.model = "";
+    /** Whether the conversation uses what is remembered: `default` is as the configuration says. */
+    this.memory = "default";
     this.busy = false;
     this.empty = true;
   }
@@ -48,6 +51,7 @@ class ChatComposer extends GuruElement {
           </label>
           ${this.renderSelect("Collection", this.collection, [["", "No documents"], ...this.collections.map(({ name }) => /** @type {[string, string]} */ ([name, name]))])}
           ${this.renderSelect("Model", this.model, chatModels.map(({ name }) => [name, name]))}
+          ${this.collection ? nothing : this.renderSelect("Memory", this.memory, [["default", "Memory: default"], ["on", "Memory: on"], ["off", "Memory: off"]])}
           <span class="spring"></span>
           <span class="visually-hidden" id="composer-help">Enter sends, Shift and Enter start a new line.</span>
           ${this.busy

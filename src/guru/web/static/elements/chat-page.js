@@ -109,7 +109,7 @@ class ChatPage extends GuruElement {
                 @upload-finished=${this.onUploaded} @upload-dismissed=${() => (this.uploading = null)}></guru-upload>`
             : nothing}
           <guru-composer .collections=${this.collections ?? []} .models=${this.models} .collection=${this.session.collection}
-            .model=${this.session.model} .busy=${this.session.busy}></guru-composer>
+            .model=${this.session.model} .memory=${this.session.memory} .busy=${this.session.busy}></guru-composer>
         </div>
         ${this.dragging ? html`<div class="drop-hint">${icons.upload}<p>Drop to add to <strong>${this.session.uploadTarget}</strong></p></div>` : nothing}
       </section>
