@@ -6,6 +6,10 @@ import json
 import pytest
 
 from guru.config import ServerSettings, Settings
+from guru.gateway.identity import Caller
+from guru.gateway.identity.records import Key
+from guru.store.ids import new_id
+from guru.types import ChatRequest, Grounding, Message
 from scripted import ScriptedModel, TestModels, run_server, say
 
 MEMORY = {"guru": {"memory": True}}
@@ -170,10 +174,37 @@ async def test_a_long_conversation_is_shown_in_its_window(tmp_path):
         assert [memory["kind"] for memory in (await server.get("/api/v1/memories"))[1]["memories"]] == ["summary"]
 
 
-async def test_a_person_of_the_same_organisation_is_somebody_else(tmp_path):
-    from guru.gateway.identity import Caller
-    from guru.gateway.identity.records import Key
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/messages", {"max_tokens": 9, "messages": [{"role": "user", "content": "My name is Ann."}]}),
+        ("/v1/responses", {"input": "My name is Ann."}),
+        ("/api/chat", {"stream": False, "messages": [{"role": "user", "content": "My name is Ann."}]}),
+        ("/api/generate", {"stream": False, "prompt": "My name is Ann."}),
+    ],
+)
+async def test_every_door_to_a_chat_takes_it(server, path, body):
+    status, answer = await server.post(path, {"model": "default"} | body | MEMORY)
+    assert status == 200, answer
+    assert await kept(server) == ["My name is Ann."]
 
+
+async def test_our_own_chat_takes_it(server):
+    status, _ = await server.post("/api/v1/chat", {"message": "My name is Ann.", "memory": True})
+    assert (status, await kept(server)) == (200, ["My name is Ann."])
+
+
+async def test_what_is_nobodys_uses_nobodys_memory(server):
+    """The copy of a request that a release mirrors to its candidate is of no person: not of the owner, either."""
+    await server.post("/api/v1/memories", {"text": "My name is Boss."})
+    request = ChatRequest(model="default", messages=[Message("user", "My name is Ann.")], guru=Grounding(memory=True))
+    nobody = Caller(tenant="local", route="shadow", trace_id=new_id("tr"), role="admin", cache="off")
+    await server.services.road.answer(request, nobody)
+    assert [message.text for message in server.model.requests[-1].messages] == ["My name is Ann."]
+    assert await kept(server) == ["My name is Boss."]
+
+
+async def test_a_person_of_the_same_organisation_is_somebody_else(tmp_path):
     settings = Settings(server=ServerSettings(require_key=True))
     async with run_server(tmp_path / "home", settings) as server:
         server.model.small = True

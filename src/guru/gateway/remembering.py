@@ -50,7 +50,7 @@ class RoadMemory:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def wanted(self, request: Request, caller: Caller) -> bool:
-        if not isinstance(request, ChatRequest) or caller.shared_only:
+        if not isinstance(request, ChatRequest) or caller.shared_only or not is_somebody(caller):
             return False
         if request.guru is not None:
             return bool(request.guru.memory) and not request.guru.collection
@@ -102,6 +102,11 @@ class RoadMemory:
             )
         except ContextTooLong:
             return request.messages  # what is too long for the model is for its context policy to say
+
+
+def is_somebody(caller: Caller) -> bool:
+    """Whether a request is of a person: a shadow of a release, for one, is nobody's, and must not be the owner's."""
+    return caller.owner or caller.key is not None or caller.user is not None
 
 
 def said_in(request: ChatRequest) -> Said | None:
