@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from e2e.chatting import ask
 from e2e.test_accessible import violations
 
 
@@ -76,3 +77,16 @@ def test_memory_is_seen_corrected_and_forgotten(open_page):
     dialog.get_by_role("button", name="Forget everything").click()
     expect(page.get_by_text("All is forgotten.")).to_be_visible()
     assert page.request.get("/api/v1/memories/export").json()["memories"] == []
+
+
+def test_a_conversation_is_asked_to_use_memory(open_page):
+    page = open_page("/")
+    page.get_by_label("Collection", exact=True).select_option(label="No documents")
+    page.get_by_label("Memory", exact=True).select_option(label="Memory: on")
+    ask(page, "My name is Ann. Say hello.")
+    page.goto("/memory")
+    row = page.get_by_role("listitem").filter(has_text="My name is Ann.")
+    expect(row).to_contain_text("Found by rules")
+    row.get_by_role("link", name="this conversation").click()
+    expect(page.get_by_label("Memory", exact=True)).to_have_value("on")
+    assert page.request.delete("/api/v1/memories").json() == {"forgotten": 1}

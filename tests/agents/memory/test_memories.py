@@ -249,6 +249,11 @@ async def test_a_message_teaches_what_it_says_word_for_word(memories):
     assert {item.memory.by for item in kept} == {"rules"}
 
 
+async def test_of_one_message_ten_things_are_kept(memories):
+    text = " ".join(f"I like hobby number {number}." for number in range(30))
+    assert len(await memories.learn(ANN, Said(text=text))) == 10
+
+
 async def test_an_able_model_chooses_and_rules_do_where_it_fails(memories):
     kept = await memories.learn(ANN, Said(text="I collect stamps."), writer=Chooser(facts(1)))
     assert [(item.memory.text, item.memory.by) for item in kept] == [("I collect stamps.", "test/chooser")]

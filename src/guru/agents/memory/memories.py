@@ -43,6 +43,8 @@ from guru.store.scope import Scope
 from guru.types import Embedder, Message
 
 log = logging.getLogger(__name__)
+MOST: Final = 10
+"""Facts that are kept of one message: each is compared with all that is remembered."""
 EPISODE: Final = {"answered": 0.3, "stopped": 0.3, "failed": 0.4}
 """How much a run matters afterwards: a little more where something went wrong."""
 
@@ -92,7 +94,7 @@ class Memories:
             found, _ = await self._database.read(search)
         if touch and found:
             ids = [item.memory.id for item in found]
-            await self._database.write(lambda c: rows.change(c, scope, ids, used_at=now), beside=True)
+            await self._database.write(lambda c: rows.change(c, scope, ids, used_at=now))
         return found
 
     def _search(
@@ -120,7 +122,6 @@ class Memories:
         for start in range(0, len(ids), 256):
             part = ids[start : start + 256]
             vectors = await self._embedder.embed([stale[memory_id] for memory_id in part])
-
             await self._database.write(partial(rows.embed_anew, scope=scope, ids=part, vectors=vectors, model=name))
 
     # ------------------------------------------------------------------ remember
@@ -159,10 +160,10 @@ class Memories:
         )
 
     async def learn(self, scope: Scope, said: Said, *, writer: Writer | None = None) -> list[Remembered]:
-        """Keep what a person's own message says that is worth it: each a sentence of it, word for word."""
+        """Keep what a person's own message says that is worth it, ten things at most: its sentences, word for word."""
         facts, by = await self._find(said, writer)
         kept = []
-        for fact in facts:
+        for fact in facts[:MOST]:
             if fact.text != said.text[fact.start : fact.end] or len(fact.text) > self.settings.max_characters:
                 continue
             source = Source(
@@ -265,7 +266,8 @@ class Memories:
 
         def save(connection: Connection) -> Memory:
             rows.find(connection, scope, memory_id)
-            rows.change(connection, scope, [memory_id], **values)
+            with self._database.dialect.overwriting(connection):  # of what was wrong nothing is left, either
+                rows.change(connection, scope, [memory_id], **values)
             return rows.find(connection, scope, memory_id)
 
         return await self._database.write(save)

@@ -192,8 +192,11 @@ def change(connection: Connection, scope: Scope, ids: Sequence[str], **values: A
 def embed_anew(
     connection: Connection, scope: Scope, ids: Sequence[str], vectors: Sequence[Vector] | Vector, model: str
 ) -> None:
+    """Vectors of a model for what another had embedded; not for what was corrected, and so embedded, meanwhile."""
     for memory_id, vector in zip(ids, vectors, strict=True):
-        change(connection, scope, [memory_id], vector=pack(vector), embedding_model=model)
+        wanted = (mine(scope), memories.c.id == memory_id, memories.c.embedding_model != model)
+        values = {"vector": pack(vector), "embedding_model": model}
+        connection.execute(update(memories).where(*wanted).values(values))
 
 
 def merge(connection: Connection, scope: Scope, memory: Memory, importance: float, now: float) -> Memory:
