@@ -76,6 +76,21 @@ DOORS = {
     ("GET", "/v1/batches"): VISIBLE,
     ("GET", "/v1/batches/{batch_id}"): VISIBLE,
     ("POST", "/v1/batches/{batch_id}/cancel"): VISIBLE,
+    ("GET", "/api/v1/agents"): SHARED,
+    ("POST", "/api/v1/agents"): (CALL, {"name": "?"}),
+    ("GET", "/api/v1/agents/{name}"): SHARED,
+    ("DELETE", "/api/v1/agents/{name}"): SHARED,
+    ("POST", "/api/v1/agents/{name}/runs"): (SHARED, {"input": "Hello"}),
+    ("POST", "/api/v1/agents/{name}/webhook"): PUBLIC,
+    ("GET", "/api/v1/runs"): VISIBLE,
+    ("GET", "/api/v1/runs/{run_id}"): VISIBLE,
+    ("GET", "/api/v1/runs/{run_id}/events"): VISIBLE,
+    ("POST", "/api/v1/runs/{run_id}/pause"): VISIBLE,
+    ("POST", "/api/v1/runs/{run_id}/resume"): (VISIBLE, {}),
+    ("POST", "/api/v1/runs/{run_id}/cancel"): VISIBLE,
+    ("POST", "/api/v1/runs/{run_id}/approve"): (VISIBLE, {"all": "yes"}),
+    ("POST", "/api/v1/runs/{run_id}/replay"): (VISIBLE, {}),
+    ("PATCH", "/api/v1/runs/{run_id}/steps/{number:int}/{part:int}"): (VISIBLE, {"result": {"text": "Mine"}}),
     ("POST", "/api/v1/ask"): (SHARED, {"question": "Hello?", "collection": "{name}"}),
     ("POST", "/api/v1/chat"): (SHARED, {"message": "Hello?", "collection": "{name}"}),
     ("GET", "/api/v1/conversations"): PRIVATE,
@@ -265,7 +280,10 @@ class World:
         async with asyncio.timeout(60):
             while (await self.ask("GET", report, "local", "ann")).status != 200:
                 await asyncio.sleep(0.05)
-        return made | {"document_id": found[0]["id"], "number": "1", "alias": "default"}
+        assert (await self.ask("POST", "/api/v1/agents", "local", "ann", json={"name": "clerk"})).status == 201
+        begun = await self.ask("POST", "/api/v1/agents/clerk/runs", "local", "ann", json={"input": "Hello"})
+        made["run_id"] = json.loads(begun.body)["id"]
+        return made | {"document_id": found[0]["id"], "number": "1", "part": "0", "alias": "default"}
 
     async def id_of(self, path, **options):
         answer = await self.ask("POST", path, "local", "ann", **options)
@@ -342,7 +360,7 @@ async def test_every_door_lets_in_whom_it_should_and_nobody_else(world):
 
 
 def filled(door, made):
-    subjects = {"teams": "staff", "users": "staff", "collections": "handbook"}
+    subjects = {"teams": "staff", "users": "staff", "collections": "handbook", "agents": "clerk"}
     kind = next((part for part in door.path.split("/") if part in subjects), "")
     values = made | {"name": subjects.get(kind, "default")}
     path = re.sub(r"{(\w+)(:\w+)?}", lambda found: values[found[1]], door.path)
@@ -369,13 +387,15 @@ LISTS = {
     "/api/v1/memories/export": ("memory_id", PRIVATE),
     "/api/v1/memories?q=Hamburg": ("memory_id", PRIVATE),
     "/api/v1/collections": ("handbook", SHARED),
+    "/api/v1/agents": ("clerk", SHARED),
+    "/api/v1/runs": ("run_id", VISIBLE),
     "/api/v1/evaluations": ("evaluation_id", SHARED),
     "/api/v1/usage?group_by=key": ("key_id", None),
 }
 
 
 async def test_lists_have_what_one_may_see_and_nothing_else(world):
-    made = await world.fill() | {"handbook": "handbook"}
+    made = await world.fill() | {"handbook": "handbook", "clerk": "clerk"}
     for path, (thing, kind) in LISTS.items():
         seen = set()
         for organisation in ORGANISATIONS:

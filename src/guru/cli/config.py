@@ -12,7 +12,7 @@ import click
 from guru.cli.options import home_option, json_option
 
 JSON = dict[str, Any]
-SECRETS = ("token", "api_key", "key", "password", "secret")
+SECRETS = ("token", "api_key", "webhook_key", "key", "password", "secret")
 IN_QUERY = re.compile(rf"([?&](?:{'|'.join(SECRETS)})=)[^&#]*", re.IGNORECASE)
 """A secret among the parameters of an address."""
 config_option = click.option(

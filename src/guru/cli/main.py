@@ -21,6 +21,7 @@ VERBS = {
     "collections": "List, show, create, configure and delete collections.",
     "chunk": "See how a file would be cut into chunks.",
     "knowledge": "Find the settings of search that suit your documents.",
+    "agent": "Have agents do things, and watch them.",
     "eval": "Measure retrieval and answers on your own questions.",
     "tool": "See the tools that models may use, and call them.",
     "models": "List, pull, show and remove models.",

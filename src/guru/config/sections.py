@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from guru.config.agent import AgentSettings
 from guru.config.base import (
     Allowed,
     Chunking,
@@ -544,6 +545,7 @@ class Settings(Section):
     keys: dict[str, KeySettings] = {}
     teams: dict[str, TeamSettings] = {}
     prices: dict[str, PriceSettings] = {}
+    agents: dict[str, AgentSettings] = {}
 
     @property
     def aliases(self) -> dict[str, str]:

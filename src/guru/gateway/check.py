@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from guru.agents.registry import read_configured
 from guru.config import Settings, StoreSettings
 from guru.errors import GuruError
 from guru.gateway.check_names import Finding, check_alias, check_cycles, check_keys, check_patterns
 from guru.gateway.check_stores import check_vectors, named_stores
 from guru.gateway.cost import Prices
+from guru.gateway.identity import LOCAL_TENANT
 from guru.gateway.identity.address import cors_origins, needs_key
 from guru.gateway.routing import Router
 from guru.models.registry import ModelRegistry
@@ -61,6 +63,7 @@ def check_parts(settings: Settings, registry: ModelRegistry) -> Iterator[Finding
         "store.url": lambda: settings.store.url and Database(settings.store.url),  # connects with the first query
         "prices": lambda: Prices(settings),
         "models": lambda: Router(registry, settings),
+        "agents": lambda: read_configured(settings.agents, LOCAL_TENANT),
         "models.embedding": lambda: registry.embedding_model("embedding"),
     }
     for place, make in parts.items():

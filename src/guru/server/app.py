@@ -15,6 +15,7 @@ from guru.errors import GuruError
 from guru.gateway.identity.address import cors_origins, needs_key
 from guru.knowledge.parse.document import MIB
 from guru.server import (
+    agents_api,
     anthropic_api,
     around_api,
     ask_api,
@@ -74,6 +75,7 @@ DOORS: list[Endpoint] = [
     *audio_api.DOORS,
     *files_api.DOORS,
     *batches_api.DOORS,
+    *agents_api.DOORS,
     *ask_api.DOORS,
     *chat_api.DOORS,
     *conversations_api.DOORS,

@@ -37,6 +37,7 @@ from guru.server.limits import Limits
 from guru.server.parsing import make_parser
 from guru.server.probing import ActiveHealth
 from guru.server.reload import Reloadable, Reloader
+from guru.server.running_agents import open_agents
 from guru.server.services import Services
 from guru.server.summarizing import open_summaries
 from guru.server.tooling import open_tools
@@ -100,8 +101,13 @@ async def open_services(
             Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches,
             limits=limits,
         )  # fmt: skip
+        tools = open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road)
+        agents = open_agents(
+            database, jobs, settings, road=road, router=router, directory=directory,
+            embedder=library.embedder(LOCAL_EMBEDDING), tools=tools.toolbox,
+        )  # fmt: skip
         reloadable: list[Reloadable] = [
-            *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps,
+            *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps, agents,
         ]  # fmt: skip
         services = Services(
             reloader=Reloader(settings, source, reloadable),
@@ -117,8 +123,7 @@ async def open_services(
             summaries=open_summaries(
                 database, jobs, library.embedder(LOCAL_EMBEDDING), road=road, router=router, directory=directory
             ),
-            tools=open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road),
-            router=router, releases=releases, feedback=Feedback(database, releases.judge),
+            tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip
         if isinstance(library, LocalLibrary):
@@ -131,11 +136,19 @@ async def open_services(
         stack.push_async_callback(services.reloader.aclose)
         services.reloader.open()
         if run_jobs:
-            stack.push_async_callback(jobs.close)
-            await jobs.start()
-            await stack.enter_async_context(knowledge.reembedding.keeping_house())
-            await stack.enter_async_context(knowledge.index.keeping_house())
+            await begin_work(stack, services)
         yield services
+
+
+async def begin_work(stack: AsyncExitStack, services: Services) -> None:
+    """Run jobs, and what is done by itself."""
+    knowledge = services.knowledge
+    stack.push_async_callback(services.jobs.close)
+    await services.jobs.start()
+    await stack.enter_async_context(knowledge.reembedding.keeping_house())
+    await stack.enter_async_context(knowledge.index.keeping_house())
+    stack.push_async_callback(services.agents.triggers.aclose)
+    services.agents.triggers.open()
 
 
 async def open_knowledge(

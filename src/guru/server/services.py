@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from guru.knowledge.around.summaries import Summaries
     from guru.knowledge.base import KnowledgeBase
     from guru.knowledge.parse.sandbox import ParsePool
+    from guru.server.running_agents import Agents
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Services:
     evaluations: Evaluations
     summaries: Summaries
     tools: Catalogue
+    agents: Agents
     reloader: Reloader
     ledger: Ledger
     directory: Directory

@@ -102,14 +102,23 @@ class Jobs:
 
     async def submit(
         self, tenant: str, kind: str, arguments: dict[str, Any], *,
-        subject: str | None = None, person: str | None = None,
+        subject: str | None = None, person: str | None = None, also: Callable[[Connection, str], None] | None = None,
     ) -> Job:  # fmt: skip
-        """Queue a job; it is durable when this returns. `person` is whose it is, where it is not everybody's."""
+        """Queue a job; it is durable when this returns. `person` is whose it is, where it is not everybody's.
+
+        `also` is done in the same transaction, and is given the job's id: neither comes without the other.
+        """
         row = {
             "id": new_id("job"), "tenant": tenant, "person": person, "kind": kind, "subject": subject,
             "status": "queued", "arguments": arguments, "progress": {}, "created_at": time.time(),
         }  # fmt: skip
-        await self._database.write(lambda connection: connection.execute(insert(jobs).values(row)), beside=True)
+
+        def queue(connection: Connection) -> None:
+            connection.execute(insert(jobs).values(row))
+            if also is not None:
+                also(connection, str(row["id"]))
+
+        await self._database.write(queue, beside=also is None)
         self._wake.set()
         return await self.get(tenant, row["id"])  # type: ignore[arg-type]
 

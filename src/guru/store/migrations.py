@@ -99,6 +99,12 @@ def add_memory(connection: Connection) -> None:
     add_columns(connection, "conversations", memory="BOOLEAN")
 
 
+def add_agents(connection: Connection) -> None:
+    """Agents and their runs; a database that is new has the tables already."""
+    made = [tables.agents, tables.agent_runs, tables.agent_steps, tables.agent_marks]
+    tables.metadata.create_all(connection, tables=made)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -109,6 +115,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_models_of_vectors,
     add_index_marks,
     add_memory,
+    add_agents,
 ]
 
 

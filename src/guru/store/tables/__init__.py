@@ -1,5 +1,6 @@
 """Every table. A row belongs to a tenant, and every query says which. Times are seconds since 1970, UTC."""
 
+from guru.store.tables.agents import agent_marks, agent_runs, agent_steps, agents
 from guru.store.tables.base import metadata
 from guru.store.tables.batches import batch_lines, batches, files
 from guru.store.tables.conversations import conversations, messages
@@ -31,6 +32,10 @@ from guru.store.tables.traces import traces
 from guru.store.tables.usage import usage
 
 __all__ = [
+    "agent_marks",
+    "agent_runs",
+    "agent_steps",
+    "agents",
     "api_keys",
     "audit_entries",
     "audit_heads",

@@ -1,0 +1,60 @@
+"""Which calls wait for a person.
+
+Those of tools that always do; those that the agent's `approve` names; and, once something from outside was read that
+may carry instructions of strangers, those that change something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from guru.agents.agent import matching
+from guru.agents.records import Definition
+from guru.agents.steps import Part, Question, Returned, ToolCall
+from guru.agents.tools.base import ToolSpec
+
+OUTSIDE = ("webhook", "document")
+STRICTNESS = ("allow", "ask", "strict")
+
+
+class Approvals:
+    """Follows a run, and says what must wait."""
+
+    def __init__(self, definition: Definition, specs: Mapping[str, ToolSpec], cause: str = "person") -> None:
+        """`cause` is what began the run: a webhook or a document is something from outside itself."""
+        self._agent = definition.agent
+        self._team = definition.team
+        self._specs = specs
+        self._read_by: str | None = f"the {cause.partition(':')[0]}" if cause.startswith(OUTSIDE) else None
+        """By what something from outside came in first."""
+        self._used: set[str] = set()
+
+    def note(self, part: Part, result: object) -> None:
+        """A part that was done."""
+        if isinstance(part, ToolCall) and isinstance(result, Returned):
+            tool = result.tool or part.name
+            self._used.add(tool)
+            spec = self._specs.get(tool)
+            if spec is not None and spec.effect == "read" and self._read_by is None:
+                self._read_by = tool
+
+    def reason(self, part: Part) -> str | None:
+        """Why it must wait; None where it need not. What the agent that began says holds for those it hands over to."""
+        if isinstance(part, Question):
+            return part.text
+        spec = self._specs.get(part.name) if isinstance(part, ToolCall) else None
+        if spec is None or not isinstance(part, ToolCall):
+            return None
+        agents = (self._agent, self._team.get(part.agent, self._agent))
+        if spec.approval:
+            return f"Every call of {spec.name} waits for a person."
+        if asks := [agent.name for agent in agents if matching([spec.name], agent.approve)]:
+            return f"The agent {asks[0]} asks before every call of {spec.name}."
+        strictness = max(STRICTNESS.index(agent.untrusted) for agent in agents)
+        if self._read_by is None or not strictness:
+            return None
+        if spec.effect == "write":
+            return f"{spec.name} changes something, and {self._read_by} may have brought instructions of strangers."
+        if strictness == 2 and spec.name not in self._used:
+            return f"{spec.name} was not used before {self._read_by} may have brought instructions of strangers."
+        return None

@@ -1,0 +1,461 @@
+"""Runs of agents: begun, carried by jobs, watched, paused, edited, resumed, replayed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
+from typing import Any, Final, Protocol
+
+import msgspec
+from sqlalchemy import Connection, and_, delete, insert, select, update
+
+from guru.agents import loop
+from guru.agents.agent import Agent
+from guru.agents.approvals import OUTSIDE, Approvals
+from guru.agents.checkpoints import Checkpoints, Stopped
+from guru.agents.limits import Limits
+from guru.agents.live import Live
+from guru.agents.members import members_of
+from guru.agents.performing import Host, Performer
+from guru.agents.records import (
+    Decision,
+    Definition,
+    RunRecord,
+    StepRecord,
+    find_run,
+    read_messages,
+    read_steps,
+)
+from guru.agents.registry import Registry
+from guru.agents.steps import read_result, write_result
+from guru.agents.strategies import STRATEGIES
+from guru.agents.strategies.talk import Work
+from guru.agents.tools.toolbox import Toolbox
+from guru.errors import Conflict, GuruError, InvalidParameter, NotFound
+from guru.store.database import Database
+from guru.store.ids import new_id
+from guru.store.jobs import JobRun, Jobs
+from guru.store.scope import Scope
+from guru.store.tables import agent_runs, agent_steps
+from guru.types import JSON, Message
+
+JOB: Final = "agent"
+AT_ONCE: Final = 16
+PATIENCE: Final = 15.0
+"""Seconds that a leg of a run which is being stopped may take to end."""
+LIMITS: Final = ("max_steps", "max_seconds", "max_usd", "max_repeats")
+
+
+class ServerHost(Host, Protocol):
+    trace_id: str
+    tools: Toolbox
+
+    def small(self, model: str) -> bool:
+        """Whether the model is too weak to call tools by itself. Raises `ModelNotFound`."""
+        ...
+
+
+class Hosts(Protocol):
+    """What the server lends to runs."""
+
+    def open(self, run: RunRecord) -> AbstractAsyncContextManager[ServerHost]:
+        """For one leg of a run, which is one trace. Raises `Unauthorized` where who began it is no longer let in."""
+        ...
+
+    async def check(self, definition: Definition, caller: JSON) -> None:
+        """Raises `InvalidParameter` for tools and `ModelNotFound` for models that are not there."""
+        ...
+
+
+class Runs:
+    """The runs of every tenant."""
+
+    def __init__(self, database: Database, jobs: Jobs, registry: Registry, hosts: Hosts) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._registry = registry
+        self._hosts = hosts
+        self._live = Live()
+        jobs.handle(JOB, self._carry, at_once=AT_ONCE)
+
+    # ------------------------------------------------------------------ beginning
+
+    async def begin(
+        self, name: str, messages: Sequence[Message], *, tenant: str, owner: str, caller: JSON, cause: str = "person",
+        changes: JSON | None = None, also: Callable[[Connection], None] | None = None,
+    ) -> RunRecord:  # fmt: skip
+        """Queue a run; it is durable when this returns. `changes` are settings of the agent that hold for this run.
+        `also` is done in the same transaction; where it raises, there is no run.
+
+        Raises `NotFound`, `ModelNotFound` and `InvalidParameter`.
+        """
+        if not messages or messages[-1].role != "user" or not messages[-1].text.strip():
+            raise InvalidParameter("There is nothing to do.", param="input", hint="Say what the agent is to do.")
+        definition = await self._registry.definition(tenant, name)
+        definition.agent = changed(definition.agent, changes or {})
+        return await self._create(
+            definition, messages, tenant=tenant, owner=owner, caller=caller, cause=cause, also=also
+        )
+
+    async def _create(
+        self, definition: Definition, messages: Sequence[Message], *, tenant: str, owner: str, caller: JSON,
+        cause: str, steps: Sequence[StepRecord] = (), also: Callable[[Connection], None] | None = None,
+    ) -> RunRecord:  # fmt: skip
+        await self._hosts.check(definition, caller)
+        for agent in (definition.agent, *definition.team.values()):
+            agent.webhook_key = None
+        row: JSON = {
+            "id": new_id("run"), "tenant": tenant, "owner": owner, "agent": definition.agent.name, "caller": caller,
+            "definition": msgspec.to_builtins(definition), "messages": msgspec.to_builtins(list(messages)),
+            "status": "queued", "cause": cause, "traces": [], "created_at": time.time(), "steps": 0, "tokens": 0,
+            "cost": 0.0, "seconds": 0.0,
+        }  # fmt: skip
+
+        def create(connection: Connection, job_id: str) -> None:
+            if also is not None:
+                also(connection)
+            connection.execute(insert(agent_runs).values(row | {"job_id": job_id}))
+            for step in steps:
+                values = msgspec.structs.asdict(step) | {"run_id": row["id"], "tenant": tenant}
+                del values["left"]
+                connection.execute(insert(agent_steps).values(values))
+
+        await self._jobs.submit(tenant, JOB, {"run": row["id"]}, person=owner, also=create)
+        return await self.get(Scope(tenant), row["id"])
+
+    # ------------------------------------------------------------------ looking
+
+    async def get(self, scope: Scope, run_id: str) -> RunRecord:
+        """Raises `NotFound`."""
+        return await self._with_job(await self._database.read(lambda connection: find_run(connection, scope, run_id)))
+
+    async def show(self, scope: Scope, run_id: str) -> tuple[RunRecord, list[StepRecord]]:
+        """A run with its steps. Raises `NotFound`."""
+
+        def read(connection: Connection) -> tuple[RunRecord, list[StepRecord]]:
+            return find_run(connection, scope, run_id), read_steps(connection, scope.tenant, run_id)
+
+        run, steps = await self._database.read(read)
+        return await self._with_job(run), steps
+
+    async def list(
+        self, scope: Scope, *, agent: str | None = None, status: str | None = None, limit: int = 50
+    ) -> list[RunRecord]:
+        """The newest first."""
+        query = select(agent_runs).where(scope.of(agent_runs)).order_by(agent_runs.c.created_at.desc()).limit(limit)
+        if agent is not None:
+            query = query.where(agent_runs.c.agent == agent)
+        if status is not None:
+            query = query.where(agent_runs.c.status == status)
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [RunRecord(**{name: row[name] for name in RunRecord.__struct_fields__}) for row in rows]
+
+    async def _with_job(self, run: RunRecord) -> RunRecord:
+        """A run whose job was cancelled, or given up as its process died again and again, ended with it."""
+        if run.working and run.job_id is not None:
+            job = await self._jobs.get(run.tenant, run.job_id)
+            if job.status in ("failed", "cancelled"):
+                await self._end(run.tenant, run.id, status=job.status, error=job.error)
+                return await self._database.read(lambda connection: find_run(connection, Scope(run.tenant), run.id))
+        return run
+
+    async def watch(self, scope: Scope, run_id: str) -> AsyncIterator[tuple[str, Any]]:
+        """`step`s as they change, `delta`s as the model says them, and `run`, until nothing more happens by itself.
+
+        Raises `NotFound`.
+        """
+        seen: dict[tuple[int, int], StepRecord] = {}
+        with self._live.watching(run_id) as news:
+            while True:
+                run, steps = await self.show(scope, run_id)
+                for step in steps:
+                    if seen.get((step.number, step.part)) != step:
+                        seen[step.number, step.part] = step
+                        yield "step", step
+                if not run.working:
+                    yield "run", run
+                    return
+                async for event, data in news.until_changed():
+                    yield event, data
+
+    # ------------------------------------------------------------------ what a person can do
+
+    async def pause(self, scope: Scope, run_id: str) -> RunRecord:
+        """Stop after the step that is being done. Raises `NotFound` and `Conflict`."""
+
+        def request(connection: Connection) -> None:
+            run = find_run(connection, scope, run_id)
+            if not run.working:
+                raise Conflict(f"The run {run_id} is {run.status}.", hint="Only one that works can be paused.")
+            values = {"status": "pausing"}
+            connection.execute(update(agent_runs).where(mine(run.tenant, run_id)).values(values))
+
+        await self._database.write(request)
+        self._live.changed(run_id)
+        return await self.get(scope, run_id)
+
+    async def cancel(self, scope: Scope, run_id: str) -> RunRecord:
+        """Stop at once. A call that is being made may or may not be done. Raises `NotFound` and `Conflict`."""
+
+        def request(connection: Connection) -> RunRecord:
+            run = find_run(connection, scope, run_id)
+            if run.status in ("done", "failed", "cancelled"):
+                raise Conflict(f"The run {run_id} is {run.status} already.")
+            values = {"status": "cancelled", "finished_at": time.time()}
+            connection.execute(update(agent_runs).where(mine(run.tenant, run_id)).values(values))
+            return run
+
+        run = await self._database.write(request)
+        if run.job_id is not None and not (await self._jobs.get(run.tenant, run.job_id)).ended:
+            await self._jobs.cancel(run.tenant, run.job_id)
+        self._live.changed(run_id)
+        return await self.get(scope, run_id)
+
+    async def resume(self, scope: Scope, run_id: str, changes: JSON | None = None) -> RunRecord:
+        """Go on where it was left, with other limits if `changes` has some. Raises `NotFound` and `Conflict`."""
+        run = await self._settled(scope, run_id)
+        if run.status == "done":
+            raise Conflict(f"The run {run_id} is done.", hint="Do it again: guru agent replay RUN --from STEP")
+        definition = msgspec.convert(run.definition, Definition)
+        if others := [name for name in changes or {} if name not in LIMITS]:
+            raise InvalidParameter(
+                f"{others[0]!r} cannot be changed while a run goes on.", param=others[0],
+                hint=f"Only limits can: {', '.join(LIMITS)}. For others: guru agent replay",
+            )  # fmt: skip
+        definition.agent = changed(definition.agent, changes or {})
+        return await self._again(run, definition=msgspec.to_builtins(definition))
+
+    async def approve(self, scope: Scope, run_id: str, decisions: dict[tuple[int, int], Decision]) -> RunRecord:
+        """Say what becomes of calls that wait, by step and part; the run goes on when nothing waits any more.
+
+        Raises `NotFound` and `Conflict`.
+        """
+
+        def decide(connection: Connection) -> tuple[RunRecord, bool]:
+            run, steps = find_run(connection, scope, run_id), read_steps(connection, scope.tenant, run_id)
+            waiting = {(step.number, step.part): step for step in steps if step.status == "waiting"}
+            for place, decision in decisions.items():
+                if place not in waiting:
+                    raise Conflict(
+                        f"Nothing waits at step {place[0]}, part {place[1]}.",
+                        hint=f"See what does: guru agent runs {run_id}",
+                    )
+                waiting[place].decision = msgspec.to_builtins(decision)
+                row = (mine_step(run.tenant, run_id), agent_steps.c.number == place[0], agent_steps.c.part == place[1])
+                connection.execute(update(agent_steps).where(*row).values(decision=waiting[place].decision))
+            return run, all(step.decision is not None for step in waiting.values())
+
+        run, ready = await self._database.write(decide)
+        if ready and run.status == "waiting":
+            return await self._again(await self._settled(scope, run_id))
+        self._live.changed(run_id)
+        return await self.get(scope, run_id)
+
+    async def edit(self, scope: Scope, run_id: str, number: int, part: int, result: JSON) -> RunRecord:
+        """Put another result in the place of a step's; what came after it is forgotten. The run is paused then.
+
+        `result` has the members that change, such as `text`. Raises `NotFound`, `Conflict` and `InvalidParameter`.
+        """
+        run = await self._settled(scope, run_id)
+
+        def change(connection: Connection) -> None:
+            steps = read_steps(connection, run.tenant, run_id)
+            step = next((step for step in steps if (step.number, step.part) == (number, part)), None)
+            if step is None:
+                raise NotFound(f"The run {run_id} has no part {part} of step {number}.")
+            empty = {"text": "", "option": "", "score": 0.0}
+            written = {"type": None} | empty | (step.result or {}) | result
+            written["type"] = {"model": "reply", "choice": "chosen", "person": "said", "tool": "returned"}[step.kind]
+            try:
+                kept = write_result(read_result(step.kind, written))
+            except msgspec.ValidationError as error:
+                raise InvalidParameter(f"That is no result of a {step.kind}: {error}.", param="result") from None
+            here = (mine_step(run.tenant, run_id), agent_steps.c.number == number, agent_steps.c.part == part)
+            values = {"status": "done", "result": kept, "ended_at": time.time()}
+            connection.execute(update(agent_steps).where(*here).values(values))
+            later = (mine_step(run.tenant, run_id), agent_steps.c.number > number)
+            connection.execute(delete(agent_steps).where(*later))
+            values = {"status": "paused", "answer": None, "error": None, "hint": None, "finished_at": None}
+            connection.execute(update(agent_runs).where(mine(run.tenant, run_id)).values(values))
+
+        await self._database.write(change)
+        return await self.get(scope, run_id)
+
+    async def replay(
+        self, scope: Scope, run_id: str, *, owner: str, caller: JSON, step: int = 1, changes: JSON | None = None,
+        input: str | None = None,
+    ) -> RunRecord:  # fmt: skip
+        """A new run that does what this one did, from `step` on, with other settings of the agent if there are any.
+
+        What was done before `step` is not done again. Raises `NotFound`, `InvalidParameter` and `Conflict`.
+        """
+        run, steps = await self.show(scope, run_id)
+        kept = [item for item in steps if item.number < step]
+        if any(item.status != "done" for item in kept) or (step > 1 and step > run.steps + 1):
+            raise Conflict(f"The run {run_id} has not come to step {step}.", hint=f"It has come to step {run.steps}.")
+        definition = msgspec.convert(run.definition, Definition)
+        definition.agent = changed(definition.agent, changes or {})
+        messages = read_messages(run.messages)
+        if input is not None:
+            messages = [*messages[:-1], Message("user", input)]
+        return await self._create(
+            definition, messages, tenant=run.tenant, owner=owner, caller=caller, cause=run_id, steps=kept
+        )
+
+    async def _settled(self, scope: Scope, run_id: str) -> RunRecord:
+        """A run that nobody works on, once its last job has ended. Raises `NotFound` and `Conflict`."""
+        run = await self.get(scope, run_id)
+        if run.working:
+            raise Conflict(f"The run {run_id} is {run.status}.", hint=f"Pause it first: guru agent pause {run_id}")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                async for job in self._jobs.watch(run.tenant, run.job_id or ""):
+                    if job.ended:
+                        break
+        except TimeoutError:
+            raise Conflict(f"The run {run_id} is still being stopped.", hint="Try again soon.") from None
+        return run
+
+    async def _again(self, run: RunRecord, **values: Any) -> RunRecord:
+        def queue(connection: Connection, job_id: str) -> None:
+            now = find_run(connection, Scope(run.tenant), run.id)
+            if now.working:  # somebody else was first
+                raise Conflict(f"The run {run.id} is {now.status}.")
+            fresh = {"status": "queued", "job_id": job_id, "error": None, "hint": None, "finished_at": None} | values
+            connection.execute(update(agent_runs).where(mine(run.tenant, run.id)).values(fresh))
+
+        await self._jobs.submit(run.tenant, JOB, {"run": run.id}, person=run.owner, also=queue)
+        return await self.get(Scope(run.tenant), run.id)
+
+    # ------------------------------------------------------------------ carrying
+
+    async def _carry(self, job: JobRun) -> JSON:
+        """The handler of the job: one leg of a run. Called again after a kill, it goes on where that one stopped."""
+        tenant, run_id = job.job.tenant, job.job.arguments["run"]
+        while True:
+            run = await self._take(tenant, run_id, job.job.id)
+            if run is None:
+                break
+            steps = await self._database.read(lambda connection: read_steps(connection, tenant, run_id))
+            again = await self._leg(run, steps)
+            if not again:
+                break
+        self._live.changed(run_id)
+        return {"run": run_id, "status": (await self.get(Scope(tenant), run_id)).status}
+
+    async def _take(self, tenant: str, run_id: str, job_id: str) -> RunRecord | None:
+        """The run, where it is to be worked on, and by this job."""
+
+        def take(connection: Connection) -> RunRecord | None:
+            run = find_run(connection, Scope(tenant), run_id)
+            if run.job_id != job_id or run.status not in ("queued", "running"):
+                if run.job_id == job_id and run.status == "pausing":
+                    values = {"status": "paused"}
+                    connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(values))
+                return None
+            connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(status="running"))
+            return run
+
+        return await self._database.write(take)
+
+    async def _leg(self, run: RunRecord, steps: Sequence[StepRecord]) -> bool:
+        """Whether a person has said something meanwhile, so that there is more to do."""
+        definition = msgspec.convert(run.definition, Definition)
+        limits = Limits(definition.agent, seconds=run.seconds)
+        ending: JSON = {}
+        try:
+            async with self._hosts.open(run) as host:
+                await self._change(run.tenant, run.id, traces=[*run.traces, host.trace_id])
+                answer = await self._work(run, steps, definition, host, limits)
+            ending = {"status": "done", "answer": answer}
+        except loop.Waiting:
+            ending = {"status": "waiting"}
+        except Stopped:
+            ending = {"status": "paused"}
+        except GuruError as error:
+            ending = {"status": "failed", "error": error.message, "hint": error.hint}
+        except Exception as error:
+            ending = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+            raise
+        finally:
+            used = {"tokens": limits.tokens, "cost": limits.cost, "seconds": limits.seconds}
+            again = await asyncio.shield(self._end(run.tenant, run.id, **used, **ending))
+        return again
+
+    async def _work(
+        self, run: RunRecord, steps: Sequence[StepRecord], definition: Definition, host: ServerHost, limits: Limits
+    ) -> str:
+        members = members_of(definition, host.tools, host.small)
+        approvals = Approvals(definition, {spec.name: spec for spec in host.tools.specs}, run.cause)
+        checkpoints = Checkpoints(
+            self._database, run.tenant, run.id, approvals=approvals, limits=limits, steps=steps,
+            changed=lambda: self._live.changed(run.id),
+        )  # fmt: skip
+        performer = Performer(
+            run.id, host, members, host.tools, checkpoints=checkpoints, approvals=approvals, limits=limits,
+            tell=lambda event, data: self._live.tell(run.id, event, data),
+        )  # fmt: skip
+        agent = definition.agent
+        team = {name: members[name] for name in definition.team}
+        work = Work(
+            me=members[agent.name], messages=read_messages(run.messages), team=team,
+            word=sha256(run.id.encode()).hexdigest()[:12], outside=run.cause.startswith(OUTSIDE),
+        )  # fmt: skip
+        return await loop.run(STRATEGIES[agent.strategy](work), checkpoints, performer, limits)
+
+    async def _end(self, tenant: str, run_id: str, **values: Any) -> bool:
+        """How a leg has ended. Whether there is more to do, as a person was quicker than this."""
+
+        def end(connection: Connection) -> bool:
+            status = connection.scalar(select(agent_runs.c.status).where(mine(tenant, run_id)))
+            again = False
+            if values.get("status") == "waiting":
+                waiting = [step for step in read_steps(connection, tenant, run_id) if step.status == "waiting"]
+                again = status == "running" and all(step.decision is not None for step in waiting)
+            for name in ("answer", "error"):
+                if values.get(name):
+                    values[name] = storable(values[name])
+            if again or status == "cancelled":
+                values.pop("status", None)
+            elif status == "pausing" and values.get("status") == "waiting":
+                values["status"] = "paused"
+            if values.get("status") in ("done", "failed", "cancelled"):
+                values["finished_at"] = time.time()
+            connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(values))
+            return again
+
+        again = await self._database.write(end)
+        self._live.changed(run_id)
+        return again
+
+    async def _change(self, tenant: str, run_id: str, **values: Any) -> None:
+        change = update(agent_runs).where(mine(tenant, run_id)).values(values)
+        await self._database.write(lambda connection: connection.execute(change), beside=True)
+
+
+def storable(text: str) -> str:
+    """Without what no database keeps as text: NUL, and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def mine(tenant: str, run_id: str) -> Any:
+    return and_(agent_runs.c.tenant == tenant, agent_runs.c.id == run_id)
+
+
+def mine_step(tenant: str, run_id: str) -> Any:
+    return and_(agent_steps.c.tenant == tenant, agent_steps.c.run_id == run_id)
+
+
+def changed(agent: Agent, changes: JSON) -> Agent:
+    """The agent with other settings. Raises `InvalidParameter`."""
+    if "name" in changes:
+        raise InvalidParameter("A run cannot give its agent another name.", param="name", hint="Leave it out.")
+    try:
+        made = msgspec.convert(msgspec.to_builtins(agent) | changes, Agent)
+    except msgspec.ValidationError as error:
+        raise InvalidParameter(f"The agent cannot be changed so: {error}.", hint="Correct it.") from None
+    made.check()
+    return made

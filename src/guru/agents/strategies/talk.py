@@ -1,0 +1,239 @@
+"""What strategies are made of: think, call tools, and go on until there is an answer.
+
+Models call tools in one of three ways: by themselves (`native`); in words, as ReAct has it (`text`); or, where they are
+too weak for both, led (`guided`): the tool is chosen by what the request means, and a schema holds the arguments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from guru.agents.agent import Agent
+from guru.agents.loop import Steps
+from guru.agents.steps import Choice, ModelCall, Part, Question, Reply, Result, Returned, Said, ToolCall
+from guru.agents.strategies import guided, text
+from guru.agents.tools.base import ToolSpec
+from guru.agents.tools.marking import INSTRUCTIONS, MOST, marked, new_word, shortened
+from guru.config.agent import ToolExample
+from guru.types import JSON, FunctionCall, Message, TextPart
+from guru.types import ToolCall as MessageCall
+
+Way = Literal["native", "text", "guided"]
+Thinking = Generator[list[Part], list[Result], Reply]
+
+ASK_PERSON = ToolSpec(
+    name="ask_person",
+    description="Ask the person you work for, where only they can know or decide. They may take long to answer.",
+    parameters={
+        "type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"],
+        "additionalProperties": False,
+    },
+)  # fmt: skip
+"""A tool that every agent may be given: its call is a question, and the run waits for the answer."""
+
+
+class Member(Struct, kw_only=True, frozen=True):
+    """An agent with what it needs to work: its tools, and how its model calls them."""
+
+    agent: Agent
+    tools: list[ToolSpec] = []
+    way: Way = "native"
+    examples: list[ToolExample] = []
+
+
+class Work(Struct, kw_only=True, frozen=True):
+    """What a strategy works on."""
+
+    me: Member
+    messages: list[Message]
+    """What was said so far. The last one is the request."""
+    team: Mapping[str, Member] = {}
+    """Other agents, by name."""
+    word: str = field(default_factory=new_word)
+    """What marks the results of tools as data: a word that nobody outside knows, the same whenever the run goes on."""
+    outside: bool = False
+    """Whether the request itself brings something from outside, marked in the same way."""
+
+    @property
+    def agent(self) -> Agent:
+        return self.me.agent
+
+    @property
+    def request(self) -> str:
+        return self.messages[-1].text
+
+    def prompt(self, *more: str) -> list[Message]:
+        """The instructions, and what was said so far."""
+        reads = INSTRUCTIONS if self.outside or any(tool.effect == "read" for tool in self.me.tools) else ""
+        words = "\n\n".join(part for part in (self.agent.instructions, *more, reads) if part)
+        return [*([Message("system", words)] if words else []), *self.messages]
+
+
+def ask(
+    work: Work, messages: list[Message], purpose: str, *, tools: Sequence[ToolSpec] = (), schema: JSON | None = None,
+    temperature: float | None = None, seed: int | None = None,
+) -> ModelCall:  # fmt: skip
+    """A call of the agent's model."""
+    agent = work.agent
+    return ModelCall(
+        messages=list(messages), purpose=purpose, tools=list(tools), schema=schema, seed=seed, model=agent.model,
+        temperature=temperature if agent.temperature is None else agent.temperature, max_tokens=agent.max_tokens,
+        agent=agent.name,
+    )  # fmt: skip
+
+
+def single(part: Part) -> Generator[list[Part], list[Result], Any]:
+    """A step of one part, and what came of it."""
+    (result,) = yield [part]
+    return result
+
+
+def say(call: ModelCall) -> Thinking:
+    """A step that asks the model."""
+    reply: Reply = yield from single(call)
+    return reply
+
+
+def write(
+    work: Work, messages: list[Message], purpose: str, *, temperature: float | None = None, seed: int | None = None
+) -> Generator[list[Part], list[Result], str]:
+    """What the model says, without tools."""
+    reply = yield from say(ask(work, messages, purpose, temperature=temperature, seed=seed))
+    return reply.text
+
+
+def fill(work: Work, messages: list[Message], purpose: str, schema: JSON) -> Generator[list[Part], list[Result], JSON]:
+    """What the model says as JSON that holds to `schema`; {} where it wrote none."""
+    reply = yield from say(ask(work, messages, purpose, schema=schema, temperature=0.0))
+    return read_object(reply.text)
+
+
+def think(work: Work, messages: list[Message], temperature: float | None = None, seed: int | None = None) -> Thinking:
+    """The model's next words, or the tools that it wants called."""
+    tools = work.me.tools
+    if not tools:
+        reply = yield from say(ask(work, messages, "answer", temperature=temperature, seed=seed))
+        return msgspec.structs.replace(reply, calls=[])
+    if work.me.way == "text":
+        reply = yield from say(ask(work, text.describe(messages, tools), "think", temperature=temperature, seed=seed))
+        return text.read(reply)
+    if work.me.way == "guided":
+        return (yield from lead(work, messages))
+    return (yield from say(ask(work, messages, "think", tools=tools, temperature=temperature, seed=seed)))
+
+
+def lead(work: Work, messages: list[Message]) -> Thinking:
+    """Choose a tool for a model that cannot, and have it fill in the arguments; once for each request."""
+    if guided.has_results(messages):
+        reply = yield from say(ask(work, guided.with_results(messages), "answer", temperature=0.0))
+        return msgspec.structs.replace(reply, text=guided.settled(reply.text, messages), calls=[])
+    tools = {tool.name: tool for tool in work.me.tools}
+    request = messages[-1].text
+    chosen = yield from single(Choice(text=request, options=guided.options(tools.values(), work.me.examples)))
+    if chosen.option not in tools:
+        reply = yield from say(ask(work, messages, "answer"))
+        return msgspec.structs.replace(reply, calls=[])
+    tool = tools[chosen.option]
+    asked = guided.arguments_prompt(tool, work.me.examples, chosen.near, request)
+    written: list[str] = []
+    for temperature, seed in guided.TRIES:
+        call = ask(work, asked, "arguments", schema=tool.parameters, temperature=temperature, seed=seed)
+        written.append((yield from say(call)).text)
+        if not guided.leaves_out(request, written[-1]):
+            break
+    else:
+        written.append(written[0])
+    return Reply(text="", calls=[ToolCall(name=tool.name, arguments=written[-1])])
+
+
+def act(work: Work, messages: list[Message], reply: Reply) -> Generator[list[Part], list[Result], list[Message]]:
+    """Call the tools that a reply asks for, all at the same time; what was said until then, with their results."""
+    calls = [
+        msgspec.structs.replace(call, id=call.id or f"call_{len(messages)}_{place}", agent=work.agent.name)
+        for place, call in enumerate(reply.calls)
+    ]
+    results = yield [as_question(call) for call in calls]
+    return said_and_done(work.me.way, messages, reply, calls, [told(work, result) for result in results])
+
+
+def said_and_done(
+    way: Way, messages: list[Message], reply: Reply, calls: list[ToolCall], results: list[Returned]
+) -> list[Message]:
+    """What was said, with the calls of a reply and their results, as the model is shown them."""
+    if way == "text":
+        return text.observed(messages, reply, calls, results)
+    asked = [MessageCall(id=call.id, function=FunctionCall(call.name, call.arguments)) for call in calls]
+    assistant = Message(
+        "assistant", reply.text or None, tool_calls=asked, thinking_blocks=reply.thinking_blocks or None
+    )
+    return [
+        *messages, assistant,
+        *(
+            Message(
+                "tool", [TextPart(result.text), *result.images] if result.images else result.text,
+                tool_call_id=call.id, is_error=result.failed or None,
+            )
+            for call, result in zip(calls, results, strict=True)
+        ),
+    ]  # fmt: skip
+
+
+def as_question(call: ToolCall) -> Part:
+    """A call of the tool that is a person."""
+    if call.name != ASK_PERSON.name:
+        return call
+    return Question(text=str(read_object(call.arguments).get("question") or call.arguments))
+
+
+def told(work: Work, result: Result) -> Returned:
+    """What came of a call; marked, where a tool has read it somewhere."""
+    if not isinstance(result, Returned):
+        return Returned(text=result.text if isinstance(result, Said) else "", tool=ASK_PERSON.name)
+    reads = {tool.name for tool in work.me.tools if tool.effect == "read"}
+    if result.tool not in reads or work.me.way == "guided":
+        return msgspec.structs.replace(result, text="\n".join(filter(None, shortened(result.text, MOST))))
+    return msgspec.structs.replace(result, text=marked(result, result.tool, word=work.word))
+
+
+def talk(work: Work, messages: list[Message], temperature: float | None = None, seed: int | None = None) -> Steps:
+    """Think and call tools until there is an answer."""
+    while True:
+        reply = yield from think(work, messages, temperature, seed)
+        if not reply.calls:
+            return reply.text.strip()
+        messages = yield from act(work, messages, reply)
+
+
+def together(talks: Sequence[Steps]) -> Generator[list[Part], list[Result], list[str]]:
+    """Several at the same time: the next steps of all of them are one step. Their answers, in their order."""
+    answers: dict[int, str] = {}
+    sent: dict[int, list[Result] | None] = dict.fromkeys(range(len(talks)))
+    while True:
+        wanted: dict[int, list[Part]] = {}
+        for place, results in sent.items():
+            try:
+                wanted[place] = talks[place].send(results)  # type: ignore[arg-type]
+            except StopIteration as ended:
+                answers[place] = str(ended.value)
+        if not wanted:
+            return [answers[place] for place in range(len(talks))]
+        found = iter((yield [part for parts in wanted.values() for part in parts]))
+        sent = {place: [next(found) for _ in parts] for place, parts in wanted.items()}
+
+
+def read_object(said: str) -> JSON:
+    """The first JSON object in a text; {} where there is none."""
+    start = said.find("{")
+    while start >= 0:
+        try:
+            found, _ = json.JSONDecoder().raw_decode(said, start)
+        except (ValueError, RecursionError):
+            start = said.find("{", start + 1)
+            continue
+        return found if isinstance(found, dict) else {}
+    return {}

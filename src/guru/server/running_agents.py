@@ -1,0 +1,208 @@
+"""Lets runs of agents meet the road, as whoever began them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from guru.agents.members import members_of
+from guru.agents.performing import Span
+from guru.agents.records import Definition, RunRecord
+from guru.agents.registry import Registry
+from guru.agents.runs import Runs
+from guru.agents.tools.toolbox import Toolbox
+from guru.agents.triggers import Triggers
+from guru.config import Settings
+from guru.errors import Conflict, GuruError, InvalidParameter
+from guru.gateway.identity import LOCAL_TENANT, Caller, Directory
+from guru.gateway.pipeline import Road
+from guru.gateway.routing import Router
+from guru.gateway.steps import Request
+from guru.gateway.whole import collect
+from guru.observe.spans import Trace
+from guru.server.endpoint import door_name
+from guru.server.evaluations_api import kept_caller
+from guru.server.road import AGENT
+from guru.store.database import Database
+from guru.store.ids import new_id
+from guru.store.jobs import Jobs
+from guru.store.scope import Scope
+from guru.types import (
+    JSON,
+    ChatRequest,
+    Completed,
+    Delta,
+    Embedder,
+    Event,
+    Finished,
+    Message,
+    Started,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TAKEN: Final = {"model", "messages", "stream", "temperature", "max_tokens", "user", "metadata", "betas"}
+"""What of a request for chat an agent goes by, and what says nothing to it."""
+ROUTE = door_name("/api/v1/agents/{name}/runs")
+Tools = Callable[[Scope], Awaitable[Toolbox]]
+"""The tools that may be used within a scope."""
+
+
+class RoadHost:
+    """Implements `guru.agents.runs.ServerHost`: each call of a model is a request, limited, traced and paid for."""
+
+    def __init__(
+        self, road: Road, router: Router, directory: Directory, embedder: Embedder, *, caller: Caller,
+        tools: Toolbox, trace: Trace,
+    ) -> None:  # fmt: skip
+        self._caller = caller
+        self.scope = caller.visible
+        self.tools = tools
+        self.trace_id = trace.id
+        self._road = road
+        self._router = router
+        self._directory = directory
+        self._embedder = embedder
+        self._trace = trace
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, for one request: it has a trace of its own."""
+        return msgspec.structs.replace(self._caller, trace_id=new_id("tr"), headers={})
+
+    def small(self, model: str) -> bool:
+        return is_small(self._router, self._caller, model)
+
+    def ask(self, request: ChatRequest) -> AsyncIterator[Event]:
+        asked = self.caller
+        self._directory.check(asked, ROUTE)
+        return self._road.run(request, asked)
+
+    async def vectors(self, texts: Sequence[str]) -> NDArray[Any]:
+        return await self._embedder.embed(texts)
+
+    def span(self, name: str) -> AbstractContextManager[Span]:
+        return self._trace.call(name)
+
+
+class RoadHosts:
+    """Implements `guru.agents.runs.Hosts`."""
+
+    def __init__(self, road: Road, router: Router, directory: Directory, embedder: Embedder, tools: Tools) -> None:
+        self._road = road
+        self._router = router
+        self._directory = directory
+        self._embedder = embedder
+        self.tools = tools
+
+    @asynccontextmanager
+    async def open(self, run: RunRecord) -> AsyncIterator[RoadHost]:
+        first = {} if run.traces else {"trace_id": run.caller.get("trace_id") or new_id("tr")}
+        asked = self._caller(run.caller, **first)
+        trace = self._road.begin(AGENT + run.agent, asked)
+        trace.attributes["guru.run"] = run.id
+        try:
+            with trace.span(ROUTE):
+                self._directory.check(asked, ROUTE)
+                yield RoadHost(
+                    self._road, self._router, self._directory, self._embedder,
+                    caller=asked, tools=await self.tools(asked.visible), trace=trace,
+                )  # fmt: skip
+        except BaseException as error:
+            trace.failed(error)
+            raise
+        finally:
+            self._road.end(trace)
+
+    async def check(self, definition: Definition, caller: JSON) -> None:
+        asked = self._caller(caller)
+        members_of(definition, await self.tools(asked.visible), lambda model: is_small(self._router, asked, model))
+
+    def _caller(self, kept: JSON, **more: str) -> Caller:
+        whole = msgspec.convert(kept | {"route": ROUTE, "trace_id": new_id("tr")} | more, Caller)
+        return msgspec.structs.replace(self._directory.renewed(whole), headers={})
+
+
+def is_small(router: Router, caller: Caller, model: str) -> bool:
+    asked = ChatRequest(model=model, messages=[])
+    return router.model(model, asked, caller, lambda found, deployment: found).small
+
+
+def asked_of_agent(request: Request) -> tuple[list[Message], JSON]:
+    """What an agent is asked by a request for chat. Raises `InvalidParameter` for what is the agent's own affair."""
+    if not isinstance(request, ChatRequest):
+        raise InvalidParameter("An agent does not continue texts.", param="model", hint="Ask it as a chat.")
+    usual = ChatRequest(model="", messages=[])
+    for name in ChatRequest.__struct_fields__:
+        if name not in TAKEN and getattr(request, name) != getattr(usual, name):
+            raise InvalidParameter(
+                f"An agent takes no `{name}`: it has its own.", param=name, hint="Leave it out, or ask a model."
+            )
+    changes = {"temperature": request.temperature, "max_tokens": request.max_tokens}
+    return request.messages, {name: value for name, value in changes.items() if value is not None}
+
+
+class Agents:
+    """Everything of agents that doors work with. To doors for chat it is a road, whose models are `agent/NAME`."""
+
+    def __init__(
+        self, registry: Registry, runs: Runs, triggers: Triggers, hosts: RoadHosts, directory: Directory
+    ) -> None:
+        self.registry = registry
+        self.hosts = hosts
+        self.runs = runs
+        self.triggers = triggers
+        self._directory = directory
+
+    async def begin(self, name: str, messages: list[Message], caller: Caller, changes: JSON) -> RunRecord:
+        """A run of whoever asks. Raises `NotFound`, `InvalidParameter` and `Forbidden`."""
+        self._directory.check(caller, ROUTE)
+        kept = kept_caller(caller) | {"trace_id": caller.trace_id}
+        return await self.runs.begin(
+            name, messages, tenant=caller.tenant, owner=caller.person, caller=kept, changes=changes
+        )
+
+    async def run(self, request: Request, caller: Caller) -> AsyncGenerator[Event]:
+        """An agent's answer, as a model would give it. The run goes on when the client leaves.
+
+        Raises as `begin`, `Conflict` where it waits for a person, and what it failed for.
+        """
+        messages, changes = asked_of_agent(request)
+        run = await self.begin(request.model.removeprefix(AGENT), messages, caller, changes)
+        yield Started(model=request.model, trace_id=caller.trace_id)
+        async with aclosing(self.runs.watch(caller.private, run.id)) as events:  # type: ignore[type-var]
+            async for _ in events:
+                pass
+        run, steps = await self.runs.show(caller.private, run.id)
+        if run.answer is None:
+            waits = Conflict(f"The run {run.id} is {run.status}.", hint=f"Go on with it: guru agent approve {run.id}")
+            raise GuruError(run.error, hint=run.hint) if run.error else waits
+        replies = [step.result for step in steps if step.kind == "model" and step.result]
+        usage = Usage(**{
+            name: sum(reply.get(name, 0) for reply in replies) for name in ("prompt_tokens", "completion_tokens")
+        })  # fmt: skip
+        yield Delta(text=run.answer)
+        yield Finished("stop")
+        yield Completed(model=request.model, usage=usage, cost=run.cost, timings={"total": run.seconds})
+
+    async def answer(self, request: Request, caller: Caller) -> list[Event]:
+        """All events of `run`."""
+        return await collect(self.run(request, caller))
+
+    def reload(self, settings: Settings) -> None:
+        self.registry.configure(settings.agents)
+
+
+def open_agents(
+    database: Database, jobs: Jobs, settings: Settings, *, road: Road, router: Router, directory: Directory,
+    embedder: Embedder, tools: Tools,
+) -> Agents:  # fmt: skip
+    registry = Registry(database, settings.agents, tenant=LOCAL_TENANT)
+    hosts = RoadHosts(road, router, directory, embedder, tools)
+    runs = Runs(database, jobs, registry, hosts)
+    return Agents(registry, runs, Triggers(database, registry, runs), hosts, directory)

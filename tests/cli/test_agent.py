@@ -1,0 +1,66 @@
+"""`guru agent`, as a person uses it: without a server, as with one."""
+
+import pytest
+
+from agents.loopback import configure, provider
+from running import run, run_json
+
+AGENTS = """
+[agents.asker]
+description = "asks before it answers"
+model = "mock/m"
+tools = ["ask_person"]
+
+[agents.brief]
+model = "mock/m"
+instructions = "Be brief."
+max_steps = 1
+strategy = "reflection"
+"""
+
+
+def answer(asked, number):
+    last = asked["messages"][-1]
+    if asked.get("response_format"):
+        return '{"problems": []}'
+    if asked.get("tools") and last["role"] == "user":
+        return [("ask_person", {"question": "Which colour?"})]
+    return f"{asked['messages'][0]['content']} {last['content']}"
+
+
+@pytest.fixture
+def acting(home):
+    with provider(answer) as server:
+        configure(home, server, AGENTS)
+        yield home
+
+
+def test_runs_begin_wait_go_on_and_are_done_again(acting):
+    assert "asks before it answers" in run(acting, "agent", "list").stdout
+    waits = run(acting, "agent", "run", "asker", "Paint", "it.")
+    assert "Which colour?" in waits.stderr and "guru agent approve run_" in waits.stderr
+    (found,) = run_json(acting, "agent", "runs", "--status", "waiting")["runs"]
+    assert (found["input"], found["steps"]) == ("Paint it.", 1)
+    done = run(acting, "agent", "approve", found["id"], "--yes", "--text", "blue")
+    assert done.stdout.strip().endswith("blue")
+    shown = run(acting, "agent", "runs", found["id"])
+    assert "person" in shown.stderr and "= blue" in shown.stderr
+    run(acting, "agent", "edit", found["id"], "2", "red")
+    assert run(acting, "agent", "resume", found["id"]).stdout.strip().endswith("red")
+    again = run_json(acting, "agent", "replay", found["id"], "--from", "3", "--set", "instructions=Loud:")
+    assert (again["cause"], again["answer"]) == (found["id"], "Loud: red")
+
+
+def test_a_limit_is_said_with_what_to_do(acting):
+    failed = run(acting, "agent", "run", "brief", "Hello", check=False)
+    assert failed.returncode == 1 and "limit of 1 steps" in failed.stderr and "--set max_steps=" in failed.stderr
+    (found,) = run_json(acting, "agent", "runs", "--agent", "brief")["runs"]
+    done = run(acting, "agent", "resume", found["id"], "--set", "max_steps=5")
+    assert done.stdout.strip() == "Be brief. Hello"
+
+
+def test_what_is_not_there_is_said(acting):
+    failed = run(acting, "agent", "run", "aske", "x", check=False)
+    assert failed.returncode == 1 and "There is no agent 'aske'. Did you mean" in failed.stderr.replace("\n", " ")
+    assert run(acting, "agent", "run", "asker", "x", "--set", "nothing", check=False).returncode == 2
+    assert run(acting, "agent", "run", "asker", "x", "--background", check=False).returncode == 2
