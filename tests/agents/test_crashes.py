@@ -157,6 +157,28 @@ async def test_a_crash_at_every_boundary_loses_nothing_and_repeats_nothing(name,
     await database.close()
 
 
+async def test_other_arguments_of_a_person_hold_after_a_crash(tmp_path):
+    script, world = sequence(("pay", {"amount": 100}), "Paid."), World()
+    agent = Agent(name="helper", tools=["pay"])
+    database = Mortal(f"sqlite:///{tmp_path}/guru.db")
+    await database.open()
+    async with Bench(tmp_path, Scripted(by=script), world, [agent], database) as bench:
+        run = await bench.carry(await bench.begin())
+        less = {(2, 0): Decision(say="yes", arguments={"amount": 1})}
+        run = await bench.runs.approve(SCOPE, run.id, less)
+        # It dies when it has written down that the call begins.
+        database.dies_at, database.after = database.writes + 4, True
+        with pytest.raises(Crash):
+            await bench.carry(run)
+    database.dies_at = None
+    async with Bench(tmp_path, Scripted(by=script), world, database=database) as bench:
+        run = await bench.take_up(run)
+        assert run.status == "waiting" and world.done == []
+        run = await bench.carry(await bench.runs.approve(SCOPE, run.id, {(2, 0): Decision(say="yes")}))
+        assert run.status == "done" and world.done == [("pay", 1)]
+    await database.close()
+
+
 async def test_a_call_that_was_being_made_is_made_again_only_where_that_does_no_harm(tmp_path):
     class Deadly(World):
         dies = True

@@ -253,7 +253,7 @@ async def test_the_same_call_again_is_told_then_stopped():
     with pytest.raises(LimitReached, match="equal calls of add"):
         await ask(agent(max_repeats=2), "Go.", model=model, tools=world.tools())
     assert world.done == [("add", 1, 1)] * 2
-    assert "was called with these arguments before" in model.requests[-1].messages[-1].text
+    assert "was called with these arguments often enough" in model.requests[-1].messages[-1].text
 
 
 async def test_a_call_that_fails_is_tried_again_and_then_another_tool_is():

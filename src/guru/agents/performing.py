@@ -173,14 +173,13 @@ class Performer:
             if said.say == "no":
                 why = f": {said.text}" if said.text else "."
                 return Returned(text=f"A person did not allow this call{why}", failed=True, tool=part.name)
-            if said.arguments is not None:
-                part = msgspec.structs.replace(part, arguments=msgspec.json.encode(said.arguments).decode())
             await self._checkpoints.start(step.number, step.part)
         elif step.left and not self._repeatable(part):
             await self._checkpoints.wait(step.number, step.part, UNKNOWN.format(name=step.name))
             return None
         if isinstance(part, Question):  # it waits from the beginning
             return None
+        part = msgspec.structs.replace(part, arguments=step.request["arguments"])  # a person may have changed them
         return await self._call(part, f"{self._run}:{step.number}:{step.part}")
 
     def _repeatable(self, part: Part) -> bool:
@@ -191,7 +190,7 @@ class Performer:
     async def _call(self, call: ToolCall, call_id: str) -> Returned:
         """The tool's result; that of another one where it fails and the agent names some."""
         if self._limits.repeated(call):
-            text = f"{call.name} was called with these arguments before, and gives the same. Do something else."
+            text = f"{call.name} was called with these arguments often enough. Do something else, or answer."
             return Returned(text=text, failed=True, tool=call.name)
         member = self._members[call.agent] if call.agent in self._members else next(iter(self._members.values()))
         mine = [tool.name for tool in member.tools]

@@ -245,7 +245,11 @@ class Runs:
                     )
                 waiting[place].decision = msgspec.to_builtins(decision)
                 row = (mine_step(run.tenant, run_id), agent_steps.c.number == place[0], agent_steps.c.part == place[1])
-                connection.execute(update(agent_steps).where(*row).values(decision=waiting[place].decision))
+                values = {"decision": waiting[place].decision}
+                if decision.arguments is not None:
+                    arguments = msgspec.json.encode(decision.arguments).decode()
+                    values["request"] = waiting[place].request | {"arguments": arguments}
+                connection.execute(update(agent_steps).where(*row).values(values))
             return run, all(step.decision is not None for step in waiting.values())
 
         run, ready = await self._database.write(decide)
