@@ -1,0 +1,1 @@
+"""Workflows: declared steps that go on after a crash, each done once."""
