@@ -108,19 +108,20 @@ class Jobs:
 
         `also` is done in the same transaction, and is given the job's id: neither comes without the other.
         """
-        row = {
-            "id": new_id("job"), "tenant": tenant, "person": person, "kind": kind, "subject": subject,
-            "status": "queued", "arguments": arguments, "progress": {}, "created_at": time.time(),
-        }  # fmt: skip
 
-        def queue(connection: Connection) -> None:
-            connection.execute(insert(jobs).values(row))
+        def queue(connection: Connection) -> str:
+            made = queue_job(connection, tenant, kind, arguments, subject=subject, person=person)
             if also is not None:
-                also(connection, str(row["id"]))
+                also(connection, made)
+            return made
 
-        await self._database.write(queue, beside=also is None)
+        made = await self._database.write(queue, beside=also is None)
+        self.wake()
+        return await self.get(tenant, made)
+
+    def wake(self) -> None:
+        """Look for jobs now: some were queued with `queue_job`."""
         self._wake.set()
-        return await self.get(tenant, row["id"])  # type: ignore[arg-type]
 
     async def get(self, tenant: str, job_id: str) -> Job:
         """Raises `NotFound`."""
@@ -316,6 +317,19 @@ class Jobs:
                 continue
             task.cancel()
             return
+
+
+def queue_job(
+    connection: Connection, tenant: str, kind: str, arguments: dict[str, Any], *,
+    subject: str | None = None, person: str | None = None,
+) -> str:  # fmt: skip
+    """Queue a job in a transaction that does more; returns its id. `Jobs.wake` starts it when that is committed."""
+    row = {
+        "id": new_id("job"), "tenant": tenant, "person": person, "kind": kind, "subject": subject,
+        "status": "queued", "arguments": arguments, "progress": {}, "created_at": time.time(),
+    }  # fmt: skip
+    connection.execute(insert(jobs).values(row))
+    return str(row["id"])
 
 
 def process_space() -> str:

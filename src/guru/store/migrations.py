@@ -105,6 +105,12 @@ def add_agents(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=made)
 
 
+def add_workflows(connection: Connection) -> None:
+    """Workflows, their runs and steps; a database that is new has the tables already."""
+    names = ("workflows", "workflow_versions", "workflow_runs", "workflow_steps")
+    tables.metadata.create_all(connection, tables=[tables.metadata.tables[name] for name in names])
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -116,6 +122,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_index_marks,
     add_memory,
     add_agents,
+    add_workflows,
 ]
 
 

@@ -1,7 +1,7 @@
 """Conditions of a choice, typed as in Amazon States Language ("Choice State"): a value of another type is not equal.
 
-    { variable = "$.total", numeric_greater_than = 100, next = "ask" }
-    { and = [{ variable = "$.x", is_present = true }, { not = { variable = "$.x", string_equals = "" } }], next = "go" }
+{ variable = "$.total", numeric_greater_than = 100, next = "ask" }
+{ and = [{ variable = "$.x", is_present = true }, { not = { variable = "$.x", string_equals = "" } }], next = "go" }
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ KINDS: Final[dict[str, Callable[[Any], bool]]] = {
     "is_boolean": lambda value: isinstance(value, bool),
     "is_timestamp": lambda value: as_timestamp(value) is not None,
 }
-COMPARISONS: Final = {
-    f"{kind}_{name}" for kind in TYPES for name in ORDER if kind != "boolean" or name == "equals"
-}
+COMPARISONS: Final = {f"{kind}_{name}" for kind in TYPES for name in ORDER if kind != "boolean" or name == "equals"}
 OPERATORS: Final = {*COMPARISONS, *(f"{name}_path" for name in COMPARISONS), *KINDS, "is_present", "string_matches"}
 
 
@@ -70,11 +68,11 @@ class Test(Struct, frozen=True):
     """A constant, or the path of what is compared with."""
 
 
-class Both(Struct, frozen=True):
+class And(Struct, frozen=True):
     parts: tuple[Condition, ...]
 
 
-class Any_(Struct, frozen=True):
+class Or(Struct, frozen=True):
     parts: tuple[Condition, ...]
 
 
@@ -82,7 +80,7 @@ class Not(Struct, frozen=True):
     part: Condition
 
 
-Condition = Test | Both | Any_ | Not
+Condition = Test | And | Or | Not
 
 
 def parse_condition(rule: Any, depth: int = 0) -> Condition:
@@ -98,7 +96,7 @@ def parse_condition(rule: Any, depth: int = 0) -> Condition:
         if not isinstance(said[name], list) or not said[name]:
             raise BadPath(f"`{name}` takes a list of rules.")
         parts = tuple(parse_condition(part, depth + 1) for part in said[name])
-        return Both(parts) if name == "and" else Any_(parts)
+        return And(parts) if name == "and" else Or(parts)
     variable = said.pop("variable", None)
     if not isinstance(variable, str) or len(said) != 1:
         raise BadPath("A rule has `variable` and one comparison, or one of `and`, `or` and `not`.")
@@ -123,9 +121,9 @@ def operand(name: str, value: Any) -> Any:
 def holds(condition: Condition, roots: Mapping[str, Any]) -> bool:
     """Raises `MissingPath` where a variable is not there, unless that is what is asked."""
     match condition:
-        case Both(parts):
+        case And(parts):
             return all(holds(part, roots) for part in parts)
-        case Any_(parts):
+        case Or(parts):
             return any(holds(part, roots) for part in parts)
         case Not(part):
             return not holds(part, roots)
@@ -142,7 +140,7 @@ def compare(variable: Path, name: str, value: Any, roots: Mapping[str, Any]) -> 
         return bool(value)
     found = variable.find(roots)
     if name in KINDS:
-        return KINDS[name](found) == value
+        return KINDS[name](found) is value
     if name == "string_matches":
         return isinstance(found, str) and wildcard(value, found)
     if isinstance(value, Path):
@@ -183,7 +181,7 @@ def wildcard(pattern: str, text: str) -> bool:
 def variables_of(condition: Condition) -> Iterator[Path]:
     """Every path that a condition looks at."""
     match condition:
-        case Both(parts) | Any_(parts):
+        case And(parts) | Or(parts):
             for part in parts:
                 yield from variables_of(part)
         case Not(part):

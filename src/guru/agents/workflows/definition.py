@@ -1,4 +1,4 @@
-"""What a workflow is: steps with names, each of one kind. TOML, YAML, Python and Amazon States Language all give this."""
+"""What a workflow is: steps with names, each of one kind. TOML, YAML, Python and Amazon States Language give it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Retry(Part, kw_only=True):
     """Try again after some errors."""
 
     errors: list[str]
-    """Names of errors, such as `RateLimited`, `States.Timeout`, `States.TaskFailed` (any but a time-out) or `States.ALL`."""
+    """Such as `RateLimited`, `States.Timeout`, `States.TaskFailed` (any but a time-out) or `States.ALL`."""
     attempts: Annotated[int, Meta(ge=0, le=100)] = 3
     """How often it is tried again."""
     interval: Positive = 1.0
@@ -73,8 +73,6 @@ class Working(Going, tag="working", kw_only=True):
     """Where the result is put into the input; `$`: in its place; `""` or null: the result is thrown away."""
     retry: list[Retry] = []
     catch: list[Catch] = []
-    timeout: Positive | None = None
-    """Seconds that one attempt may take."""
 
 
 class Task(Working, tag="task", kw_only=True):
@@ -93,6 +91,8 @@ class Task(Working, tag="task", kw_only=True):
     agent: str | None = None
     question: str | None = None
     collection: str | None = None
+    timeout: Positive | None = None
+    """Seconds that one attempt may take."""
 
     @property
     def does(self) -> str:
@@ -112,6 +112,8 @@ class Human(Working, tag="human", kw_only=True):
     """The JSON Schema of an object: its properties are the fields."""
     people: list[str] = []
     """Who may answer, besides who began the run and administrators: `user:ann`, `team:legal`."""
+    timeout: Positive | None = None
+    """Seconds until nobody is waited for any more."""
 
 
 class Block(Part, kw_only=True):

@@ -1,4 +1,4 @@
-"""What goes wrong in a run, by the names that Amazon States Language has for it, so that `retry` and `catch` name it."""
+"""What goes wrong in a run, by the names that Amazon States Language has for it: `retry` and `catch` name it."""
 
 from __future__ import annotations
 

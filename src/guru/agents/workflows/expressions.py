@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from guru.agents.workflows.intrinsics import FUNCTIONS, IntrinsicError
+from guru.agents.workflows.intrinsics import FUNCTIONS
 from guru.agents.workflows.paths import QUOTED, BadPath, MissingPath, Path, scan_path, unescape
 
 SPACE: Final = re.compile(r"\s*")
@@ -142,7 +142,9 @@ def parse_template(text: str) -> list[str | Expression]:
         expression, end = scan_expression(text, begin + 2)
         end = skip(text, end)
         if not text.startswith("}}", end):
-            raise BadPath(f"{text[begin : begin + 80]!r}: a `}}}}` is missing, or {text[end : end + 20]!r} is too much.")
+            raise BadPath(
+                f"{text[begin : begin + 80]!r}: a `}}}}` is missing, or {text[end : end + 20]!r} is too much."
+            )
         parts.append(expression)
         at = end + 2
     if at < len(text):
@@ -207,6 +209,3 @@ def expressions_in(value: Any, place: str) -> Iterator[tuple[str, Expression | B
                     yield inner, parse_expression(item)
                 except BadPath as error:
                     yield inner, error
-
-
-__all__ = ["BadPath", "IntrinsicError", "MissingPath", "evaluate", "render"]

@@ -75,7 +75,9 @@ def array_contains(values: Any, value: Any) -> bool:
 
 
 def array_range(first: Any, last: Any, step: Any) -> list[int]:
-    need(all(map(is_integer, (first, last, step))) and step != 0, "States.ArrayRange takes whole numbers; no step of 0.")
+    need(
+        all(map(is_integer, (first, last, step))) and step != 0, "States.ArrayRange takes whole numbers; no step of 0."
+    )
     found = range(first, last + (1 if step > 0 else -1), step)
     need(len(found) <= MAX_ITEMS, f"States.ArrayRange makes at most {MAX_ITEMS:,} numbers.")
     return list(found)
@@ -121,7 +123,8 @@ def hash_of(value: Any, algorithm: Any) -> str:
 def json_merge(first: Any, second: Any, deep: Any = False) -> dict[str, Any]:
     need(isinstance(first, dict) and isinstance(second, dict), "States.JsonMerge takes two objects.")
     need(deep is False, "States.JsonMerge merges the first level only: its third argument is false.")
-    return first | second
+    merged: dict[str, Any] = first | second
+    return merged
 
 
 def math_add(first: Any, second: Any) -> int | float:
@@ -156,14 +159,22 @@ def same(one: Any, other: Any) -> bool:
 
 
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
-    f"States.{name}": checked
-    for name, checked in {
-        "Format": text_format, "StringToJson": string_to_json,
-        "JsonToString": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
-        "Array": lambda *values: list(values), "ArrayPartition": array_partition, "ArrayContains": array_contains,
-        "ArrayRange": array_range, "ArrayGetItem": array_get_item, "ArrayLength": array_length,
-        "ArrayUnique": array_unique, "Base64Encode": base64_encode, "Base64Decode": base64_decode, "Hash": hash_of,
-        "JsonMerge": json_merge, "MathAdd": math_add, "MathRandom": math_random, "StringSplit": string_split,
-        "UUID": make_uuid,
-    }.items()
-}  # fmt: skip
+    "States.Format": text_format,
+    "States.StringToJson": string_to_json,
+    "States.JsonToString": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+    "States.Array": lambda *values: list(values),
+    "States.ArrayPartition": array_partition,
+    "States.ArrayContains": array_contains,
+    "States.ArrayRange": array_range,
+    "States.ArrayGetItem": array_get_item,
+    "States.ArrayLength": array_length,
+    "States.ArrayUnique": array_unique,
+    "States.Base64Encode": base64_encode,
+    "States.Base64Decode": base64_decode,
+    "States.Hash": hash_of,
+    "States.JsonMerge": json_merge,
+    "States.MathAdd": math_add,
+    "States.MathRandom": math_random,
+    "States.StringSplit": string_split,
+    "States.UUID": make_uuid,
+}

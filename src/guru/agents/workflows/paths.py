@@ -1,4 +1,4 @@
-"""Paths: the part of JSONPath that Amazon States Language uses, and `steps.name.output` in templates.
+r"""Paths: the part of JSONPath that Amazon States Language uses, and `steps.name.output` in templates.
 
     $.order.items[0]    $['first name']    $.a\.b    $.rows[*].id    $.rows[1:3]    $..id    $$.Execution.Id
     input.text          steps.look_up.output.rows[-1]           item.url

@@ -30,6 +30,7 @@ from guru.store.tables.responses import responses
 from guru.store.tables.summaries import summaries
 from guru.store.tables.traces import traces
 from guru.store.tables.usage import usage
+from guru.store.tables.workflows import workflow_runs, workflow_steps, workflow_versions, workflows
 
 __all__ = [
     "agent_marks",
@@ -72,4 +73,8 @@ __all__ = [
     "traces",
     "usage",
     "users",
+    "workflow_runs",
+    "workflow_steps",
+    "workflow_versions",
+    "workflows",
 ]

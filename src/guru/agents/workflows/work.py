@@ -1,0 +1,57 @@
+"""What tasks reach outside through: handed in, as each caller has it, by whoever builds the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from guru.agents.tools.base import ToolResult, ToolSpec
+from guru.types import JSON
+
+
+class Place(Struct, frozen=True):
+    """Which call of which run this is: the same when it is made again after a crash."""
+
+    run: str
+    call: str
+
+
+class Work(Protocol):
+    """What one caller may do. Everything is asked as theirs: keys, limits, budgets and traces hold."""
+
+    @property
+    def tools(self) -> Collection[str]:
+        """The names of the tools that there are."""
+        ...
+
+    @property
+    def agents(self) -> Collection[str]:
+        """The names of the agents that there are."""
+        ...
+
+    def spec(self, tool: str) -> ToolSpec:
+        """Raises `NotFound`."""
+        ...
+
+    async def call(self, tool: str, arguments: JSON, place: Place) -> ToolResult: ...
+
+    async def ask(
+        self, prompt: str, *, system: str | None, model: str, schema: JSON | None, max_tokens: int | None,
+        temperature: float | None,
+    ) -> JSON:  # fmt: skip
+        """What a model says: `text`, `model`, `usage`, `cost`, `trace_id`. Raises `GuruError`."""
+        ...
+
+    async def run(self, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
+        """What an agent comes to: `text` and more. Called again for the same place, it goes on or gives the same."""
+        ...
+
+    async def answer(self, question: str, collection: str, model: str) -> JSON:
+        """An answer from documents, as `/api/v1/ask` gives it. Raises `GuruError`."""
+        ...
+
+
+WorkAs = Callable[[JSON], Work]
+"""The work of a caller, as a run keeps them."""
