@@ -108,6 +108,9 @@ class Shop:
             tenant, definition["name"], {} if given is None else given, owner="owner", caller={}, **options
         )
 
+    def scope(self, tenant):
+        return Scope(tenant)
+
     async def get(self, run):
         return await self.workflows.runs.get(Scope(run.tenant), run.id)
 

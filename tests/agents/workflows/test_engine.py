@@ -408,7 +408,9 @@ async def test_what_is_given_holds_to_the_schema(shop):
 async def test_two_processes_share_the_work_and_do_each_step_once(database):
     async with open_shop(database) as one, open_shop(database, one.desk) as other:
         runs = [
-            await shop.begin(flow(a=task("note", "b", parameters={"text": f"{n}"}), b=task("note")), {"n": n})
+            await shop.begin(
+                flow(a=task("note", "b", parameters={"text": f"{n}"}), b=task("note", parameters={})), {"n": n}
+            )
             for n in range(6)
             for shop in (one, other)
         ]
@@ -419,7 +421,9 @@ async def test_two_processes_share_the_work_and_do_each_step_once(database):
 
 
 async def test_who_watches_sees_every_step_end(shop):
-    run = await shop.begin(flow(a=task("note", "b"), b={"kind": "wait", "seconds": 0.5, "next": "c"}, c=task("note")))
+    run = await shop.begin(
+        flow(a={"kind": "pass", "next": "b"}, b={"kind": "wait", "seconds": 0.5, "next": "c"}, c=task("note"))
+    )
     seen = [
         (found.status, {step.path: step.status for step in steps})
         async for found, steps in shop.workflows.watch("t", run.id)

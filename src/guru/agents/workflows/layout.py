@@ -1,0 +1,214 @@
+"""Steps as a drawing: boxes in layers from top to bottom, with lines that cross as little as a few sweeps manage.
+
+Circles are broken, layers are longest paths, long lines pass through points of their own in every layer, the order in
+a layer is the mean place of neighbours (Sugiyama, Tagawa and Toda, 1981), and the places are a least-squares fit that
+keeps that order (pool adjacent violators). Units are pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+SWEEPS: Final = 8
+GAP: Final = 28.0
+"""Between boxes of a layer."""
+LAYER_GAP: Final = 46.0
+POINT: Final = 12.0
+"""The width that a line takes in a layer that it passes."""
+
+
+class Box(Struct, kw_only=True):
+    """What is placed; `x` and `y` are of its upper left corner."""
+
+    id: str
+    width: float
+    height: float
+    x: float = 0.0
+    y: float = 0.0
+
+    @property
+    def middle(self) -> float:
+        return self.x + self.width / 2
+
+
+class Line(Struct, kw_only=True):
+    """A way from a box to another; `points` from the one to the other."""
+
+    source: str
+    target: str
+    points: list[tuple[float, float]] = []
+
+
+def arrange(boxes: Sequence[Box], lines: Sequence[Line], first: str) -> tuple[float, float]:
+    """Place boxes and lines; returns the width and the height of it all."""
+    by_id = {box.id: box for box in boxes}
+    back = back_lines(boxes, lines, first)
+    down = [(line.target, line.source) if n in back else (line.source, line.target) for n, line in enumerate(lines)]
+    layer = layers_of([box.id for box in boxes], [pair for pair in down if pair[0] != pair[1]])
+    rows: list[list[str]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
+    for box in boxes:
+        rows[layer[box.id]].append(box.id)
+    chains = [chain_of(number, pair, layer, rows, by_id) for number, pair in enumerate(down)]
+    above, below = neighbours(by_id, chains)
+    order_rows(rows, above, below)
+    place_rows(rows, by_id, above, below)
+    top = 0.0
+    for row in rows:
+        height = max((by_id[name].height for name in row), default=0.0)
+        for name in row:
+            by_id[name].y = top + (height - by_id[name].height) / 2
+        top += height + LAYER_GAP
+    left = min((box.x for box in by_id.values()), default=0.0)
+    for box in by_id.values():
+        box.x -= left
+    for number, (line, chain) in enumerate(zip(lines, chains, strict=True)):
+        line.points = points_of(chain, by_id)
+        if number in back:
+            line.points.reverse()
+    width = max((point for line in lines for point, _ in line.points), default=0.0)
+    return max(width, max((box.x + box.width for box in by_id.values()), default=0.0)), max(0.0, top - LAYER_GAP)
+
+
+def back_lines(boxes: Sequence[Box], lines: Sequence[Line], first: str) -> set[int]:
+    """The numbers of lines that close a circle, seen from the first box."""
+    out: dict[str, list[tuple[int, str]]] = {box.id: [] for box in boxes}
+    for number, line in enumerate(lines):
+        out[line.source].append((number, line.target))
+    back: set[int] = set()
+    state: dict[str, int] = {}  # 1: on the way, 2: done
+    for root in [first, *(box.id for box in boxes)]:
+        if root in state or root not in out:
+            continue
+        state[root] = 1
+        pending = [(root, iter(out[root]))]
+        while pending:
+            name, ways = pending[-1]
+            for number, target in ways:
+                if state.get(target) == 1:
+                    back.add(number)
+                elif target not in state:
+                    state[target] = 1
+                    pending.append((target, iter(out[target])))
+                    break
+            else:
+                state[name] = 2
+                pending.pop()
+    return back
+
+
+def layers_of(names: Sequence[str], down: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """The length of the longest way that leads to each."""
+    into = dict.fromkeys(names, 0)
+    out: dict[str, list[str]] = {name: [] for name in names}
+    for source, target in down:
+        into[target] += 1
+        out[source].append(target)
+    layer = dict.fromkeys(names, 0)
+    ready = [name for name in names if not into[name]]
+    while ready:
+        name = ready.pop(0)
+        for target in out[name]:
+            layer[target] = max(layer[target], layer[name] + 1)
+            into[target] -= 1
+            if not into[target]:
+                ready.append(target)
+    return layer
+
+
+def chain_of(
+    number: int, pair: tuple[str, str], layer: dict[str, int], rows: list[list[str]], by_id: dict[str, Box]
+) -> list[str]:
+    """The boxes that a line goes through: a narrow one of its own in every layer between."""
+    source, target = pair
+    chain = [source]
+    for between in range(layer[source] + 1, layer[target]):
+        name = f"\0{number}.{between}"
+        by_id[name] = Box(id=name, width=POINT, height=0.0)
+        rows[between].append(name)
+        chain.append(name)
+    return [*chain, target]
+
+
+def neighbours(by_id: dict[str, Box], chains: list[list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    above: dict[str, list[str]] = {name: [] for name in by_id}
+    below: dict[str, list[str]] = {name: [] for name in by_id}
+    for chain in chains:
+        for upper, lower in zip(chain, chain[1:], strict=False):
+            if upper != lower:
+                above[lower].append(upper)
+                below[upper].append(lower)
+    return above, below
+
+
+def order_rows(rows: list[list[str]], above: dict[str, list[str]], below: dict[str, list[str]]) -> None:
+    """Sort each layer by the mean place of its neighbours, down and up in turn; the best of it is kept."""
+    best, fewest = [list(row) for row in rows], crossings(rows, below)
+    for sweep in range(SWEEPS):
+        near = above if sweep % 2 == 0 else below
+        for row in rows if sweep % 2 == 0 else reversed(rows):
+            place = {name: number for other in rows for number, name in enumerate(other)}
+            means = {
+                name: sum(place[other] for other in near[name]) / len(near[name]) if near[name] else place[name]
+                for name in row
+            }
+            row.sort(key=means.__getitem__)
+        if (count := crossings(rows, below)) < fewest:
+            best, fewest = [list(row) for row in rows], count
+    rows[:] = best
+
+
+def crossings(rows: list[list[str]], below: dict[str, list[str]]) -> int:
+    count = 0
+    for upper, lower in zip(rows, rows[1:], strict=False):
+        place = {name: number for number, name in enumerate(lower)}
+        ends = [place[target] for name in upper for target in sorted(below[name], key=lambda n: place.get(n, 0))]
+        count += sum(one > other for number, one in enumerate(ends) for other in ends[number + 1 :])
+    return count
+
+
+def place_rows(
+    rows: list[list[str]], by_id: dict[str, Box], above: dict[str, list[str]], below: dict[str, list[str]]
+) -> None:
+    """Near to their neighbours, in their order, with room between."""
+    for row in rows:
+        fit(row, [0.0] * len(row), by_id)
+    for sweep in range(SWEEPS):
+        near = above if sweep % 2 == 0 else below
+        for row in rows if sweep % 2 == 0 else reversed(rows):
+            wanted = [
+                sum(by_id[other].middle for other in near[name]) / len(near[name]) if near[name] else by_id[name].middle
+                for name in row
+            ]
+            fit(row, wanted, by_id)
+
+
+def fit(row: list[str], wanted: list[float], by_id: dict[str, Box]) -> None:
+    """The places nearest to the wanted middles that keep order and room: pool adjacent violators."""
+    offsets, at = [], 0.0
+    for number, name in enumerate(row):
+        if number:
+            at += (by_id[row[number - 1]].width + by_id[name].width) / 2 + GAP
+        offsets.append(at)
+    pools: list[list[float]] = []  # sum and count
+    for middle, offset in zip(wanted, offsets, strict=True):
+        pools.append([middle - offset, 1])
+        while len(pools) > 1 and pools[-2][0] / pools[-2][1] > pools[-1][0] / pools[-1][1]:
+            total, count = pools.pop()
+            pools[-1][0] += total
+            pools[-1][1] += count
+    bases = [total / count for total, count in pools for _ in range(int(count))]
+    for name, base, offset in zip(row, bases, offsets, strict=True):
+        by_id[name].x = base + offset - by_id[name].width / 2
+
+
+def points_of(chain: list[str], by_id: dict[str, Box]) -> list[tuple[float, float]]:
+    """From the lower edge of the first to the upper edge of the last; a line to itself goes round on the right."""
+    first, last = by_id[chain[0]], by_id[chain[-1]]
+    if first is last:
+        right, middle = first.x + first.width, first.y + first.height / 2
+        return [(right, middle + 8), (right + 18, middle + 8), (right + 18, middle - 8), (right, middle - 8)]
+    between = [(by_id[name].middle, by_id[name].y) for name in chain[1:-1]]
+    return [(first.middle, first.y + first.height), *between, (last.middle, last.y)]
