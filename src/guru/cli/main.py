@@ -26,6 +26,7 @@ VERBS = {
     "tool": "See the tools that models may use, and call them.",
     "models": "List, pull, show and remove models.",
     "batch": "Ask many requests at once, from a file.",
+    "workflow": "Run steps that go on after a crash, and wait for people.",
     "usage": "See who used how much, and what it cost.",
     "routes": "See which deployments answer, and how they are.",
     "releases": "Try new versions on some before all.",

@@ -37,6 +37,7 @@ from guru.config.sections import (
     TelemetrySettings,
     TraceSettings,
     WebSettings,
+    WorkflowSettings,
 )
 from guru.config.tools import (
     FilesToolSettings,
@@ -89,6 +90,7 @@ __all__ = [
     "WebSearchToolSettings",
     "WebSettings",
     "WebToolSettings",
+    "WorkflowSettings",
     "default_home",
     "environment_values",
     "find_file",

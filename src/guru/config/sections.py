@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
@@ -527,6 +527,23 @@ class MemorySettings(Section):
     """Tokens of a conversation with memory that a model is shown, the older ones as a running summary; None: all."""
 
 
+class WorkflowSettings(Section):
+    """Limits of workflows, and what the resources of imported ones stand for: see [workflows](workflows.md)."""
+
+    at_once: Positive = 16
+    """Runs that work at a time; those that wait take no place."""
+    concurrency: Positive = 16
+    """Items or branches of one step that are worked on at a time."""
+    max_steps: Positive = 10_000
+    """Steps that one run may take."""
+    max_data_kb: Positive = 1024
+    """What a run is given, and what one step may give, in kilobytes."""
+    max_run_mb: Positive = 64
+    """What one run may keep of all its steps, in megabytes."""
+    resources: dict[str, str | dict[str, Any]] = {}
+    """Of Amazon States Language: a `Resource`, and the tool or the fields of the step that it stands for."""
+
+
 class Settings(Section):
     server: ServerSettings = field(default_factory=ServerSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
@@ -540,6 +557,7 @@ class Settings(Section):
     batches: BatchSettings = field(default_factory=BatchSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
     tools: ToolsSettings = field(default_factory=ToolsSettings)
+    workflows: WorkflowSettings = field(default_factory=WorkflowSettings)
     providers: dict[str, ProviderSettings] = {}
     models: dict[str, AliasSettings] = {}
     keys: dict[str, KeySettings] = {}

@@ -54,6 +54,8 @@ from guru.server import (
     traces_api,
     usage_api,
     users_api,
+    workflow_runs_api,
+    workflows_api,
 )
 from guru.server.compose import open_services
 from guru.server.cors import Cors
@@ -87,6 +89,8 @@ DOORS: list[Endpoint] = [
     *documents_api.DOORS,
     *chunk_api.DOORS,
     *evaluations_api.DOORS,
+    *workflows_api.DOORS,
+    *workflow_runs_api.DOORS,
     *jobs_api.DOORS,
     *traces_api.DOORS,
     *routing_api.DOORS,

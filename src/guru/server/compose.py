@@ -41,6 +41,7 @@ from guru.server.running_agents import open_agents
 from guru.server.services import Services
 from guru.server.summarizing import open_summaries
 from guru.server.tooling import open_tools
+from guru.server.workflowing import open_workflows
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -124,6 +125,9 @@ async def open_services(
                 database, jobs, library.embedder(LOCAL_EMBEDDING), road=road, router=router, directory=directory
             ),
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
+            workflows=open_workflows(
+                database, jobs, settings.workflows, road=road, directory=directory, tools=tools.toolbox
+            ),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip
         if isinstance(library, LocalLibrary):
@@ -147,6 +151,7 @@ async def begin_work(stack: AsyncExitStack, services: Services) -> None:
     await services.jobs.start()
     await stack.enter_async_context(knowledge.reembedding.keeping_house())
     await stack.enter_async_context(knowledge.index.keeping_house())
+    await stack.enter_async_context(services.workflows.keeping_time())
     stack.push_async_callback(services.agents.triggers.aclose)
     services.agents.triggers.open()
 

@@ -67,6 +67,10 @@ def routes() -> list[BaseRoute]:
             for name, title in (("keys", "Keys"), ("teams", "Teams"), ("users", "Users"), ("audit", "Audit log"))
         ],
         Route("/login", page("login.html", public=True, title="Log in", section="login")),
+        Route(
+            "/workflows",
+            page("managed.html", title="Workflows", section="workflows", element="workflows", styles=["workflows"]),
+        ),
         Route("/usage", page("usage.html", title="Usage", section="usage")),
         Route("/favicon.ico", favicon),
         Route("/static/{digest}/{path:path}", static),

@@ -31,6 +31,7 @@ from guru.store.database import Database
 from guru.store.jobs import Jobs
 
 if TYPE_CHECKING:
+    from guru.agents.workflows.workflows import Workflows
     from guru.knowledge.around.summaries import Summaries
     from guru.knowledge.base import KnowledgeBase
     from guru.knowledge.parse.sandbox import ParsePool
@@ -64,6 +65,7 @@ class Services:
     summaries: Summaries
     tools: Catalogue
     agents: Agents
+    workflows: Workflows
     reloader: Reloader
     ledger: Ledger
     directory: Directory

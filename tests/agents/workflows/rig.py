@@ -94,14 +94,6 @@ class Shop:
         self.jobs = Jobs(database)
         self.workflows = Workflows(database, self.jobs, lambda caller: self.desk, limits=Limits(**limits))
 
-    async def start(self):
-        await self.jobs.start()
-        await self.workflows.start()
-
-    async def close(self):
-        await self.workflows.close()
-        await self.jobs.close()
-
     async def begin(self, definition, given=None, tenant="t", **options):
         await self.workflows.save(tenant, definition, {}, "owner")
         return await self.workflows.begin(
@@ -144,11 +136,12 @@ class Shop:
 @contextlib.asynccontextmanager
 async def open_shop(database, desk=None, **limits):
     shop = Shop(database, desk, **limits)
-    await shop.start()
+    await shop.jobs.start()
     try:
-        yield shop
+        async with shop.workflows.keeping_time():
+            yield shop
     finally:
-        await shop.close()
+        await shop.jobs.close()
 
 
 def flow(*, start="a", name="flow", **steps):

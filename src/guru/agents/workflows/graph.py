@@ -1,4 +1,4 @@
-"""The drawing of a workflow: steps as boxes, those of a map or of branches within the box of it, with the ways between."""
+"""The drawing of a workflow: steps as boxes, those of maps and branches within the box of theirs, and ways between."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ WIDEST: Final = 240.0
 HEAD: Final = 40.0
 PAD: Final = 16.0
 DOT: Final = 14.0
-START: Final = "\0start"
-END: Final = "\0end"
+START: Final = "#start"
+END: Final = "#end"
+"""No step is called so: a name has no `#`."""
 
 
 class Node(Struct, kw_only=True):

@@ -8,6 +8,7 @@ keeps that order (pool adjacent violators). Units are pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -136,7 +137,7 @@ def neighbours(by_id: dict[str, Box], chains: list[list[str]]) -> tuple[dict[str
     above: dict[str, list[str]] = {name: [] for name in by_id}
     below: dict[str, list[str]] = {name: [] for name in by_id}
     for chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in pairwise(chain):
             if upper != lower:
                 above[lower].append(upper)
                 below[upper].append(lower)
@@ -162,7 +163,7 @@ def order_rows(rows: list[list[str]], above: dict[str, list[str]], below: dict[s
 
 def crossings(rows: list[list[str]], below: dict[str, list[str]]) -> int:
     count = 0
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in pairwise(rows):
         place = {name: number for number, name in enumerate(lower)}
         ends = [place[target] for name in upper for target in sorted(below[name], key=lambda n: place.get(n, 0))]
         count += sum(one > other for number, one in enumerate(ends) for other in ends[number + 1 :])

@@ -9,6 +9,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from guru.agents.workflows.catalogue import Catalogue
 from guru.agents.workflows.check import Known, check
 from guru.agents.workflows.definition import Workflow, from_plain
@@ -18,7 +20,7 @@ from guru.agents.workflows.records import Ask, Run, StepRow
 from guru.agents.workflows.runs import JOB, RunStore, Superseded, no_run, visible_runs
 from guru.agents.workflows.schemas import problems_of
 from guru.agents.workflows.work import WorkAs
-from guru.errors import Conflict, InvalidParameter, NotFound, StoreError
+from guru.errors import Conflict, InvalidParameter, NotFound, StoreError, TooLarge
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import JobRun, Jobs
@@ -42,7 +44,6 @@ class Workflows:
         self._jobs = jobs
         self._work_as = work_as
         self._limits = limits or Limits()
-        self._clock: asyncio.Task[None] | None = None
         jobs.handle(JOB, self._carry_out, at_once=at_once)
 
     # ------------------------------------------------------------------ definitions
@@ -75,6 +76,8 @@ class Workflows:
                 f"The input is not right: {'; '.join(problems)}.", param="input",
                 hint=f"`guru workflow show {name}` shows what it takes.",
             )  # fmt: skip
+        if len(msgspec.json.encode(given)) > self._limits.data:
+            raise TooLarge(f"The input has more than the {self._limits.data:,} bytes that a step may have.")
         now = time.time()
         run = Run(
             id=new_id("run"), tenant=tenant, owner=owner, workflow=name, version=saved.version,
@@ -152,14 +155,15 @@ class Workflows:
         self._jobs.wake()  # a run that was answered a moment ago has another job already
         return {"run": run_id}
 
-    async def start(self) -> None:
-        """Begin to wake runs whose time has come."""
-        self._clock = asyncio.create_task(self._tick())
-
-    async def close(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            await asyncio.gather(self._clock, return_exceptions=True)
+    @contextlib.asynccontextmanager
+    async def keeping_time(self) -> AsyncIterator[None]:
+        """Wake runs whose time has come."""
+        clock = asyncio.create_task(self._tick())
+        try:
+            yield
+        finally:
+            clock.cancel()
+            await asyncio.gather(clock, return_exceptions=True)
 
     async def _tick(self) -> None:
         while True:

@@ -481,3 +481,82 @@ export interface Memory {
   /** Of a search: why it was found. */
   why?: string | null;
 }
+
+export interface WorkflowItem {
+  name: string;
+  version: number;
+  description: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface WorkflowNode {
+  id: string;
+  name: string;
+  kind: string;
+  about: string;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  within: string | null;
+}
+
+export interface WorkflowGraph {
+  width: number;
+  height: number;
+  nodes: WorkflowNode[];
+  edges: { source: string; target: string; kind: string; label: string; points: [number, number][] }[];
+}
+
+export interface Workflow extends WorkflowItem {
+  latest: number;
+  made_by: string;
+  definition: Record<string, any>;
+  graph: WorkflowGraph;
+  versions: { version: number; made_by: string; created_at: string }[];
+}
+
+export interface WorkflowAsk {
+  id: string;
+  title: string;
+  text?: string;
+  decisions?: string[];
+  form?: Record<string, any> | null;
+}
+
+export interface WorkflowStep {
+  path: string;
+  name: string;
+  kind: string;
+  status: string;
+  next: string | null;
+  error: string | null;
+  cause: string | null;
+  attempts: { started_at: string; finished_at: string | null; error: string | null; cause: string | null }[];
+  ask: WorkflowAsk | null;
+  wake_at: string | null;
+  started_at: string;
+  finished_at: string | null;
+  input?: unknown;
+  output?: unknown;
+  answers?: Record<string, any>;
+}
+
+export interface WorkflowRun {
+  id: string;
+  workflow: string;
+  version: number;
+  owner: string;
+  status: "queued" | "running" | "waiting" | "done" | "failed" | "cancelled";
+  error: string | null;
+  cause: string | null;
+  wake_at: string | null;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  input?: unknown;
+  output?: unknown;
+  steps?: WorkflowStep[];
+  graph?: WorkflowGraph | null;
+}

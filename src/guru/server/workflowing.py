@@ -1,0 +1,117 @@
+"""Lets workflows meet what their tasks ask for, as whoever began the run: tools, models over the road, documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
+
+from guru.agents.tools.base import ToolContext, ToolResult, ToolSpec
+from guru.agents.tools.toolbox import Toolbox
+from guru.agents.workflows.engine import Limits
+from guru.agents.workflows.work import Place, Work
+from guru.agents.workflows.workflows import Workflows
+from guru.config import WorkflowSettings
+from guru.errors import NotFound
+from guru.gateway.identity import Caller, Directory
+from guru.gateway.pipeline import Road
+from guru.server.ask_api import to_answer
+from guru.server.endpoint import door_name
+from guru.server.road import last_started
+from guru.store.database import Database
+from guru.store.ids import new_id
+from guru.store.jobs import Jobs
+from guru.types import JSON, ChatRequest, Completed, Delta, Event, Grounding, Message
+
+ROUTE = door_name("/api/v1/workflows/{name}/runs")
+Tools = Callable[[Caller], Toolbox]
+"""The tools that somebody has."""
+
+
+def no_tools(caller: Caller) -> Toolbox:
+    return Toolbox()
+
+
+class RoadWork:
+    """Implements `guru.agents.workflows.work.Work`."""
+
+    def __init__(self, road: Road, directory: Directory, caller: Caller, tools: Toolbox) -> None:
+        self._road = road
+        self._directory = directory
+        self._caller = caller
+        self._tools = tools
+
+    @property
+    def tools(self) -> Collection[str]:
+        return [spec.name for spec in self._tools.specs]
+
+    @property
+    def agents(self) -> Collection[str]:
+        return []
+
+    def spec(self, tool: str) -> ToolSpec:
+        return self._tools.get(tool).spec
+
+    async def call(self, tool: str, arguments: JSON, place: Place) -> ToolResult:
+        asked = self._asked()
+        context = ToolContext(scope=asked.visible, caller=asked, run=place.run, call=place.call)
+        return await self._tools.call(tool, arguments, context)
+
+    async def ask(
+        self, prompt: str, *, system: str | None, model: str, schema: JSON | None, max_tokens: int | None,
+        temperature: float | None,
+    ) -> JSON:  # fmt: skip
+        messages = [Message(role="user", content=prompt)]
+        if system is not None:
+            messages.insert(0, Message(role="system", content=system))
+        wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+        events = await self._answer(
+            ChatRequest(
+                model=model,
+                messages=messages,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                response_format=None if schema is None else wanted,
+            )
+        )
+        started, completed = last_started(events), next(event for event in events if isinstance(event, Completed))
+        return {
+            "text": "".join(event.text for event in events if isinstance(event, Delta) and event.index == 0),
+            "model": started.model, "cost": completed.cost, "trace_id": started.trace_id,
+            "tokens": completed.usage.total_tokens,
+        }  # fmt: skip
+
+    async def run(self, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
+        raise NotFound(f"There is no agent {agent!r}.", hint="Use a tool, a model or a question.")
+
+    async def answer(self, question: str, collection: str, model: str) -> JSON:
+        messages = [Message(role="user", content=question)]
+        events = await self._answer(ChatRequest(model=model, messages=messages, guru=Grounding(collection)))
+        found: JSON = msgspec.to_builtins(to_answer(events))
+        return found
+
+    async def _answer(self, request: ChatRequest) -> list[Event]:
+        return await self._road.answer(request, self._asked())
+
+    def _asked(self) -> Caller:
+        """Whoever began the run, as they are now. Raises `Unauthorized` and `Forbidden`."""
+        asked = msgspec.structs.replace(self._directory.renewed(self._caller), trace_id=new_id("tr"), headers={})
+        self._directory.check(asked, ROUTE)
+        return asked
+
+
+def open_workflows(
+    database: Database, jobs: Jobs, settings: WorkflowSettings, *, road: Road, directory: Directory, tools: Tools
+) -> Workflows:
+    """The workflows of a server."""
+
+    def work_as(caller: JSON) -> Work:
+        whole = msgspec.convert(caller | {"route": ROUTE, "trace_id": ""}, Caller)
+        return RoadWork(road, directory, whole, tools(whole))
+
+    limits = Limits(
+        steps=settings.max_steps, data=settings.max_data_kb * 1000, total=settings.max_run_mb * 1_000_000,
+        concurrency=settings.concurrency,
+    )  # fmt: skip
+    return Workflows(database, jobs, work_as, limits=limits, at_once=settings.at_once)

@@ -1,0 +1,1 @@
+import "../elements/workflows-page.js";
