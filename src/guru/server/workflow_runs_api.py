@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
@@ -205,22 +204,10 @@ def hidden(step: StepRow, visible: Scope) -> StepRow:
 
 async def run_events(services: Services, run: Run, visible: Scope | None) -> AsyncGenerator[bytes]:
     """Ends with the run, or without `done` when the server stops."""
-    closing = asyncio.create_task(services.closing.wait())
-    try:
-        async with aclosing(services.workflows.watch(run.tenant, run.id)) as changes:  # type: ignore[type-var]
-            while True:
-                step = asyncio.ensure_future(anext(changes, None))
-                await asyncio.wait((step, closing), return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
-                    step.cancel()
-                    await asyncio.gather(step, return_exceptions=True)
-                    return
-                if (change := step.result()) is None:
-                    return
-                found, steps = change
-                yield sse("done" if found.ended else "progress", RunChange(to_run(found), shown(steps, visible)))
-    finally:
-        closing.cancel()
+    watching = services.workflows.watch(run.tenant, run.id, closing=services.closing)
+    async with aclosing(watching) as changes:  # type: ignore[type-var]
+        async for found, steps in changes:
+            yield sse("done" if found.ended else "progress", RunChange(to_run(found), shown(steps, visible)))
 
 
 def run_fields(run: Run) -> dict[str, Any]:

@@ -26,7 +26,7 @@ HEIGHT: Final = 46.0
 LETTER: Final = 7.4
 NARROWEST: Final = 110.0
 WIDEST: Final = 240.0
-HEAD: Final = 40.0
+HEAD: Final = 52.0
 PAD: Final = 16.0
 DOT: Final = 14.0
 START: Final = "#start"
@@ -180,7 +180,9 @@ def rule_text(rule: dict[str, object]) -> str:
     if name.startswith("is_"):
         return f"{rule.get('variable')} {'is' if value else 'is not'} {name[3:]}"
     sign = SIGNS.get(name.removesuffix("_path").partition("_")[2], name)
-    shown = f"“{value}”" if isinstance(value, str) and not name.endswith("_path") else value
+    if isinstance(value, str) and not name.endswith("_path"):
+        return f"{rule.get('variable')} {sign} “{value}”"
+    shown = str(value).lower() if isinstance(value, bool) else value
     return f"{rule.get('variable')} {sign} {shown}"
 
 

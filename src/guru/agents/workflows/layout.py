@@ -17,6 +17,8 @@ SWEEPS: Final = 8
 GAP: Final = 28.0
 """Between boxes of a layer."""
 LAYER_GAP: Final = 46.0
+STRAIGHT: Final = (4.0, 1.0, 8.0)
+"""How much two neighbours pull at each other: boxes, a box and a point of a long line, two points."""
 POINT: Final = 12.0
 """The width that a line takes in a layer that it passes."""
 
@@ -179,11 +181,21 @@ def place_rows(
     for sweep in range(SWEEPS):
         near = above if sweep % 2 == 0 else below
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wanted = [
-                sum(by_id[other].middle for other in near[name]) / len(near[name]) if near[name] else by_id[name].middle
-                for name in row
-            ]
+            wanted = [pulled(name, near[name], by_id) for name in row]
             fit(row, wanted, by_id)
+
+
+def pulled(name: str, near: list[str], by_id: dict[str, Box]) -> float:
+    """Where a box would like its middle: long lines are kept straight first, then boxes under each other."""
+    if not near:
+        return by_id[name].middle
+    weights = [STRAIGHT[is_point(name) + is_point(other)] for other in near]
+    total = sum(weight * by_id[other].middle for weight, other in zip(weights, near, strict=True))
+    return total / sum(weights)
+
+
+def is_point(name: str) -> bool:
+    return name.startswith("\0")
 
 
 def fit(row: list[str], wanted: list[float], by_id: dict[str, Box]) -> None:

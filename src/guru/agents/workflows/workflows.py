@@ -127,10 +127,16 @@ class Workflows:
         self._jobs.wake()
         return await self.runs.get(Scope(visible.tenant), run_id)
 
-    async def watch(self, tenant: str, run_id: str) -> AsyncIterator[tuple[Run, Sequence[StepRow]]]:
-        """The run with its steps, without their contents, now and whenever it has changed, until it has ended."""
+    async def watch(
+        self, tenant: str, run_id: str, *, closing: asyncio.Event | None = None
+    ) -> AsyncIterator[tuple[Run, Sequence[StepRow]]]:
+        """The run with its steps, without their contents, now and whenever it has changed, until it has ended.
+
+        Ends with `closing`, too.
+        """
         seen: int | None = None
-        while True:
+        closing = closing or asyncio.Event()
+        while not closing.is_set():
             changes = await self.runs.changes(tenant, run_id)
             if changes is None:
                 return
@@ -140,7 +146,9 @@ class Workflows:
                 yield run, await self.runs.steps(tenant, run_id, contents=False)
                 if run.ended:
                     return
-            await asyncio.sleep(WATCH_EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_EVERY):
+                    await closing.wait()
 
     # ------------------------------------------------------------------ carrying out
 

@@ -11,6 +11,11 @@ import { repeat } from "../vendor/lit/repeat.js";
 const MARGIN = 12;
 const LETTER = 7.2;
 const SCALES = [0.5, 0.7, 0.85, 1, 1.25, 1.6];
+/** The size of letters as elsewhere, and the smallest at which a drawing begins. */
+const NATURAL = 3;
+const SMALLEST = 1;
+/** Around the drawing; a label may reach beyond its line. */
+const ROOM = 2 * MARGIN + 60;
 const LONGEST_LABEL = 26;
 /** @type {Record<string, string>} */
 const SIGNS = { task: "▸", human: "☺", map: "⁂", parallel: "∥", choice: "◆", wait: "◷", pass: "=", succeed: "✓", fail: "✕" };
@@ -25,13 +30,25 @@ class WorkflowGraphElement extends GuruElement {
     /** @type {Map<string, BoxState>} */
     this.states = new Map();
     this.selected = "";
-    this.scale = 3;
+    this.scale = NATURAL;
+    this.placed = false;
+  }
+
+  /** Begin where the workflow begins, as large as fits. @param {Map<string, unknown>} changed */
+  updated(changed) {
+    const pane = this.querySelector(".graph-window");
+    if (!pane || !this.graph || this.placed || !changed.has("graph") || !pane.clientWidth) return;
+    this.placed = true;
+    const wide = this.graph.width + ROOM;
+    this.scale = Math.max(SCALES.findLastIndex((scale, at) => at <= NATURAL && wide * scale <= pane.clientWidth), SMALLEST);
+    const start = this.graph.nodes.find(({ kind }) => kind === "start");
+    if (start) this.updateComplete.then(() => { pane.scrollLeft = (start.x + MARGIN) * SCALES[this.scale] - pane.clientWidth / 2; });
   }
 
   render() {
     if (!this.graph) return nothing;
     const { nodes, edges } = this.graph;
-    const width = this.graph.width + 2 * MARGIN + 60; // a label may reach beyond its line
+    const width = this.graph.width + ROOM;
     const height = this.graph.height + 2 * MARGIN;
     const size = SCALES[this.scale];
     return html`
@@ -41,7 +58,7 @@ class WorkflowGraphElement extends GuruElement {
       </div>
       <div class="graph-window" tabindex="0" role="region" aria-label="Drawing of the workflow">
         <svg class="graph" width=${width * size} height=${height * size} viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" role="group" aria-label="Steps">
-          <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"></path></marker></defs>
+          <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto"><path d="M0 0L8 4L0 8z"></path></marker></defs>
           ${repeat(nodes, ({ id }) => id, (node) => this.renderNode(node))}
           ${edges.map((edge) => this.renderEdge(edge))}
         </svg>
@@ -69,7 +86,7 @@ class WorkflowGraphElement extends GuruElement {
         <rect x=${x} y=${y} width=${width} height=${height} rx="9"></rect>
         <text class="sign" x=${x + 12} y=${y + 20} aria-hidden="true">${SIGNS[node.kind] ?? ""}</text>
         <text class="name" x=${x + 30} y=${y + 20}>${shorten(node.name + times, room)}</text>
-        <text class="about" x=${x + 30} y=${y + 36}>${shorten(node.about, Math.floor(room * 1.15))}</text>
+        <text class="about" x=${x + 30} y=${y + 36}>${shorten(node.about, Math.floor(room * 1.3))}</text>
       </g>`;
   }
 
