@@ -84,11 +84,11 @@ class Importer:
         steps = {}
         for name, state in found["States"].items():
             here = f"{prefix}States.{name}"
-            if not isinstance(state, dict) or state.get("Type") not in FIELDS:
-                kind = state.get("Type") if isinstance(state, dict) else None
+            kind = state.get("Type") if isinstance(state, dict) else None
+            if not isinstance(kind, str) or kind not in FIELDS:
                 self.wrong(f"{here}.Type", f"There is no type {kind!r}; there are {', '.join(FIELDS)}.")
                 continue
-            self.refuse_others(state, COMMON | FIELDS[state["Type"]], here)
+            self.refuse_others(state, COMMON | FIELDS[kind], here)
             self.refuse_jsonata(state, here)
             steps[name] = self.state(state, here)
         return steps, str(found["StartAt"])
@@ -99,10 +99,10 @@ class Importer:
         for theirs, ours in (("ResultSelector", "result_selector"), ("Parameters", "parameters")):
             if theirs in state and not (theirs == "Parameters" and state["Type"] == "Map"):
                 step[ours] = self.payload(state[theirs], f"{here}.{theirs}")
-        if "Retry" in state:
-            step["retry"] = [self.retry(rule, f"{here}.Retry[{n}]") for n, rule in enumerate(state["Retry"])]
-        if "Catch" in state:
-            step["catch"] = [self.catch(rule, f"{here}.Catch[{n}]") for n, rule in enumerate(state["Catch"])]
+        for theirs, read in (("Retry", self.retry), ("Catch", self.catch)):
+            if theirs in state:
+                rules = self.objects(state[theirs], f"{here}.{theirs}")
+                step[theirs.lower()] = [read(rule, f"{here}.{theirs}[{n}]") for n, rule in enumerate(rules)]
         special: Callable[[JSON, JSON, str], None] | None = getattr(self, f"{state['Type'].lower()}_", None)
         if special is not None:
             special(step, state, here)
@@ -125,7 +125,7 @@ class Importer:
 
     def parallel_(self, step: JSON, state: JSON, here: str) -> None:
         step["branches"] = []
-        for number, branch in enumerate(state.get("Branches", ())):
+        for number, branch in enumerate(self.objects(state.get("Branches"), f"{here}.Branches")):
             place = f"{here}.Branches[{number}]"
             self.refuse_others(branch, {"StartAt", "States", "Comment"}, place)
             steps, start = self.block(branch, place)
@@ -137,8 +137,8 @@ class Importer:
         if isinstance(inner, dict):
             self.refuse_others(inner, {"StartAt", "States", "Comment", "ProcessorConfig"}, place)
             config = inner.get("ProcessorConfig", {})
-            if config.get("Mode", "INLINE") != "INLINE":
-                self.wrong(f"{place}.ProcessorConfig.Mode", f"{config['Mode']!r} is not supported: INLINE is.")
+            if not isinstance(config, dict) or config.get("Mode", "INLINE") != "INLINE":
+                self.wrong(f"{place}.ProcessorConfig.Mode", "Only INLINE is supported.")
         step["steps"], step["start"] = self.block(inner, place)
         if "ItemsPath" in state:
             step["items"] = self.path(state["ItemsPath"], f"{here}.ItemsPath")
@@ -162,7 +162,10 @@ class Importer:
                 step[ours] = self.path(state[f"{theirs}Path"], f"{here}.{theirs}Path")
 
     def choice_(self, step: JSON, state: JSON, here: str) -> None:
-        step["choices"] = [self.rule(rule, f"{here}.Choices[{n}]") for n, rule in enumerate(state.get("Choices", ()))]
+        step["choices"] = [
+            self.rule(rule, f"{here}.Choices[{n}]")
+            for n, rule in enumerate(self.objects(state.get("Choices"), f"{here}.Choices"))
+        ]
         if "Default" in state:
             step["default"] = state["Default"]
 
@@ -174,6 +177,13 @@ class Importer:
                 step[ours] = self.path(state[f"{theirs}Path"], f"{here}.{theirs}Path")
 
     # ------------------------------------------------------------------ parts
+
+    def objects(self, found: Any, here: str) -> list[JSON]:
+        """A list of objects; anything else is wrong."""
+        if isinstance(found, list) and all(isinstance(item, dict) for item in found):
+            return found
+        self.wrong(here, "It is a list of objects.")
+        return []
 
     def rule(self, rule: Any, here: str) -> JSON:
         if not isinstance(rule, dict):

@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from guru.agents.workflows.intrinsics import FUNCTIONS
-from guru.agents.workflows.paths import QUOTED, BadPath, MissingPath, Path, scan_path, unescape
+from guru.agents.workflows.paths import QUOTED, BadPath, MissingPath, Path, scan_path
 
 SPACE: Final = re.compile(r"\s*")
 CONSTANT: Final = re.compile(r"(?:true|false|null)(?![\w.\[])|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
@@ -66,7 +66,8 @@ def scan_expression(text: str, at: int, depth: int = 0) -> tuple[Expression, int
 def scan_one(text: str, at: int, depth: int) -> tuple[Expression, int]:
     at = skip(text, at)
     if quoted := QUOTED.match(text, at):
-        return Constant(unescape(quoted[1] if quoted[1] is not None else quoted[2])), quoted.end()
+        text_in = quoted[1] if quoted[1] is not None else quoted[2]
+        return Constant(re.sub(r"\\(['\"\\])", r"\1", text_in)), quoted.end()  # `\{` is for States.Format to read
     if constant := CONSTANT.match(text, at):
         return Constant(json.loads(constant[0])), constant.end()
     if call := CALL.match(text, at):

@@ -96,8 +96,10 @@ def array_length(values: Any) -> int:
 
 def array_unique(values: Any) -> list[Any]:
     need(isinstance(values, list), "States.ArrayUnique takes a list.")
-    seen = {json.dumps(value, sort_keys=True): value for value in reversed(values)}
-    return list(reversed(seen.values()))
+    seen: dict[str, Any] = {}
+    for value in values:
+        seen.setdefault(json.dumps(value, sort_keys=True), value)
+    return list(seen.values())
 
 
 def base64_encode(text: Any) -> str:

@@ -18,7 +18,7 @@ from msgspec import Struct
 MAX_LENGTH: Final = 1000
 MAX_FOUND: Final = 100_000
 ROOT: Final = re.compile(r"\$\$?|[A-Za-z_][A-Za-z0-9_]*")
-NAME: Final = re.compile(r"""(?:\\.|[^\s.\[\]\\()@,:?*'"|{}=!<>&])+""")
+NAME: Final = re.compile(r"""(?:\\.|[^\s.\[\]\\()@,:?*'"{}])+""")
 QUOTED: Final = re.compile(r"""'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)\"""")
 NUMBER: Final = re.compile(r"-?\d{1,9}")
 UNSUPPORTED: Final = {"?": "a filter", "(": "a script", "@": "a filter"}

@@ -86,13 +86,13 @@ def read_steps(plain: Any, place: str, problems: list[Problem], depth: int) -> d
 
 def read_step(name: str, plain: Any, place: str, problems: list[Problem], depth: int) -> Any:
     """A step, with the steps in it; each is looked at by itself, so that all that is wrong is said at once."""
-    if not name or len(name) > 80 or any(not letter.isprintable() or letter in "/#" for letter in name):
-        problems.append(Problem(place, "The name of a step has 1 to 80 printable characters, and no `/` or `#`."))
+    if not name or len(name) > 80 or any(not letter.isprintable() or letter in "/#~" for letter in name):
+        problems.append(Problem(place, "The name of a step has 1 to 80 printable characters, and none of `/#~`."))
     if not isinstance(plain, dict):
         problems.append(Problem(place, "A step is a table."))
         return None
     kind = plain.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         near = difflib.get_close_matches(str(kind), KINDS, n=1)
         meant = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(KINDS)}."
         problems.append(Problem(f"{place}.kind", f"There is no kind {kind!r}.{meant}"))
@@ -126,25 +126,20 @@ def read_branches(plain: Any, place: str, problems: list[Problem], depth: int) -
 
 
 def convert(plain: dict[str, Any], shape: type[Any], place: str, problems: list[Problem]) -> Any:
-    """The struct, or None with a problem: `$.retry[0].attempts` of the decoder's words becomes the place."""
+    """The struct, or None with problems: `$.retry[0].attempts` of the decoder's words becomes the place."""
+    fields = {*shape.__struct_fields__, *(("kind",) if "kind" in plain and shape in KINDS.values() else ())}
+    for name in plain.keys() - fields:
+        near = difflib.get_close_matches(name, fields, n=1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        problems.append(Problem(join(place, name), f"There is no field {name!r} here.{meant}"))
     try:
-        return msgspec.convert(plain, shape)
+        return msgspec.convert({name: value for name, value in plain.items() if name in fields}, shape)
     except msgspec.ValidationError as error:
         message, _, at = str(error).partition(" - at `$")
-        at = at.rstrip("`").removeprefix(".")
-        problems.append(Problem(join(place, at), explain(message, plain, shape) if not at else f"{message}."))
+        problems.append(Problem(join(place, at.rstrip("`").removeprefix(".")), f"{message}."))
     except RecursionError:
         problems.append(Problem(place, "It is nested too deep."))
     return None
-
-
-def explain(message: str, plain: dict[str, Any], shape: type[Any]) -> str:
-    """With the nearest field, for one that there is not."""
-    unknown = [name for name in plain if name not in shape.__struct_fields__ and name != "kind"]
-    if "unknown field" not in message or not unknown:
-        return f"{message}."
-    near = difflib.get_close_matches(unknown[0], shape.__struct_fields__, n=1)
-    return f"There is no field {unknown[0]!r}." + (f" Did you mean {near[0]!r}?" if near else "")
 
 
 def join(place: str, rest: str) -> str:
