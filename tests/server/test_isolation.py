@@ -32,6 +32,7 @@ ASKED = {"messages": [{"role": "user", "content": "Hello"}], "model": "default"}
 SCORE = {"trace_id": "{trace}", "score": 1}
 HANDED_IN = {"input_file_id": "{file}", "endpoint": "/v1/chat/completions"}
 MEASURED = {"collection": "{name}", "questions": [{"question": "When is lunch?", "answers": ["noon"]}]}
+WORKFLOW = {"name": "hello", "start": "a", "steps": {"a": {"kind": "succeed"}}}
 RELEASE = {"alias": "default", "candidate": "b"}
 
 DOORS = {
@@ -148,6 +149,19 @@ DOORS = {
     ("GET", "/api/v1/evaluations/{evaluation_id}"): SHARED,
     ("GET", "/api/v1/evaluations/{evaluation_id}/report"): SHARED,
     ("DELETE", "/api/v1/evaluations/{evaluation_id}"): SHARED,
+    ("GET", "/api/v1/workflows"): SHARED,
+    ("POST", "/api/v1/workflows"): (CALL, {"definition": WORKFLOW}),
+    ("POST", "/api/v1/workflows/check"): (OPEN, {"definition": WORKFLOW}),
+    ("GET", "/api/v1/workflows/{name}"): SHARED,
+    ("DELETE", "/api/v1/workflows/{name}"): SHARED,
+    ("POST", "/api/v1/workflows/{name}/runs"): (SHARED, {}),
+    ("GET", "/api/v1/workflow-runs"): VISIBLE,
+    ("GET", "/api/v1/workflow-runs/{run_id}"): VISIBLE,
+    ("GET", "/api/v1/workflow-runs/{run_id}/steps/{path:path}"): VISIBLE,
+    ("GET", "/api/v1/workflow-runs/{run_id}/events"): VISIBLE,
+    ("POST", "/api/v1/workflow-runs/{run_id}/cancel"): VISIBLE,
+    ("POST", "/api/v1/workflow-runs/{run_id}/resume"): VISIBLE,
+    ("POST", "/api/v1/workflow-runs/{run_id}/answer"): (VISIBLE, {"step": "a"}),
     ("GET", "/api/v1/jobs"): VISIBLE,
     ("GET", "/api/v1/jobs/{job_id}"): VISIBLE,
     ("GET", "/api/v1/jobs/{job_id}/events"): VISIBLE,
@@ -207,6 +221,7 @@ SOCKETS = {chat_socket.PATH}
 READS = {
     "/api/show",
     "/api/v1/chunk",
+    "/api/v1/workflows/check",
     *(f"/api/v1/collections/{{name}}/{what}" for what in ("search", "topics", "anomalies", "map")),
 }
 """Doors that change nothing, though they are asked with POST."""
@@ -283,7 +298,16 @@ class World:
         assert (await self.ask("POST", "/api/v1/agents", "local", "ann", json={"name": "clerk"})).status == 201
         begun = await self.ask("POST", "/api/v1/agents/clerk/runs", "local", "ann", json={"input": "Hello"})
         made["run_id"] = json.loads(begun.body)["id"]
-        return made | {"document_id": found[0]["id"], "number": "1", "part": "0", "alias": "default"}
+        kept = await self.ask("POST", "/api/v1/workflows", "local", "ann", json={"definition": WORKFLOW})
+        assert kept.status == 201, kept.body
+        begun = await self.ask("POST", "/api/v1/workflows/hello/runs", "local", "ann", json={})
+        made["workflow_run"] = json.loads(begun.body)["id"]
+        run = f"/api/v1/workflow-runs/{made['workflow_run']}"
+        async with asyncio.timeout(60):
+            while json.loads((await self.ask("GET", run, "local", "ann")).body)["status"] != "done":
+                await asyncio.sleep(0.05)
+        more = {"document_id": found[0]["id"], "number": "1", "part": "0", "alias": "default", "path": "a"}
+        return made | more
 
     async def id_of(self, path, **options):
         answer = await self.ask("POST", path, "local", "ann", **options)
@@ -360,9 +384,13 @@ async def test_every_door_lets_in_whom_it_should_and_nobody_else(world):
 
 
 def filled(door, made):
-    subjects = {"teams": "staff", "users": "staff", "collections": "handbook", "agents": "clerk"}
+    subjects = {
+        "teams": "staff", "users": "staff", "collections": "handbook", "agents": "clerk", "workflows": "hello",
+    }  # fmt: skip
     kind = next((part for part in door.path.split("/") if part in subjects), "")
     values = made | {"name": subjects.get(kind, "default")}
+    if "workflow-runs" in door.path:
+        values["run_id"] = made["workflow_run"]
     path = re.sub(r"{(\w+)(:\w+)?}", lambda found: values[found[1]], door.path)
     return (path + ("?start=0&end=5" if path.endswith("highlight") else ""),)
 
@@ -390,12 +418,14 @@ LISTS = {
     "/api/v1/agents": ("clerk", SHARED),
     "/api/v1/runs": ("run_id", VISIBLE),
     "/api/v1/evaluations": ("evaluation_id", SHARED),
+    "/api/v1/workflows": ("hello", SHARED),
+    "/api/v1/workflow-runs": ("workflow_run", VISIBLE),
     "/api/v1/usage?group_by=key": ("key_id", None),
 }
 
 
 async def test_lists_have_what_one_may_see_and_nothing_else(world):
-    made = await world.fill() | {"handbook": "handbook", "clerk": "clerk"}
+    made = await world.fill() | {"handbook": "handbook", "clerk": "clerk", "hello": "hello"}
     for path, (thing, kind) in LISTS.items():
         seen = set()
         for organisation in ORGANISATIONS:

@@ -57,7 +57,8 @@ MAP = {
     "States": {
         "Validate-All": {
             "Type": "Map", "InputPath": "$.detail", "ItemsPath": "$.shipped", "MaxConcurrency": 0,
-            "ItemSelector": {"parcel.$": "$$.Map.Item.Value", "courier.$": "$.delivery-partner", "note": "{{ as it is }}"},
+            "ItemSelector": {"parcel.$": "$$.Map.Item.Value", "courier.$": "$.delivery-partner",
+                             "note": "{{ as it is }}"},
             "ResultPath": "$.detail.shipped",
             "ItemProcessor": {
                 "StartAt": "Validate",
@@ -104,7 +105,8 @@ POLLER = {
     "Comment": "A state machine that submits a Job to AWS Batch and monitors the Job until it completes.",
     "StartAt": "Submit Job",
     "States": {
-        "Submit Job": {"Type": "Task", "Resource": LAMBDA + "SubmitJob", "ResultPath": "$.guid", "Next": "Wait X Seconds"},
+        "Submit Job": {"Type": "Task", "Resource": LAMBDA + "SubmitJob", "ResultPath": "$.guid",
+                       "Next": "Wait X Seconds"},
         "Wait X Seconds": {"Type": "Wait", "SecondsPath": "$.wait_time", "Next": "Get Job Status"},
         "Get Job Status": {
             "Type": "Task", "Resource": LAMBDA + "CheckJob", "Next": "Job Complete?", "InputPath": "$.guid",

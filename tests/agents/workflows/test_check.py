@@ -80,7 +80,8 @@ def test_what_templates_and_paths_name_is_looked_at():
                "steps": {"c": task("find", "c2", parameters={"a": "{{ steps.a.output }} {{ index }}"}),
                          "c2": task("find", parameters={"c": "{{ steps.c.output }}", "d": "{{ steps.d.output }}"})}},
             d={"kind": "wait", "seconds": "{{ item.x }}", "input_path": "input.x", "next": "e"},
-            e={"kind": "task", "tool": "charge", "result_path": "$.a[*]", "end": True, "parameters": {"k": "{{ input.kk }}"}},
+            e={"kind": "task", "tool": "charge", "result_path": "$.a[*]", "end": True,
+               "parameters": {"k": "{{ input.kk }}"}},
             input={"type": "object", "properties": {"kind": {}}, "additionalProperties": False},
         )
     )  # fmt: skip
@@ -131,7 +132,8 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["a", "task", "map", "choice", "$.x", "{{ $ }}", "{{"]),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
-        st.sampled_from(["kind", "steps", "start", "next", "end", "a", "branches", "choices", "catch", "parameters", "x.$"]),
+        st.sampled_from(["kind", "steps", "start", "next", "end", "a", "branches", "choices", "catch", "parameters",
+                         "x.$"]),
         inner, max_size=5,
     ),
     max_leaves=25,
@@ -216,7 +218,8 @@ def test_python_nests_steps_and_joins_rules():
 
 @pytest.mark.parametrize(
     ("text", "format"),
-    [("= 1", "toml"), ("a: [", "yaml"), ("{", "json"), ("[1]", "json"), ("a: &x [1]\nb: *x", "yaml"), ("x" * 2_000_000, "json"),
+    [("= 1", "toml"), ("a: [", "yaml"), ("{", "json"), ("[1]", "json"), ("a: &x [1]\nb: *x", "yaml"),
+     ("x" * 2_000_000, "json"),
      ("- 1", "yaml"), ("a: !!python/object/apply:os.system ['true']", "yaml")],
 )  # fmt: skip
 def test_a_text_that_is_no_definition_is_refused(text, format):

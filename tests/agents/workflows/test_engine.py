@@ -82,7 +82,8 @@ async def test_a_map_of_nothing_gives_nothing(shop):
     assert (failed.status, failed.error) == ("failed", "States.ParameterPathFailure")
 
 
-async def test_items_may_fail_as_declared(shop):
+async def test_items_may_fail_as_declared(each_shop):
+    shop = each_shop
     shop.desk.failures = {"b": 9}
     body = {
         "kind": "map", "items": "{{ $ }}", "start": "s", "end": True,
@@ -217,7 +218,8 @@ async def test_a_deadline_ends_a_run_that_works_and_one_that_waits(shop):
     assert (await shop.steps(waiting))["a"].status == "cancelled"
 
 
-async def test_a_long_wait_holds_nothing_and_ends_in_time(shop):
+async def test_a_long_wait_holds_nothing_and_ends_in_time(each_shop):
+    shop = each_shop
     run = await shop.begin(
         flow(a={"kind": "wait", "seconds": "{{ input.s }}", "next": "b"}, b=task("note")), {"s": 2.5}
     )
@@ -245,7 +247,8 @@ async def test_a_wait_until_a_time_that_is_over_is_none(shop):
 FORM = {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}
 
 
-async def test_a_person_decides_and_fills_a_form(shop):
+async def test_a_person_decides_and_fills_a_form(each_shop):
+    shop = each_shop
     run = await shop.begin(
         flow(
             a={"kind": "human", "title": "Refund {{ input.name }}?", "decisions": ["yes", "no"], "form": FORM,
@@ -306,7 +309,8 @@ async def test_a_dangerous_tool_waits_for_a_yes(shop):
     assert (ended.status, ended.error, len(shop.desk.done)) == ("failed", "Rejected", 1)
 
 
-async def test_a_run_is_cancelled_while_it_works_and_while_it_waits(shop):
+async def test_a_run_is_cancelled_while_it_works_and_while_it_waits(each_shop):
+    shop = each_shop
     working = await shop.begin(flow(a=task("slow", parameters={"gate": "never"})))
     async with asyncio.timeout(30):
         while not shop.desk.running:
@@ -323,7 +327,8 @@ async def test_a_run_is_cancelled_while_it_works_and_while_it_waits(shop):
         await shop.workflows.cancel("t", waiting.id)
 
 
-async def test_a_failed_run_goes_on_at_what_failed(shop):
+async def test_a_failed_run_goes_on_at_what_failed(each_shop):
+    shop = each_shop
     shop.desk.failures = {"b": 9}
     body = {
         "kind": "map", "items": "{{ input }}", "start": "n", "end": True, "concurrency": 1,
@@ -341,7 +346,8 @@ async def test_a_failed_run_goes_on_at_what_failed(shop):
         await shop.workflows.resume("t", run.id)
 
 
-async def test_a_run_keeps_the_version_that_it_began_with(shop):
+async def test_a_run_keeps_the_version_that_it_began_with(each_shop):
+    shop = each_shop
     first = flow(
         a={"kind": "human", "title": "Go?", "decisions": ["go"], "next": "b"},
         b={"kind": "pass", "result": 1, "end": True},
@@ -358,7 +364,8 @@ async def test_a_run_keeps_the_version_that_it_began_with(shop):
     assert (ended.version, ended.output) == (1, 1)
 
 
-async def test_organisations_do_not_see_each_other(shop):
+async def test_organisations_do_not_see_each_other(each_shop):
+    shop = each_shop
     run = await shop.run(flow(a={"kind": "succeed"}))
     workflows = shop.workflows
     assert await workflows.catalogue.list("other") == []
@@ -378,7 +385,8 @@ async def test_organisations_do_not_see_each_other(shop):
     assert await workflows.runs.changes("other", run.id) is None
 
 
-async def test_who_is_asked_by_name_sees_the_run_and_answers(shop):
+async def test_who_is_asked_by_name_sees_the_run_and_answers(each_shop):
+    shop = each_shop
     asking = {"kind": "human", "title": "Well?", "decisions": ["ok"], "people": ["team:légal"], "end": True}
     run = await shop.begin(flow(a=asking))
     await shop.until(run, "waiting")
@@ -405,8 +413,8 @@ async def test_what_is_given_holds_to_the_schema(shop):
     assert (await shop.run(definition, {"n": 1})).output == {"n": 1}
 
 
-async def test_two_processes_share_the_work_and_do_each_step_once(database):
-    async with open_shop(database) as one, open_shop(database, one.desk) as other:
+async def test_two_processes_share_the_work_and_do_each_step_once(each_database):
+    async with open_shop(each_database) as one, open_shop(each_database, one.desk) as other:
         runs = [
             await shop.begin(
                 flow(a=task("note", "b", parameters={"text": f"{n}"}), b=task("note", parameters={})), {"n": n}

@@ -58,9 +58,10 @@ def test_steps_within_steps_lie_within_their_boxes():
         "z": {"kind": "succeed"},
     }
     definition = flow(
-        a={"kind": "map", "start": "x", "steps": inner, "next": "b", "catch": [{"errors": ["States.Timeout"], "next": "c"}]},
-        b={"kind": "parallel", "branches": [{"start": "x", "steps": inner}, {"start": "s", "steps": {"s": {"kind": "succeed"}}}],
-           "end": True},
+        a={"kind": "map", "start": "x", "steps": inner, "next": "b",
+           "catch": [{"errors": ["States.Timeout"], "next": "c"}]},
+        b={"kind": "parallel", "end": True,
+           "branches": [{"start": "x", "steps": inner}, {"start": "s", "steps": {"s": {"kind": "succeed"}}}]},
         c={"kind": "fail", "error": "Late"},
     )  # fmt: skip
     graph = draw(read(definition)[0])
