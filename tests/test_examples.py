@@ -18,6 +18,7 @@ EXPECTED = {
     "anthropic_client.py": " tokens in, ",
     "ollama_client.py": " tokens in, ",
     "batch.py": "completed: 3 of 3",
+    "workflow.py": "done: {'answer': ",
 }
 
 
