@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from running import run, run_json
+from running import make_home, run, run_json, serving
 
 FLOW = """
 name = "letters"
@@ -36,6 +36,14 @@ MACHINE = {
 }
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home with a server, through which commands are quick."""
+    home = make_home(tmp_path_factory.mktemp("workflows") / "guru")
+    with serving(home):
+        yield home
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "letters.toml"
@@ -43,29 +51,34 @@ def file(tmp_path):
     return path
 
 
+def test_without_a_server_the_command_itself_carries_out_the_run(tmp_path, file):
+    home = make_home(tmp_path / "guru")
+    run(home, "workflow", "save", file)
+    asked = run(home, "workflow", "run", "letters", "--input", '{"name": "Ann"}')
+    assert "Send to Ann?" in asked.stderr and "guru workflow answer run_" in asked.stderr
+    run_id = asked.stderr.partition("guru workflow answer ")[2].split()[0]
+    assert json.loads(run(home, "workflow", "answer", run_id, "ask", "-d", "send").stdout) == {"to": "Ann"}
+
+
 def test_a_workflow_is_checked_kept_run_and_answered(home, file):
     assert "Nothing is wrong" in run(home, "workflow", "check", file).stdout
     assert run_json(home, "workflow", "save", file)["version"] == 1
     assert "ask: a person -> way" in run(home, "workflow", "show", "letters").stdout
-    assert "letters" in run(home, "workflow", "list").stdout
-    asked = run(home, "workflow", "run", "letters", "--input", '{"name": "Ann"}')
-    assert "Send to Ann?" in asked.stderr and "guru workflow answer run_" in asked.stderr
-    [listed] = run_json(home, "workflow", "runs")["runs"]
-    assert listed["status"] == "waiting"
-    wrong = run(home, "workflow", "answer", listed["id"], "ask", "-d", "keep", check=False)
+    asked = run_json(home, "workflow", "run", "letters", "-i", '{"name": "Ben"}')
+    wrong = run(home, "workflow", "answer", asked["id"], "ask", "-d", "keep", check=False)
     assert (wrong.returncode, "send, drop" in wrong.stderr) == (1, True)
-    sent = run(home, "workflow", "answer", listed["id"], "ask", "-d", "send")
-    assert json.loads(sent.stdout) == {"to": "Ann"}
-    assert "send: done" in run(home, "workflow", "runs", listed["id"]).stdout
-    dropped = run_json(home, "workflow", "run", "letters", "-i", '{"name": "Ben"}')
-    failed = run(home, "workflow", "answer", dropped["id"], "ask", "-d", "drop", check=False)
+    failed = run(home, "workflow", "answer", asked["id"], "ask", "-d", "drop", check=False)
     assert (failed.returncode, "Dropped: Somebody said so." in failed.stderr) == (1, True)
-    again = run(home, "workflow", "resume", dropped["id"], check=False)
-    assert again.returncode == 1
-    over = run(home, "workflow", "cancel", dropped["id"], check=False)
+    assert "drop: failed (Dropped)" in run(home, "workflow", "runs", asked["id"]).stdout
+    assert run(home, "workflow", "resume", asked["id"], check=False).returncode == 1
+    over = run(home, "workflow", "cancel", asked["id"], check=False)
     assert (over.returncode, "failed already" in over.stderr) == (1, True)
+    begun = run(home, "workflow", "run", "letters", "-i", '{"name": "Cem"}', "--detach").stdout
+    assert "cancelled" in run(home, "workflow", "cancel", begun.partition(":")[0]).stdout
+    assert "cancelled" in run(home, "workflow", "runs", "--workflow", "letters", "--limit", "1").stdout
+    assert "letters" in run(home, "workflow", "list").stdout
     run(home, "workflow", "delete", "letters")
-    assert "There are no workflows yet" in run(home, "workflow", "list").stdout
+    assert "letters" not in run(home, "workflow", "list").stdout
 
 
 def test_all_that_is_wrong_with_a_file_is_told(home, file):
