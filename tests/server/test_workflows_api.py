@@ -117,7 +117,10 @@ async def test_a_run_is_watched_until_it_has_ended(server):
     events = parse_events(first.decode() + rest)
     assert [events[0][0], events[-1][0]] == ["progress", "done"]
     assert events[0][1]["run"]["status"] == "waiting"
-    assert {step["path"]: step["status"] for step in events[-1][1]["steps"]} == {"a": "done", "b": "done", "c": "done"}
+    assert [step["path"] for step in events[0][1]["steps"]] == ["a", "b"]
+    states = {step["path"]: step["status"] for _, change in events for step in change["steps"]}
+    assert states == {"a": "done", "b": "done", "c": "done"}
+    assert all(step["path"] != "a" for _, change in events[1:] for step in change["steps"])  # told once
 
 
 async def test_an_answer_of_a_model_holds_to_its_schema(server):

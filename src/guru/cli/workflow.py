@@ -274,14 +274,12 @@ async def follow(client: Client, run_id: str, as_json: bool) -> None:
     """Show every step on stderr as it ends, until the run has ended or a person is asked. Raises when it failed."""
     from guru.cli.output import clean, print_json
 
-    seen: set[tuple[str, str, int]] = set()
+    asked: set[str] = set()
     async for _, change in client.stream("GET", run_path(run_id, "/events")):
         for step in change["steps"]:
-            mark = (step["path"], step["status"], len(step["attempts"]))
-            if mark not in seen and step["status"] not in ("running", "answered", "again"):
-                seen.add(mark)
+            if step["status"] not in ("running", "answered", "again"):
                 click.echo(clean(f"  {step['path']}: {told(step)}"), err=True)
-        asked = [step for step in change["steps"] if step["ask"] is not None]
+            (asked.discard if step["ask"] is None else asked.add)(step["path"])
         if change["run"]["status"] == "waiting" and asked:
             break
     found = await client.get(run_path(run_id))

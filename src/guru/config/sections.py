@@ -533,7 +533,7 @@ class WorkflowSettings(Section):
     at_once: Positive = 16
     """Runs that work at a time; those that wait take no place."""
     concurrency: Positive = 16
-    """Items or branches of one step that are worked on at a time."""
+    """Items or branches of one step, and tasks of a whole run, that are worked on at a time."""
     max_steps: Positive = 10_000
     """Steps that one run may take."""
     max_data_kb: Positive = 1024

@@ -109,6 +109,7 @@ class RunList(Struct):
 class RunChange(Struct):
     run: RunView
     steps: list[StepView]
+    """Those that have changed since the event before; in the first one, all."""
 
 
 @post("/api/v1/workflows/{name}/runs", status=202)
@@ -153,7 +154,7 @@ async def show_step(call: Call, run_id: str, path: str) -> StepDetail:
 
 @get("/api/v1/workflow-runs/{run_id}/events", answer=RunChange, media_type="text/event-stream")
 async def watch_run(call: Call, run_id: str) -> Any:
-    """The run with its steps whenever something has changed, as `progress` events, then as `done`."""
+    """The run whenever something has changed, with the steps that have, as `progress` events, then as `done`."""
     run, whole = await call.services.workflows.find(call.visible, run_id)
     return EventStream(run_events(call.services, run, None if whole else call.visible), {})
 
@@ -205,9 +206,12 @@ def hidden(step: StepRow, visible: Scope) -> StepRow:
 async def run_events(services: Services, run: Run, visible: Scope | None) -> AsyncGenerator[bytes]:
     """Ends with the run, or without `done` when the server stops."""
     watching = services.workflows.watch(run.tenant, run.id, closing=services.closing)
+    told: dict[str, StepView] = {}
     async with aclosing(watching) as changes:  # type: ignore[type-var]
         async for found, steps in changes:
-            yield sse("done" if found.ended else "progress", RunChange(to_run(found), shown(steps, visible)))
+            changed = [step for step in shown(steps, visible) if told.get(step.path) != step]
+            told |= {step.path: step for step in changed}
+            yield sse("done" if found.ended else "progress", RunChange(to_run(found), changed))
 
 
 def run_fields(run: Run) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -29,6 +29,16 @@ Tools = Callable[[Caller], Toolbox]
 """The tools that somebody has."""
 
 
+class Agents(Protocol):
+    """Agents, as workflows run them."""
+
+    def names(self, caller: Caller) -> Collection[str]: ...
+
+    async def run(self, caller: Caller, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
+        """What it comes to, with `text`. Asked for the same place again, it goes on with that run, or gives the same."""
+        ...
+
+
 def no_tools(caller: Caller) -> Toolbox:
     return Toolbox()
 
@@ -36,11 +46,12 @@ def no_tools(caller: Caller) -> Toolbox:
 class RoadWork:
     """Implements `guru.agents.workflows.work.Work`."""
 
-    def __init__(self, road: Road, directory: Directory, caller: Caller, tools: Toolbox) -> None:
+    def __init__(self, road: Road, directory: Directory, caller: Caller, tools: Toolbox, agents: Agents | None) -> None:
         self._road = road
         self._directory = directory
         self._caller = caller
         self._tools = tools
+        self._agents = agents
 
     @property
     def tools(self) -> Collection[str]:
@@ -48,7 +59,7 @@ class RoadWork:
 
     @property
     def agents(self) -> Collection[str]:
-        return []
+        return [] if self._agents is None else self._agents.names(self._caller)
 
     def spec(self, tool: str) -> ToolSpec:
         return self._tools.get(tool).spec
@@ -83,7 +94,9 @@ class RoadWork:
         }  # fmt: skip
 
     async def run(self, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
-        raise NotFound(f"There is no agent {agent!r}.", hint="Use a tool, a model or a question.")
+        if self._agents is None:
+            raise NotFound(f"There is no agent {agent!r}.", hint="Use a tool, a model or a question.")
+        return await self._agents.run(self._asked(), agent, prompt, arguments, place)
 
     async def answer(self, question: str, collection: str, model: str) -> JSON:
         messages = [Message(role="user", content=question)]
@@ -102,13 +115,20 @@ class RoadWork:
 
 
 def open_workflows(
-    database: Database, jobs: Jobs, settings: WorkflowSettings, *, road: Road, directory: Directory, tools: Tools
+    database: Database,
+    jobs: Jobs,
+    settings: WorkflowSettings,
+    *,
+    road: Road,
+    directory: Directory,
+    tools: Tools,
+    agents: Agents | None = None,
 ) -> Workflows:
     """The workflows of a server."""
 
     def work_as(caller: JSON) -> Work:
         whole = msgspec.convert(caller | {"route": ROUTE, "trace_id": ""}, Caller)
-        return RoadWork(road, directory, whole, tools(whole))
+        return RoadWork(road, directory, whole, tools(whole), agents)
 
     limits = Limits(
         steps=settings.max_steps, data=settings.max_data_kb * 1000, total=settings.max_run_mb * 1_000_000,

@@ -77,7 +77,7 @@ class Limits(Struct, kw_only=True):
     total: int = 64 << 20
     """Bytes of all that a run keeps."""
     concurrency: int = 16
-    """Items or branches of one step at a time."""
+    """Items or branches of one step at a time, and tasks of the whole run."""
 
 
 class Scope(Struct, kw_only=True):
@@ -102,6 +102,7 @@ class Engine:
         self._most = min(self._workflow.max_steps or limits.steps, limits.steps)
         self._bytes = run.bytes
         self._pulse = Pulse()
+        self._hands = asyncio.Semaphore(limits.concurrency)
 
     async def carry_out(self) -> None:
         """To its end, or until all of it waits. Raises `Superseded` when somebody else has the run."""
@@ -347,11 +348,11 @@ class StepRun:
         await self._engine._write(row, "running", wake_at=None)
         number = len(row.attempts)
         try:
-            async with asyncio.timeout(step.timeout if isinstance(step, Task) else None):
-                if isinstance(step, Task):
-                    place = Place(self._engine._run.id, f"{self._engine._run.id}:{row.path}:{number}")
-                    return await perform(step, effective, {**self._roots, "$": effective}, self._engine._work, place)
+            if not isinstance(step, Task):
                 return await self._fan(step, effective, number)
+            async with self._engine._hands, asyncio.timeout(step.timeout):
+                place = Place(self._engine._run.id, f"{self._engine._run.id}:{row.path}:{number}")
+                return await perform(step, effective, {**self._roots, "$": effective}, self._engine._work, place)
         except (StepFailed, RunEnded, Superseded, StoreError):
             raise
         except Exception as error:

@@ -30,6 +30,8 @@ from guru.types import JSON
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks for runs whose time has come."""
 WATCH_EVERY: Final = 0.3
+PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)
+"""Seconds before a run is tried again whose rows could not be written."""
 log = logging.getLogger(__name__)
 
 
@@ -158,10 +160,22 @@ class Workflows:
         run = await self.runs.take(tenant, run_id, job.job.id)
         if run is not None:
             with contextlib.suppress(Superseded):
-                rows = await self.runs.steps(tenant, run_id)
-                await Engine(run, rows, self.runs, self._work_as(run.caller), self._limits).carry_out()
+                await self._patiently(run)
         self._jobs.wake()  # a run that was answered a moment ago has another job already
         return {"run": run_id}
+
+    async def _patiently(self, run: Run) -> None:
+        """Carry a run out; a database on another machine is away now and then, and comes back."""
+        for pause in PAUSES:
+            try:
+                rows = await self.runs.steps(run.tenant, run.id)
+                await Engine(run, rows, self.runs, self._work_as(run.caller), self._limits).carry_out()
+            except StoreError:
+                log.exception("the run %s of a workflow could not be written; going on in %s s", run.id, pause)
+                await asyncio.sleep(pause)
+            else:
+                return
+        raise StoreError("What the run has done could not be kept.", hint="See that the database answers, then resume.")
 
     @contextlib.asynccontextmanager
     async def keeping_time(self) -> AsyncIterator[None]:

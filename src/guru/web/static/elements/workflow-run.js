@@ -62,7 +62,7 @@ class WorkflowRunElement extends GuruElement {
         this.run = await get(this.place, signal);
         this.error = null;
         for await (const { data } of events(`${this.place}/events`, { signal })) {
-          if (data?.run && this.run) this.run = { ...this.run, ...data.run, steps: data.steps };
+          if (data?.run && this.run) this.run = { ...this.run, ...data.run, steps: merged(this.run.steps ?? [], data.steps) };
           this.refresh();
           if (ended(this.run)) {
             this.run = await get(this.place, signal);
@@ -228,6 +228,12 @@ class WorkflowRunElement extends GuruElement {
   }
 }
 customElements.define("guru-workflow-run", WorkflowRunElement);
+
+/** Steps, with those that have changed in their places and new ones behind. @param {WorkflowStep[]} steps @param {WorkflowStep[]} changed */
+function merged(steps, changed) {
+  const found = new Map([...steps, ...changed].map((step) => [step.path, step]));
+  return [...found.values()];
+}
 
 /** @param {WorkflowRun | null} run */
 const ended = (run) => run !== null && ["done", "failed", "cancelled"].includes(run.status);
