@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
@@ -136,9 +137,10 @@ async def show_run(call: Call, run_id: str) -> RunDetail:
     """A run with its steps; what went in and came out of each is at `/steps/{path}`."""
     run, whole = await call.services.workflows.find(call.visible, run_id)
     steps = await seen_steps(call, run, whole)
+    graph = await asyncio.to_thread(draw, from_plain(run.definition)) if whole else None
     return RunDetail(
         **run_fields(run), input=run.input if whole else None, output=run.output if whole else None, steps=steps,
-        graph=draw(from_plain(run.definition)) if whole else None,
+        graph=graph,
     )  # fmt: skip
 
 

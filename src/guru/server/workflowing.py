@@ -35,7 +35,7 @@ class Agents(Protocol):
     def names(self, caller: Caller) -> Collection[str]: ...
 
     async def run(self, caller: Caller, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
-        """What it comes to, with `text`. Asked for the same place again, it goes on with that run, or gives the same."""
+        """What it comes to, with `text`. Asked for the same place again, it goes on with that, or gives the same."""
         ...
 
 

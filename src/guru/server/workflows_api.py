@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from msgspec import Struct
@@ -102,7 +103,7 @@ async def check_workflow(call: Call, body: DefinitionBody) -> Checked:
     plain, problems = read_body(call, body)
     workflow, more = call.services.workflows.check(plain, kept_caller(call.caller("workflows")))
     problems += more if not problems or workflow is None else []
-    graph = None if workflow is None else drawn(workflow)
+    graph = None if workflow is None else await asyncio.to_thread(drawn, workflow)
     return Checked(ok=not problems, problems=problems, definition=plain, graph=graph)
 
 
@@ -140,10 +141,11 @@ async def detail(call: Call, name: str, version: int | None) -> WorkflowDetail:
     catalogue = call.services.workflows.catalogue
     saved: Saved = await catalogue.get(call.tenant, name, version)
     versions = await catalogue.versions(call.tenant, name)
+    graph = await asyncio.to_thread(draw, from_plain(saved.definition))
     return WorkflowDetail(
         name=saved.name, version=saved.version, latest=saved.latest, description=saved.description,
         made_by=saved.made_by, created_at=moment(saved.created_at), updated_at=moment(saved.updated_at),
-        definition=saved.definition, graph=draw(from_plain(saved.definition)),
+        definition=saved.definition, graph=graph,
         versions=[
             WorkflowVersion(version=one.version, made_by=one.made_by, created_at=moment(one.created_at))
             for one in versions

@@ -12,6 +12,8 @@ Positive = Annotated[float, Meta(gt=0, le=3.2e7)]
 """Seconds, a year at most."""
 MAX_STEPS: Final = 500
 """Of one definition."""
+MAX_WAYS: Final = 2000
+"""Between steps: a drawing has a line for each."""
 MAX_NESTING: Final = 6
 DOES: Final = ("tool", "prompt", "agent", "question")
 """What a task may do: one of these."""

@@ -199,7 +199,7 @@ class Engine:
         """`value` as JSON has it, which is not too large. Raises `StepFailed` and `RunEnded`."""
         try:
             text = encode(value)
-        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise StepFailed(RUNTIME, f"What a step gives must be JSON: {error}") from None
         if (size := len(text)) > self._limits.data:
             raise StepFailed(

@@ -16,8 +16,9 @@ NO_CHOICE: Final = "States.NoChoiceMatched"
 PARAMETER_PATH: Final = "States.ParameterPathFailure"
 RESULT_PATH: Final = "States.ResultPathMatchFailure"
 INTRINSIC: Final = "States.IntrinsicFailure"
-BRANCH_FAILED: Final = "States.BranchFailed"
 TOO_MANY_FAILED: Final = "States.ExceedToleratedFailureThreshold"
+MAX_NAME: Final = 200
+MAX_CAUSE: Final = 4000
 REJECTED: Final = "Rejected"
 """A person said no."""
 UNCATCHABLE: Final = (RUNTIME, DATA_LIMIT)
@@ -28,9 +29,14 @@ class StepFailed(Exception):
     """A step failed with an error that has a name."""
 
     def __init__(self, error: str, cause: str = "") -> None:
-        super().__init__(f"{error}: {cause}" if cause else error)
-        self.error = error
-        self.cause = cause
+        self.error = storable(error)[:MAX_NAME]
+        self.cause = storable(cause)[:MAX_CAUSE]
+        super().__init__(f"{self.error}: {self.cause}" if self.cause else self.error)
+
+
+def storable(text: str) -> str:
+    """Text that every database takes: without NUL and halves of characters."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def failure_of(error: Exception) -> StepFailed:

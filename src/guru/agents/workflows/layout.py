@@ -7,6 +7,7 @@ keeps that order (pool adjacent violators). Units are pixels.
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -19,6 +20,8 @@ GAP: Final = 28.0
 LAYER_GAP: Final = 46.0
 STRAIGHT: Final = (4.0, 1.0, 8.0)
 """How much two neighbours pull at each other: boxes, a box and a point of a long line, two points."""
+MAX_POINTS: Final = 5000
+"""Of long lines; where there are more, they go straight, over what is between."""
 POINT: Final = 12.0
 """The width that a line takes in a layer that it passes."""
 
@@ -54,8 +57,12 @@ def arrange(boxes: Sequence[Box], lines: Sequence[Line], first: str) -> tuple[fl
     rows: list[list[str]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
     for box in boxes:
         rows[layer[box.id]].append(box.id)
-    chains = [chain_of(number, pair, layer, rows, by_id) for number, pair in enumerate(down)]
-    above, below = neighbours(by_id, chains)
+    points = sum(max(0, layer[lower] - layer[upper] - 1) for upper, lower in down)
+    chains = [
+        chain_of(number, pair, layer, rows, by_id) if points <= MAX_POINTS else list(pair)
+        for number, pair in enumerate(down)
+    ]
+    above, below = neighbours(by_id, chains, layer)
     order_rows(rows, above, below)
     place_rows(rows, by_id, above, below)
     top = 0.0
@@ -135,14 +142,18 @@ def chain_of(
     return [*chain, target]
 
 
-def neighbours(by_id: dict[str, Box], chains: list[list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def neighbours(
+    by_id: dict[str, Box], chains: list[list[str]], layer: dict[str, int]
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """What is connected with each in the layer above and the one below."""
     above: dict[str, list[str]] = {name: [] for name in by_id}
     below: dict[str, list[str]] = {name: [] for name in by_id}
     for chain in chains:
+        if len(chain) == 2 and layer[chain[1]] != layer[chain[0]] + 1:
+            continue  # to itself, or a long line without points of its own
         for upper, lower in pairwise(chain):
-            if upper != lower:
-                above[lower].append(upper)
-                below[upper].append(lower)
+            above[lower].append(upper)
+            below[upper].append(lower)
     return above, below
 
 
@@ -150,25 +161,34 @@ def order_rows(rows: list[list[str]], above: dict[str, list[str]], below: dict[s
     """Sort each layer by the mean place of its neighbours, down and up in turn; the best of it is kept."""
     best, fewest = [list(row) for row in rows], crossings(rows, below)
     for sweep in range(SWEEPS):
-        near = above if sweep % 2 == 0 else below
-        for row in rows if sweep % 2 == 0 else reversed(rows):
-            place = {name: number for other in rows for number, name in enumerate(other)}
-            means = {
-                name: sum(place[other] for other in near[name]) / len(near[name]) if near[name] else place[name]
-                for name in row
-            }
+        down = sweep % 2 == 0
+        near = above if down else below
+        for number in range(1, len(rows)) if down else range(len(rows) - 2, -1, -1):
+            row, fixed = rows[number], rows[number - 1 if down else number + 1]
+            place = {name: at for at, name in enumerate(fixed)}
+            own = {name: at for at, name in enumerate(row)}
+            means = {name: mean([place[other] for other in near[name]], own[name]) for name in row}
             row.sort(key=means.__getitem__)
         if (count := crossings(rows, below)) < fewest:
             best, fewest = [list(row) for row in rows], count
     rows[:] = best
 
 
+def mean(values: list[int], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise
+
+
 def crossings(rows: list[list[str]], below: dict[str, list[str]]) -> int:
+    """Pairs of lines that cross: those whose lower ends are in another order than their upper ones."""
     count = 0
     for upper, lower in pairwise(rows):
         place = {name: number for number, name in enumerate(lower)}
-        ends = [place[target] for name in upper for target in sorted(below[name], key=lambda n: place.get(n, 0))]
-        count += sum(one > other for number, one in enumerate(ends) for other in ends[number + 1 :])
+        before: list[int] = []
+        for name in upper:
+            ends = sorted(place[target] for target in below[name])
+            count += sum(len(before) - bisect_right(before, end) for end in ends)
+            for end in ends:
+                insort(before, end)
     return count
 
 

@@ -11,13 +11,19 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from guru.agents.workflows.definition import KINDS, MAX_NESTING, MAX_STEPS, Block, Workflow
+from guru.agents.workflows.definition import (
+    KINDS,
+    MAX_NESTING,
+    MAX_STEPS,
+    MAX_WAYS,
+    Block,
+    Workflow,
+    blocks_of,
+    exits_of,
+)
 from guru.errors import InvalidParameter
 
 Format = Literal["toml", "yaml", "json", "asl"]
-SUFFIXES: Final[dict[str, Format]] = {
-    ".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".asl": "asl",
-}  # fmt: skip
 MAX_TEXT: Final = 1 << 20
 
 
@@ -71,6 +77,8 @@ def read(plain: dict[str, Any]) -> tuple[Workflow | None, list[Problem]]:
     workflow: Workflow = msgspec.structs.replace(top, steps=steps)
     if (count := count_steps(workflow.steps)) > MAX_STEPS:
         problems.append(Problem("steps", f"There are {count} steps; a workflow has at most {MAX_STEPS}."))
+    if (count := count_ways(workflow.steps)) > MAX_WAYS:
+        problems.append(Problem("steps", f"There are {count:,} ways between steps; at most {MAX_WAYS:,} can be."))
     return (None if problems else workflow), problems
 
 
@@ -147,9 +155,13 @@ def join(place: str, rest: str) -> str:
 
 
 def count_steps(steps: dict[str, Any]) -> int:
-    from guru.agents.workflows.definition import blocks_of
-
     return sum(1 + sum(count_steps(inner) for _, inner, _ in blocks_of(step)) for step in steps.values())
+
+
+def count_ways(steps: dict[str, Any]) -> int:
+    """From steps to others, those within steps included."""
+    inner = sum(count_ways(block) for step in steps.values() for _, block, _ in blocks_of(step))
+    return inner + sum(len(list(exits_of(step))) for step in steps.values())
 
 
 def first_problem(problems: Iterable[Problem]) -> InvalidParameter:
