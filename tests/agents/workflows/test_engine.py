@@ -6,7 +6,7 @@ import time
 import pytest
 
 from agents.workflows.rig import flow, open_shop, task
-from guru.errors import Conflict, InvalidParameter, NotFound
+from guru.errors import Conflict, InvalidParameter, NotFound, StoreError
 from guru.store.scope import Scope
 
 
@@ -438,3 +438,64 @@ async def test_who_watches_sees_every_step_end(shop):
     ]
     assert seen[-1] == ("done", {"a": "done", "b": "done", "c": "done"})
     assert any(states.get("b") == "waiting" for _, states in seen)
+
+
+async def test_a_store_that_is_away_for_a_moment_costs_nothing(shop, monkeypatch):
+    monkeypatch.setattr("guru.agents.workflows.workflows.PAUSES", (0.01, 0.01, 0.01))
+    put_step, failures = shop.workflows.runs.put_step, [StoreError("Away."), StoreError("Away.")]
+
+    async def sometimes(run, step, size):
+        if step.status == "done" and failures:
+            raise failures.pop()
+        await put_step(run, step, size)
+
+    shop.workflows.runs.put_step = sometimes
+    run = await shop.run(flow(a=task("note", parameters={"text": "x"})))
+    assert (run.status, failures) == ("done", [])
+    assert len({call for call, _ in shop.desk.done}) == 1  # the same call, made again: the tool may be repeated
+
+
+async def test_a_run_whose_job_was_ended_by_somebody_fails_and_can_be_resumed(shop):
+    run = await shop.begin(flow(a=task("slow", "b", parameters={"gate": "g"}), b=task("note", parameters={})))
+    async with asyncio.timeout(30):
+        while not shop.desk.running:
+            await asyncio.sleep(0.01)
+    await shop.jobs.cancel("t", (await shop.get(run)).job_id)
+    failed = await shop.until(run, "failed")
+    assert (failed.error, failed.cause) == ("States.Runtime", "Its job is cancelled.")
+    shop.desk.gates["g"].set()
+    await shop.workflows.resume("t", run.id)
+    assert (await shop.ended(run)).status == "done"
+
+
+async def test_a_whole_run_has_so_many_tasks_at_a_time(database):
+    inner = {
+        "kind": "map", "items": "{{ $ }}", "start": "s", "end": True,
+        "steps": {"s": task("slow", parameters={"gate": "g"})},
+    }  # fmt: skip
+    definition = flow(a={"kind": "map", "items": "{{ $ }}", "start": "m", "steps": {"m": inner}, "end": True})
+    async with open_shop(database, concurrency=3) as shop:
+        run = await shop.begin(definition, [[1, 2, 3, 4]] * 4)
+        async with asyncio.timeout(30):
+            while shop.desk.running < 3:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        shop.desk.gates["g"].set()
+        assert (await shop.ended(run)).output == [["slept"] * 4] * 4
+        assert shop.desk.most == 3
+
+
+async def test_a_wait_beside_work_ends_in_time_and_nothing_is_broken_off(shop):
+    waits = {
+        "start": "w",
+        "steps": {"w": {"kind": "wait", "seconds": 2.6, "next": "n"}, "n": task("note", parameters={})},
+    }
+    works = {"start": "s", "steps": {"s": task("slow", parameters={"gate": "g"})}}
+    run = await shop.begin(flow(a={"kind": "parallel", "branches": [waits, works], "end": True}))
+    async with asyncio.timeout(30):
+        while not shop.desk.done:
+            assert (await shop.get(run)).status in ("queued", "running")
+            await asyncio.sleep(0.05)
+    assert shop.desk.running == 1
+    shop.desk.gates["g"].set()
+    assert (await shop.ended(run)).output == ["noted None", "slept"]
