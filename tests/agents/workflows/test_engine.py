@@ -293,6 +293,11 @@ async def test_nobody_answers_in_time(shop):
     asking = {"kind": "human", "title": "Well?", "decisions": ["ok"], "timeout": 0.05, "catch": caught, "end": True}
     run = await shop.run(flow(a=asking, b={"kind": "pass", "result": "nobody", "end": True}))
     assert run.output == "nobody"
+    late = await shop.run(flow(a={"kind": "human", "title": "Well?", "decisions": ["ok"], "timeout": 0.5, "end": True}))
+    assert late.error == "States.Timeout"
+    await shop.workflows.resume("t", late.id)
+    await shop.asked(late, "a")  # for as long again
+    assert (await shop.ended(late)).error == "States.Timeout"
 
 
 async def test_a_dangerous_tool_waits_for_a_yes(shop):
@@ -307,6 +312,10 @@ async def test_a_dangerous_tool_waits_for_a_yes(shop):
     await shop.say(refused, "a", decision="reject")
     ended = await shop.ended(refused)
     assert (ended.status, ended.error, len(shop.desk.done)) == ("failed", "Rejected", 1)
+    await shop.workflows.resume("t", refused.id)  # it is asked anew
+    await shop.asked(refused, "a")
+    await shop.say(refused, "a", decision="approve")
+    assert (await shop.ended(refused)).output == {"charged": "100"}
 
 
 async def test_a_run_is_cancelled_while_it_works_and_while_it_waits(each_shop):

@@ -55,6 +55,8 @@ from guru.errors import StoreError
 
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks for answers, while other branches work."""
+SHOWN: Final = 2000
+"""Characters of arguments that a person is shown with a question."""
 INTERRUPTED: Final = "Interrupted"
 encode = msgspec.json.Encoder().encode
 
@@ -421,7 +423,8 @@ class StepRun:
         text, title = fill(step.text, self._roots), fill(step.title, self._roots)
         ask = Ask(id="human", title=written(title), text=written(text), decisions=step.decisions, form=step.form,
                   people=step.people)  # fmt: skip
-        until = None if step.timeout is None else self._row.started_at + step.timeout
+        begun = time.time() if self._row.status == "again" else self._row.started_at
+        until = None if step.timeout is None else begun + step.timeout
         answer = await self._person(ask, until)
         if answer is None:
             raise StepFailed(TIMEOUT, "Nobody has answered in time.")
@@ -431,7 +434,7 @@ class StepRun:
         """A tool that needs a person's yes gets it before its first call."""
         if not self._engine._work.spec(step.tool or "").approval:
             return
-        ask = Ask(id="approval", title=f"May {step.tool} be called?", text=written(effective),
+        ask = Ask(id="approval", title=f"May {step.tool} be called?", text=written(effective)[:SHOWN],
                   decisions=["approve", "reject"])  # fmt: skip
         answer = await self._person(ask, None)
         if answer is None or answer.get("decision") != "approve":
@@ -443,7 +446,7 @@ class StepRun:
             return None
         number = len(self._row.attempts)
         text = (
-            f"The server stopped while {step.tool} was called with {written(self._row.input)[:2000]}. It may have done "
+            f"The server stopped while {step.tool} was called with {written(self._row.input)[:SHOWN]}. It may have done "
             "its work. Look whether it has: say `done` (with the output that it gave, if a step needs it), `again` to "
             "call it once more, or `failed`."
         )
