@@ -86,6 +86,15 @@ async def test_all_that_is_wrong_is_said_and_nothing_is_kept(server):
     assert (await server.get("/api/v1/workflows"))[1]["workflows"] == []
 
 
+async def test_a_tool_of_the_server_is_called(server):
+    given = {"expression": "{{ input.n }} * 6"}
+    definition = flow(a={"kind": "task", "tool": "calculator", "parameters": given, "end": True})
+    done = await until(server, await begin(server, definition, {"n": 7}), "done", "failed")
+    assert "42" in str(done["output"])
+    failed = await until(server, await begin(server, definition, {"n": "("}), "done", "failed")
+    assert failed["error"] == "ToolFailed"
+
+
 async def test_a_state_machine_is_imported_with_the_resources_of_the_configuration(tmp_path):
     machine = {
         "StartAt": "A",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
 import msgspec
@@ -22,11 +22,12 @@ from guru.server.road import last_started
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
+from guru.store.scope import Scope
 from guru.types import JSON, ChatRequest, Completed, Delta, Event, Grounding, Message
 
 ROUTE = door_name("/api/v1/workflows/{name}/runs")
-Tools = Callable[[Caller], Toolbox]
-"""The tools that somebody has."""
+Tools = Callable[[Scope], Awaitable[Toolbox]]
+"""The tools that may be used within a scope."""
 
 
 class Agents(Protocol):
@@ -37,10 +38,6 @@ class Agents(Protocol):
     async def run(self, caller: Caller, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
         """What it comes to, with `text`. Asked for the same place again, it goes on with that, or gives the same."""
         ...
-
-
-def no_tools(caller: Caller) -> Toolbox:
-    return Toolbox()
 
 
 class RoadWork:
@@ -126,9 +123,9 @@ def open_workflows(
 ) -> Workflows:
     """The workflows of a server."""
 
-    def work_as(caller: JSON) -> Work:
+    async def work_as(caller: JSON) -> Work:
         whole = msgspec.convert(caller | {"route": ROUTE, "trace_id": ""}, Caller)
-        return RoadWork(road, directory, whole, tools(whole), agents)
+        return RoadWork(road, directory, whole, await tools(whole.visible), agents)
 
     limits = Limits(
         steps=settings.max_steps, data=settings.max_data_kb * 1000, total=settings.max_run_mb * 1_000_000,

@@ -101,7 +101,7 @@ async def save_workflow(call: Call, body: DefinitionBody) -> WorkflowDetail:
 async def check_workflow(call: Call, body: DefinitionBody) -> Checked:
     """All that is wrong with a definition, each with its place. Nothing is kept."""
     plain, problems = read_body(call, body)
-    workflow, more = call.services.workflows.check(plain, kept_caller(call.caller("workflows")))
+    workflow, more = await call.services.workflows.check(plain, kept_caller(call.caller("workflows")))
     problems += more if not problems or workflow is None else []
     graph = None if workflow is None else await asyncio.to_thread(drawn, workflow)
     return Checked(ok=not problems, problems=problems, definition=plain, graph=graph)

@@ -92,7 +92,10 @@ class Shop:
         self.database = database
         self.desk = desk or Desk()
         self.jobs = Jobs(database)
-        self.workflows = Workflows(database, self.jobs, lambda caller: self.desk, limits=Limits(**limits))
+        self.workflows = Workflows(database, self.jobs, self.work_as, limits=Limits(**limits))
+
+    async def work_as(self, caller):
+        return self.desk
 
     async def begin(self, definition, given=None, tenant="t", **options):
         await self.workflows.save(tenant, definition, {}, "owner")

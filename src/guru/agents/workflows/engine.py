@@ -446,9 +446,9 @@ class StepRun:
             return None
         number = len(self._row.attempts)
         text = (
-            f"The server stopped while {step.tool} was called with {written(self._row.input)[:SHOWN]}. It may have done "
-            "its work. Look whether it has: say `done` (with the output that it gave, if a step needs it), `again` to "
-            "call it once more, or `failed`."
+            f"The server stopped while {step.tool} was called with {written(self._row.input)[:SHOWN]}. It may have "
+            "done its work. Look whether it has: say `done` (with the output that it gave, if a step needs it), "
+            "`again` to call it once more, or `failed`."
         )
         ask = Ask(id=f"unsure:{number}", title=f"Has {step.tool} done its work?", text=text,
                   decisions=["done", "again", "failed"])  # fmt: skip

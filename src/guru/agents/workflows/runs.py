@@ -116,7 +116,14 @@ class RunStore:
                 raise Conflict(f"The run {run_id} is {run.status}.", hint="Only one that failed or was cancelled is.")
             mine = workflow_steps.c.run_id == run_id
             undone = update(workflow_steps).where(mine, workflow_steps.c.status.in_(("failed", "cancelled")))
-            fresh = {"error": None, "cause": None, "finished_at": None, "wake_at": None, "ask": None, "answers": {}}
+            fresh: JSON = {
+                "error": None,
+                "cause": None,
+                "finished_at": None,
+                "wake_at": None,
+                "ask": None,
+                "answers": {},
+            }
             connection.execute(undone.values(status="again", **fresh))
             deadline_at = None if deadline is None else time.time() + deadline
             change = {"error": None, "cause": None, "finished_at": None, "deadline_at": deadline_at}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -53,5 +53,5 @@ class Work(Protocol):
         ...
 
 
-WorkAs = Callable[[JSON], Work]
+WorkAs = Callable[[JSON], Awaitable[Work]]
 """The work of a caller, as a run keeps them."""

@@ -50,17 +50,17 @@ class Workflows:
 
     # ------------------------------------------------------------------ definitions
 
-    def check(self, plain: JSON, caller: JSON) -> tuple[Workflow | None, list[Problem]]:
+    async def check(self, plain: JSON, caller: JSON) -> tuple[Workflow | None, list[Problem]]:
         """A definition, and everything that is wrong with it, for what this caller has."""
         workflow, problems = read(plain)
         if workflow is not None:
-            work = self._work_as(caller)
+            work = await self._work_as(caller)
             problems = check(workflow, Known(tools=work.tools, agents=work.agents))
         return workflow, problems
 
     async def save(self, tenant: str, plain: JSON, caller: JSON, made_by: str) -> tuple[Workflow, int]:
         """Keep a definition; returns it with its version. Raises `InvalidParameter`, which says all that is wrong."""
-        workflow, problems = self.check(plain, caller)
+        workflow, problems = await self.check(plain, caller)
         if workflow is None or problems:
             raise first_problem(problems)
         return workflow, await self.catalogue.save(tenant, workflow, made_by)
@@ -169,7 +169,8 @@ class Workflows:
         for pause in PAUSES:
             try:
                 rows = await self.runs.steps(run.tenant, run.id)
-                await Engine(run, rows, self.runs, self._work_as(run.caller), self._limits).carry_out()
+                work = await self._work_as(run.caller)
+                await Engine(run, rows, self.runs, work, self._limits).carry_out()
             except StoreError:
                 log.exception("the run %s of a workflow could not be written; going on in %s s", run.id, pause)
                 await asyncio.sleep(pause)
