@@ -423,3 +423,18 @@ async def test_a_line_of_a_batch_is_answered_from_what_whoever_handed_it_in_may_
                 await asyncio.sleep(0.05)
         _, lines = await world.ask(person, "GET", f"/v1/files/{shown['output_file_id']}/content")
         assert (person, "fourth of May" in lines) == (person, person in SEES)
+
+
+async def test_a_workflow_reads_what_whoever_began_it_may(world):
+    step = {"kind": "task", "question": QUESTION, "collection": "c", "end": True}
+    definition = {"name": "closing", "start": "a", "steps": {"a": step}}
+    status, kept = await world.ask("boss", "POST", "/api/v1/workflows", json={"definition": definition})
+    assert status == 201, kept
+    for person in ("anna", "ben"):
+        _, begun = await world.ask(person, "POST", "/api/v1/workflows/closing/runs", json={})
+        run = f"/api/v1/workflow-runs/{json.loads(begun)['id']}"
+        async with asyncio.timeout(60):
+            while (found := json.loads((await world.ask(person, "GET", run))[1]))["status"] != "done":
+                assert found["status"] in ("queued", "running"), found
+                await asyncio.sleep(0.05)
+        assert (person, "Halvorsen" in str(found["output"]["citations"])) == (person, person in SEES)
