@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from agents.workflows.rig import flow
+from guru.agents.workflows.work import Place
 from guru.config import ServerSettings, Settings, WorkflowSettings
+from guru.errors import BadRequest
 from guru.gateway.identity import Caller
 from guru.gateway.identity.records import Key, Team
 from guru.types import Delta
@@ -93,6 +95,28 @@ async def test_a_tool_of_the_server_is_called(server):
     assert "42" in str(done["output"])
     failed = await until(server, await begin(server, definition, {"n": "("}), "done", "failed")
     assert failed["error"] == "ToolFailed"
+
+
+async def test_an_agent_is_run_and_its_answer_handed_on(server):
+    definition = flow(
+        a={"kind": "task", "agent": "clerk", "prompt": "Greet {{ input.name }}.", "next": "b"},
+        b={"kind": "pass", "parameters": {"said": "{{ steps.a.output.text }}"}, "end": True},
+    )
+    _, checked = await server.post("/api/v1/workflows/check", {"definition": definition})
+    assert [problem["place"] for problem in checked["problems"]] == ["steps.a.agent"]
+    assert (await server.post("/api/v1/agents", {"name": "clerk"}))[0] == 201
+    run = await begin(server, definition)
+    done = await until(server, run, "done", "failed")
+    assert done["output"] == {"said": "Hello there."}
+    _, runs = await server.get("/api/v1/runs?agent=clerk")
+    assert len(runs["runs"]) == 1
+    # Done again for the same place, as after a crash, it is the same run.
+    work = await server.services.workflows._work_as({"tenant": "local", "role": "admin", "owner": True})
+    again = await work.run("clerk", "Greet Ann.", Place(done["id"], f"{done['id']}:a:1"))
+    assert (again["text"], again["run"]) == ("Hello there.", runs["runs"][0]["id"])
+    server.model.script = [BadRequest("No.")]
+    failed = await until(server, await begin(server, definition), "done", "failed")
+    assert failed["error"] == "AgentFailed"
 
 
 async def test_a_state_machine_is_imported_with_the_resources_of_the_configuration(tmp_path):

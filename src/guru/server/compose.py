@@ -41,6 +41,7 @@ from guru.server.running_agents import open_agents
 from guru.server.services import Services
 from guru.server.summarizing import open_summaries
 from guru.server.tooling import open_tools
+from guru.server.workflow_agents import RoadAgents
 from guru.server.workflowing import open_workflows
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
@@ -126,7 +127,8 @@ async def open_services(
             ),
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             workflows=open_workflows(
-                database, jobs, settings.workflows, road=road, directory=directory, tools=tools.toolbox
+                database, jobs, settings.workflows, road=road, directory=directory, tools=tools.toolbox,
+                agents=RoadAgents(database, agents),
             ),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -13,7 +13,6 @@ from guru.agents.workflows.engine import Limits
 from guru.agents.workflows.work import Place, Work
 from guru.agents.workflows.workflows import Workflows
 from guru.config import WorkflowSettings
-from guru.errors import NotFound
 from guru.gateway.identity import Caller, Directory
 from guru.gateway.pipeline import Road
 from guru.server.ask_api import to_answer
@@ -30,12 +29,12 @@ Tools = Callable[[Scope], Awaitable[Toolbox]]
 """The tools that may be used within a scope."""
 
 
-class Agents(Protocol):
+class AgentRunner(Protocol):
     """Agents, as workflows run them."""
 
-    def names(self, caller: Caller) -> Collection[str]: ...
+    async def names(self, caller: Caller) -> Collection[str]: ...
 
-    async def run(self, caller: Caller, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
+    async def run(self, caller: Caller, agent: str, prompt: str, place: Place) -> JSON:
         """What it comes to, with `text`. Asked for the same place again, it goes on with that, or gives the same."""
         ...
 
@@ -43,20 +42,20 @@ class Agents(Protocol):
 class RoadWork:
     """Implements `guru.agents.workflows.work.Work`."""
 
-    def __init__(self, road: Road, directory: Directory, caller: Caller, tools: Toolbox, agents: Agents | None) -> None:
+    def __init__(
+        self, road: Road, directory: Directory, caller: Caller, *, tools: Toolbox, runner: AgentRunner,
+        agents: Collection[str],
+    ) -> None:  # fmt: skip
         self._road = road
         self._directory = directory
         self._caller = caller
         self._tools = tools
-        self._agents = agents
+        self._runner = runner
+        self.agents = agents
 
     @property
     def tools(self) -> Collection[str]:
         return [spec.name for spec in self._tools.specs]
-
-    @property
-    def agents(self) -> Collection[str]:
-        return [] if self._agents is None else self._agents.names(self._caller)
 
     def spec(self, tool: str) -> ToolSpec:
         return self._tools.get(tool).spec
@@ -90,10 +89,8 @@ class RoadWork:
             "tokens": completed.usage.total_tokens,
         }  # fmt: skip
 
-    async def run(self, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
-        if self._agents is None:
-            raise NotFound(f"There is no agent {agent!r}.", hint="Use a tool, a model or a question.")
-        return await self._agents.run(self._asked(), agent, prompt, arguments, place)
+    async def run(self, agent: str, prompt: str, place: Place) -> JSON:
+        return await self._runner.run(self._asked(), agent, prompt, place)
 
     async def answer(self, question: str, collection: str, model: str) -> JSON:
         messages = [Message(role="user", content=question)]
@@ -119,13 +116,14 @@ def open_workflows(
     road: Road,
     directory: Directory,
     tools: Tools,
-    agents: Agents | None = None,
+    agents: AgentRunner,
 ) -> Workflows:
     """The workflows of a server."""
 
     async def work_as(caller: JSON) -> Work:
         whole = msgspec.convert(caller | {"route": ROUTE, "trace_id": ""}, Caller)
-        return RoadWork(road, directory, whole, await tools(whole.visible), agents)
+        names = await agents.names(whole)
+        return RoadWork(road, directory, whole, tools=await tools(whole.visible), runner=agents, agents=names)
 
     limits = Limits(
         steps=settings.max_steps, data=settings.max_data_kb * 1000, total=settings.max_run_mb * 1_000_000,

@@ -76,7 +76,7 @@ class Desk:
         text = '{"label": "refund"}' if schema else f"You said: {prompt}"
         return {"text": text, "model": model, "cost": 0.0}
 
-    async def run(self, agent, prompt, arguments, place):
+    async def run(self, agent, prompt, place):
         self.done.append((place.call, prompt))
         return {"text": f"{agent} did: {prompt}"}
 

@@ -26,7 +26,7 @@ async def perform(task: Task, effective: Any, roots: Mapping[str, Any], work: Wo
             return await call_tool(task, effective, work, place)
         case "agent":
             prompt = text_of(task.prompt, roots)
-            return await work.run(task.agent or "", prompt, effective, place)
+            return await work.run(task.agent or "", prompt, place)
         case "question":
             question, collection = text_of(task.question, roots), text_of(task.collection, roots)
             return await work.answer(question, collection, text_of(task.model or "default", roots))

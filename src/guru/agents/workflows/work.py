@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -44,7 +44,7 @@ class Work(Protocol):
         """What a model says: `text`, `model`, `usage`, `cost`, `trace_id`. Raises `GuruError`."""
         ...
 
-    async def run(self, agent: str, prompt: str, arguments: Any, place: Place) -> JSON:
+    async def run(self, agent: str, prompt: str, place: Place) -> JSON:
         """What an agent comes to: `text` and more. Called again for the same place, it goes on or gives the same."""
         ...
 
