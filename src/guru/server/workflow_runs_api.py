@@ -114,7 +114,7 @@ class RunChange(Struct):
 
 
 @post("/api/v1/workflows/{name}/runs", status=202)
-async def begin_run(call: Call, name: str, body: RunBody) -> RunView:
+async def begin_workflow_run(call: Call, name: str, body: RunBody) -> RunView:
     """Begin a run; it goes on behind the request, and after a restart."""
     caller = call.caller("workflows.runs")
     run = await call.services.workflows.begin(
@@ -124,7 +124,7 @@ async def begin_run(call: Call, name: str, body: RunBody) -> RunView:
 
 
 @get("/api/v1/workflow-runs")
-async def list_runs(call: Call, query: RunQuery) -> RunList:
+async def list_workflow_runs(call: Call, query: RunQuery) -> RunList:
     """The newest first: one's own, and those that ask one something."""
     found = await call.services.workflows.list(
         call.visible, workflow=query.workflow, status=query.status, limit=query.limit
@@ -133,7 +133,7 @@ async def list_runs(call: Call, query: RunQuery) -> RunList:
 
 
 @get("/api/v1/workflow-runs/{run_id}")
-async def show_run(call: Call, run_id: str) -> RunDetail:
+async def show_workflow_run(call: Call, run_id: str) -> RunDetail:
     """A run with its steps; what went in and came out of each is at `/steps/{path}`."""
     run, whole = await call.services.workflows.find(call.visible, run_id)
     steps = await seen_steps(call, run, whole)
@@ -145,7 +145,7 @@ async def show_run(call: Call, run_id: str) -> RunDetail:
 
 
 @get("/api/v1/workflow-runs/{run_id}/steps/{path:path}")
-async def show_step(call: Call, run_id: str, path: str) -> StepDetail:
+async def show_workflow_step(call: Call, run_id: str, path: str) -> StepDetail:
     """A step with what went in and came out of it, and what people answered."""
     run, whole = await call.services.workflows.find(call.visible, run_id)
     step = await call.services.workflows.runs.step(call.tenant, run.id, path)
@@ -155,28 +155,28 @@ async def show_step(call: Call, run_id: str, path: str) -> StepDetail:
 
 
 @get("/api/v1/workflow-runs/{run_id}/events", answer=RunChange, media_type="text/event-stream")
-async def watch_run(call: Call, run_id: str) -> Any:
+async def watch_workflow_run(call: Call, run_id: str) -> Any:
     """The run whenever something has changed, with the steps that have, as `progress` events, then as `done`."""
     run, whole = await call.services.workflows.find(call.visible, run_id)
     return EventStream(run_events(call.services, run, None if whole else call.visible), {})
 
 
 @post("/api/v1/workflow-runs/{run_id}/cancel")
-async def cancel_run(call: Call, run_id: str) -> RunView:
+async def cancel_workflow_run(call: Call, run_id: str) -> RunView:
     """End a run; what it has done stays."""
     run = await own_run(call, run_id)
     return to_run(await call.services.workflows.cancel(call.tenant, run.id))
 
 
 @post("/api/v1/workflow-runs/{run_id}/resume")
-async def resume_run(call: Call, run_id: str) -> RunView:
+async def resume_workflow_run(call: Call, run_id: str) -> RunView:
     """Go on with a run that failed or was cancelled, at what failed; what is done is not done again."""
     run = await own_run(call, run_id)
     return to_run(await call.services.workflows.resume(call.tenant, run.id))
 
 
 @post("/api/v1/workflow-runs/{run_id}/answer")
-async def answer_run(call: Call, run_id: str, body: AnswerBody) -> RunView:
+async def answer_workflow_run(call: Call, run_id: str, body: AnswerBody) -> RunView:
     """Say what a step asks for. 409 where somebody has answered before."""
     answer: JSON = {"decision": body.decision, "form": body.form, "output": body.output}
     by = call.caller("workflow-runs.answer").person
@@ -245,4 +245,13 @@ def at(seconds: float | None) -> datetime | None:
     return None if seconds is None else moment(seconds)
 
 
-DOORS = [begin_run, list_runs, show_run, show_step, watch_run, cancel_run, resume_run, answer_run]
+DOORS = [
+    begin_workflow_run,
+    list_workflow_runs,
+    show_workflow_run,
+    show_workflow_step,
+    watch_workflow_run,
+    cancel_workflow_run,
+    resume_workflow_run,
+    answer_workflow_run,
+]
