@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from guru.knowledge.rows import dimension_of, pack_vectors, unpack_vectors, vector_type
+from guru.knowledge.rows import dimension_of, pack_vectors, vector_type
 from guru.patience import patiently
 from guru.store.database import Database
 from guru.store.tables import embeddings
@@ -49,9 +49,8 @@ WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 class Embedded(Struct, frozen=True):
     """Vectors of texts, and where they came from."""
 
-    vectors: NDArray[Any]
-    """float32, shape (n, dimension), to within what a stored vector keeps: one that was kept and one that was made are
-    the same once they are packed."""
+    packed: NDArray[Any]
+    """As they are stored, see `rows.pack_vectors`: one that was kept and one that was made are the same."""
     embedded: int
     """Different texts that the model was asked for."""
     reused: int
@@ -91,8 +90,8 @@ class EmbeddingCache:
             found |= await self._portion(tenant, embedder, unique[start : start + BATCH], work)
         if len(set(map(len, found.values()))) > 1:  # the model was exchanged under its name: nothing kept is its
             found = await self._made(tenant, embedder, unique, work)
-        vectors = await asyncio.to_thread(_unpack, [found[item] for item in items], embedder.dimension)
-        return Embedded(vectors, work.embedded, max(0, len(unique) - work.embedded), work.seconds)
+        packed = await asyncio.to_thread(_join, [found[item] for item in items], embedder.dimension)
+        return Embedded(packed, work.embedded, max(0, len(unique) - work.embedded), work.seconds)
 
     async def size(self, tenant: str) -> CacheSize:
         """What is kept of one organisation."""
@@ -210,12 +209,10 @@ def _said(purpose: str, tenant: str, embedder: Embedder, item: Item) -> bytes:
     )
 
 
-def _unpack(blobs: Iterable[bytes], dimension: int) -> NDArray[Any]:
+def _join(blobs: Sequence[bytes], dimension: int) -> NDArray[Any]:
     import numpy as np
 
-    joined = list(blobs)
-    dimension = dimension_of(joined[0]) if joined else dimension
-    return unpack_vectors(np.frombuffer(b"".join(joined), vector_type(dimension)))
+    return np.frombuffer(b"".join(blobs), vector_type(dimension_of(blobs[0]) if blobs else dimension))
 
 
 def _measure(connection: Connection, *mine: Any) -> tuple[int, int]:

@@ -30,4 +30,6 @@ def parse_evident(data: bytes, name: str) -> ParsedDocument | None:
     except (UnicodeDecodeError, UnreadableDocument):  # whoever parses it says what is wrong
         return None
     text = clean(text)
-    return complete(ParsedDocument(text=text, media_type="text/plain"), name, []) if is_plain_english(text) else None
+    if not is_plain_english(text):
+        return None
+    return complete(ParsedDocument(text=text, media_type="text/plain", language="en"), name, [])
