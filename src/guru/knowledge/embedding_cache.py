@@ -22,10 +22,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from guru.knowledge.rows import dimension_of, pack_vectors, vector_type
 from guru.patience import patiently
+from guru.store.bulk import insert_rows
 from guru.store.database import Database
 from guru.store.tables import embeddings
 from guru.types import Embedder
@@ -42,6 +43,11 @@ OVERHEAD: Final = 160
 """Bytes of a row beside its vector: the key, and its places in three indexes."""
 SPARE: Final = 0.9
 """What a sweep leaves of the limit, so that the next job does not sweep again."""
+_THESE: Final = embeddings.c.key.in_(bindparam("keys", expanding=True))
+_KEPT: Final = select(embeddings.c.key, embeddings.c.vector, embeddings.c.used_at).where(
+    _THESE, embeddings.c.tenant == bindparam("tenant")
+)
+_REMOVE: Final = delete(embeddings).where(_THESE)
 WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Seconds between attempts with a model that is busy or away."""
 
@@ -115,17 +121,23 @@ class EmbeddingCache:
 
     async def _known(self, tenant: str, embedder: Embedder, items: list[Item]) -> dict[Item, bytes]:
         """Those that were kept, in one query."""
-        names = await asyncio.to_thread(lambda: {name_of(tenant, embedder, item): item for item in items})
-        mine = (embeddings.c.key.in_(list(names)), embeddings.c.tenant == tenant)
-        query = select(embeddings.c.key, embeddings.c.vector, embeddings.c.used_at).where(*mine)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        if embedder.dimension:
-            rows = [row for row in rows if dimension_of(row.vector) == embedder.dimension]
         now = time.time()
-        if old := [row.key for row in rows if row.used_at < now - TOUCH]:
+
+        def look(connection: Connection) -> tuple[dict[Item, bytes], list[bytes]]:
+            names = {name_of(tenant, embedder, item): item for item in items}
+            found, old = {}, []
+            for key, vector, used_at in connection.execute(_KEPT, {"keys": list(names), "tenant": tenant}):
+                if embedder.dimension in (0, dimension_of(vector)):
+                    found[names[key]] = masked(vector, tenant, embedder, names[key])
+                    if used_at < now - TOUCH:
+                        old.append(key)
+            return found, old
+
+        found, old = await self._database.read(look)
+        if old:
             touch = update(embeddings).where(embeddings.c.key.in_(old)).values(used_at=now)
             await self._database.write(lambda connection: connection.execute(touch))
-        return {names[row.key]: masked(row.vector, tenant, embedder, names[row.key]) for row in rows}
+        return found
 
     async def _made(self, tenant: str, embedder: Embedder, items: list[Item], work: Work) -> dict[Item, bytes]:
         """Those that the model makes now; they are kept."""
@@ -157,8 +169,8 @@ class EmbeddingCache:
         def write(connection: Connection) -> None:
             for start in range(0, len(fresh), BATCH):
                 portion = fresh[start : start + BATCH]
-                connection.execute(delete(embeddings).where(embeddings.c.key.in_([row["key"] for row in portion])))
-                connection.execute(insert(embeddings), portion)
+                connection.execute(_REMOVE, {"keys": [row["key"] for row in portion]})
+                insert_rows(connection, embeddings, portion)
 
         await self._database.write(write)
 

@@ -32,7 +32,7 @@ class BlobStore:
     def put_all(self, contents: Sequence[bytes]) -> list[str]:
         """As `put`, for contents that are made durable together, which takes little longer than for one."""
         digests = [hashlib.sha256(data).hexdigest() for data in contents]
-        with _Unnamed() as files:
+        with _Unnamed(self.root) as files:
             for digest, data in dict(zip(digests, contents, strict=True)).items():
                 path = self._place(digest)
                 if path.exists():
@@ -73,7 +73,9 @@ class BlobStore:
 class _Unnamed:
     """Files that have no names of their own yet. Use it in a `with`: what was not named by its end is gone. Blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        """They are made in one `folder`, which is faster than in many."""
+        self._folder = folder
         self._files: dict[Path, Path] = {}
 
     def __enter__(self) -> _Unnamed:
@@ -85,12 +87,12 @@ class _Unnamed:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write what is to be at `path`."""
-        unnamed = path.with_name(f".{secrets.token_hex(8)}")
+        unnamed = self._folder / f".{secrets.token_hex(8)}"
         self._files[unnamed] = path
         try:
             descriptor = os.open(unnamed, _NEW, 0o600)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(unnamed, _NEW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -99,8 +101,13 @@ class _Unnamed:
         """Give all of them their names; they are durable before."""
         make_durable(list(self._files))
         while self._files:
-            unnamed, path = self._files.popitem()
-            unnamed.replace(path)
+            unnamed, path = next(iter(self._files.items()))
+            try:
+                unnamed.replace(path)
+            except FileNotFoundError:
+                path.parent.mkdir(exist_ok=True, mode=0o700)
+                unnamed.replace(path)
+            del self._files[unnamed]
 
 
 class BlobWriter:
