@@ -34,9 +34,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 
 @lru_cache(maxsize=64)
-def compiled(
-    table: Table, dialect: Dialect, columns: tuple[str, ...] | None = None
-) -> tuple[str, list[str] | None]:
+def compiled(table: Table, dialect: Dialect, columns: tuple[str, ...] | None = None) -> tuple[str, list[str] | None]:
     """The statement for `columns`, in the order of the table, or for all; and the names of its parameters, for drivers
     that do not take them by place."""
     names = list(columns or table.columns.keys())

@@ -87,7 +87,7 @@ def _parser(kind: str) -> Callable[[bytes, str, Limits], ParsedDocument]:
 
 
 def complete(document: ParsedDocument, name: str, warnings: list[str]) -> ParsedDocument:
-    """Fill in what every format shares: a title, the language, the warnings of sniffing. Raises `UnreadableDocument`."""
+    """Fill in what every format shares: a title, the language, warnings of sniffing. Raises `UnreadableDocument`."""
     from guru.knowledge.parse.language import detect_language
 
     if not document.text.strip():

@@ -11,13 +11,14 @@ _SAMPLE = 2_000
 _MIN_LETTERS = 20
 _CERTAIN = 0.8
 _LETTERS = re.compile(r"[^\W\d_]+")
-# Of a hundred words of English prose some twenty are of these, of a hundred of its relatives four at most.
-_ENGLISH = frozenset(
-    "the of and to that for with this from which were have has been their they would there these when other into than "
-    "its also not but are by or his her as was".split()
-)
-_ENGLISH_SHARE = 0.15
+# A sixth of English prose is made of these, and hardly any of them is a word of another language at all.
+_COMMON = """
+the of and that with this from which were been their they would there these when other into its his
+"""
+_ENGLISH = frozenset(_COMMON.split())
+_ENGLISH_SHARE = 0.1
 _FEWEST = 4
+_FEWEST_DIFFERENT = 3
 
 
 def detect_language(text: str) -> str | None:
@@ -49,11 +50,11 @@ def _words(text: str) -> list[str]:
 
 
 def _is_english(found: Sequence[str], words: str) -> bool:
-    """Whether so many of the words are among the commonest of English as in no other language."""
+    """Whether so many of the words, and so many different ones, are small words of English as in no other language."""
     if len(words) < _MIN_LETTERS:
         return False
-    marks = sum(map(_ENGLISH.__contains__, words.lower().split(" ")))
-    return marks >= _FEWEST and marks >= _ENGLISH_SHARE * len(found)
+    marks = list(filter(_ENGLISH.__contains__, words.lower().split(" ")))
+    return len(marks) >= max(_FEWEST, _ENGLISH_SHARE * len(found)) and len(set(marks)) >= _FEWEST_DIFFERENT
 
 
 @cache

@@ -36,7 +36,9 @@ class WordOffsets:
         known = self._learned(set(words))
         starts = map(add, accumulate(map(len, words), initial=0), count())  # one blank before each
         found = map(known.__getitem__, words)
-        return [(start + first, start + last) for start, spans in zip(starts, found, strict=False) for first, last in spans]
+        return [
+            (start + first, start + last) for start, spans in zip(starts, found, strict=False) for first, last in spans
+        ]
 
     def _learned(self, words: set[str]) -> dict[str, tuple[Span, ...]]:
         """The spans of at least these words, tokenizing at once those that are new."""
