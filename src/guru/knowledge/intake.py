@@ -108,12 +108,12 @@ class Intake:
         found = await asyncio.to_thread(self._keep_and_cut, files, new)
         left = [place for place, prepared in enumerate(found) if prepared is None]
         parsed = await self._parser.parse_all([(self._blobs.path(files[i].digest), files[i].name) for i in left])
-        for place, error in zip(left, parsed, strict=True):
-            if isinstance(error, NoText):
-                self._note_textless(files[place].digest, error)
+        for place, document in zip(left, parsed, strict=True):
+            if isinstance(document, NoText):
+                self._note_textless(files[place].digest, document)
         cut = await asyncio.to_thread(self._cut_all, [files[place] for place in left], parsed) if left else []
-        for place, document in zip(left, cut, strict=True):
-            found[place] = document
+        for place, each in zip(left, cut, strict=True):
+            found[place] = each
         for content, prepared in zip(new, found, strict=True):
             if isinstance(prepared, GuruError):
                 self._tally.fail(content.candidate, str(prepared))

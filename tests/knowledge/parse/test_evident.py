@@ -10,7 +10,9 @@ from guru.knowledge.parse.evident import LARGEST, parse_evident
 from guru.knowledge.parse.language import detect_language, is_plain_english
 from guru.knowledge.parse.sniff import sniff
 
-ENGLISH = "The pump of the second line is checked by the crew, and its record is kept for as long as it has been there. "
+ENGLISH = (
+    "The pump of the second line is checked by the crew, and its record is kept for as long as it has been there. "
+)
 
 pieces = st.one_of(
     st.sampled_from(
