@@ -34,7 +34,17 @@ async def test_quick_batches_grow_and_slow_ones_shrink_again():
     for seconds in [QUICK / 2] * 6 + [(QUICK + SLOW) / 2] + [SLOW * 2] * 6:
         sizes.append(len(await queue.next()))
         queue.took(seconds)
-    assert sizes == [2, 4, 8, 16, 32, 2 * MOST, 2 * MOST, 2 * MOST, 16, 8, 4, 2, 2]
+    most = MOST // TEXTS
+    assert sizes == [2, 4, 8, most, most, most, most, most, 8, 4, 2, 2, 2]
+
+
+async def test_with_many_workers_batches_are_large_from_the_start():
+    queue = Batches(workers=MOST)
+    await queue.put([document(number, TEXTS) for number in range(3 * MOST)])
+    await queue.end()
+    for _ in range(3):
+        assert len(await queue.next()) == MOST
+        queue.took(QUICK / 2)
 
 
 async def test_what_is_there_is_not_kept_waiting(monkeypatch):

@@ -11,8 +11,8 @@ from guru.knowledge.prepare import Prepared
 
 TEXTS: Final = 128
 """Small documents are embedded together and stored in one transaction until they have so many texts; at first."""
-MOST: Final = 16
-"""By how much batches may grow: a statement costs as much for one document as for twenty."""
+MOST: Final = 2048
+"""To so many texts batches grow: a statement costs as much for one document as for twenty, and takes only so many."""
 QUICK, SLOW = 0.5, 2.0
 """Seconds to embed and store a batch. Below the first the next is larger, above the second smaller: whoever watches
 sees it go on, and little is done again after a kill."""
@@ -52,7 +52,7 @@ class Batches:
     def took(self, seconds: float) -> None:
         """How long the last batch took to embed and store."""
         if seconds < QUICK:
-            self._texts = min(self._texts * 2, self._least * MOST)
+            self._texts = max(self._least, min(self._texts * 2, MOST))
         elif seconds > SLOW:
             self._texts = max(self._texts // 2, self._least)
 
