@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH: Final = 512
-"""Texts looked up, embedded and kept at once."""
+"""Texts embedded and kept at once."""
+LOOKED_UP: Final = 2048
+"""Texts looked up at once."""
 DAY: Final = 86_400.0
 TOUCH: Final = DAY
 """Seconds. That a row was used is noted when the last note is older: a hit is to cost no write."""
@@ -92,8 +94,8 @@ class EmbeddingCache:
         unique = list(dict.fromkeys(items))  # a passage of one sentence, a line that every page has
         found: dict[Item, bytes] = {}
         work = Work()
-        for start in range(0, len(unique), BATCH):
-            found |= await self._portion(tenant, embedder, unique[start : start + BATCH], work)
+        for start in range(0, len(unique), LOOKED_UP):
+            found |= await self._portion(tenant, embedder, unique[start : start + LOOKED_UP], work)
         if len(set(map(len, found.values()))) > 1:  # the model was exchanged under its name: nothing kept is its
             found = await self._made(tenant, embedder, unique, work)
         packed = await asyncio.to_thread(_join, [found[item] for item in items], embedder.dimension)
@@ -149,9 +151,10 @@ class EmbeddingCache:
             work.seconds += time.monotonic() - began
             work.embedded += len(portion)
             packed = pack_vectors(vectors)
-            made |= {item: packed[row].tobytes() for row, item in enumerate(portion)}
-        if self._limit:
-            await self._keep(tenant, embedder, made)
+            fresh = {item: packed[row].tobytes() for row, item in enumerate(portion)}
+            if self._limit:
+                await self._keep(tenant, embedder, fresh)
+            made |= fresh
         return made
 
     async def _keep(self, tenant: str, embedder: Embedder, made: dict[Item, bytes]) -> None:
@@ -167,10 +170,8 @@ class EmbeddingCache:
         fresh = await asyncio.to_thread(rows)
 
         def write(connection: Connection) -> None:
-            for start in range(0, len(fresh), BATCH):
-                portion = fresh[start : start + BATCH]
-                connection.execute(_REMOVE, {"keys": [row["key"] for row in portion]})
-                insert_rows(connection, embeddings, portion)
+            connection.execute(_REMOVE, {"keys": [row["key"] for row in fresh]})
+            insert_rows(connection, embeddings, fresh)
 
         await self._database.write(write)
 
