@@ -1,6 +1,7 @@
 import ctypes
 import errno
 import hashlib
+import os
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,20 @@ def test_many_are_kept_as_each_alone(tmp_path_factory, contents):
     assert digests == [hashlib.sha256(data).hexdigest() for data in contents]
     assert [blobs.path(digest).read_bytes() for digest in digests] == contents
     assert len([path for path in blobs.root.rglob("*") if path.is_file()]) == len(set(digests))
+
+
+def test_what_was_left_unfinished_goes_in_time(tmp_path):
+    blobs = BlobStore(tmp_path)
+    digest = blobs.put(b"whole")
+    old, new, folder = (blobs.root / name for name in (".old", ".new", ".unpacked-x"))
+    for path in (old, new):
+        path.touch()
+    folder.mkdir()
+    for path in (old, folder, blobs.path(digest)):
+        os.utime(path, (1, 1))
+    blobs.remove_unfinished(60)
+    assert sorted(path.name for path in blobs.root.glob(".*")) == [".new", ".unpacked-x"]
+    assert blobs.path(digest).read_bytes() == b"whole"
 
 
 def test_none_has_its_name_before_all_are_durable(tmp_path, monkeypatch):

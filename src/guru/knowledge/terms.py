@@ -87,7 +87,7 @@ def count_hashes(body: Sequence[int], heading: Sequence[int]) -> NDArray[Any]:
     in_body, in_heading = Counter(body), Counter(heading)
     found = [*in_body, *(term for term in in_heading if term not in in_body)]
     table = np.empty(len(found), term_type())
-    table["term"] = found
+    table["term"] = np.fromiter(found, "<u8", len(found))
     for field, counts in (("body", in_body), ("heading", in_heading)):
         table[field] = [min(count, _MOST_COUNTED) for count in map(counts.get, found, repeat(0))]
     return table

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +48,13 @@ class BlobStore:
         """For content that comes in pieces."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         return BlobWriter(self)
+
+    def remove_unfinished(self, seconds: float) -> None:
+        """Remove what a process that was killed left unfinished, so many seconds ago or more."""
+        for left in self.root.glob(".*"):
+            with contextlib.suppress(FileNotFoundError):  # it has its name by now
+                if left.is_file() and time.time() - left.stat().st_mtime > seconds:
+                    left.unlink()
 
     def path(self, digest: str) -> Path:
         """The file that holds `digest`. Raises `NotFound`."""
