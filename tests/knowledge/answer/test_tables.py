@@ -36,7 +36,7 @@ async def test_a_row_is_quoted_verbatim_and_never_its_header(ask, question, row)
 async def test_a_quoted_row_is_read_with_the_names_of_its_columns(ask):
     question = "What is the hotel limit per night in Portugal?"
     answer = await ask(question, ScriptedModel("Nobody knows."), documents=DOCUMENTS)
-    shown = "Destination: Portugal; Daily allowance (EUR): 68; Hotel limit per night (EUR): 130 [1]"
+    shown = "Destination: Portugal; Hotel limit per night (EUR): 130 [1]"
     assert answer.text.startswith(shown)
 
 
@@ -46,7 +46,8 @@ async def test_models_see_rows_with_the_names_of_their_columns(ask, small):
     question = "What is the hotel limit per night in Portugal?"
     answer = await ask(question, model, documents=DOCUMENTS)
     asked = model.request.messages[-1].text
-    assert "Destination: Portugal; Daily allowance (EUR): 68; Hotel limit per night (EUR): 130" in asked
+    allowance = "" if small else "Daily allowance (EUR): 68; "
+    assert f"Destination: Portugal; {allowance}Hotel limit per night (EUR): 130" in asked
     assert "Destination |" not in asked and "---" not in asked
     assert (answer.text, answer.outcome) == ("130 EUR [1]", "answered")
     assert [citation.quote for citation in answer.citations] == ["Portugal | 68 | 130"]
@@ -96,11 +97,11 @@ Markets abroad | 12.7 | 20.4"""
 @pytest.mark.parametrize(
     ("question", "quote", "said"),
     [
-        ("What was the revenue of games in 2018?", "Games | 11,386 | 10,353", "2019: 11,386; 2018: 10,353"),
+        ("What was the revenue of games in 2018?", "Games | 11,386 | 10,353", "Products: Games; Year Ended June 30, 2018: 10,353"),
         (
             "How much did sales in markets abroad rise in 2022?",
             "Markets abroad | 12.7 | 20.4",
-            "2023: 12.7; 2022: 20.4",
+            "Markets abroad; 2022: 20.4",
         ),
     ],
 )

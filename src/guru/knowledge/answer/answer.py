@@ -23,7 +23,7 @@ from guru.knowledge.answer.conflicts import Disagreement, find_conflicts
 from guru.knowledge.answer.decline import decline, decline_text
 from guru.knowledge.answer.draft import Draft
 from guru.knowledge.answer.evidence import Evidence, gather
-from guru.knowledge.answer.features import passages_of
+from guru.knowledge.answer.features import chosen_passages, passages_of
 from guru.knowledge.answer.many import Many
 from guru.knowledge.answer.prompt import Prompt, build_prompt, build_small_prompt
 from guru.knowledge.answer.query import is_follow_up, last_question, retrieval_query
@@ -116,11 +116,14 @@ class Answerer:
     ) -> AsyncGenerator[Event, None]:
         """An answer from the best passages, whatever documents they are of."""
         grounding = request.guru
-        count = grounding.k if grounding and grounding.k else self._settings.passages
-        passages = passages_of(retrieval)
+        passages = await asyncio.to_thread(passages_of, retrieval)
         if self._reader is not None:
             passages = await read_passages(self._reader, retrieval.query, passages)
-        evidence = await asyncio.to_thread(gather, retrieval.query, passages[:count])
+        if grounding and grounding.k:
+            passages = passages[: grounding.k]
+        else:
+            passages = await asyncio.to_thread(chosen_passages, retrieval.query, passages, self._settings.passages)
+        evidence = await asyncio.to_thread(gather, retrieval.query, passages)
         sure = confidence(evidence)
         record("confidence", sure)
         record("evidence", [msgspec.to_builtins(quote) for quote in evidence.quotes])

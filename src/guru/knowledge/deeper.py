@@ -1,0 +1,61 @@
+"""Passages that a search ranks further down, but whose tables have the row that is asked for.
+
+A row of figures is near to few questions, so that prose with their words comes first. Besides the best passages, an
+answer may be made of some whose rows fit the question by label and column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import structs
+from sqlalchemy import Connection, func, select
+
+from guru.knowledge.answer.features import fitting_rows, passages_of
+from guru.knowledge.chunk.tables import is_row
+from guru.knowledge.query import Query
+from guru.knowledge.ranking import Found
+from guru.knowledge.search import Retrieval, read_hits
+from guru.store.tables import document_texts
+from guru.types import Hit
+
+DEPTH: Final = 60
+"""Passages that are looked at, the best ones included."""
+MORE: Final = 6
+"""Passages that are added."""
+ABOVE: Final = 2500
+"""Characters before a passage that may tell what its tables are of."""
+
+
+def with_fitting_rows(connection: Connection, retrieval: Retrieval, rest: Found, query: Query) -> Retrieval:
+    """The retrieval, with what stands above its tables, and with those passages of the `rest` whose rows fit best."""
+    hits, sentences = read_hits(connection, rest, query) if len(rest.ids) else ([], [])
+    tabled = [place for place, hit in enumerate(hits) if any(map(is_row, hit.text.split("\n")))]
+    everything = structs.replace(
+        retrieval,
+        hits=[*retrieval.hits, *(hits[place] for place in tabled)],
+        sentences=[*retrieval.sentences, *(sentences[place] for place in tabled)],
+    )
+    everything.above = read_above(connection, everything.hits)
+    count = len(retrieval.hits)
+    fits = fitting_rows(retrieval.query, passages_of(everything))[count:]
+    order = sorted((place for place, fit in enumerate(fits, count) if fit > 0), key=lambda place: -fits[place - count])
+    chosen = [*range(count), *order[:MORE]]
+    return structs.replace(
+        everything,
+        hits=[structs.replace(everything.hits[place], rank=rank) for rank, place in enumerate(chosen, 1)],
+        sentences=[everything.sentences[place] for place in chosen],
+    )
+
+
+def read_above(connection: Connection, hits: Sequence[Hit]) -> dict[int, str]:
+    """What stands before the passages that have rows, by the ids of their chunks."""
+    found = {}
+    for hit in hits:
+        if hit.start and any(map(is_row, hit.text.split("\n"))):
+            start = max(0, hit.start - ABOVE)
+            text = func.substr(document_texts.c.text, start + 1, hit.start - start)
+            read = select(text).where(document_texts.c.document_id == hit.document_id)
+            found[hit.chunk_id] = connection.scalar(read) or ""
+    return found
