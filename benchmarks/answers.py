@@ -36,7 +36,7 @@ from bench import squad_f1
 from guru.config import load_settings
 from guru.gateway.identity import Caller
 from guru.knowledge.answer import evidence as evidence_module
-from guru.knowledge.answer.cells import NOTHING
+from guru.knowledge.answer.cells import FEATURES
 from guru.knowledge.answer.confidence import confidence, confidence_features
 from guru.knowledge.answer.evidence import Evidence, fitted, gather
 from guru.knowledge.answer.features import Passage, chosen_passages, passages_of
@@ -60,14 +60,10 @@ CONFIDENCE_FEATURES = [
     "missing_count", "negation_differs", "wrong_kind", "coverage", "covered_anywhere",
     "score", "log_probability", "distance",
 ]  # fmt: skip
-ROW_FEATURES = [
-    "row_said", "row_around", "row_period", "row_whole", "row_exact", "row_phrase", "row_of_other", "row_unnamed",
-    "figureless",
-]  # fmt: skip
+ROW_FEATURES = [*FEATURES, "figureless"]
+"""Of sentences, what tells nothing of articles without tables: `pages.py --fit` fits their weights."""
 ROW_CONFIDENCE = ["row_exact", "row_wrong_period", "missing_years"]
 READER_FEATURES = ["reader_quoted_here", "reader_best_here", "reader_best_relevance", "reader_span"]
-NOT_FITTED = {*NOTHING, "figureless", "named_elsewhere"}
-"""Features of sentences that tell nothing of articles without tables: `pages.py --fit` fits them."""
 FIT_QUESTIONS = 1000
 
 
@@ -370,7 +366,7 @@ async def fit(services: Services, questions: list[dict[str, Any]], draw: random.
         for question, kind, passages in progress(asked, "sentences")
         if kind == "answerable" and question["document"] in learned
     ]
-    names = sorted(set(tables[0][0][0]) - NOT_FITTED)
+    names = sorted(set(tables[0][0][0]) - set(ROW_FEATURES))
     coefficients = fit_softmax([(matrix(rows, names), labels) for rows, labels in tables if labels.any()])
     which = "reader" if services.settings.knowledge.reader else "search"
     save(which, sentence=(names, coefficients, 0.0))
@@ -389,7 +385,9 @@ async def fit_rows(services: Services, collection: str, questions: list[dict[str
     for question in progress(questions, "questions"):
         for exclude in (False, True) if question["answer"] is not None else (False,):
             found = await services.knowledge.retrieve(Scope(TENANT), collection, question["question"])
-            passages = [p for p in passages_of(found) if not exclude or not p.hit.document.endswith(question["document"])]
+            passages = [
+                p for p in passages_of(found) if not exclude or not p.hit.document.endswith(question["document"])
+            ]
             if passages:
                 passages = await read_passages(reader, question["question"], passages)
                 passages = chosen_passages(question["question"], passages, services.settings.knowledge.passages)

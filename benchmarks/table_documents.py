@@ -130,6 +130,9 @@ FERRY: Table = [
     ["Brekkavik - Castelmar", "08:30", "17:30", "5 hours 40 minutes", "58.00"],
     ["Castelmar - Elmira Bay", "06:45", "22:15", "40 minutes", "9.80"],
 ]
+FERRY_TEXT = (
+    "Ferries run every day. In winter the last departure may be cancelled in a storm, and fares are not refunded."
+)
 STAFFING: Table = [
     ["Ward", "First quarter", "Second quarter", "Third quarter", "Fourth quarter"],
     ["Emergency", "64", "66", "71", "69"],
@@ -138,6 +141,14 @@ STAFFING: Table = [
     ["Radiology", "22", "22", "24", "25"],
 ]
 
+STAFFING_TEXT = "The number of nurses rose in most wards. Cardiology moved to the new building in the third quarter."
+
+REPORT_TEXT = """Annual report 2021. {name} is listed on the Arlund Stock Exchange. This report speaks of the net sales,
+the net income and the interest expense of {name} in the fiscal year 2021."""
+DISCUSSION_TEXT = """Fiscal year 2021 compared with fiscal year 2020: Net sales of {name} increased to {sales} million,
+driven by volume. Interest expense changed because of lower rates. Marketing and advertising spending rose with the
+launch of new products. Net income grew in every quarter of the fiscal year, and research was directed at new recipes,
+fibres and packages."""
 REPORTS: dict[str, dict[str, Any]] = {
     "HALVORSEN_FOODS_2021_REPORT.pdf": {
         "name": "Halvorsen Foods",
@@ -194,10 +205,8 @@ def write(folder: Path) -> list[Path]:
     for name, rows in STOCK.items():
         _workbook(folder / name, {"Stock": [STOCK_HEADER, *rows]})
     _workbook(folder / "norvia_energy.xlsx", ENERGY)
-    _word(folder / "ferry_timetable.docx", "Coastal Ferries timetable", FERRY,
-          "Ferries run every day. In winter the last departure may be cancelled in a storm, and fares are not refunded.")  # fmt: skip
-    _word(folder / "hospital_staffing.docx", "Arlund Hospital: nurses by ward in 2023", STAFFING,
-          "The number of nurses rose in most wards. Cardiology moved to the new building in the third quarter.")  # fmt: skip
+    _word(folder / "ferry_timetable.docx", "Coastal Ferries timetable", FERRY, FERRY_TEXT)
+    _word(folder / "hospital_staffing.docx", "Arlund Hospital: nurses by ward in 2023", STAFFING, STAFFING_TEXT)
     for name, report in REPORTS.items():
         _report(folder / name, report)
     return sorted(folder.iterdir())
@@ -243,15 +252,12 @@ def _report(path: Path, report: dict[str, Any]) -> None:
     name = report["name"]
     pdf = FPDF(format="A4", unit="pt")
     pdf.set_auto_page_break(False)
-    sales = [row[1:] for row in report["income"] if row[0] == "Net sales"][0]
-    _page(pdf, f"{name}, Inc.", f"Annual report 2021. {name} is listed on the Arlund Stock Exchange. This report speaks of"
-          f" the net sales, the net income and the interest expense of {name} in the fiscal year 2021.")  # fmt: skip
-    _page(pdf, "Management discussion", f"Fiscal year 2021 compared with fiscal year 2020: Net sales of {name} increased to"
-          f" {sales[0]} million, driven by volume. Interest expense changed because of lower rates. Marketing and"
-          " advertising spending rose with the launch of new products. Net income grew in every quarter of the fiscal year,"
-          " and research was directed at new recipes, fibres and packages.")  # fmt: skip
-    _table(pdf, "Statements of income", "(In millions)", ["Year ended December 31,", "2021", "2020", "2019"], report["income"])
-    _table(pdf, "Net sales by segment", "(In millions)", ["Year ended December 31,", "2021", "2020"], report["segments"])
+    sales = next(row[1] for row in report["income"] if row[0] == "Net sales")
+    _page(pdf, f"{name}, Inc.", REPORT_TEXT.format(name=name))
+    _page(pdf, "Management discussion", DISCUSSION_TEXT.format(name=name, sales=sales))
+    years = ["Year ended December 31,", "2021", "2020", "2019"]
+    _table(pdf, "Statements of income", "(In millions)", years, report["income"])
+    _table(pdf, "Net sales by segment", "(In millions)", years[:3], report["segments"])
     ends = ["Quarter ended", "March 31", "June 30", "September 30", "December 31"]
     _table(pdf, "Quarterly information, fiscal year 2021", "(In millions)", ends, report["quarters"])
     pdf.output(str(path))
@@ -263,7 +269,7 @@ def _page(pdf: Any, title: str, text: str) -> None:
     pdf.text(60, 80, title)
     pdf.set_font("Helvetica", "", 10)
     pdf.set_xy(60, 100)
-    pdf.multi_cell(470, 14, text)
+    pdf.multi_cell(470, 14, " ".join(text.split()))
 
 
 def _table(pdf: Any, title: str, unit: str, header: list[str], rows: Table) -> None:

@@ -12,8 +12,8 @@ from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.around.around import Around
 from guru.knowledge.collections import Collections
-from guru.knowledge.diversity import diversify
 from guru.knowledge.deeper import DEPTH, with_fitting_rows
+from guru.knowledge.diversity import diversify
 from guru.knowledge.documents import Documents, allowed_documents
 from guru.knowledge.duplicates import Duplicates
 from guru.knowledge.embedders import Embedders, EmbedderSource, OneEmbedder

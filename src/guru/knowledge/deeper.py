@@ -13,11 +13,10 @@ from msgspec import structs
 from sqlalchemy import Connection, func, select
 
 from guru.knowledge.answer.features import fitting_rows, passages_of
-from guru.knowledge.chunk.tables import is_row
 from guru.knowledge.query import Query
 from guru.knowledge.ranking import Found
 from guru.knowledge.search import Retrieval, read_hits
-from guru.store.tables import document_texts
+from guru.store.tables import chunks, document_texts
 from guru.types import Hit
 
 DEPTH: Final = 60
@@ -30,30 +29,32 @@ ABOVE: Final = 2500
 
 def with_fitting_rows(connection: Connection, retrieval: Retrieval, rest: Found, query: Query) -> Retrieval:
     """The retrieval, with what stands above its tables, and with those passages of the `rest` whose rows fit best."""
-    hits, sentences = read_hits(connection, rest, query) if len(rest.ids) else ([], [])
-    tabled = [place for place, hit in enumerate(hits) if any(map(is_row, hit.text.split("\n")))]
-    everything = structs.replace(
-        retrieval,
-        hits=[*retrieval.hits, *(hits[place] for place in tabled)],
-        sentences=[*retrieval.sentences, *(sentences[place] for place in tabled)],
-    )
-    everything.above = read_above(connection, everything.hits)
+    hits, sentences = read_hits(connection, with_rows(connection, rest), query)
     count = len(retrieval.hits)
-    fits = fitting_rows(retrieval.query, passages_of(everything))[count:]
-    order = sorted((place for place, fit in enumerate(fits, count) if fit > 0), key=lambda place: -fits[place - count])
-    chosen = [*range(count), *order[:MORE]]
+    hits, sentences = [*retrieval.hits, *hits], [*retrieval.sentences, *sentences]
+    every = structs.replace(retrieval, hits=hits, sentences=sentences, above=read_above(connection, hits))
+    fits = fitting_rows(retrieval.query, passages_of(every))
+    added = sorted((place for place in range(count, len(hits)) if fits[place] > 0), key=lambda place: -fits[place])
+    chosen = [*range(count), *added[:MORE]]
     return structs.replace(
-        everything,
-        hits=[structs.replace(everything.hits[place], rank=rank) for rank, place in enumerate(chosen, 1)],
-        sentences=[everything.sentences[place] for place in chosen],
+        every,
+        hits=[structs.replace(hits[place], rank=rank) for rank, place in enumerate(chosen, 1)],
+        sentences=[sentences[place] for place in chosen],
     )
+
+
+def with_rows(connection: Connection, found: Found) -> Found:
+    """Those of the passages that have a bar, as rows of tables do."""
+    barred = select(chunks.c.id).where(chunks.c.id.in_(found.ids.tolist()), chunks.c.text.contains("|"))
+    ids = set(connection.scalars(barred))
+    return found.take([place for place, chunk in enumerate(found.ids.tolist()) if chunk in ids])
 
 
 def read_above(connection: Connection, hits: Sequence[Hit]) -> dict[int, str]:
     """What stands before the passages that have rows, by the ids of their chunks."""
     found = {}
     for hit in hits:
-        if hit.start and any(map(is_row, hit.text.split("\n"))):
+        if hit.start and "|" in hit.text:
             start = max(0, hit.start - ABOVE)
             text = func.substr(document_texts.c.text, start + 1, hit.start - start)
             read = select(text).where(document_texts.c.document_id == hit.document_id)

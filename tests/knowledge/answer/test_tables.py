@@ -97,7 +97,11 @@ Markets abroad | 12.7 | 20.4"""
 @pytest.mark.parametrize(
     ("question", "quote", "said"),
     [
-        ("What was the revenue of games in 2018?", "Games | 11,386 | 10,353", "Products: Games; Year Ended June 30, 2018: 10,353"),
+        (
+            "What was the revenue of games in 2018?",
+            "Games | 11,386 | 10,353",
+            "Products: Games; Year Ended June 30, 2018: 10,353",
+        ),
         (
             "How much did sales in markets abroad rise in 2022?",
             "Markets abroad | 12.7 | 20.4",

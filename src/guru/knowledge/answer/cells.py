@@ -6,15 +6,14 @@ what is chosen among sentences does not change.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 from guru.knowledge.answer.about import about
+from guru.knowledge.answer.column import fit
 from guru.knowledge.answer.periods import Period, period_of, without_periods
 from guru.knowledge.answer.tables import Row
 from guru.knowledge.answer.words import content, numbers, question_kind
@@ -22,7 +21,9 @@ from guru.knowledge.chunk.tables import is_figure
 from guru.knowledge.terms import terms
 from guru.types import Hit
 
-FEATURES: Final = ("row_said", "row_around", "row_only", "row_period", "row_column", "row_whole", "row_phrase", "row_of_other", "row_unnamed", "row_exact")
+FEATURES: Final = (
+    "row_said", "row_around", "row_period", "row_whole", "row_exact", "row_phrase", "row_of_other", "row_unnamed"
+)  # fmt: skip
 NOTHING: Final = dict.fromkeys(FEATURES, 0.0)
 _MEASURES: Final = "value amount number figure size worth million billion thousand spend"
 """Words that ask for a figure, and that tables seldom repeat."""
@@ -30,8 +31,7 @@ _WHAT: Final = re.compile(r"(?:what|by how|how)\b", re.IGNORECASE)
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _NOTE: Final = re.compile(r"\((?:\d|[a-z])\)")
 _HALF: Final = 0.5
-_RIGHT: Final = 1.0
-_WRONG: Final = -1.0
+"""Share of what is asked that a row must have to be read for it."""
 
 
 class Asked(Struct, frozen=True):
@@ -49,7 +49,7 @@ class Asked(Struct, frozen=True):
 
     @classmethod
     def of(cls, question: str, language: str) -> Asked:
-        terms = frozenset(_content(question, language)) - _measures(language)
+        terms = _content(question, language) - _measures(language)
         period = period_of(question)
         figure = question_kind(question) == "number" or (period.said and _WHAT.match(question) is not None)
         stems = tuple(_stems(question, language))
@@ -60,16 +60,18 @@ class Match(Struct, frozen=True):
     """How a row fits a question."""
 
     features: dict[str, float]
-    column: int | None = None
-    """The cell that answers, where one fits best."""
+    cell: int | None = None
+    """Which of its cells answers, where one fits best."""
+    label: float = 0.0
+    """Share of the words of its label that the question has."""
 
     @property
     def quality(self) -> float:
-        """How far the row is of what is asked, from 0 to 4; 0 where half of it is missing, or the period is another."""
+        """How far the row is of what is asked, from 0 to 5; 0 where half of it is missing, or the period is another."""
         told = self.features
         if told["row_around"] < _HALF or not told["row_said"] or told["row_period"] < 0:
             return 0.0
-        return told["row_phrase"] + told["row_said"] + told["row_around"] + told["row_only"] + told["row_period"]
+        return told["row_phrase"] + told["row_said"] + told["row_around"] + told["row_period"] + self.label
 
 
 def figureless(asked: Asked, said: str) -> float:
@@ -83,53 +85,55 @@ def figureless(asked: Asked, said: str) -> float:
 def match(asked: Asked, row: Row, hit: Hit, elsewhere: float = 0.0) -> Match:
     """Measure a row of the passage `hit` and choose its cell. A row counts the less the further the question names
     other documents, from 0 to 1, and not the row's own."""
-    label = frozenset(_content(_NOTE.sub("", row.cells[0]), asked.language))
-    over = frozenset(_content(" ".join(row.labels), asked.language))
-    corner = row.names[0] if row.names else ""
-    values = [place for place, cell in enumerate(row.cells) if (place or is_figure(cell)) and cell]
-    if asked.figure:
-        values = [place for place in values if is_figure(row.cells[place])]
-    best: tuple[float, float, int] | None = None
-    for place in values:
-        name = row.names[place] if row.names else ""
-        fit = _fit(asked.period, name, row, hit)
-        said = _share(asked.terms - label, frozenset(_content(name, asked.language)))
-        if best is None or (fit + said, said) > (best[0] + best[1], best[1]):
-            best = (fit, said, place)
-    if best is None:
+    label = _words(_NOTE.sub("", row.cells[0]), asked)
+    chosen = _choose(asked, row, hit, label)
+    if chosen is None:
         return Match(NOTHING)
-    fit, named, place = best
-    column = frozenset(_content(row.names[place], asked.language)) if row.names else frozenset()
-    others = [cell for at, cell in enumerate(row.cells) if at and not is_figure(cell)]
-    own = label | column | over | frozenset(_content(" ".join(others), asked.language))
-    document = about(hit, asked.language)
-    around = own | document | _around(row, hit, asked.language) | frozenset(_content(corner, asked.language))
+    column, period, certain = chosen
+    over, document = _words(" ".join(row.labels), asked), about(hit, asked.language)
+    texts = [cell for at, cell in enumerate(row.cells) if at and not is_figure(cell)]
+    own = label | over | _words(" ".join([row.names[column] if row.names else "", *texts]), asked)
+    title = [row.names[0] if row.names else "", row.caption, hit.title or "", *hit.heading_path]
+    around = own | document | _words(" ".join(title), asked)
+    said, told = _share(asked.terms - document or asked.terms, own), _share(asked.terms, around)
+    only = _share(label, asked.terms) if label else float(period > 0)
+    whole = told * only * (max(0.0, period) if asked.period.said else 1.0) if said else 0.0
     features = {
-        "row_said": _share(asked.terms - document or asked.terms, own),
-        "row_around": _share(asked.terms, around),
-        "row_only": _share(label, asked.terms) if label else float(fit > 0),
+        "row_said": said,
+        "row_around": told,
+        "row_period": period,
+        "row_whole": whole,
+        "row_exact": float(whole == 1.0),
+        "row_phrase": _phrase(asked, row.cells[0]) * told,
         "row_of_other": 1 - _share(over, asked.terms | document) if over else 0.0,
-        "row_unnamed": float(not row.names and len(values) > 1),
-        "row_phrase": _phrase(asked, row.cells[0]),
-        "row_period": fit,
-        "row_column": named,
+        "row_unnamed": float(not row.names and len(row.cells) > 2),
     }
-    told = [features["row_around"], features["row_only"], *([fit] if asked.period.said else [])]
-    features["row_whole"] = max(0.0, math.prod(told)) if features["row_said"] else 0.0
-    features["row_exact"] = float(features["row_whole"] == 1.0)
-    certain = fit > 0 or named > 0 or len(values) == 1
-    share = 1 - elsewhere
-    return Match({name: value * share for name, value in features.items()}, place if certain else None)
+    return Match({name: value * (1 - elsewhere) for name, value in features.items()}, column if certain else None, only)
 
 
-@lru_cache(maxsize=4096)
-def _content(text: str, language: str) -> tuple[str, ...]:
-    return tuple(content(without_periods(text).casefold(), language))
+def _choose(asked: Asked, row: Row, hit: Hit, label: frozenset[str]) -> tuple[int, float, bool] | None:
+    """The cell that fits best, how it fits the period, and whether no other fits as well. None for a row without any
+    that may answer."""
+    places = [at for at, cell in enumerate(row.cells) if at and cell and (not asked.figure or is_figure(cell))]
+    found = []
+    for at in places or [at for at in (0,) if is_figure(row.cells[0])]:
+        name = row.names[at] if row.names else ""
+        period = fit(asked.period, name, row, hit)
+        found.append((period + _share(asked.terms - label, _words(name, asked)), period, at))
+    if not found:
+        return None
+    best = max(found, key=lambda one: one[0])
+    alone = sum(one[0] == best[0] for one in found) == 1
+    return best[2], best[1], alone and (best[0] > 0 or len(found) == 1)
 
 
-def _around(row: Row, hit: Hit, language: str) -> frozenset[str]:
-    """The words of what stands over the table."""
-    return frozenset(_content(" ".join([row.caption, hit.title or "", *hit.heading_path]), language))
+def _words(text: str, asked: Asked) -> frozenset[str]:
+    return _content(text, asked.language)
+
+
+@lru_cache(maxsize=8192)
+def _content(text: str, language: str) -> frozenset[str]:
+    return frozenset(content(without_periods(text).casefold(), language))
 
 
 def _share(wanted: frozenset[str], present: frozenset[str]) -> float:
@@ -151,62 +155,3 @@ def _stems(text: str, language: str) -> tuple[str, ...]:
 @lru_cache(maxsize=32)
 def _measures(language: str) -> frozenset[str]:
     return frozenset(content(_MEASURES, language)) if language == "en" else frozenset()
-
-
-def _fit(asked: Period, name: str, row: Row, hit: Hit) -> float:
-    """How a cell fits the period that is asked for, from -1 to 1: 0 where none is asked, or nothing is told of it.
-
-    What is nearest to the cell counts: the name of its column, the row itself, the labels above it, the caption, then
-    the headings of the passage.
-    """
-    if not asked.said:
-        return 0.0
-    texts = [name, row.cells[0], *reversed(row.labels), row.names[0] if row.names else "", row.caption, *hit.heading_path]
-    told = [period_of(text) for text in texts]
-    marks = [
-        _mark(asked.years, [_years(asked, period, row, told[0]) for period in told]),
-        _mark(asked.quarters, [_quarters(place, period, name, row) for place, period in enumerate(told)]),
-        _mark(asked.days, [period.days for period in told]),
-        _length(asked, told),
-    ]
-    given = [mark for mark in marks if mark is not None]
-    if _WRONG in given:
-        return _WRONG
-    return sum(given) / len(given) if given else 0.0
-
-
-def _mark(asked: frozenset[Any], told: Sequence[frozenset[Any]]) -> float | None:
-    """Right, wrong, 0 where nothing is told, None where nothing is asked."""
-    if not asked:
-        return None
-    nearest = next((found for found in told if found), None)
-    if nearest is None:
-        return 0.0
-    return _RIGHT if asked & nearest else _WRONG
-
-
-def _years(asked: Period, period: Period, row: Row, column: Period) -> frozenset[int]:
-    """The years that a text names. Where columns are the days on which the quarters of a fiscal year end, those later
-    in the calendar than its last are of the year before."""
-    if not asked.days or not column.days or column.years:
-        return period.years
-    ends = [day for name in row.names for day in period_of(name).days]
-    return frozenset(year - (min(column.days) > ends[-1]) for year in period.years)
-
-
-def _quarters(place: int, period: Period, name: str, row: Row) -> frozenset[int]:
-    """The quarters that a text names; of a column named by the day on which a quarter ends, its place among four."""
-    if period.quarters or place or not period.days:
-        return period.quarters
-    ends = [other for other in row.names if period_of(other).days]
-    return frozenset({ends.index(name) + 1}) if len(ends) == 4 else frozenset()
-
-
-def _length(asked: Period, told: Sequence[Period]) -> float | None:
-    """Whether the figure is of a quarter or of a year, as is asked: quarters of a year are said to be of both."""
-    wanted = asked.length or ("quarter" if asked.quarters else "year" if asked.years and not asked.days else "")
-    lengths = {period.length for period in told}
-    found = "quarter" if "quarter" in lengths else "year" if "year" in lengths else ""
-    if not wanted or not found:
-        return None
-    return _RIGHT if wanted == found else _WRONG

@@ -12,7 +12,7 @@ from typing import Final
 
 from guru.knowledge.answer.about import document_words
 from guru.knowledge.answer.evidence import Evidence, weights
-from guru.knowledge.answer.features import Candidate, Passage, coverage, logit
+from guru.knowledge.answer.features import Passage, coverage, logit
 from guru.knowledge.answer.periods import period_of
 from guru.knowledge.answer.words import content, known_names, names, negated, numbers, words
 
@@ -41,12 +41,11 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
     everywhere = {term for _, candidate in evidence.ranked for term in candidate.terms}
     missing = sorted((idf(term) for term in question.terms - present), reverse=True)
     unsaid = sorted((idf(term) for term in question.terms - best.terms), reverse=True)
-    unknown = {name for name in question.names if name not in known_names(said)}
-    unknown = {name for name in unknown if not set(content(name, question.language)) <= present}
+    known = known_names(said)
+    unknown = {name for name in question.names - known if not set(content(name, question.language)) <= present}
     return (
         best.features
         | _reader_features(evidence, quoted)
-        | _row_features(best, quoted.tables.row(evidence.quotes[0].start) is not None)
         | {
             "score": weights(evidence.passages).sentence.score(best.features),
             "log_probability": math.log(max(probability, 1e-6)),
@@ -60,6 +59,7 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
             "missing_names": float(bool(unknown)),
             "missing_name_share": len(unknown) / max(1, len(question.names)),
             "missing_numbers": float(bool(question.numbers - numbers(said))),
+            "row_wrong_period": max(0.0, -best.features["row_period"]),
             "missing_years": float(bool(period_of(question.text).years - period_of(said).years)),
             "negation_differs": float(not is_row and question.negated != negated(sentence)),
             "question_negated": float(question.negated),
@@ -67,16 +67,6 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
             "new_names": float(bool(names(sentence) - set(words(question.text)))),
         }
     )
-
-
-def _row_features(best: Candidate, is_row: bool) -> dict[str, float]:
-    """What of the question the row of a table leaves out; 0 for other sentences."""
-    found = best.features
-    return {
-        "row": float(is_row),
-        "row_missing": 1 - found["row_around"] if is_row else 0.0,
-        "row_wrong_period": max(0.0, -found["row_period"]),
-    }
 
 
 def _around(passage: Passage, start: int) -> str:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from guru.knowledge.answer.features import Candidate, Idf, Passage, Question, candidates, coverage, language, rarity
 from guru.knowledge.answer.reading import best_span
-from guru.knowledge.answer.tables import Row
+from guru.knowledge.answer.tables import CURRENCY_BEHIND, Row
 from guru.knowledge.answer.words import content
 from guru.knowledge.chunk.tables import cell_spans, cells_of, named_cells
 from guru.types import AnswerSpan
@@ -102,7 +102,13 @@ class Evidence(Struct, frozen=True):
     def said(self, quote: Quote) -> str:
         """What a quote states: its text, or the row of a table in words, of its figures the one that answers."""
         row = self.row(quote)
-        return quote.text if row is None else row.words(quote.cell)
+        if row is None:
+            return quote.text
+        # A label may be of the first rows below it alone: it is told where it is asked for.
+        language = self.question.language
+        asked = self.question.terms - set(content(row.cells[0], language))
+        over = set(content(" ".join(row.labels[-1:]), language))
+        return row.words(quote.cell, label=bool(asked & over))
 
     def row(self, quote: Quote) -> Row | None:
         """The row that a quote is, if its columns have names or one of its cells answers."""
@@ -113,8 +119,9 @@ class Evidence(Struct, frozen=True):
 def cell_span(line: str, cell: int, start: int) -> AnswerSpan:
     """Where a cell stands in its document, whose row begins at `start`."""
     first, last = cell_spans(line)[cell]
+    last = first + len(CURRENCY_BEHIND.sub("", line[first:last]))
     if (own := named_cells(cells_of(line))) is not None:
-        first = last - len(own[1][cell])
+        first = last - len(CURRENCY_BEHIND.sub("", own[1][cell]))
     return AnswerSpan(start + first, start + last, 1.0)
 
 

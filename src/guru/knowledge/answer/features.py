@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from guru.knowledge.answer.about import Subjects
-from guru.knowledge.answer.cells import NOTHING, Asked, figureless, match
+from guru.knowledge.answer.cells import NOTHING, Asked, Match, figureless, match
 from guru.knowledge.answer.orders import evident
 from guru.knowledge.answer.tables import Tables, find_tables
 from guru.knowledge.answer.words import (
@@ -154,7 +154,7 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
     for number, passage in enumerate(passages):
         terms = [content(passage.said(s.start, s.end), question.language) for s in passage.sentences]
         shared = _passage_features(question, passage, terms, idf)
-        shared["named_elsewhere"] = subjects.elsewhere(passage.hit, frozenset(chain.from_iterable(terms)))
+        elsewhere = subjects.elsewhere(passage.hit, frozenset(chain.from_iterable(terms)))
         allowed = {sentence.start for sentence in evident(passage.hit.text, passage.hit.start, passage.sentences)}
         for index, sentence in enumerate(passage.sentences):
             place = (passage.hit.document_id or passage.hit.document, sentence.start)
@@ -163,12 +163,12 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
             if not is_yes_no(question.text) and not _says_more(question, passage, sentence):
                 continue
             seen.add(place)
-            own = _sentence_features(question, passage, index, terms, idf)
             row = passage.tables.row(sentence.start)
-            fit = match(asked, row, passage.hit, shared["named_elsewhere"]) if row else None
-            own |= fit.features if fit else NOTHING
-            own["figureless"] = figureless(asked, passage.said(sentence.start, sentence.end))
-            yield Candidate(number, index, frozenset(terms[index]), shared | own, fit.column if fit else None)
+            fit = match(asked, row, passage.hit, elsewhere) if row else Match(NOTHING)
+            said = passage.said(sentence.start, sentence.end)
+            own = _sentence_features(question, passage, index, terms, idf) | fit.features
+            own["figureless"] = figureless(asked, said)
+            yield Candidate(number, index, frozenset(terms[index]), shared | own, fit.cell)
 
 
 def _is_heading(passage: Passage, index: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -19,11 +20,14 @@ _YEAR: Final = re.compile(r"(?<![\w.,$€£-])(?:FY ?)?((?:19|20)\d\d)(?:[/–-]
 _QUARTER: Final = re.compile(
     rf"\b({'|'.join(_ORDINALS)})(?: fiscal)?[ -]quarters?\b|\bq([1-4])\b|\b([1-4])q(?:\d\d)?\b", re.IGNORECASE
 )
-_DAY: Final = re.compile(rf"\b{_MONTH}\.? (\d\d?)\b(?!\d| ?%)|\b(\d\d?)(?:st|nd|rd|th)?(?: of)? {_MONTH}\b", re.IGNORECASE)
+_DAY: Final = re.compile(
+    rf"\b{_MONTH}\.? (\d\d?)\b(?!\d| ?%)|\b(\d\d?)(?:st|nd|rd|th)?(?: of)? {_MONTH}\b", re.IGNORECASE
+)
 _OF_QUARTER: Final = re.compile(r"\bquarter|\bthree months\b|\bq[1-4]\b", re.IGNORECASE)
 _OF_YEAR: Final = re.compile(r"\byears? end|\b(?:fiscal|calendar) (?:years?\b|\d{4})|\btwelve months\b", re.IGNORECASE)
 _AROUND: Final = re.compile(
-    r"(?:\b(?:quarters?|years?|months?|fiscal|calendar|financial|ended|ending|of|in|the|FY) ?|[\0,] ?)*\0", re.IGNORECASE
+    r"(?:\b(?:quarters?|years?|months?|fiscal|calendar|financial|ended|ending|of|in|the|FY) ?|[\0,] ?)*\0",
+    re.IGNORECASE,
 )
 """The words that a period stands in: `in the quarter ended`."""
 
@@ -41,6 +45,7 @@ class Period(Struct, frozen=True):
         return bool(self.years or self.quarters or self.days)
 
 
+@lru_cache(maxsize=8192)
 def period_of(text: str) -> Period:
     """All periods that a text names."""
     length: Length = "quarter" if _OF_QUARTER.search(text) else "year" if _OF_YEAR.search(text) else ""

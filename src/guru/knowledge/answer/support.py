@@ -101,10 +101,10 @@ class Judge:
         return is_claim(sentence, self._language)
 
     def answers(self, sentence: str) -> bool:
-        """Whether a sentence can be an answer at all: it says more than the question did, does not say it twice, and
-        names a number, date or person where one is asked for and the evidence has one, and not one of another year than is
-        asked for. A fragment such as "the Old
-        Town" must also name a place. Questions to be answered by yes or no may be repeated."""
+        """Whether a sentence can be an answer at all: it says more than the question did, does not say it twice, names
+        a number, date or person where one is asked for and the evidence has one, and not the figure of another year
+        than is asked for. A fragment such as "the Old Town" must also name a place. Questions to be answered by yes or
+        no may be repeated."""
         question = self._evidence.question
         if is_yes_no(question.text):
             return True

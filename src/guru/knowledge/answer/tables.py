@@ -36,6 +36,8 @@ _ABOVE: Final = 3
 """Lines over a table that may say what it is of."""
 _CAPTION: Final = 400
 """Characters of such a line; one in running text must end with a colon."""
+CURRENCY_BEHIND: Final = re.compile(r"(?<=[\d%)—-]) [$€£¥]$")
+"""The sign of the next cell, which stands close to this one."""
 _YEARS: Final = re.compile(r"\b(?:19|20)\d\d\b.*\b(?:19|20)\d\d\b")
 _UNIT: Final = re.compile(
     r"\(?\b((?:(?:u\.?s\.? )?(?:dollars|amounts?|figures|euros?|[$€£])(?: and shares)? )?"
@@ -59,19 +61,18 @@ class Row(Struct, frozen=True):
         """The row in words: `Country: Spain; Limit: 120`."""
         return in_words(self.names, self.cells) if self.names else " | ".join(self.cells)
 
-    def words(self, cell: int | None = None) -> str:
-        """The row in words with what stands over it: `Markets abroad: Sales; 2022: 20.4 (in millions)`. With one `cell`
-        that answers, the figures of the others are left out."""
+    def words(self, cell: int | None = None, *, label: bool = True) -> str:
+        """The row in words with the label and the unit over it: `Markets abroad: Sales; 2022: 20.4 (in millions)`. With
+        one `cell` that answers, the figures of the others are left out."""
         kept = [at for at, value in enumerate(self.cells) if cell is None or at in (0, cell) or not is_figure(value)]
         cells, names = [self.cells[at] for at in kept], self._full_names()
         said = in_words([names[at] for at in kept], cells) if names else "; ".join(cells)
-        label = self.labels[-1].rstrip(" :") if self.labels else ""
         unit = self.unit
-        said = f"{label}: {said}" if label else said
+        said = f"{self.labels[-1].rstrip(' :')}: {said}" if label and self.labels else said
         return f"{said} ({unit})" if unit and unit not in said.casefold() else said
 
     def _full_names(self) -> list[str]:
-        """The names of the columns, where what stands over the labels says more of the figures: `Year ended` of 2022."""
+        """The names of the columns, with what stands over the labels where that says more of the figures."""
         corner, *names = self.names or [""]
         if _UNIT.search(corner) or corner.startswith("("):
             return ["", *names]
@@ -155,6 +156,8 @@ class _Found:
         """`header` is that of a block whose beginning is not known. Strict: it may have none."""
         rows = block.rows
         place = header_of([row.text for row in rows], strict=strict) if header is None and rows[1:] else None
+        names: list[str] = []
+        head: Sentence | None = None
         labels: list[str] = []
         lines = block.lines
         caption = " \n ".join(line.text for line in block.above)
@@ -173,8 +176,6 @@ class _Found:
             labels = [line.text for line in block.above]
         elif len(rows) == 1 and period_of(rows[0].text).said and not has_figures(rows[0].text):
             names, head = cells_of(rows[0].text), rows[0]  # with space between it and the first row
-        else:
-            names, head = [], None
         self._names = names
         self._read(lines, Row(names, [], head, labels, caption))
 
@@ -189,7 +190,7 @@ class _Found:
                 self._add(line, structs.replace(table, labels=labels))
 
     def _add(self, line: Sentence, table: Row) -> None:
-        cells = cells_of(line.text)
+        cells = [CURRENCY_BEHIND.sub("", cell) for cell in cells_of(line.text)]
         names = names_for(table.names, cells) if table.names else None
         if (own := named_cells(cells)) is not None:
             names, cells = own
@@ -206,7 +207,9 @@ class _Found:
     def _goes_on(self, block: _Block) -> bool:
         """Whether a block without a header is the rest of the table above, behind labels with space around them."""
         first = cells_of(block.rows[0].text)
-        near = 0 < len(block.above) <= _ABOVE and all(is_label(line.text) and not line.text.startswith("(") for line in block.above)
+        near = 0 < len(block.above) <= _ABOVE and all(
+            is_label(line.text) and not line.text.startswith("(") for line in block.above
+        )
         return near and len(first) > 2 and bool(self._names) and names_for(self._names, first) is not None
 
 
@@ -219,7 +222,9 @@ def _titles(rows: Sequence[Sentence], place: int) -> list[Sentence]:
     """The header at `place`, and what belongs to it: the rows above, and one below that has years in place of
     figures."""
     below = rows[place + 1 : place + 2]
-    more = [row for row in below if not RULE.fullmatch(row.text) and not has_figures(row.text) and _YEARS.search(row.text)]
+    more = [
+        row for row in below if not RULE.fullmatch(row.text) and not has_figures(row.text) and _YEARS.search(row.text)
+    ]
     return [*rows[: place + 1], *more]
 
 
@@ -255,4 +260,3 @@ def _blocks(text: _Text, sentences: Sequence[Sentence]) -> Iterator[_Block]:
 def _may_stand_over(text: str) -> bool:
     text = text.strip()
     return len(text) <= _CAPTION and (text.endswith((":", ")")) or not text.endswith((".", "!", "?")))
-
