@@ -15,6 +15,9 @@ from guru.types import Hit
 
 _PARTS: Final = re.compile(r"[^\W\d_]+")
 
+_TOLD: Final = math.log(2)
+"""Weight of the words that tell every second document from the others: less tells little."""
+
 
 def about(hit: Hit, language: str) -> frozenset[str]:
     """The words of the name of a document, and of its title."""
@@ -43,6 +46,6 @@ class Subjects:
 
     def elsewhere(self, hit: Hit, said: frozenset[str]) -> float:
         """How far the question names other documents and not that of the passage, which says these words: 0 to 1."""
-        whole = sum(self._weights.values())
+        whole = max(sum(self._weights.values()), _TOLD)
         own = about(hit, self._language) | said
-        return sum(weight for term, weight in self._weights.items() if term not in own) / whole if whole else 0.0
+        return sum(weight for term, weight in self._weights.items() if term not in own) / whole

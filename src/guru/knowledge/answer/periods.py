@@ -23,11 +23,10 @@ _QUARTER: Final = re.compile(
 _DAY: Final = re.compile(
     rf"\b{_MONTH}\.? (\d\d?)\b(?!\d| ?%)|\b(\d\d?)(?:st|nd|rd|th)?(?: of)? {_MONTH}\b", re.IGNORECASE
 )
-_OF_QUARTER: Final = re.compile(r"\bquarter|\bthree months\b|\bq[1-4]\b", re.IGNORECASE)
+_OF_QUARTER: Final = re.compile(r"\bquarter(?:s|ly)?\b|\bthree months\b|\bq[1-4]\b", re.IGNORECASE)
 _OF_YEAR: Final = re.compile(r"\byears? end|\b(?:fiscal|calendar) (?:years?\b|\d{4})|\btwelve months\b", re.IGNORECASE)
-_AROUND: Final = re.compile(
-    r"(?:\b(?:quarters?|years?|months?|fiscal|calendar|financial|ended|ending|of|in|the|FY) ?|[\0,] ?)*\0",
-    re.IGNORECASE,
+_AROUND: Final = frozenset(
+    "quarter quarters year years month months fiscal calendar financial ended ending of in the fy".split()
 )
 """The words that a period stands in: `in the quarter ended`."""
 
@@ -61,4 +60,12 @@ def without_periods(text: str) -> str:
     """A question without the words that say which period it is about: what is left says what is asked."""
     for pattern in (_QUARTER, _DAY, _YEAR):
         text = pattern.sub("\0", text)
-    return _AROUND.sub(" ", text)
+    kept: list[str] = []
+    for word in text.split():
+        if "\0" in word:
+            while kept and kept[-1].casefold() in _AROUND:
+                kept.pop()
+            word = word.replace("\0", "").strip(",")
+        if word:
+            kept.append(word)
+    return " ".join(kept)

@@ -174,8 +174,8 @@ class _Found:
         elif self._goes_on(block):
             names, head, caption = self._names, self._before.header, self._before.caption
             labels = [line.text for line in block.above]
-        elif len(rows) == 1 and period_of(rows[0].text).said and not has_figures(rows[0].text):
-            names, head = cells_of(rows[0].text), rows[0]  # with space between it and the first row
+        elif len(rows) == 1 and _names_periods(rows[0].text):
+            names, head, lines = cells_of(rows[0].text), rows[0], []  # there is space between it and the first row
         self._names = names
         self._read(lines, Row(names, [], head, labels, caption))
 
@@ -255,6 +255,11 @@ def _blocks(text: _Text, sentences: Sequence[Sentence]) -> Iterator[_Block]:
             above = [*above, sentence][-_ABOVE:] if _may_stand_over(sentence.text) else []
     if block:
         yield _Block(block, above)
+
+
+def _names_periods(row: str) -> bool:
+    cells = cells_of(row)
+    return len(cells) > 2 and all(period_of(cell).said for cell in cells[1:]) and not has_figures(row)
 
 
 def _may_stand_over(text: str) -> bool:
