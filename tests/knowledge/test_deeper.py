@@ -9,7 +9,15 @@ PROSE = "The gaming revenue of the year was driven by games, and gaming revenue 
 ROWS = "\n".join(
     f"Line {number} of other things that are sold | {number},101 | {number},202" for number in range(1, 60)
 )
-REPORT = f"# Revenue by product\n\n(In millions)\n\nYear Ended June 30, | 2019 | 2018\n{ROWS}\nGaming | 11,386 | 10,353\nTotal | 99,386 | 88,353\n"
+REPORT = f"""# Revenue by product
+
+(In millions)
+
+Year Ended June 30, | 2019 | 2018
+{ROWS}
+Gaming | 11,386 | 10,353
+Total | 99,386 | 88,353
+"""
 QUESTION = "What was gaming revenue in 2019?"
 
 

@@ -25,9 +25,8 @@ _DAY: Final = re.compile(
 )
 _OF_QUARTER: Final = re.compile(r"\bquarter(?:s|ly)?\b|\bthree months\b|\bq[1-4]\b", re.IGNORECASE)
 _OF_YEAR: Final = re.compile(r"\byears? end|\b(?:fiscal|calendar) (?:years?\b|\d{4})|\btwelve months\b", re.IGNORECASE)
-_AROUND: Final = frozenset(
-    "quarter quarters year years month months fiscal calendar financial ended ending of in the fy".split()
-)
+_AROUND_WORDS: Final = "quarter quarters year years month months fiscal calendar financial ended ending of in the fy"
+_AROUND: Final = frozenset(_AROUND_WORDS.split())
 """The words that a period stands in: `in the quarter ended`."""
 
 
