@@ -3,6 +3,7 @@
 import pytest
 
 from guru.store.scope import Scope
+from guru.types import SearchOptions
 
 SCOPE = Scope("local")
 PROSE = "The gaming revenue of the year was driven by games, and gaming revenue in 2019 had many reasons, reason {}.\n"
@@ -67,3 +68,9 @@ async def test_documents_without_tables_get_nothing_more(bench, reports):
     await bench.ingest(reports)
     found = await bench.knowledge.retrieve(SCOPE, "c", QUESTION)
     assert len(found.hits) == 10 and not found.above
+
+
+async def test_no_passage_comes_twice_where_passages_are_chosen_for_what_they_add(bench, reports):
+    await bench.ingest(reports)
+    found = await bench.knowledge.retrieve(SCOPE, "c", QUESTION, options=SearchOptions(diversity=0.9))
+    assert len({hit.chunk_id for hit in found.hits}) == len(found.hits) > 10

@@ -187,7 +187,7 @@ class KnowledgeBase:
                 notes=[*notes, *ahead.notes],
             )  # fmt: skip
             if deeper:
-                retrieval = with_fitting_rows(connection, retrieval, every.take(slice(wanted, None)), read)
+                retrieval = with_fitting_rows(connection, retrieval, every, read)
             return retrieval, found, read, wanted
 
         retrieval, found, read, wanted = await self._asking.embedded(scope.tenant, collection, texts, search)

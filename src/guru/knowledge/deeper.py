@@ -27,9 +27,11 @@ ABOVE: Final = 2500
 """Characters before a passage that may tell what its tables are of."""
 
 
-def with_fitting_rows(connection: Connection, retrieval: Retrieval, rest: Found, query: Query) -> Retrieval:
-    """The retrieval, with what stands above its tables, and with those passages of the `rest` whose rows fit best."""
-    hits, sentences = read_hits(connection, with_rows(connection, rest), query)
+def with_fitting_rows(connection: Connection, retrieval: Retrieval, found: Found, query: Query) -> Retrieval:
+    """The retrieval, with what stands above its tables, and with those of the others `found` whose rows fit best."""
+    known = {hit.chunk_id for hit in retrieval.hits}
+    others = found.take([place for place, chunk in enumerate(found.ids.tolist()) if chunk not in known])
+    hits, sentences = read_hits(connection, with_rows(connection, others), query)
     count = len(retrieval.hits)
     hits, sentences = [*retrieval.hits, *hits], [*retrieval.sentences, *sentences]
     every = structs.replace(retrieval, hits=hits, sentences=sentences, above=read_above(connection, hits))

@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from guru.knowledge.answer.orders import gives_orders
 from guru.knowledge.answer.periods import period_of
 from guru.knowledge.chunk.tables import (
     RULE,
@@ -38,7 +39,6 @@ _CAPTION: Final = 400
 """Characters of such a line; one in running text must end with a colon."""
 CURRENCY_BEHIND: Final = re.compile(r"(?<=[\d%)—-]) [$€£¥]$")
 """The sign of the next cell, which stands close to this one."""
-_YEARS: Final = re.compile(r"\b(?:19|20)\d\d\b.*\b(?:19|20)\d\d\b")
 _UNIT: Final = re.compile(
     r"\(?\b((?:(?:u\.?s\.? )?(?:dollars|amounts?|figures|euros?|[$€£])(?: and shares)? )?"
     r"in (?:thousands|millions|billions|%|percent|[$€£]))\b",
@@ -160,7 +160,8 @@ class _Found:
         head: Sentence | None = None
         labels: list[str] = []
         lines = block.lines
-        caption = " \n ".join(line.text for line in block.above)
+        over = [line for line in block.above if not gives_orders(line.text)]
+        caption = " \n ".join(line.text for line in over)
         if header is not None:
             names, head = cells_of(header), _elsewhere(header)
         elif place is not None:
@@ -173,7 +174,7 @@ class _Found:
             lines = [line for line in lines if line.start > titles[-1].start]
         elif self._goes_on(block):
             names, head, caption = self._names, self._before.header, self._before.caption
-            labels = [line.text for line in block.above]
+            labels = [line.text for line in over]
         elif len(rows) == 1 and _names_periods(rows[0].text):
             names, head, lines = cells_of(rows[0].text), rows[0], []  # there is space between it and the first row
         self._names = names
@@ -183,7 +184,7 @@ class _Found:
         labels = table.labels
         for line in lines:
             if not is_row(line.text):
-                labels = [line.text]
+                labels = [] if gives_orders(line.text) else [line.text]
             elif RULE.fullmatch(line.text):
                 self.headers.add(line.start)
             else:
@@ -219,13 +220,11 @@ def _elsewhere(text: str, start: int = -1) -> Sentence:
 
 
 def _titles(rows: Sequence[Sentence], place: int) -> list[Sentence]:
-    """The header at `place`, and what belongs to it: the rows above, and one below that has years in place of
-    figures."""
-    below = rows[place + 1 : place + 2]
-    more = [
-        row for row in below if not RULE.fullmatch(row.text) and not has_figures(row.text) and _YEARS.search(row.text)
-    ]
-    return [*rows[: place + 1], *more]
+    """The header at `place`, and what belongs to it: the rows above, and one below whose years span its columns."""
+    names = cells_of(rows[place].text)
+    below = [row for row in rows[place + 1 : place + 2] if _names_periods(row.text)]
+    spans = [row for row in below if spanned(names, [cells_of(row.text)]) != names]
+    return [*rows[: place + 1], *spans]
 
 
 def _blocks(text: _Text, sentences: Sequence[Sentence]) -> Iterator[_Block]:
