@@ -26,7 +26,7 @@ from guru.types import Embedder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RECIPE_VERSION: Final = 3
+RECIPE_VERSION: Final = 4
 """Raised when parsing, chunking, terms or the layout of rows change: documents are then ingested anew."""
 SPECIAL_TOKENS: Final = 2
 
