@@ -11,6 +11,7 @@ from guru.config.load import (
     read_settings,
     read_toml,
 )
+from guru.config.mcp import McpServerSettings
 from guru.config.sections import (
     AliasSettings,
     BatchSettings,
@@ -25,6 +26,7 @@ from guru.config.sections import (
     LocalSettings,
     MapReduceSettings,
     MemorySettings,
+    McpSettings,
     PriceSettings,
     ProviderSettings,
     RedisSettings,
@@ -67,6 +69,8 @@ __all__ = [
     "MemorySettings",
     "NewsToolSettings",
     "OpenApiToolSettings",
+    "McpServerSettings",
+    "McpSettings",
     "PriceSettings",
     "ProviderSettings",
     "PythonToolSettings",

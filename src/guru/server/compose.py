@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
 from guru.server.limits import Limits
+from guru.server.mcp import open_mcp
 from guru.server.parsing import make_parser
 from guru.server.probing import ActiveHealth
 from guru.server.reload import Reloadable, Reloader
@@ -96,7 +98,7 @@ async def open_services(
         conversations = Conversations(database, road)
         stack.push_async_callback(conversations.close)
         await conversations.open()
-        inner = InnerDoors()
+        inner, closing = InnerDoors(), asyncio.Event()
         batches = open_batches(
             Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches,
             limits=limits,
@@ -125,6 +127,7 @@ async def open_services(
             ),
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
+            mcp=open_mcp(stack, settings.mcp, knowledge, road, home=home, closing=closing), closing=closing,
         )  # fmt: skip
         if isinstance(library, LocalLibrary):
             health = ActiveHealth(settings, router, library.remote)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from guru.agents.memory.memories import Memories
 from guru.agents.tools.catalogue import Catalogue
+from guru.agents.mcp.serving.streamable import Streamable
 from guru.config import Settings
 from guru.evaluate.evaluations import Evaluations
 from guru.gateway.batches.batches import Batches
@@ -70,6 +71,7 @@ class Services:
     changes: Changes
     audit: Audit
     limiter: Limiter
-    logins: Throttle = field(default_factory=Throttle)
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    mcp: Streamable
+    closing: asyncio.Event
     """Set when the server begins to stop: streams that only watch end then."""
+    logins: Throttle = field(default_factory=Throttle)

@@ -22,6 +22,7 @@ MARK: Final = "x-mcp-header"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ENCODED: Final = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
+_DATA: Final = ("const", "default", "enum", "examples")
 _SAFE: Final = (1 << 53) - 1
 _KINDS: Final = {"string": str, "integer": int, "boolean": bool}
 
@@ -79,7 +80,7 @@ def _count(schema: Any) -> int:
     if not isinstance(schema, dict):
         return 0
     own = int(MARK in schema and not isinstance(schema[MARK], dict))
-    return own + sum(_count(value) for key, value in schema.items() if key not in ("const", "default", "enum", "examples"))
+    return own + sum(_count(value) for key, value in schema.items() if key not in _DATA)
 
 
 def parameter_headers(schema: JSON, arguments: JSON) -> dict[str, str]:

@@ -51,16 +51,16 @@ def read(value: Any) -> Message:
         raise McpError(INVALID_REQUEST, "Batches are not part of this protocol: send one message at a time.")
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
         raise McpError(INVALID_REQUEST, "The message is not a JSON-RPC 2.0 object.")
-    method, params, id = value.get("method"), value.get("params", {}), value.get("id")
+    method, params, number = value.get("method"), value.get("params", {}), value.get("id")
     if method is None:
-        return _answer(value, id)
+        return _answer(value, number)
     if not isinstance(method, str) or not isinstance(params, dict):
         raise McpError(INVALID_REQUEST, "`method` must be a string, and `params` an object.")
     if "id" not in value:
         return Notification(method, params)
-    if not is_id(id):
+    if isinstance(number, bool) or not isinstance(number, str | int):
         raise McpError(INVALID_REQUEST, "`id` must be a string or an integer.")
-    return Request(id, method, params)
+    return Request(number, method, params)
 
 
 def _answer(value: JSON, id: Any) -> Answer:

@@ -23,7 +23,7 @@ from guru.agents.mcp.protocol import (
 from guru.agents.mcp.serving.modern import wait_first
 from guru.agents.mcp.serving.provider import Access
 from guru.agents.mcp.serving.reply import Reply
-from guru.agents.mcp.serving.server import INSTRUCTIONS, McpServer, as_legacy
+from guru.agents.mcp.serving.server import INSTRUCTIONS, McpServer, legacy_error, legacy_result
 from guru.agents.mcp.serving.session import AT_ONCE, LegacyPeer, Session, Sessions
 from guru.agents.mcp.serving.stream import Stream, place
 from guru.types import JSON
@@ -40,7 +40,7 @@ class LegacyDoor:
         self._sessions = Sessions()
 
     async def post(self, message: Message, headers: Mapping[str, str], access: Access, *, streams: bool) -> Reply:
-        id = message.id if isinstance(message, Request) else None
+        number = message.id if isinstance(message, Request) else None
         try:
             if isinstance(message, Request) and message.method == "initialize":
                 return self._initialize(message, access)
@@ -49,7 +49,7 @@ class LegacyDoor:
                 return await self._request(message, session, streams=streams)
         except McpError as error:
             status = 404 if error.code == SESSION_NOT_FOUND else 400
-            return Reply(status=status, message=messages.failure(id, error))
+            return Reply(status=status, message=messages.failure(number, error))
         if isinstance(message, Answer):
             session.answered(message)
         else:
@@ -105,10 +105,10 @@ class LegacyDoor:
         said = headers.get("mcp-protocol-version")
         if said is not None and said not in LEGACY:
             raise McpError(INVALID_REQUEST, f"MCP-Protocol-Version {said!r} is none of {', '.join(LEGACY)}.")
-        id = headers.get("mcp-session-id")
-        if id is None:
+        name = headers.get("mcp-session-id")
+        if name is None:
             raise McpError(INVALID_REQUEST, "Mcp-Session-Id is missing: initialize a session first.")
-        return self._sessions.get(id, access)
+        return self._sessions.get(name, access)
 
     def _notified(self, message: Notification, session: Session) -> None:
         if message.method == "notifications/cancelled":
@@ -145,7 +145,7 @@ class LegacyDoor:
         try:
             message = messages.result(request.id, await self._result(request, session, stream))
         except McpError as error:
-            message = messages.failure(request.id, as_legacy(error))
+            message = messages.failure(request.id, legacy_error(error))
         stream.write(message)  # which a request that its client cancelled does not come to
         stream.end()
         return message
@@ -164,4 +164,5 @@ class LegacyDoor:
                 session.subscribe(params.get("uri"), on=request.method == "resources/subscribe")
                 return {}
         peer = LegacyPeer(session, stream, request)
-        return await self._server.handle(request.method, params, session.access, peer)
+        result = await self._server.handle(request.method, params, session.access, peer)
+        return legacy_result(request.method, result)

@@ -92,7 +92,9 @@ class ModernDoor:
         if not isinstance(version, str) or not isinstance(capabilities, dict):
             raise invalid_params(f"`_meta` needs {VERSION_KEY} and {CAPABILITIES_KEY}.")
         if said != version:
-            raise McpError(HEADER_MISMATCH, f"Header mismatch: MCP-Protocol-Version says {said!r}, `_meta` {version!r}.")
+            raise McpError(
+                HEADER_MISMATCH, f"Header mismatch: MCP-Protocol-Version says {said!r}, `_meta` {version!r}."
+            )
         if version != MODERN:
             data = {"supported": list(SUPPORTED), "requested": version}
             raise McpError(UNSUPPORTED_VERSION, "Unsupported protocol version", data)

@@ -56,7 +56,7 @@ class Peer(Protocol):
 def check_asked(capabilities: JSON, requests: dict[str, JSON]) -> None:
     """Raises `McpError` when the client has not said that it can be asked this."""
     needed = {NEEDS[request["method"]] for request in requests.values()}
-    lacking = {name: {} for name in sorted(needed) if not isinstance(capabilities.get(name), dict)}
+    lacking: JSON = {name: {} for name in sorted(needed) if not isinstance(capabilities.get(name), dict)}
     if lacking:
         names = ", ".join(lacking)
         raise McpError(

@@ -57,7 +57,7 @@ class ResourceSource(Protocol):
         """For each, and for `""`, the list as a whole: a text that differs when it has changed."""
         ...
 
-    async def complete(self, access: Access, uri: str, argument: str, value: str) -> list[str]:
+    async def complete(self, access: Access, name: str, argument: str, value: str) -> list[str]:
         """What a variable of a template may be that begins with `value`."""
         ...
 
@@ -87,7 +87,7 @@ class NoResources:
     async def marks(self, access: Access, uris: Sequence[str]) -> dict[str, str]:
         return {}
 
-    async def complete(self, access: Access, uri: str, argument: str, value: str) -> list[str]:
+    async def complete(self, access: Access, name: str, argument: str, value: str) -> list[str]:
         return []
 
 

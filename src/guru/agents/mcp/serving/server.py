@@ -189,7 +189,23 @@ def page(items: Sequence[Any], params: JSON) -> tuple[list[Any], JSON]:
     return list(items[start:following]), {"nextCursor": str(following)} if following < len(items) else {}
 
 
-def as_legacy(error: McpError) -> McpError:
+def legacy_result(method: str, result: JSON) -> JSON:
+    """A result as legacy clients know it: what is structured is an object, and nothing else."""
+    if method == "tools/list":
+        return result | {"tools": [legacy_tool(tool) for tool in result["tools"]]}
+    if method == "tools/call" and not isinstance(result.get("structuredContent", {}), dict):
+        return {name: value for name, value in result.items() if name != "structuredContent"}
+    return result
+
+
+def legacy_tool(tool: JSON) -> JSON:
+    output = tool.get("outputSchema")
+    if output is None or output.get("type") == "object":
+        return tool
+    return {name: value for name, value in tool.items() if name != "outputSchema"}
+
+
+def legacy_error(error: McpError) -> McpError:
     """The error as legacy clients know it."""
     if isinstance(error.data, dict) and "uri" in error.data:
         return McpError(LEGACY_RESOURCE_NOT_FOUND, error.message, error.data)

@@ -87,16 +87,16 @@ class Session:
     async def question(self, stream: Stream, request: JSON) -> JSON:
         """Ask the client on a stream; its answer. Raises `McpError`."""
         self._asked += 1
-        id = f"guru-{self._asked}"
-        waiting = self._questions[id] = asyncio.get_running_loop().create_future()
-        stream.write(messages.request(id, request["method"], request.get("params")))
+        number = f"guru-{self._asked}"
+        waiting = self._questions[number] = asyncio.get_running_loop().create_future()
+        stream.write(messages.request(number, request["method"], request.get("params")))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await waiting
         except TimeoutError:
             raise McpError(-32603, "The client did not answer in time.") from None
         finally:
-            del self._questions[id]
+            del self._questions[number]
         return check_answer(request, answer)
 
     def answered(self, answer: Answer) -> None:
@@ -168,7 +168,9 @@ class Sessions:
     def add(self, session: Session) -> None:
         """Raises `McpError` when there are too many."""
         now = time.monotonic()
-        for old in [item for item in self._sessions.values() if now - item.last_used > IDLE_SECONDS and not item.running]:
+        for old in [
+            item for item in self._sessions.values() if now - item.last_used > IDLE_SECONDS and not item.running
+        ]:
             self._drop(old)
         mine = [item for item in self._sessions.values() if owns(item, session.access)]
         if len(mine) >= MOST // 10:

@@ -80,8 +80,8 @@ class Stream:
                 return
 
     def _event(self, number: int, data: bytes) -> bytes:
-        id = f"id: {self.name}-{number}\n".encode() if self.resumable else b""
-        return id + b"event: message\ndata: " + data + b"\n\n"
+        place = f"id: {self.name}-{number}\n".encode() if self.resumable else b""
+        return place + b"event: message\ndata: " + data + b"\n\n"
 
 
 def place(event_id: str) -> tuple[str, int] | None:

@@ -12,9 +12,9 @@ from guru.agents.mcp.protocol import McpError, invalid_params
 from guru.agents.mcp.serving.peer import Peer
 from guru.agents.mcp.serving.provider import Access, ServedTool
 from guru.agents.tools.base import Tool, ToolContext, ToolResult
+from guru.agents.tools.toolbox import Toolbox
 from guru.types import JSON, ImagePart
 
-Call = Callable[[Tool, JSON, ToolContext], Awaitable[ToolResult]]
 FORM: JSON = {
     "type": "object",
     "properties": {"allow": {"type": "boolean", "title": "Allow it", "default": False}},
@@ -25,10 +25,9 @@ FORM: JSON = {
 class ContractTool:
     """A tool of the contract. What needs approval is asked of the person at the client, and refused without one."""
 
-    def __init__(self, tool: Tool, call: Call) -> None:
-        """`call` checks the arguments, keeps the time, and turns errors into words for a model."""
+    def __init__(self, tool: Tool, toolbox: Toolbox) -> None:
         self._tool = tool
-        self._call = call
+        self._toolbox = toolbox
 
     @property
     def definition(self) -> JSON:
@@ -49,7 +48,8 @@ class ContractTool:
         if spec.approval and not await self._allowed(arguments, peer):
             return failed(f"{spec.name} needs the approval of a person, and nobody gave it.")
         context = ToolContext(scope=access.scope, caller=access.caller)
-        return to_result(await self._call(self._tool, arguments, context), structured=spec.output is not None)
+        result = await self._toolbox.call(spec.name, arguments, context)
+        return to_result(result, structured=spec.output is not None)
 
     async def _allowed(self, arguments: JSON, peer: Peer) -> bool:
         said = msgspec.json.format(msgspec.json.encode(arguments), indent=1).decode()
@@ -64,14 +64,14 @@ class ContractTool:
 
 
 class ContractTools:
-    """Tools of the contract as a source. `tools` gives those that a caller may use."""
+    """Tools of the contract as a source. `toolbox` gives those that a caller may use."""
 
-    def __init__(self, tools: Callable[[Access], Awaitable[Sequence[Tool]]], call: Call) -> None:
-        self._tools = tools
-        self._call = call
+    def __init__(self, toolbox: Callable[[Access], Awaitable[Toolbox]]) -> None:
+        self._toolbox = toolbox
 
     async def tools(self, access: Access) -> Sequence[ServedTool]:
-        return [ContractTool(tool, self._call) for tool in await self._tools(access)]
+        toolbox = await self._toolbox(access)
+        return [ContractTool(tool, toolbox) for tool in toolbox]
 
 
 def to_result(result: ToolResult, *, structured: bool) -> JSON:
