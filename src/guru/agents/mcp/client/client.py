@@ -148,12 +148,10 @@ class McpClient:
         *,
         headers: dict[str, str] | None = None,
         progress: Progress | None = None,
-        timeout: float | None = None,
     ) -> JSON:
         """The result; questions of the server are answered on the way. Raises `GuruError` and `McpError`."""
-        seconds = timeout or self._timeout
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._timeout):
                 again: JSON = {}
                 for _ in range(ROUNDS):
                     result = await self._once(method, params | again, headers or {}, progress)
@@ -162,7 +160,7 @@ class McpClient:
                     again = await self._answers(result)
         except TimeoutError:
             raise ModelTimeout(
-                f"The MCP server did not answer {method} within {seconds:g} seconds.",
+                f"The MCP server did not answer {method} within {self._timeout:g} seconds.",
                 hint="Ask it for less, or raise [mcp.servers.NAME] timeout.",
             ) from None
         raise McpError(INTERNAL_ERROR, f"The server asked more than {ROUNDS} times before it answered.")
@@ -241,7 +239,7 @@ class McpClient:
         }  # fmt: skip
         found = await self.request("initialize", params)
         agreed = found.get("protocolVersion")
-        if agreed not in revisions:
+        if not isinstance(agreed, str) or agreed not in revisions:
             raise ServerGone(f"The MCP server insists on the revision {agreed!r}.", hint="Update one of the two.")
         self.revision = agreed
         self._channel.agreed(agreed)

@@ -142,7 +142,7 @@ class OAuth:
                 hint="Register Guru there, and set [mcp.servers.NAME] client_id and client_secret.",
             )
         offered = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-        asked = {
+        asked: JSON = {
             "client_name": "Guru", "redirect_uris": [consent.redirect_uri], "response_types": ["code"],
             "grant_types": ["authorization_code", "refresh_token"], "application_type": "native",
             "token_endpoint_auth_method": next((item for item in METHODS if item in offered), "none"),

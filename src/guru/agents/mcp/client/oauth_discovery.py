@@ -1,4 +1,4 @@
-"""Who hands out tokens for an MCP server: its own metadata (RFC 9728), then that of its authorization server (RFC 8414).
+"""Who hands out tokens for an MCP server: its own metadata (RFC 9728), then its authorization server's (RFC 8414).
 
 What these documents say is believed only as far as they are about the server that was asked.
 """
@@ -61,10 +61,8 @@ def read_challenge(header: str) -> Challenge:
 async def find_issuer(http: Http, url: str, challenge: Challenge) -> Issuer:
     """The authorization server of the MCP server at `url`. Raises `Forbidden` and other `GuruError`s."""
     parts = urlsplit(url)
-    places = [
-        place(url, "oauth-protected-resource"),
-        place(urlunsplit(parts[:2] + ("", "", "")), "oauth-protected-resource"),
-    ]
+    origin = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+    places = [place(url, "oauth-protected-resource"), place(origin, "oauth-protected-resource")]
     if challenge.metadata_url is not None:
         if not is_safe(challenge.metadata_url):
             raise Forbidden("The MCP server names metadata at an address that is not safe.", hint=WRONG)
@@ -73,7 +71,6 @@ async def find_issuer(http: Http, url: str, challenge: Challenge) -> Issuer:
     for candidate in places:
         if (resource := await fetch(http, candidate)) is not None:
             break
-    origin = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     servers = (resource or {}).get("authorization_servers") or [origin]
     identifier = (resource or {}).get("resource", url)
     if not covers(identifier, url):

@@ -58,7 +58,8 @@ class StdioChannel:
         """Nothing more is said of it: there are no headers."""
 
     async def request(self, message: JSON, headers: dict[str, str], hear: Hear) -> Answer:
-        waiting = self._waiting[message["id"]] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[message["id"]] = waiting
         try:
             await self.send(message, headers)
             return await waiting
