@@ -36,6 +36,7 @@ from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
 from guru.server.limits import Limits
 from guru.server.mcp import open_mcp
+from guru.server.mcp_servers import open_servers
 from guru.server.parsing import make_parser
 from guru.server.probing import ActiveHealth
 from guru.server.reload import Reloadable, Reloader
@@ -128,6 +129,7 @@ async def open_services(
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
             mcp=open_mcp(stack, settings.mcp, knowledge, road, home=home, closing=closing), closing=closing,
+            mcp_servers=open_servers(stack, settings.mcp, database, road, home=home),
         )  # fmt: skip
         if isinstance(library, LocalLibrary):
             health = ActiveHealth(settings, router, library.remote)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from guru.agents.memory.memories import Memories
 from guru.agents.tools.catalogue import Catalogue
+from guru.agents.mcp.client.servers import McpServers
 from guru.agents.mcp.serving.streamable import Streamable
 from guru.config import Settings
 from guru.evaluate.evaluations import Evaluations
@@ -72,6 +73,9 @@ class Services:
     audit: Audit
     limiter: Limiter
     mcp: Streamable
+    """What this server serves."""
+    mcp_servers: McpServers
+    """Those of others."""
     closing: asyncio.Event
     """Set when the server begins to stop: streams that only watch end then."""
     logins: Throttle = field(default_factory=Throttle)

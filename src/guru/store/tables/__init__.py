@@ -18,6 +18,7 @@ from guru.store.tables.knowledge import (
     embeddings,
 )
 from guru.store.tables.memory import memories, memory_notes
+from guru.store.tables.mcp import mcp_tools
 from guru.store.tables.releases import (
     feedback,
     model_versions,
@@ -59,6 +60,7 @@ __all__ = [
     "jobs",
     "memories",
     "memory_notes",
+    "mcp_tools",
     "messages",
     "metadata",
     "model_versions",

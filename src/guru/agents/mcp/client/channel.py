@@ -20,6 +20,10 @@ class ServerGone(GuruError):
     code = "mcp_server_gone"
 
 
+class NeverSent(ServerGone):
+    """As `ServerGone`, and the server did not begin with the request: it can be sent again."""
+
+
 class NotModern(Exception):
     """The server does not know the modern revision."""
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from guru.agents.mcp import messages
-from guru.agents.mcp.client.channel import Hear, ServerGone
+from guru.agents.mcp.client.channel import Hear, NeverSent, ServerGone
 from guru.agents.mcp.client.http import MOST_BYTES
 from guru.agents.mcp.messages import Answer, Id
 from guru.agents.mcp.protocol import McpError
@@ -69,7 +69,7 @@ class StdioChannel:
     async def send(self, message: JSON, headers: dict[str, str]) -> None:
         process = self._process
         if process is None or process.stdin is None or process.returncode is not None:
-            raise self._gone()
+            raise NeverSent(self._gone().message, hint="It is started anew.")
         try:
             process.stdin.write(messages.encode(message) + b"\n")
             await process.stdin.drain()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from guru.agents.mcp import messages
-from guru.agents.mcp.client.channel import Hear, NotModern, ServerGone
+from guru.agents.mcp.client.channel import Hear, NeverSent, NotModern, ServerGone
 from guru.agents.mcp.client.events import EventReader
 from guru.agents.mcp.client.http import Http, HttpAnswer, read_all
 from guru.agents.mcp.messages import Answer
@@ -56,7 +56,8 @@ class StreamableChannel:
         self._authorization = authorization
         self._idle = idle
         self._session: str | None = None
-        self._revision: str | None = None
+        self.revision: str | None = None
+        """That a handshake agreed on."""
 
     cancels_by_closing = True
 
@@ -64,7 +65,7 @@ class StreamableChannel:
         """There is nothing to open."""
 
     def agreed(self, revision: str) -> None:
-        self._revision = revision
+        self.revision = revision
 
     async def request(self, message: JSON, headers: dict[str, str], hear: Hear) -> Answer:
         answer = await self._post(message, headers)
@@ -122,8 +123,8 @@ class StreamableChannel:
         own = dict(self._headers)
         if self._session is not None:
             own["mcp-session-id"] = self._session
-        if self._revision is not None:
-            own["mcp-protocol-version"] = self._revision
+        if self.revision is not None:
+            own["mcp-protocol-version"] = self.revision
         for _ in range(AUTHORIZATIONS):
             granted = self._authorization.headers() if self._authorization else {}
             try:
@@ -190,5 +191,5 @@ class StreamableChannel:
 
     def _refused(self, status: int) -> GuruError:
         if status == 404 and self._session is not None:
-            return ServerGone("The MCP server has forgotten this session.", hint="Connect again.")
+            return NeverSent("The MCP server has forgotten this session.", hint="Connect again.")
         return ServerGone(f"The MCP server answered with status {status}.", hint="Look at its address and its log.")
