@@ -15,7 +15,8 @@ from typing import Any, Final
 from guru.agents.mcp.protocol import HEADER_MISMATCH, McpError
 from guru.types import JSON
 
-NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri",
+                "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}  # fmt: skip
 """The parameter that `Mcp-Name` repeats."""
 MARK: Final = "x-mcp-header"
 """In a tool's schema: the parameter is repeated in `Mcp-Param-NAME`."""

@@ -7,42 +7,27 @@ https://github.com/modelcontextprotocol/conformance (examples/servers/typescript
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from guru.agents.mcp.protocol import McpError, invalid_params
 from guru.agents.mcp.serving.changes import Changes
+from guru.agents.mcp.serving.fixture import Fixture, Work, filled, question, said_in, sampling, text_part
 from guru.agents.mcp.serving.fixture_forms import DEFAULTS, ENUMS, PERSON_SCHEMA
+from guru.agents.mcp.serving.fixture_tasks import task_fixtures
 from guru.agents.mcp.serving.peer import Peer
 from guru.agents.mcp.serving.provider import Access, PromptSource, ResourceSource, ServedTool, ToolSource
 from guru.agents.mcp.serving.tools import failed, text
 from guru.types import JSON
 
-Work = Callable[[JSON, Peer], Awaitable[JSON]]
 IMAGE: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 AUDIO: Final = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA="
-NOTHING: Final[JSON] = {"type": "object", "properties": {}}
 PERSON: Final[JSON] = {
     "type": "object",
     "properties": {"username": {"type": "string"}, "email": {"type": "string"}},
     "required": ["username", "email"],
 }
 PICTURE: Final[JSON] = {"type": "image", "data": IMAGE, "mimeType": "image/png"}
-
-
-class Fixture:
-    """A tool that is one function."""
-
-    def __init__(self, name: str, description: str, work: Work, schema: JSON = NOTHING) -> None:
-        self._definition: JSON = {"name": name, "description": description, "inputSchema": schema}
-        self._work = work
-
-    @property
-    def definition(self) -> JSON:
-        return self._definition
-
-    async def call(self, arguments: JSON, access: Access, peer: Peer) -> JSON:
-        return await self._work(arguments, peer)
 
 
 class Fixtures:
@@ -52,7 +37,7 @@ class Fixtures:
         self._tools, self._resources, self._prompts = tools, resources, prompts
         self.changes: Changes | None = None
         """Of the server; set when it is made."""
-        self._fixtures = [*contents(), *notices(), *asking(), *many_rounds(), *self._triggers()]
+        self._fixtures = [*contents(), *notices(), *asking(), *many_rounds(), *task_fixtures(), *self._triggers()]
 
     async def tools(self, access: Access) -> Sequence[ServedTool]:
         return [*await self._tools.tools(access), *self._fixtures]
@@ -309,30 +294,6 @@ def many_rounds() -> list[Fixture]:
     return [
         Fixture(f"test_input_required_result_{name}", "Asks before it answers", work) for name, work in made.items()
     ]
-
-
-def question(message: str, fields: JSON) -> JSON:
-    schema = {"type": "object", "properties": fields, "required": list(fields)}
-    params = {"mode": "form", "message": message, "requestedSchema": schema}
-    return {"method": "elicitation/create", "params": params}
-
-
-def sampling(prompt: str, tokens: int) -> JSON:
-    messages = [{"role": "user", "content": text_part(prompt)}]
-    return {"method": "sampling/createMessage", "params": {"messages": messages, "maxTokens": tokens}}
-
-
-def filled(answer: JSON, field: str) -> Any:
-    return (answer.get("content") or {}).get(field, "unknown")
-
-
-def said_in(answer: JSON) -> str:
-    content = answer.get("content")
-    return str(content.get("text", "")) if isinstance(content, dict) else ""
-
-
-def text_part(value: str) -> JSON:
-    return {"type": "text", "text": value}
 
 
 def said_by_user(*parts: JSON) -> JSON:

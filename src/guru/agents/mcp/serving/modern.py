@@ -37,6 +37,7 @@ from guru.agents.mcp.serving.reply import Reply, status_of
 from guru.agents.mcp.serving.seal import Seal
 from guru.agents.mcp.serving.server import INSTRUCTIONS, McpServer
 from guru.agents.mcp.serving.stream import Stream
+from guru.agents.mcp.serving.tasks import TaskPeer, Tasks, is_of, knows_tasks, require_tasks
 from guru.types import JSON
 
 PATIENCE: Final = 8.0
@@ -58,6 +59,10 @@ class ModernDoor:
         self._server = server
         self._seal = seal
         self._closing = closing
+        self._tasks = Tasks()
+
+    async def aclose(self) -> None:
+        await self._tasks.aclose()
 
     async def post(self, request: Request, headers: Mapping[str, str], access: Access, *, streams: bool) -> Reply:
         """`headers` have lower-case names; `streams`: whether the client takes server-sent events."""
@@ -65,7 +70,7 @@ class ModernDoor:
             peer = self._check(request, headers, access)
             if request.method == "subscriptions/listen":
                 return self._listen(request, access)
-            if request.method == "tools/call":
+            if is_call(request):
                 await self._check_call(request, headers, access)
         except McpError as error:
             message = messages.failure(request.id, error)
@@ -109,10 +114,7 @@ class ModernDoor:
     async def _work(self, request: Request, access: Access, peer: ModernPeer) -> JSON:
         """The answer, which is written to the stream too."""
         try:
-            if request.method == "server/discover":
-                result = self._discover()
-            else:
-                result = await self._server.handle(request.method, request.params, access, peer)
+            result = await self._result(request, access, peer)
             message = messages.result(request.id, self._completed(request.method, result))
         except Question as question:
             message = self._asking(request, peer, question)
@@ -125,9 +127,27 @@ class ModernDoor:
         peer.stream.end()
         return message
 
+    async def _result(self, request: Request, access: Access, peer: ModernPeer) -> JSON:
+        if request.method == "server/discover":
+            return self._discover()
+        if request.method in ("tasks/get", "tasks/update", "tasks/cancel"):
+            return self._tasks.handle(request.method, request.params, access, peer.capabilities)
+        tool = await self._server.find_tool(request.params.get("name"), access) if is_call(request) else None
+        if tool is None or tool.task == "never" or not knows_tasks(peer.capabilities):
+            if tool is not None and tool.task == "required":
+                require_tasks(peer.capabilities)
+            return await self._server.handle(request.method, request.params, access, peer)
+        await tool.prepare(request.params.get("arguments") or {}, access, peer)
+
+        async def work(client: TaskPeer) -> JSON:
+            return await self._server.handle(request.method, request.params, access, client)
+
+        task = self._tasks.start(access, peer.capabilities, peer.answers, work)
+        return {"resultType": "task", **task.view()}
+
     def _discover(self) -> JSON:
         return {
-            "supportedVersions": list(SUPPORTED), "capabilities": self._server.capabilities,
+            "supportedVersions": list(SUPPORTED), "capabilities": self._server.modern_capabilities,
             "instructions": INSTRUCTIONS,
         }  # fmt: skip
 
@@ -205,13 +225,14 @@ class ModernPeer:
         self._level = meta.get(LOG_LEVEL_KEY)
         self._seal = seal
         self._purpose = purpose(request, access)
-        self._answers: JSON = {}
+        self.answers: JSON = {}
+        """All that the client has answered so far."""
         if "requestState" in request.params:
-            self._answers = seal.open(request.params["requestState"], purpose=self._purpose)
+            self.answers = seal.open(request.params["requestState"], purpose=self._purpose)
         given = request.params.get("inputResponses", {})
         if not isinstance(given, dict):
             raise invalid_params("`inputResponses` is not an object.")
-        self._answers |= given
+        self.answers |= given
 
     @property
     def capabilities(self) -> JSON:
@@ -232,17 +253,21 @@ class ModernPeer:
 
     async def ask(self, requests: dict[str, JSON]) -> dict[str, JSON]:
         check_asked(self._capabilities, requests)
-        missing = {name: request for name, request in requests.items() if name not in self._answers}
+        missing = {name: request for name, request in requests.items() if name not in self.answers}
         if missing:
             raise Question(missing)
-        return {name: check_answer(request, self._answers[name]) for name, request in requests.items()}
+        return {name: check_answer(request, self.answers[name]) for name, request in requests.items()}
 
     def hang_up(self) -> None:
         """There is no coming back."""
 
     def state(self) -> str:
         """All that was answered so far, for the next time."""
-        return self._seal.close(self._answers, purpose=self._purpose)
+        return self._seal.close(self.answers, purpose=self._purpose)
+
+
+def is_call(request: Request) -> bool:
+    return request.method == "tools/call"
 
 
 def purpose(request: Request, access: Access) -> str:
@@ -257,10 +282,6 @@ def purpose(request: Request, access: Access) -> str:
 def progress_params(token: Any, progress: float, total: float | None, message: str | None) -> JSON:
     said = {"progressToken": token, "progress": progress, "total": total, "message": message}
     return {name: value for name, value in said.items() if value is not None}
-
-
-def is_of(one: Access, other: Access) -> bool:
-    return (one.scope.tenant, one.person) == (other.scope.tenant, other.person)
 
 
 async def wait_first(first: asyncio.Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -25,7 +25,18 @@ class Access(Struct, frozen=True, kw_only=True):
     """Whether they may use tools that change something."""
 
 
+Background = Literal["never", "optional", "required"]
+"""Whether a call may, or must, go on behind the request, for clients that know how to ask about it."""
+
+
 class ServedTool(Protocol):
+    @property
+    def task(self) -> Background: ...
+
+    async def prepare(self, arguments: JSON, access: Access, peer: Peer) -> None:
+        """Ask what is to be asked before a call goes on behind the request; its answers come with `peer` then."""
+        ...
+
     @property
     def definition(self) -> JSON:
         """As `tools/list` shows it."""

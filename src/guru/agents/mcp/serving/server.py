@@ -21,6 +21,7 @@ from guru.agents.mcp.protocol import (
 from guru.agents.mcp.serving.changes import Changes, Listener
 from guru.agents.mcp.serving.peer import Peer, Question
 from guru.agents.mcp.serving.provider import Access, PromptSource, ResourceSource, ServedTool, ToolSource
+from guru.agents.mcp.serving.tasks import EXTENSION
 from guru.errors import GuruError
 from guru.types import JSON
 
@@ -69,6 +70,10 @@ class McpServer:
         changes = {kind: {"listChanged": kind in self._changing} for kind in ("tools", "prompts", "resources")}
         changes["resources"]["subscribe"] = True
         return {**changes, "completions": {}, "logging": {}}
+
+    @property
+    def modern_capabilities(self) -> JSON:
+        return self.capabilities | {"extensions": {EXTENSION: {}}}
 
     @property
     def identity(self) -> JSON:

@@ -51,6 +51,7 @@ class Streamable:
 
     async def aclose(self) -> None:
         await self._legacy.aclose()
+        await self._modern.aclose()
 
 
 def is_legacy(message: Message, headers: Mapping[str, str]) -> bool:

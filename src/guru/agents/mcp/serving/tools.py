@@ -10,11 +10,13 @@ import msgspec
 
 from guru.agents.mcp.protocol import McpError, invalid_params
 from guru.agents.mcp.serving.peer import Peer
-from guru.agents.mcp.serving.provider import Access, ServedTool
+from guru.agents.mcp.serving.provider import Access, Background, ServedTool
 from guru.agents.tools.base import Tool, ToolContext, ToolResult
 from guru.agents.tools.toolbox import Toolbox
 from guru.types import JSON, ImagePart
 
+LONG = 120.0
+"""Seconds: a tool that may take longer goes on behind the request."""
 FORM: JSON = {
     "type": "object",
     "properties": {"allow": {"type": "boolean", "title": "Allow it", "default": False}},
@@ -28,6 +30,7 @@ class ContractTool:
     def __init__(self, tool: Tool, toolbox: Toolbox) -> None:
         self._tool = tool
         self._toolbox = toolbox
+        self.task: Background = "optional" if tool.spec.timeout > LONG else "never"
 
     @property
     def definition(self) -> JSON:
@@ -40,6 +43,10 @@ class ContractTool:
         if changes:
             hints |= {"destructiveHint": True, "idempotentHint": spec.repeatable}
         return shown | {"annotations": hints}
+
+    async def prepare(self, arguments: JSON, access: Access, peer: Peer) -> None:
+        if self._tool.spec.approval:
+            await self._allowed(arguments, peer)
 
     async def call(self, arguments: JSON, access: Access, peer: Peer) -> JSON:
         spec = self._tool.spec
