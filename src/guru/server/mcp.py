@@ -18,7 +18,7 @@ from guru.gateway.identity import Sessions
 from guru.gateway.pipeline import Road
 from guru.knowledge.base import KnowledgeBase
 from guru.server.mcp_resources import KnowledgeResources
-from guru.server.mcp_tools import knowledge_tools
+from guru.server.mcp_tools import FOR_MEMBERS, knowledge_tools
 
 
 def open_mcp(
@@ -34,9 +34,12 @@ def open_mcp(
 ) -> Streamable:
     """`toolbox` are tools besides those for documents; `closing` is set when the server stops."""
     own = Toolbox([*knowledge_tools(knowledge, road), *(toolbox or ())])
+    for_viewers = Toolbox(
+        tool for tool in own if tool.spec.effect != "write" and tool.spec.name not in FOR_MEMBERS
+    )
 
     async def for_caller(access: Access) -> Toolbox:
-        return own
+        return own if access.may_change else for_viewers
 
     tools: ToolSource = ContractTools(for_caller)
     resources: ResourceSource = KnowledgeResources(knowledge)

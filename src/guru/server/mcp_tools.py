@@ -63,3 +63,7 @@ def knowledge_tools(knowledge: KnowledgeBase, road: Road) -> Toolbox:
             FunctionTool(ask_documents, effect="read", timeout=ANSWER_SECONDS),
         ]
     )
+
+
+FOR_MEMBERS = {"ask_documents"}
+"""They ask a model, which viewers may not."""

@@ -20,7 +20,6 @@ from guru.agents.mcp.protocol import (
     McpError,
     invalid_params,
 )
-from guru.agents.mcp.serving.modern import wait_first
 from guru.agents.mcp.serving.provider import Access
 from guru.agents.mcp.serving.reply import Reply
 from guru.agents.mcp.serving.server import INSTRUCTIONS, McpServer, legacy_error, legacy_result
@@ -131,13 +130,9 @@ class LegacyDoor:
             stream.end()
 
         task.add_done_callback(finish)
-        if streams and request.method == "tools/call":
+        if streams:
             prime = session.revision >= PRIMED
             return Reply(events=stream.read(prime=prime, retry=RETRY if prime else None))
-        if streams:
-            await wait_first(stream.first)
-            if not task.done():
-                return Reply(events=stream.read())
         await asyncio.wait({task})  # which goes on when this client leaves
         return Reply(status=202) if task.cancelled() else Reply(message=task.result())
 
