@@ -62,7 +62,11 @@ def answer(request):
     method = request["method"]
     if method == "initialize":
         capabilities = {"tools": {"listChanged": True}}
-        return {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": {"name": "p", "version": "1"}}
+        return {
+            "protocolVersion": "2025-11-25",
+            "capabilities": capabilities,
+            "serverInfo": {"name": "p", "version": "1"},
+        }
     if method == "tools/list":
         with open(sys.argv[1], encoding="utf-8") as file:
             return {"tools": json.load(file)}

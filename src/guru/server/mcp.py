@@ -34,9 +34,7 @@ def open_mcp(
 ) -> Streamable:
     """`toolbox` are tools besides those for documents; `closing` is set when the server stops."""
     own = Toolbox([*knowledge_tools(knowledge, road), *(toolbox or ())])
-    for_viewers = Toolbox(
-        tool for tool in own if tool.spec.effect != "write" and tool.spec.name not in FOR_MEMBERS
-    )
+    for_viewers = Toolbox(tool for tool in own if tool.spec.effect != "write" and tool.spec.name not in FOR_MEMBERS)
 
     async def for_caller(access: Access) -> Toolbox:
         return own if access.may_change else for_viewers

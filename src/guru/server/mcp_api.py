@@ -14,7 +14,7 @@ from guru.agents.mcp.serving.streamable import MOST_BYTES
 from guru.errors import NotFound, TooLarge
 from guru.server.endpoint import Call, delete, encode, get, post
 from guru.server.errors import public_url
-from guru.server.sse import EventStream
+from guru.server.sse import EventStream, while_connected
 from guru.types import JSON
 
 METADATA = "/.well-known/oauth-protected-resource"
@@ -36,7 +36,8 @@ async def mcp_post(call: Call) -> Any:
     body = await call.request.body()
     if len(body) > MOST_BYTES:
         raise TooLarge(f"A message has at most {MOST_BYTES >> 20} MiB.", hint="Send less at once.")
-    return respond(await call.services.mcp.post(body, headers_of(call), access), call)
+    work = call.services.mcp.post(body, headers_of(call), access)
+    return respond(await while_connected(call.receive, work), call)
 
 
 @get("/mcp", media_type="text/event-stream")

@@ -47,7 +47,12 @@ def test_headers_and_body_say_the_same():
     params = {"name": "größe", "arguments": {}}
     headers = standard_headers("2026-07-28", "tools/call", params)
     check_standard("tools/call", params, headers)
-    for wrong in ({}, {"mcp-method": "tools/list"}, headers | {"mcp-name": "other"}, headers | {"mcp-method": "TOOLS/CALL"}):
+    for wrong in (
+        {},
+        {"mcp-method": "tools/list"},
+        headers | {"mcp-name": "other"},
+        headers | {"mcp-method": "TOOLS/CALL"},
+    ):
         with pytest.raises(McpError):
             check_standard("tools/call", params, wrong)
 

@@ -43,7 +43,15 @@ def test_what_is_no_json_is_refused(wrong):
     assert caught.value.code == PARSE_ERROR
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(), lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["jsonrpc", "id", "method", "params", "result", "error", "2.0"]), x)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-9, 9) | st.text(),
+        lambda x: (
+            st.lists(x)
+            | st.dictionaries(st.sampled_from(["jsonrpc", "id", "method", "params", "result", "error", "2.0"]), x)
+        ),
+    )
+)
 def test_anything_is_a_message_or_an_error(value):
     try:
         decode(json.dumps(value))

@@ -25,6 +25,8 @@ from guru.types import JSON
 INHERITED: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT")
 GRACE: Final = 2.0
 """Seconds that a program has to end by itself."""
+LAST_WORDS: Final = 0.5
+"""Seconds in which a program that has ended is heard out."""
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +38,8 @@ class StdioChannel:
         self._process: asyncio.subprocess.Process | None = None
         self._waiting: dict[Id, asyncio.Future[Answer]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended = False
+        """Whether it says nothing any more."""
         self._said: deque[str] = deque(maxlen=20)
         """The last lines of its standard error."""
 
@@ -68,7 +72,7 @@ class StdioChannel:
 
     async def send(self, message: JSON, headers: dict[str, str]) -> None:
         process = self._process
-        if process is None or process.stdin is None or process.returncode is not None:
+        if process is None or process.stdin is None or self._ended:
             raise NeverSent(self._gone().message, hint="It is started anew.")
         try:
             process.stdin.write(messages.encode(message) + b"\n")
@@ -114,6 +118,8 @@ class StdioChannel:
         except ValueError:
             log.warning("an MCP server wrote a line of more than %d MiB", MOST_BYTES >> 20)
         finally:
+            self._ended = True
+            await asyncio.wait(self._tasks[1:], timeout=LAST_WORDS)
             for waiting in self._waiting.values():
                 if not waiting.done():
                     waiting.set_exception(self._gone())
