@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 
 writing = threading.Lock()
 answers = {}
@@ -68,8 +69,7 @@ def answer(request):
             "serverInfo": {"name": "p", "version": "1"},
         }
     if method == "tools/list":
-        with open(sys.argv[1], encoding="utf-8") as file:
-            return {"tools": json.load(file)}
+        return {"tools": json.loads(Path(sys.argv[1]).read_text("utf-8"))}
     if method == "tools/call":
         return call(request)
     return None

@@ -6,6 +6,7 @@ import json
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from guru.agents.mcp.client.client import McpClient
 from guru.agents.mcp.client.host import Host
@@ -19,6 +20,7 @@ from scripted import parse_events, run_server
 
 FIXTURES = Settings(mcp=McpSettings(conformance_fixtures=True))
 META = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 BOTH = pytest.mark.parametrize("revision", [MODERN, *LEGACY])
 
 
@@ -63,9 +65,9 @@ class World:
         return await self.post(message, **{"mcp_protocol_version": MODERN, "mcp_method": method, **named, **headers})
 
 
-@pytest.fixture
-async def world(tmp_path):
-    async with run_server(tmp_path / "home", FIXTURES) as server:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory):
+    async with run_server(tmp_path_factory.mktemp("world") / "home", FIXTURES) as server:
         world = World(server)
         yield world
         for client in world.clients:
@@ -91,7 +93,7 @@ async def test_documents_are_found_listed_and_read(world, revision):
     assert tools["search_documents"]["annotations"]["readOnlyHint"] is True
     found = await client.call(tools["search_documents"], {"query": "When does the canteen open?", "collection": "c"})
     assert "noon" in found["content"][0]["text"] and not found["isError"]
-    [document] = [item for item in await client.resources() if item["uri"].startswith("guru:")]
+    [document] = [item for item in await client.resources() if "canteen" in item["uri"]]
     assert document["uri"] == "guru://c/the%20canteen.txt"
     [content] = await client.read(document["uri"])
     assert content["text"].startswith("The canteen opens at noon")
@@ -194,6 +196,7 @@ async def test_long_work_goes_on_behind_the_request(world):
 
 async def test_who_listens_is_told_of_changed_documents(world):
     world.server.services.mcp.server._watch_seconds = 0.05
+    before = len(world.server.services.mcp.server.changes.listeners)
     await upload(world.server, "a.txt", "Once.")
     uri = "guru://c/a.txt"
     wanted = {"notifications": {"resourcesListChanged": True, "resourceSubscriptions": [uri], "x": True}, "_meta": META}
@@ -220,7 +223,7 @@ async def test_who_listens_is_told_of_changed_documents(world):
             )
         )
         assert {item["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] for item in heard} == {7}
-    while world.server.services.mcp.server.changes.listeners:
+    while len(world.server.services.mcp.server.changes.listeners) > before:
         await asyncio.sleep(0.01)
 
 
@@ -265,12 +268,12 @@ async def test_the_call_of_a_client_that_left_is_cancelled(world):
             await asyncio.sleep(0.01)
 
 
-@pytest.fixture
-async def keyed(tmp_path):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def keyed(tmp_path_factory):
     settings = Settings(
         server=ServerSettings(require_key=True), mcp=McpSettings(authorization_servers=["https://login.example"])
     )
-    async with run_server(tmp_path / "home", settings) as server:
+    async with run_server(tmp_path_factory.mktemp("keyed") / "home", settings) as server:
         world = World(server)
         boss = Caller(tenant="local", route="", trace_id="", role="admin")
         world.keys = {}

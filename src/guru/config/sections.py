@@ -536,6 +536,7 @@ class McpSettings(Section):
     conformance_fixtures: bool = False
     """Whether `/mcp` also serves what the official conformance suite calls. For tests only."""
     servers: dict[str, McpServerSettings] = {}
+    """Servers of others, by name; see below."""
 
 
 class Settings(Section):

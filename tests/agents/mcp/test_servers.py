@@ -206,7 +206,7 @@ def test_answers_are_shown_whatever_is_in_them():
     ]  # fmt: skip
     result = to_tool_result({"content": parts, "isError": True})
     assert result.failed and len(result.images) == 1
-    assert [line for line in result.text.splitlines()] == [
+    assert result.text.splitlines() == [
         "a", "[audio, audio/wav, which is not shown]", "[x:1]", "inside", "[x:2, not text]", "[n: x:3]",
         "[hologram, of an unknown type, which is not shown]",
     ]  # fmt: skip
