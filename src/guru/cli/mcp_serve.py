@@ -117,7 +117,7 @@ class Bridge:
 
     async def _listen(self) -> None:
         with contextlib.suppress(GuruError):
-            await self._channel.listen(self._hear)
+            await self._channel.listen(self._hear, asyncio.Event())
 
     async def _hear(self, message: Request | Notification) -> None:
         await self._write(as_json(message, None))

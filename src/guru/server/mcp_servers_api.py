@@ -88,7 +88,7 @@ async def list_servers(call: Call) -> ServerList:
 async def list_server_tools(call: Call, name: str) -> ToolList:
     """The tools of a server, and which of them wait for somebody to accept them."""
     call.require_operator()
-    listed = await call.services.mcp_servers.get(name).listed()
+    listed = await call.services.mcp_servers.get(name).listed(fresh=True)
     return ToolList([to_view(name, tool) for tool in listed])
 
 

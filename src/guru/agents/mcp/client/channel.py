@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -48,8 +49,9 @@ class Channel(Protocol):
         """The handshake agreed on a revision: from now on every message says so."""
         ...
 
-    async def listen(self, hear: Hear) -> None:
-        """Hear what belongs to no request until cancelled, or until there is nothing to hear. Raises `GuruError`."""
+    async def listen(self, hear: Hear, begun: asyncio.Event) -> None:
+        """Hear what belongs to no request until cancelled, or until there is nothing to hear; `begun` is set when
+        nothing is missed any more. Raises `GuruError`."""
         ...
 
     @property

@@ -41,6 +41,8 @@ PAGES: Final = 100
 MOST_TOOLS: Final = 1000
 PROBE_SECONDS: Final = 10.0
 """How long a program may take to say that it is modern."""
+LISTEN_SECONDS: Final = 1.0
+"""How long a legacy server is given to begin its stream: what it asks before that would not be heard."""
 Progress = Callable[[float, float | None, str | None], None]
 Changed = Callable[[str, JSON], Awaitable[None]]
 
@@ -245,7 +247,11 @@ class McpClient:
         self._channel.agreed(agreed)
         self._greeted(found)
         await self._channel.send(messages.notification("notifications/initialized"), {})
-        self._listening = asyncio.create_task(self._listen())
+        begun = asyncio.Event()
+        self._listening = asyncio.create_task(self._listen(begun))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LISTEN_SECONDS):
+                await begun.wait()
 
     def _greeted(self, found: JSON) -> None:
         capabilities, instructions = found.get("capabilities"), found.get("instructions")
@@ -254,9 +260,9 @@ class McpClient:
 
     # ---------------------------------------------------------------------- hearing
 
-    async def _listen(self) -> None:
+    async def _listen(self, begun: asyncio.Event) -> None:
         try:
-            await self._channel.listen(self._hear)
+            await self._channel.listen(self._hear, begun)
         except GuruError as error:
             log.info("nothing more is heard of an MCP server: %s", error.message)
 

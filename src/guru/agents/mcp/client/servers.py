@@ -87,8 +87,10 @@ class RemoteServer:
             revision=self._client.revision if self._client else None, error=self.error,
         )  # fmt: skip
 
-    async def listed(self) -> list[ListedTool]:
-        """Its tools, each with what is to be known before it is used. Raises `GuruError`."""
+    async def listed(self, *, fresh: bool = False) -> list[ListedTool]:
+        """Its tools, each with what is to be known before it is used; `fresh`: as they are now. Raises `GuruError`."""
+        if fresh:
+            self._tools = None
         pins = await self._pins.of(self.name)
         found = []
         for definition in await self._definitions():
@@ -103,16 +105,16 @@ class RemoteServer:
 
     async def accept(self, tool: str, seen: str, *, by: str) -> ListedTool:
         """Accept a tool as it is described now, if that is what was seen. Raises `NotFound`, `Conflict`, and others."""
-        found = await self.find(tool)
+        found = await self.find(tool, fresh=True)
         if fingerprint(found.definition) != seen:
             raise Conflict(f"{tool} has changed since it was shown.", hint="Look at it again before you accept it.")
         await self._pins.accept(self.name, found.definition, by=by)
         found.status, found.changed, found.before = "accepted", [], None
         return found
 
-    async def find(self, tool: str) -> ListedTool:
+    async def find(self, tool: str, *, fresh: bool = False) -> ListedTool:
         """Raises `NotFound`."""
-        found = next((item for item in await self.listed() if item.name == tool), None)
+        found = next((item for item in await self.listed(fresh=fresh) if item.name == tool), None)
         if found is None:
             raise NotFound(f"{self.name} has no tool {tool!r}.", hint=f"See `guru mcp tools {self.name}`.")
         return found

@@ -80,8 +80,9 @@ class StdioChannel:
         except (ConnectionError, RuntimeError):
             raise self._gone() from None
 
-    async def listen(self, hear: Hear) -> None:
+    async def listen(self, hear: Hear, begun: asyncio.Event) -> None:
         """Everything is heard on the one channel there is."""
+        begun.set()
 
     async def aclose(self) -> None:
         """Close its input, and end it when it does not end by itself."""

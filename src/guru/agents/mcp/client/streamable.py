@@ -94,8 +94,11 @@ class StreamableChannel:
         if answer.status >= 400:
             raise self._refused(answer.status)
 
-    async def listen(self, hear: Hear) -> None:
-        answer = await self._send("GET", {"accept": "text/event-stream"})
+    async def listen(self, hear: Hear, begun: asyncio.Event) -> None:
+        try:
+            answer = await self._send("GET", {"accept": "text/event-stream"})
+        finally:
+            begun.set()
         if answer.status != 200:
             await answer.aclose()
             return  # a server need not have anything to say by itself
