@@ -17,11 +17,11 @@ from msgspec import NODEFAULT, UNSET
 
 from guru.config import agent, sections, tools
 from guru.config import sections, tools
-from guru.config import mcp, sections
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
 MODULES = (sections, tools, agent)
+MODULES = (sections, tools, mcp)
 PLACE = re.compile(r"(<!-- settings: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -37,8 +37,6 @@ def generate() -> str:
 def docstrings() -> Iterator[tuple[str, dict[str, str]]]:
     """The text under every field of every class of settings."""
     for item in (item for module in MODULES for item in ast.parse(Path(module.__file__).read_text("utf-8")).body):
-    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in (sections, mcp)]
-    for item in [item for source in sources for item in ast.parse(source).body]:
         if isinstance(item, ast.ClassDef):
             texts: dict[str, str] = {}
             for field, text in zip(item.body, item.body[1:], strict=False):

@@ -195,8 +195,8 @@ async def test_long_work_goes_on_behind_the_request(world):
 
 
 async def test_who_listens_is_told_of_changed_documents(world):
-    world.server.services.mcp.server._watch_seconds = 0.05
-    before = len(world.server.services.mcp.server.changes.listeners)
+    world.server.services.mcp.served.server._watch_seconds = 0.05
+    before = len(world.server.services.mcp.served.server.changes.listeners)
     await upload(world.server, "a.txt", "Once.")
     uri = "guru://c/a.txt"
     wanted = {"notifications": {"resourcesListChanged": True, "resourceSubscriptions": [uri], "x": True}, "_meta": META}
@@ -223,7 +223,7 @@ async def test_who_listens_is_told_of_changed_documents(world):
             )
         )
         assert {item["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] for item in heard} == {7}
-    while len(world.server.services.mcp.server.changes.listeners) > before:
+    while len(world.server.services.mcp.served.server.changes.listeners) > before:
         await asyncio.sleep(0.01)
 
 

@@ -11,7 +11,7 @@ from guru.config.load import (
     read_settings,
     read_toml,
 )
-from guru.config.mcp import McpServerSettings
+from guru.config.mcp import McpServerSettings, McpSettings
 from guru.config.sections import (
     AliasSettings,
     BatchSettings,
@@ -71,6 +71,8 @@ __all__ = [
     "OpenApiToolSettings",
     "McpServerSettings",
     "McpSettings",
+    "NewsToolSettings",
+    "OpenApiToolSettings",
     "PriceSettings",
     "ProviderSettings",
     "PythonToolSettings",

@@ -21,6 +21,7 @@ Chunking = Literal["fixed", "sentence", "recursive", "heading", "semantic", "cod
 IndexKind = Literal["embedded", "qdrant", "milvus", "weaviate", "pinecone", "chroma"]
 
 SECRET = {"api_key", "key", "token", "headers", "query", "url", "webhook_key"}
+SECRET = {"api_key", "key", "token", "headers", "query", "url", "env", "client_secret"}
 """Fields that are keys, or addresses with passwords in them."""
 
 

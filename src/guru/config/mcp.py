@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import field
 
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
+from guru.config.base import Positive, Seconds, Section
 
 
-class McpServerSettings(Struct, forbid_unknown_fields=True, kw_only=True):
+class McpServerSettings(Section):
     """A server of somebody else, whose tools agents may use: a `url`, or a `command`."""
 
     url: str | None = None
@@ -25,6 +24,9 @@ class McpServerSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     """Where the program runs."""
     tools: list[str] = field(default_factory=lambda: ["*"])
     """The tools that may be used, by name; `*` stands for anything."""
+    allow: list[str] = []
+    """Who may use them, besides administrators, as `user:NAME`, `team:NAME` and `key:ID`; empty: everybody of the
+    organisation whose server it is."""
     trusted: bool = False
     """Whether what the server says of its tools is believed: that one only reads needs no approval then."""
     approval: Literal["always", "writes", "never"] = "writes"
@@ -48,6 +50,15 @@ class McpServerSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     private: bool = True
     """Whether its address, and those that it names for OAuth, may be of a private network."""
 
-    def __repr__(self) -> str:
-        """Without what may be secret: a table can end up in a log or in an error."""
-        return f"McpServerSettings({'url' if self.url else 'command'}=...)"
+
+class McpSettings(Section):
+    serve: bool = True
+    """Whether `/mcp` serves Guru's tools, documents and prompts."""
+    authorization_servers: list[str] = []
+    """Addresses of OAuth servers whose access tokens are keys of Guru; named in the metadata of `/mcp` (RFC 9728)."""
+    allow_stdio: bool = False
+    """Whether servers that are programs are started. They run as the user that Guru runs as."""
+    conformance_fixtures: bool = False
+    """Whether `/mcp` also serves what the official conformance suite calls. For tests only."""
+    servers: dict[str, McpServerSettings] = {}
+    """Servers of others, by name; see below."""

@@ -22,8 +22,8 @@ from guru.config.base import (
     Section,
     Share,
 )
+from guru.config.mcp import McpSettings
 from guru.config.tools import ToolsSettings
-from guru.config.mcp import McpServerSettings
 
 
 class ServerSettings(Section):

@@ -36,7 +36,7 @@ async def mcp_post(call: Call) -> Any:
     body = await call.request.body()
     if len(body) > MOST_BYTES:
         raise TooLarge(f"A message has at most {MOST_BYTES >> 20} MiB.", hint="Send less at once.")
-    work = call.services.mcp.post(body, headers_of(call), access)
+    work = call.services.mcp.served.post(body, headers_of(call), access)
     return respond(await while_connected(call.receive, work), call)
 
 
@@ -44,14 +44,14 @@ async def mcp_post(call: Call) -> Any:
 async def mcp_listen(call: Call) -> Any:
     """Of clients with a session: what the server has to tell, or the rest of an answer (`last-event-id`)."""
     access = admitted(call)
-    return respond(await call.services.mcp.get(headers_of(call), access), call)
+    return respond(await call.services.mcp.served.get(headers_of(call), access), call)
 
 
 @delete("/mcp", reads=True)
 async def mcp_end(call: Call) -> Any:
     """End a session."""
     access = admitted(call)
-    return respond(await call.services.mcp.delete(headers_of(call), access), call)
+    return respond(await call.services.mcp.served.delete(headers_of(call), access), call)
 
 
 @get(METADATA, public=True)

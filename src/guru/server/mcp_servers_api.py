@@ -80,7 +80,7 @@ class CallAnswer(Struct, kw_only=True):
 async def list_servers(call: Call) -> ServerList:
     """The MCP servers that the configuration names."""
     call.require_operator()
-    shown = [msgspec.to_builtins(server.status()) for server in call.services.mcp_servers]
+    shown = [msgspec.to_builtins(server.status()) for server in call.services.mcp.servers]
     return ServerList([ServerView(**each) for each in shown])
 
 
@@ -88,7 +88,7 @@ async def list_servers(call: Call) -> ServerList:
 async def list_server_tools(call: Call, name: str) -> ToolList:
     """The tools of a server, and which of them wait for somebody to accept them."""
     call.require_operator()
-    listed = await call.services.mcp_servers.get(name).listed(fresh=True)
+    listed = await call.services.mcp.servers.get(name).listed(fresh=True)
     return ToolList([to_view(name, tool) for tool in listed])
 
 
@@ -96,7 +96,7 @@ async def list_server_tools(call: Call, name: str) -> ToolList:
 async def accept_server_tool(call: Call, name: str, body: AcceptBody) -> ToolView:
     """Accept a tool as it is described now. Agents may use it from then on."""
     caller = call.require_operator()
-    accepted = await call.services.mcp_servers.get(name).accept(body.tool, body.fingerprint, by=caller.person)
+    accepted = await call.services.mcp.servers.get(name).accept(body.tool, body.fingerprint, by=caller.person)
     await call.services.audit(caller, "mcp.accept", f"{name}/{body.tool}", after={"fingerprint": body.fingerprint})
     return to_view(name, accepted)
 
@@ -105,7 +105,7 @@ async def accept_server_tool(call: Call, name: str, body: AcceptBody) -> ToolVie
 async def call_server_tool(call: Call, name: str, body: CallBody) -> CallAnswer:
     """Call a tool of a server, once it is accepted."""
     call.require_operator()
-    result = await call.services.mcp_servers.call(name, body.tool, body.arguments)
+    result = await call.services.mcp.servers.call(name, body.tool, body.arguments)
     return CallAnswer(text=result.text, data=result.data, images=len(result.images), failed=result.failed)
 
 

@@ -1,14 +1,11 @@
-"""Guru's own tools for MCP's clients: find passages, and ask for an answer whose citations hold."""
+"""Guru's own tools for MCP's clients: what there is, and an answer whose citations hold."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from msgspec import Meta
+from typing import Any
 
 from guru.agents.tools.base import ToolContext, ToolResult
 from guru.agents.tools.function import FunctionTool
-from guru.agents.tools.toolbox import Toolbox
 from guru.gateway.pipeline import Road
 from guru.knowledge.base import KnowledgeBase
 from guru.server.ask_api import to_answer
@@ -17,30 +14,13 @@ from guru.types import ChatRequest, Grounding, Message
 ANSWER_SECONDS = 600.0
 
 
-def knowledge_tools(knowledge: KnowledgeBase, road: Road) -> Toolbox:
+def knowledge_tools(knowledge: KnowledgeBase, road: Road) -> list[FunctionTool]:
     """The tools, for whoever may use the documents. What each caller sees of them depends on its scope."""
 
     async def list_collections(context: ToolContext) -> list[dict[str, Any]]:
         """List the collections of documents that can be searched, and how many documents each has."""
         found = await knowledge.collections.list(context.scope)
         return [{"collection": item.name, "documents": item.documents} for item in found]
-
-    async def search_documents(
-        query: str, collection: str, context: ToolContext, k: Annotated[int, Meta(ge=1, le=50)] = 8
-    ) -> list[dict[str, Any]]:
-        """Find the passages of a collection that say something about a query, the best first.
-
-        Args:
-            query: What to look for, in plain words.
-            collection: Its name, as list_collections says.
-            k: How many passages.
-        """
-        hits = await knowledge.search(context.scope, collection, query, k=k)
-        return [
-            {"document": hit.document, "page": hit.page, "start": hit.start, "end": hit.end,
-             "score": round(hit.score, 3), "text": hit.text}
-            for hit in hits
-        ]  # fmt: skip
 
     async def ask_documents(question: str, collection: str, context: ToolContext) -> ToolResult:
         """Answer a question from the documents of a collection; every citation quotes its source word for word.
@@ -56,13 +36,10 @@ def knowledge_tools(knowledge: KnowledgeBase, road: Road) -> Toolbox:
         quotes = [f"[{one.n}] {one.document}: {one.quote}" for one in answer.citations]
         return ToolResult(text="\n".join([answer.answer, *quotes]))
 
-    return Toolbox(
-        [
-            FunctionTool(list_collections, effect="read"),
-            FunctionTool(search_documents, effect="read"),
-            FunctionTool(ask_documents, effect="read", timeout=ANSWER_SECONDS),
-        ]
-    )
+    return [
+        FunctionTool(list_collections, effect="read"),
+        FunctionTool(ask_documents, effect="read", timeout=ANSWER_SECONDS),
+    ]
 
 
 FOR_MEMBERS = {"ask_documents"}

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from guru.agents.memory.memories import Memories
 from guru.agents.tools.catalogue import Catalogue
-from guru.agents.mcp.client.servers import McpServers
-from guru.agents.mcp.serving.streamable import Streamable
 from guru.config import Settings
 from guru.evaluate.evaluations import Evaluations
 from guru.gateway.batches.batches import Batches
@@ -26,6 +24,7 @@ from guru.gateway.routing import Router
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server.library import Library
+from guru.server.mcp import Mcp
 from guru.server.reload import Reloader
 from guru.server.throttle import Throttle
 from guru.store.blobs import BlobStore
@@ -72,10 +71,7 @@ class Services:
     changes: Changes
     audit: Audit
     limiter: Limiter
-    mcp: Streamable
-    """What this server serves."""
-    mcp_servers: McpServers
-    """Those of others."""
+    mcp: Mcp
     closing: asyncio.Event
     """Set when the server begins to stop: streams that only watch end then."""
     logins: Throttle = field(default_factory=Throttle)

@@ -21,6 +21,7 @@ from guru.agents.mcp.protocol import INVALID_PARAMS, METHOD_NOT_FOUND, McpError
 from guru.agents.tools.base import ToolResult
 from guru.config import McpServerSettings
 from guru.errors import Conflict, GuruError, InvalidParameter, NotFound
+from guru.store.scope import Scope
 from guru.types import JSON
 
 log = logging.getLogger(__name__)
@@ -209,9 +210,13 @@ class McpServers:
             raise NotFound(f"There is no MCP server {name!r}.", hint=f"The configuration names: {known}.")
         return self._servers[name]
 
-    async def tools(self) -> list[RemoteTool]:
-        """The tools of all servers that can be used now. A server that cannot be reached has none, and is logged."""
-        return [tool for found in await asyncio.gather(*map(self._tools_of, self)) for tool in found]
+    async def tools(self, allows: Callable[[list[str]], bool] = lambda allow: True) -> list[RemoteTool]:
+        """The tools of all servers that can be used now. A server that cannot be reached has none, and is logged.
+
+        `allows` says whether a list of names lets the caller in.
+        """
+        asked = [self._tools_of(server) for server in self if allows(server.settings.allow)]
+        return [tool for found in await asyncio.gather(*asked) for tool in found]
 
     async def _tools_of(self, server: RemoteServer) -> list[RemoteTool]:
         try:
@@ -241,6 +246,21 @@ class McpServers:
 
     async def aclose(self) -> None:
         await asyncio.gather(*(server.aclose() for server in self))
+
+
+class ServersTools:
+    """`guru.agents.tools.catalogue.ToolSource`: the tools of the servers, for whom the configuration allows them."""
+
+    def __init__(self, servers: McpServers, tenant: str) -> None:
+        """`tenant` is the organisation whose servers they are."""
+        self._servers = servers
+        self._tenant = tenant
+
+    async def tools(self, scope: Scope) -> list[RemoteTool]:
+        if scope.tenant != self._tenant:
+            return []
+        names = scope.names
+        return await self._servers.tools(lambda allow: names is None or not allow or not set(allow).isdisjoint(names))
 
 
 def judge(definition: JSON, pin: Pin | None) -> ListedTool:
