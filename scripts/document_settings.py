@@ -17,6 +17,7 @@ from msgspec import NODEFAULT, UNSET
 
 from guru.config import agent, sections, tools
 from guru.config import sections, tools
+from guru.config import mcp, sections, tools
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "configuration.md"

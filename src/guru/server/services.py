@@ -24,7 +24,6 @@ from guru.gateway.routing import Router
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.server.library import Library
-from guru.server.mcp import Mcp
 from guru.server.reload import Reloader
 from guru.server.throttle import Throttle
 from guru.store.blobs import BlobStore
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from guru.knowledge.base import KnowledgeBase
     from guru.knowledge.parse.sandbox import ParsePool
     from guru.server.running_agents import Agents
+    from guru.server.mcp import Mcp
 
 
 @dataclass
