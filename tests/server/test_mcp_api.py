@@ -354,3 +354,20 @@ async def test_it_can_be_turned_off(tmp_path):
     async with run_server(tmp_path / "home", Settings(mcp=McpSettings(serve=False))) as server:
         answer, _ = await World(server).modern("server/discover")
         assert answer.status == 404
+
+
+async def test_a_server_that_stops_ends_the_streams_that_only_listen(tmp_path):
+    async with run_server(tmp_path / "home", FIXTURES) as server:
+        world = World(server)
+        await world.connect(LEGACY[0])
+        message = {"jsonrpc": "2.0", "id": 7, "method": "subscriptions/listen"}
+        message["params"] = {"notifications": {"toolsListChanged": True}, "_meta": META}
+        headers = {"mcp-protocol-version": MODERN, "mcp-method": "subscriptions/listen"}
+        answer = await server.session.post(f"{server.url}/mcp", json=message, headers=headers)
+        await answer.content.readline()
+        server.services.closing.set()
+        last = [line for line in (await answer.content.read()).decode().splitlines() if line.startswith("data: ")][-1]
+        assert json.loads(last[6:])["result"]["resultType"] == "complete"
+        while server.services.mcp.served.server.changes.listeners:  # that of the session, too
+            await asyncio.sleep(0.01)
+        await world.clients[0].aclose()

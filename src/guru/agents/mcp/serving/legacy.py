@@ -7,7 +7,7 @@ Specification: https://modelcontextprotocol.io/specification/2025-11-25/basic/tr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from guru.agents.mcp import messages
@@ -34,8 +34,9 @@ PRIMED: Final = "2025-11-25"
 
 
 class LegacyDoor:
-    def __init__(self, server: McpServer) -> None:
+    def __init__(self, server: McpServer, closing: asyncio.Event) -> None:
         self._server = server
+        self._closing = closing
         self._sessions = Sessions()
 
     async def post(self, message: Message, headers: Mapping[str, str], access: Access, *, streams: bool) -> Reply:
@@ -61,18 +62,32 @@ class LegacyDoor:
             session = self._session(headers, access)
             last = headers.get("last-event-id")
             if last is None:
-                session.listen(self._server.changes)
-                return Reply(events=session.general.read(session.general.count))
+                return Reply(events=self._general(session, session.general.count))
             found = place(last)
             stream = session.streams.get(found[0]) if found else None
             if found is None or stream is None:
                 raise McpError(INVALID_REQUEST, "There is nothing to resume after that event.")
             if stream is session.general:
-                session.listen(self._server.changes)
+                return Reply(events=self._general(session, found[1]))
             return Reply(events=stream.read(found[1]))
         except McpError as error:
             status = 404 if error.code == SESSION_NOT_FOUND else 400
             return Reply(status=status, message=messages.failure(None, error))
+
+    async def _general(self, session: Session, after: int) -> AsyncIterator[bytes]:
+        """What belongs to no request, for as long as somebody reads it and the server runs."""
+
+        async def end_with_server() -> None:
+            await self._closing.wait()
+            session.general.end()
+
+        with session.listening(self._server.changes):
+            ending = asyncio.create_task(end_with_server())
+            try:
+                async for event in session.general.read(after):
+                    yield event
+            finally:
+                ending.cancel()
 
     async def delete(self, headers: Mapping[str, str], access: Access) -> Reply:
         try:

@@ -114,18 +114,17 @@ class ModernDoor:
     async def _work(self, request: Request, access: Access, peer: ModernPeer) -> JSON:
         """The answer, which is written to the stream too."""
         try:
-            result = await self._result(request, access, peer)
-            message = messages.result(request.id, self._completed(request.method, result))
-        except Question as question:
-            message = self._asking(request, peer, question)
-        except McpError as error:
-            message = messages.failure(request.id, error)
+            try:
+                result = await self._result(request, access, peer)
+                message = messages.result(request.id, self._completed(request.method, result))
+            except Question as question:
+                message = self._asking(request, peer, question)
+            except McpError as error:
+                message = messages.failure(request.id, error)
+            peer.stream.write(message)
+            return message
         finally:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                peer.stream.end()
-        peer.stream.write(message)
-        peer.stream.end()
-        return message
+            peer.stream.end()
 
     async def _result(self, request: Request, access: Access, peer: ModernPeer) -> JSON:
         if request.method == "server/discover":

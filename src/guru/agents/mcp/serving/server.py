@@ -141,7 +141,11 @@ class McpServer:
         while True:
             if "resources" in listener.kinds or listener.uris:
                 uris = sorted(listener.uris)
-                marks = await self._resources.marks(listener.access, uris)
+                try:
+                    marks = await self._resources.marks(listener.access, uris)
+                except GuruError as error:
+                    log.warning("resources cannot be looked at for a client of MCP: %s", error)
+                    marks = known or {}
                 for name, mark in marks.items():
                     if known is None or known.get(name, mark) == mark:
                         continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from guru.agents.mcp import messages
@@ -47,6 +49,7 @@ class Session:
         self._questions: dict[Id, asyncio.Future[JSON]] = {}
         self._asked = 0
         self._opened = 0
+        self._readers = 0
         self._server = server
         self._watch: asyncio.Task[None] | None = None
         self.listener = Listener(access, frozenset(("tools", "prompts", "resources")), set(), self._tell)
@@ -65,11 +68,20 @@ class Session:
     def _tell(self, method: str, params: JSON) -> None:
         self.general.write(messages.notification(method, params))
 
-    def listen(self, changes: Changes) -> None:
-        """Begin to tell of changes, once the client listens for them."""
-        if self._watch is None:
+    @contextmanager
+    def listening(self, changes: Changes) -> Iterator[None]:
+        """Tell of changes for as long as the client reads. It may come back before it is noticed that it was gone."""
+        self._readers += 1
+        if self._readers == 1:
             changes.listeners.append(self.listener)
             self._watch = asyncio.create_task(self._server.watch(self.listener))
+        try:
+            yield
+        finally:
+            self._readers -= 1
+            if self._readers == 0 and self._watch is not None:
+                changes.listeners.remove(self.listener)
+                self._watch.cancel()
 
     def subscribe(self, uri: Any, *, on: bool) -> None:
         """Raises `McpError`."""
@@ -113,10 +125,6 @@ class Session:
 
     async def aclose(self) -> None:
         """Cancel what is worked on, and end the streams."""
-        if self._watch is not None:
-            self._watch.cancel()
-            self._server.changes.listeners.remove(self.listener)
-            self._watch = None
         tasks = list(self.running.values())
         for task in tasks:
             task.cancel()

@@ -25,7 +25,7 @@ class Streamable:
     def __init__(self, server: McpServer, seal: Seal, closing: asyncio.Event) -> None:
         self.server = server
         self._modern = ModernDoor(server, seal, closing)
-        self._legacy = LegacyDoor(server)
+        self._legacy = LegacyDoor(server, closing)
 
     async def post(self, body: bytes, headers: Mapping[str, str], access: Access) -> Reply:
         kinds = accepted(headers.get("accept", "*/*"))
