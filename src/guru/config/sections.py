@@ -526,17 +526,6 @@ class MemorySettings(Section):
     """Of one memory; a longer one is refused."""
     window_tokens: Positive | None = None
     """Tokens of a conversation with memory that a model is shown, the older ones as a running summary; None: all."""
-class McpSettings(Section):
-    serve: bool = True
-    """Whether `/mcp` serves Guru's tools, documents and prompts."""
-    authorization_servers: list[str] = []
-    """Addresses of OAuth servers whose access tokens are keys of Guru; named in the metadata of `/mcp` (RFC 9728)."""
-    allow_stdio: bool = False
-    """Whether servers that are programs are started. They run as the user that Guru runs as."""
-    conformance_fixtures: bool = False
-    """Whether `/mcp` also serves what the official conformance suite calls. For tests only."""
-    servers: dict[str, McpServerSettings] = {}
-    """Servers of others, by name; see below."""
 
 
 class Settings(Section):

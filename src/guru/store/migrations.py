@@ -97,6 +97,8 @@ def add_memory(connection: Connection) -> None:
     """What is remembered of people, and which conversations use it; a new database has it already."""
     tables.metadata.create_all(connection, tables=[tables.memories, tables.memory_notes])
     add_columns(connection, "conversations", memory="BOOLEAN")
+
+
 def add_mcp_tools(connection: Connection) -> None:
     """Tools of MCP servers as they were accepted; a database that is new has the table already."""
     tables.mcp_tools.create(connection, checkfirst=True)

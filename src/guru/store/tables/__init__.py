@@ -17,8 +17,8 @@ from guru.store.tables.knowledge import (
     documents,
     embeddings,
 )
-from guru.store.tables.memory import memories, memory_notes
 from guru.store.tables.mcp import mcp_tools
+from guru.store.tables.memory import memories, memory_notes
 from guru.store.tables.releases import (
     feedback,
     model_versions,
@@ -58,9 +58,9 @@ __all__ = [
     "index_entries",
     "index_marks",
     "jobs",
+    "mcp_tools",
     "memories",
     "memory_notes",
-    "mcp_tools",
     "messages",
     "metadata",
     "model_versions",
