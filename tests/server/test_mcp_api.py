@@ -371,3 +371,16 @@ async def test_a_server_that_stops_ends_the_streams_that_only_listen(tmp_path):
         while server.services.mcp.served.server.changes.listeners:  # that of the session, too
             await asyncio.sleep(0.01)
         await world.clients[0].aclose()
+
+
+async def test_documents_come_in_pages_and_each_once(tmp_path, monkeypatch):
+    from guru.server import mcp_resources
+
+    monkeypatch.setattr(mcp_resources, "PAGE", 2)
+    async with run_server(tmp_path / "home") as server:
+        for name in ("a", "b", "c", "d"):
+            await upload(server, f"{name}.txt", f"Text {name}.")
+        world = World(server)
+        client = await world.connect()
+        assert [item["name"] for item in await client.resources()] == ["a.txt", "b.txt", "c.txt", "d.txt"]
+        await client.aclose()
