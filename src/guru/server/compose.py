@@ -107,7 +107,6 @@ async def open_services(
             Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches,
             limits=limits,
         )  # fmt: skip
-        tools = open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road)
         agents = open_agents(
             database, jobs, settings, road=road, router=router, directory=directory,
             embedder=library.embedder(LOCAL_EMBEDDING), tools=tools.toolbox,
@@ -130,8 +129,6 @@ async def open_services(
                 database, jobs, library.embedder(LOCAL_EMBEDDING), road=road, router=router, directory=directory
             ),
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
-            tools=tools,
-            router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
             mcp=mcp, closing=closing,
         )  # fmt: skip
@@ -158,6 +155,8 @@ async def begin_work(stack: AsyncExitStack, services: Services) -> None:
     await stack.enter_async_context(knowledge.index.keeping_house())
     stack.push_async_callback(services.agents.triggers.aclose)
     services.agents.triggers.open()
+
+
 async def open_conversations(stack: AsyncExitStack, database: Database, road: Road) -> Conversations:
     conversations = Conversations(database, road)
     stack.push_async_callback(conversations.close)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from guru.knowledge.around.summaries import Summaries
     from guru.knowledge.base import KnowledgeBase
     from guru.knowledge.parse.sandbox import ParsePool
-    from guru.server.running_agents import Agents
     from guru.server.mcp import Mcp
+    from guru.server.running_agents import Agents
 
 
 @dataclass
