@@ -196,6 +196,15 @@ DOORS = {
     ("GET", "/api/v1/config"): OPERATOR,
     ("POST", "/api/v1/config/reload"): OPERATOR,
     ("GET", "/api/v1/store"): OPERATOR,
+    ("POST", "/mcp"): (OPEN, {"jsonrpc": "2.0", "method": "notifications/initialized"}),
+    ("GET", "/mcp"): OPEN,
+    ("DELETE", "/mcp"): OPEN,
+    ("GET", "/.well-known/oauth-protected-resource"): PUBLIC,
+    ("GET", "/.well-known/oauth-protected-resource/mcp"): PUBLIC,
+    ("GET", "/api/v1/mcp/servers"): OPERATOR,
+    ("GET", "/api/v1/mcp/servers/{name}/tools"): OPERATOR,
+    ("POST", "/api/v1/mcp/servers/{name}/accept"): (OPERATOR, {"tool": "x", "fingerprint": "x"}),
+    ("POST", "/api/v1/mcp/servers/{name}/call"): (OPERATOR, {"tool": "x"}),
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): "local",
@@ -205,6 +214,7 @@ DOORS = {
 SOCKETS = {chat_socket.PATH}
 """`test_a_viewer_says_nothing_over_a_socket`."""
 READS = {
+    "/mcp",  # tools that change something, or ask a model, are not shown to viewers
     "/api/show",
     "/api/v1/chunk",
     *(f"/api/v1/collections/{{name}}/{what}" for what in ("search", "topics", "anomalies", "map")),

@@ -11,6 +11,7 @@ from guru.config.load import (
     read_settings,
     read_toml,
 )
+from guru.config.mcp import McpServerSettings, McpSettings
 from guru.config.sections import (
     AliasSettings,
     BatchSettings,
@@ -64,6 +65,8 @@ __all__ = [
     "LimitSettings",
     "LocalSettings",
     "MapReduceSettings",
+    "McpServerSettings",
+    "McpSettings",
     "MemorySettings",
     "NewsToolSettings",
     "OpenApiToolSettings",

@@ -22,6 +22,7 @@ from guru.config.base import (
     Section,
     Share,
 )
+from guru.config.mcp import McpSettings
 from guru.config.tools import ToolsSettings
 
 
@@ -540,6 +541,7 @@ class Settings(Section):
     batches: BatchSettings = field(default_factory=BatchSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
     tools: ToolsSettings = field(default_factory=ToolsSettings)
+    mcp: McpSettings = field(default_factory=McpSettings)
     providers: dict[str, ProviderSettings] = {}
     models: dict[str, AliasSettings] = {}
     keys: dict[str, KeySettings] = {}

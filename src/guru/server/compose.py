@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from guru.gateway.batches.files import Files
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Audit, Changes, Directory, Sessions
+from guru.gateway.pipeline import Road
 from guru.gateway.releases import Feedback
 from guru.gateway.responses import Responses
 from guru.gateway.tasks import Host
@@ -34,6 +36,7 @@ from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
 from guru.server.limits import Limits
+from guru.server.mcp import open_mcp
 from guru.server.parsing import make_parser
 from guru.server.probing import ActiveHealth
 from guru.server.reload import Reloadable, Reloader
@@ -93,15 +96,17 @@ async def open_services(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
             directory=directory, tracer=tracer, metrics=metrics,
         )  # fmt: skip
-        conversations = Conversations(database, road)
-        stack.push_async_callback(conversations.close)
-        await conversations.open()
-        inner = InnerDoors()
+        conversations = await open_conversations(stack, database, road)
+        inner, closing = InnerDoors(), asyncio.Event()
+        tools = open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road)
+        mcp = open_mcp(
+            stack, settings.mcp, tools,
+            knowledge=knowledge, road=road, database=database, home=home, closing=closing,
+        )  # fmt: skip
         batches = open_batches(
             Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches,
             limits=limits,
         )  # fmt: skip
-        tools = open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road)
         agents = open_agents(
             database, jobs, settings, road=road, router=router, directory=directory,
             embedder=library.embedder(LOCAL_EMBEDDING), tools=tools.toolbox,
@@ -125,6 +130,7 @@ async def open_services(
             ),
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
+            mcp=mcp, closing=closing,
         )  # fmt: skip
         if isinstance(library, LocalLibrary):
             health = ActiveHealth(settings, router, library.remote)
@@ -149,6 +155,13 @@ async def begin_work(stack: AsyncExitStack, services: Services) -> None:
     await stack.enter_async_context(knowledge.index.keeping_house())
     stack.push_async_callback(services.agents.triggers.aclose)
     services.agents.triggers.open()
+
+
+async def open_conversations(stack: AsyncExitStack, database: Database, road: Road) -> Conversations:
+    conversations = Conversations(database, road)
+    stack.push_async_callback(conversations.close)
+    await conversations.open()
+    return conversations
 
 
 async def open_knowledge(

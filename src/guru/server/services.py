@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from guru.knowledge.around.summaries import Summaries
     from guru.knowledge.base import KnowledgeBase
     from guru.knowledge.parse.sandbox import ParsePool
+    from guru.server.mcp import Mcp
     from guru.server.running_agents import Agents
 
 
@@ -70,6 +71,7 @@ class Services:
     changes: Changes
     audit: Audit
     limiter: Limiter
-    logins: Throttle = field(default_factory=Throttle)
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    mcp: Mcp
+    closing: asyncio.Event
     """Set when the server begins to stop: streams that only watch end then."""
+    logins: Throttle = field(default_factory=Throttle)

@@ -99,6 +99,11 @@ def add_memory(connection: Connection) -> None:
     add_columns(connection, "conversations", memory="BOOLEAN")
 
 
+def add_mcp_tools(connection: Connection) -> None:
+    """Tools of MCP servers as they were accepted; a database that is new has the table already."""
+    tables.mcp_tools.create(connection, checkfirst=True)
+
+
 def add_agents(connection: Connection) -> None:
     """Agents and their runs; a database that is new has the tables already."""
     made = [tables.agents, tables.agent_runs, tables.agent_steps, tables.agent_marks]
@@ -116,6 +121,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_index_marks,
     add_memory,
     add_agents,
+    add_mcp_tools,
 ]
 
 

@@ -17,6 +17,7 @@ from guru.store.tables.knowledge import (
     documents,
     embeddings,
 )
+from guru.store.tables.mcp import mcp_tools
 from guru.store.tables.memory import memories, memory_notes
 from guru.store.tables.releases import (
     feedback,
@@ -57,6 +58,7 @@ __all__ = [
     "index_entries",
     "index_marks",
     "jobs",
+    "mcp_tools",
     "memories",
     "memory_notes",
     "messages",
