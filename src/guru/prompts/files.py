@@ -7,6 +7,7 @@ import re
 from typing import Any, Final
 
 import msgspec
+from msgspec import field
 
 from guru.errors import InvalidParameter
 from guru.prompts.definition import PromptDefinition, Short
@@ -21,8 +22,8 @@ class PromptFile(PromptDefinition, kw_only=True, omit_defaults=True, forbid_unkn
 
     notes: Short = ""
     """What is new in it."""
-    labels: list[str] = []
-    """Labels that the file's newest version has. Those of the file are moved by the file alone."""
+    labels: list[str] = field(default_factory=list)
+    """Labels that are moved to the file's version whenever the file changes."""
 
     def definition(self) -> PromptDefinition:
         return PromptDefinition(**{name: getattr(self, name) for name in PromptDefinition.__struct_fields__})
@@ -55,7 +56,7 @@ def to_file(plain: Any) -> PromptFile:
 
 
 def write_toml(definition: PromptDefinition, notes: str = "") -> str:
-    """The file that `read_toml` makes the same definition of. Raises `InvalidParameter` where TOML has no word for it."""
+    """The file that `read_toml` makes the same definition of. Raises `InvalidParameter` for what TOML cannot say."""
     plain = msgspec.to_builtins(definition) | ({"notes": notes} if notes else {})
     tables = {name: plain.pop(name) for name in ("messages", "variables") if name in plain}
     lines = [f"{name} = {written(value)}" for name, value in plain.items()]

@@ -1,6 +1,7 @@
 """Prompts that are files: a folder of `NAME.toml`, watched. The file is the source, the library follows it.
 
-A file that says something new makes a new version, and has its labels there. One that cannot be read changes nothing:
+A file that says something new makes a new version, and its labels move there; until it changes again they may be moved
+by hand, so that a bad version can be rolled back at once. One that cannot be read changes nothing:
 the versions before it stay, and what is wrong is logged and listed. A file that is gone leaves its prompt behind, for
 everybody to change.
 """
@@ -8,6 +9,7 @@ everybody to change.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from pathlib import Path
 from typing import Final
@@ -15,7 +17,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from guru.errors import GuruError
+from guru.errors import BadRequest
 from guru.prompts import rows
 from guru.prompts.checking import check
 from guru.prompts.files import PromptFile, read_toml
@@ -103,33 +105,33 @@ class Folder:
 
     async def _take(self, file: str) -> None:
         try:
-            content = await asyncio.to_thread(read_file, self.path / file)
+            data = await asyncio.to_thread(read, self.path / file)
+            content = await asyncio.to_thread(read_toml, data)
             name = file.removesuffix(".toml")
             check_name(name, "file")
             for label in content.labels:
                 check_label(label)
             await asyncio.to_thread(check, content.definition())
-            await self._database.write(lambda connection: self._write(connection, name, file, content))
-        except (GuruError, OSError) as error:
+            digest = hashlib.sha256(data).hexdigest()
+            await self._database.write(lambda connection: self._write(connection, name, file, content, digest))
+        except (BadRequest, OSError) as error:
             self._problems[file] = str(error)
             log.error("The prompt %s cannot be used; what it was stays. %s", self.path / file, error)
         else:
             self._problems.pop(file, None)
 
-    def _write(self, connection: Connection, name: str, file: str, content: PromptFile) -> None:
+    def _write(self, connection: Connection, name: str, file: str, content: PromptFile, digest: str) -> None:
         """The new version, its labels and whose it is, at once."""
-        editor = Editor(f"file {file}", self._note, admin=True, file=file)
         prompt = rows.find(connection, self._tenant, name)
-        if prompt is not None and prompt.file != file:
+        if prompt is not None:
+            if (prompt.file, prompt.file_digest) == (file, digest):
+                return  # as it was read before, by this server or by another: labels may have been moved since
             rows.change(connection, prompt, file=file)
+        editor = Editor(f"file {file}", self._note, admin=True, file=file)
         saved = self._prompts.save_within(connection, name, content.definition(), editor, notes=content.notes)
-        prompt = rows.get(connection, self._tenant, name)
-        if prompt.file != file:
-            rows.change(connection, prompt, file=file)
+        rows.change(connection, rows.get(connection, self._tenant, name), file=file, file_digest=digest)
         for label in content.labels:
             self._prompts.label_within(connection, name, label, saved.version, editor)
-        for label in prompt.labels.keys() - set(content.labels):
-            self._prompts.label_within(connection, name, label, None, editor)
 
     async def _let_go(self, there: set[str]) -> None:
         """Prompts whose files are gone belong to everybody."""
@@ -143,8 +145,7 @@ class Folder:
             await self._database.write(write)
 
 
-def read_file(path: Path) -> PromptFile:
-    """Raises `InvalidParameter` and `OSError`."""
+def read(path: Path) -> bytes:
+    """At most a little more than a prompt may have. Raises `OSError`."""
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    return read_toml(data)
+        return file.read(MAX_BYTES)

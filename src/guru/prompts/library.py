@@ -42,7 +42,7 @@ class Editor(Struct, frozen=True):
     admin: bool = False
     """Whether labels that are protected may be moved."""
     file: str | None = None
-    """The file that speaks: what is read from one is changed by nobody else."""
+    """The file that speaks: where a prompt is read from one, nobody else saves versions of it."""
 
 
 class Saved(Struct, frozen=True):
@@ -189,7 +189,7 @@ class Prompts:
         return Saved(number, True)
 
     async def label(self, name: str, label: str, version: int | None, editor: Editor) -> PromptRow:
-        """Move a label to a version; with None, take it away. Raises `NotFound`, `Forbidden`, `Conflict`."""
+        """Move a label to a version; with None, take it away. Raises `NotFound` and `Forbidden`."""
         check_label(label)
         return await self._database.write(
             lambda connection: self.label_within(connection, name, label, version, editor)
@@ -200,7 +200,6 @@ class Prompts:
     ) -> PromptRow:
         prompt = rows.get(connection, self._tenant, name)
         self._allow(label, editor)
-        refuse_file(prompt, editor)
         if version is not None:
             rows.version_row(connection, prompt, version)
         elif label not in prompt.labels:
@@ -209,13 +208,15 @@ class Prompts:
         return prompt
 
     async def rollback(self, name: str, label: str, editor: Editor) -> PromptRow:
-        """Take a label back to where it was before its last move; once more undoes that. Raises as `label` does."""
+        """Take a label back to where it was before its last move; once more undoes that.
+
+        Raises as `label` does, and `Conflict` where it has been nowhere else.
+        """
         check_label(label)
 
         def write(connection: Connection) -> PromptRow:
             prompt = rows.get(connection, self._tenant, name)
             self._allow(label, editor)
-            refuse_file(prompt, editor)
             move = rows.last_move(connection, prompt, label)
             if move is None:
                 raise no_label(prompt, label)
@@ -260,7 +261,7 @@ class Prompts:
 
 
 def refuse_file(prompt: PromptRow, editor: Editor) -> None:
-    """Raises `Conflict` where somebody else changes what is read from a file."""
+    """Raises `Conflict` where somebody else saves or removes what is read from a file."""
     if prompt.file is not None and editor.file != prompt.file:
         raise Conflict(
             f"The prompt {prompt.name!r} is read from {prompt.file}.",

@@ -28,7 +28,8 @@ class PromptRow(Struct, kw_only=True):
     tenant: str
     name: str
     latest: int
-    file: str | None
+    file: str | None = None
+    file_digest: str | None = None
     created_at: float
     updated_at: float
     labels: dict[str, int] = {}
@@ -164,9 +165,7 @@ def version_row(connection: Connection, prompt: PromptRow, number: int) -> Row:
 
 def add_prompt(connection: Connection, tenant: str, name: str) -> PromptRow:
     now = time.time()
-    prompt = PromptRow(
-        id=new_id("prompt"), tenant=tenant, name=name, latest=0, file=None, created_at=now, updated_at=now
-    )
+    prompt = PromptRow(id=new_id("prompt"), tenant=tenant, name=name, latest=0, created_at=now, updated_at=now)
     values = {field: getattr(prompt, field) for field in PromptRow.__struct_fields__ if field != "labels"}
     connection.execute(insert(prompts).values(values))
     return prompt

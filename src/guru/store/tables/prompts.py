@@ -14,8 +14,9 @@ prompts = Table(
     Column("name", String, nullable=False),
     # The number of the newest version.
     Column("latest", Integer, nullable=False),
-    # The file that it is read from, by its name; then nobody else changes it.
+    # The file that it is read from, by its name, and the SHA-256 of what was read: then nobody else saves versions.
     Column("file", String),
+    Column("file_digest", String),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     UniqueConstraint("tenant", "name"),
