@@ -25,6 +25,7 @@ VERBS = {
     "eval": "Measure retrieval and answers on your own questions.",
     "tool": "See the tools that models may use, and call them.",
     "models": "List, pull, show and remove models.",
+    "prompt": "Keep prompts with versions and labels, and run them.",
     "batch": "Ask many requests at once, from a file.",
     "usage": "See who used how much, and what it cost.",
     "routes": "See which deployments answer, and how they are.",
