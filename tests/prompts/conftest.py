@@ -45,6 +45,12 @@ class Desk:
 
 
 @pytest.fixture
+def define():
+    """`Desk.define`, where no database is wanted."""
+    return Desk.define
+
+
+@pytest.fixture
 async def desk(stores, tmp_path):
     desk = Desk(stores, tmp_path)
     yield desk

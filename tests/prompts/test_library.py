@@ -1,6 +1,7 @@
 """Versions that never change, labels that move, and who may do it: on SQLite and on PostgreSQL."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -73,7 +74,7 @@ async def test_a_label_moves_at_once_for_everybody(desk):
     assert {rendered.messages[0].content for rendered in found[8:]} <= {"One ?", "Two ?"}
     shown = await one.show("live")
     trail = [(move.before, move.after) for move in reversed(shown.moves)]
-    assert all(before[1] == after[0] for before, after in zip(trail, trail[1:], strict=False))  # an unbroken trail
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(trail))  # an unbroken trail
     assert trail[-1][1] == shown.prompt.labels["staging"] == 2
 
 
@@ -99,7 +100,10 @@ async def test_a_protected_label_is_moved_by_administrators_alone(desk, prompts)
     with pytest.raises(Forbidden):
         await prompts.label("guarded", "prod", 1, desk.editor())
     assert (await prompts.label("guarded", "prod", 1, desk.editor("boss", admin=True))).labels == {"prod": 1}
-    for change in (prompts.label("guarded", "prod", None, desk.editor()), prompts.rollback("guarded", "prod", desk.editor())):
+    for change in (
+        prompts.label("guarded", "prod", None, desk.editor()),
+        prompts.rollback("guarded", "prod", desk.editor()),
+    ):
         with pytest.raises(Forbidden):
             await change
 

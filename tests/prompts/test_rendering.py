@@ -11,7 +11,11 @@ from guru.prompts.rendering import render
 from guru.prompts.template import parse
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=12,
 )
@@ -32,7 +36,9 @@ def test_a_text_comes_out_as_it_went_in(value):
 
 @given(st.text(), st.lists(st.text(), max_size=5), st.text())
 def test_nothing_of_a_value_is_rendered_in_loops_sections_and_filters(head, items, tail):
-    template = "{% if head or true %}{{ head | default('') }}{% endif %}{% for one in items %}[{{ one }}]{% endfor %}{{ o.t }}"
+    template = (
+        "{% if head or true %}{{ head | default('') }}{% endif %}{% for one in items %}[{{ one }}]{% endfor %}{{ o.t }}"
+    )
     assert fill(template, head=head, items=items, o={"t": tail}) == head + "".join(f"[{one}]" for one in items) + tail
 
 
@@ -85,12 +91,15 @@ def test_what_templates_say(template, values, shown):
 
 
 REFUSED = [
-    "{{ f() }}", "{{ ''.format(1) }}", "{{ range(10) }}", "{% set x = 1 %}", "{% include 'x' %}", "{% import 'x' as y %}",
+    "{{ f() }}", "{{ ''.format(1) }}", "{{ range(10) }}", "{% set x = 1 %}", "{% include 'x' %}",
+    "{% import 'x' as y %}",
     "{% extends 'x' %}", "{% macro m() %}{% endmacro %}", "{% block b %}{% endblock %}", "{{ 1 + 1 }}", "{{ 'a' * 9 }}",
-    "{{ 9 ** 9 }}", "{{ a ~ b }}", "{{ a[0:2] }}", "{{ a[b] }}", "{{ [1, 2] }}", "{{ {'a': 1} }}", "{{ a | attr('b') }}",
+    "{{ 9 ** 9 }}", "{{ a ~ b }}", "{{ a[0:2] }}", "{{ a[b] }}", "{{ [1, 2] }}", "{{ {'a': 1} }}",
+    "{{ a | attr('b') }}",
     "{{ a | map('upper') }}", "{{ a is callable }}", "{% for a, b in c %}{% endfor %}", "{{ a", "{% if a %}",
     "{% for a in b recursive %}{% endfor %}", "{% filter upper %}a{% endfilter %}", "{% with %}{% endwith %}",
-    "{{ " + "(" * 5000 + ")" * 5000 + " }}", "{{ " + "9" * 5000 + " }}", "{{ " + "not " * 60 + "a }}", "{% call a() %}{% endcall %}",
+    "{{ " + "(" * 5000 + ")" * 5000 + " }}", "{{ " + "9" * 5000 + " }}", "{{ " + "not " * 60 + "a }}",
+    "{% call a() %}{% endcall %}",
     "{{ a | join(*b) }}", "{% do a %}", "{% unknown %}",
 ]  # fmt: skip
 
@@ -125,7 +134,7 @@ TOO_MUCH = [
 
 @pytest.mark.parametrize(("template", "values"), TOO_MUCH)
 def test_loops_and_filters_make_little_of_little(template, values):
-    with pytest.raises(InvalidParameter, match="grows too large|too much work"):
+    with pytest.raises(InvalidParameter, match=r"grows too large|too much work"):
         fill(template, **values)
 
 
