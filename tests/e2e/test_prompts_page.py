@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.gateway import HOSTILE, MEMBER
+from e2e.test_accessible import settled, violations
 from scripted import say
 
 PROMPT = {
@@ -23,7 +24,8 @@ PROMPT = {
 @pytest.fixture
 def prompts(gateway):
     """Two versions of `support`, of which `prod` is the first."""
-    later = [{"role": "system", "content": "You serve {{ town }}.\n{% if kind %}Be nice.{% endif %}"}, PROMPT["messages"][1]]
+    nice = {"role": "system", "content": "You serve {{ town }}.\n{% if kind %}Be nice.{% endif %}"}
+    later = [nice, PROMPT["messages"][1]]
     for definition in (PROMPT, PROMPT | {"messages": later}):
         gateway.call("POST", "/api/v1/prompts/support/versions", {"definition": definition, "notes": "<b>bold</b>"})
     gateway.call("POST", "/api/v1/prompts/support/labels/prod", {"version": 1})
@@ -79,7 +81,8 @@ def test_a_version_is_tried_on_a_model(visit, prompts):
     expect(page.get_by_role("article", name="Answer")).to_contain_text("At <b>noon</b>.")
     expect(page.get_by_role("status")).to_contain_text("test/scripted")
     (request,) = prompts.models.model.requests
-    assert [message.text for message in request.messages] == ["You serve Oslo.\nBe kind.", "Question: {{ town }} <i>?</i>"]
+    said = [message.text for message in request.messages]
+    assert said == ["You serve Oslo.\nBe kind.", "Question: {{ town }} <i>?</i>"]
 
 
 def test_a_member_is_told_who_may_move_a_protected_label(visit, prompts):
@@ -92,8 +95,6 @@ def test_a_member_is_told_who_may_move_a_protected_label(visit, prompts):
 
 
 def test_prompts_fit_every_window_in_light_and_dark(visit, prompts):
-    from e2e.test_accessible import settled, violations
-
     for scheme, width in (("light", 1600), ("dark", 360)):
         page = visit("/prompts", color_scheme=scheme, viewport={"width": width, "height": 900})
         assert violations(settled(page)) == []
@@ -104,4 +105,3 @@ def test_prompts_fit_every_window_in_light_and_dark(visit, prompts):
             settled(page)
             assert (view, violations(page)) == (view, [])
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            page.screenshot(path=f"/tmp/prompts-{scheme}-{view.replace(' ', '')}.png", full_page=True)

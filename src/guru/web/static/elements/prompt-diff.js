@@ -18,7 +18,7 @@ class PromptDiff extends GuruElement {
     /** @type {PromptDetail | null} */
     this.prompt = null;
     this.version = 0;
-    /** The one that is compared with; 0: the one before, where there is one. */
+    /** The one that is compared with; 0: the one before, or for the first one the newest. */
     this.against = 0;
     /** @type {PromptDifference[] | null} */
     this.differences = null;
@@ -28,7 +28,7 @@ class PromptDiff extends GuruElement {
   }
 
   get other() {
-    return this.against || Math.max(1, this.version - 1);
+    return this.against || (this.version > 1 ? this.version - 1 : (this.prompt?.latest ?? 1));
   }
 
   /** @param {Map<string, unknown>} changed */

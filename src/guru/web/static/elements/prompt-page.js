@@ -139,7 +139,7 @@ class PromptPage extends GuruElement {
       ${names.length ? html`<h2>Variables</h2><dl class="prompt-variables">${names.map(([name, variable]) => html`
         <dt><code>${name}</code> <span class="badge">${variable.type ?? "string"}</span></dt>
         <dd>${variable.description}${"default" in variable ? html` <span class="faint">Default: ${JSON.stringify(variable.default)}</span>` : variable.required === false ? html` <span class="faint">optional</span>` : nothing}</dd>`)}</dl>` : nothing}
-      ${Object.keys(rest).length ? html`<h2>The rest</h2><article class="card prompt-message" aria-label="The rest"><pre tabindex="0">${JSON.stringify(rest, null, 2)}</pre></article>` : nothing}
+      ${Object.keys(rest).length ? html`<h2>Settings</h2><article class="card prompt-message" aria-label="Settings"><pre tabindex="0">${JSON.stringify(rest, null, 2)}</pre></article>` : nothing}
     `;
   }
 
