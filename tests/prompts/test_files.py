@@ -51,6 +51,25 @@ def test_what_is_no_prompt_is_said_to_be_none():
             read_json(data)
 
 
+async def test_what_only_toml_can_say_is_kept_as_json(desk, prompts):
+    schema = "[output_schema]\nsince = 1979-05-27\nmost = inf\n"
+    await prompts.save("odd", read_toml((GREETING + schema).encode()).definition(), desk.editor())
+    assert (await prompts.version("odd")).definition.output_schema == {"since": "1979-05-27", "most": None}
+
+
+async def test_what_no_database_takes_is_refused_before(desk, prompts):
+    with pytest.raises(InvalidParameter):
+        read_toml(GREETING.replace("the first", "a\\u0000b").encode())
+    deep = {}
+    for _ in range(400):
+        deep = {"properties": deep}
+    with pytest.raises(InvalidParameter, match="nested too deeply"):
+        await prompts.save("deep", desk.define(output_schema=deep), desk.editor())
+    null = desk.define("a\x00b {{ question }}", description="\x00", output_schema={"\x00": "\x00"})
+    await prompts.save("null", null, desk.editor())
+    assert (await prompts.version("null")).definition == null
+
+
 def test_toml_has_no_null():
     definition = to_file(
         {"messages": [{"role": "user", "content": "x"}], "output_schema": {"enum": [None]}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
@@ -20,10 +20,13 @@ from guru.types import Message
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 MAX_BYTES: Final = 1_000_000
 """Of a whole definition, as JSON."""
+MAX_DEPTH: Final = 100
 
 
 def check(definition: PromptDefinition) -> None:
     """Raises `InvalidParameter`, with the place in `param`."""
+    if deeper(msgspec.to_builtins(definition), MAX_DEPTH):
+        raise InvalidParameter("The prompt is nested too deeply.", hint="Use a schema and values that are less deep.")
     if len(msgspec.json.encode(definition)) > MAX_BYTES:
         raise InvalidParameter("The prompt is larger than 1 MB.", hint="Keep documents in collections, not in prompts.")
     for name, variable in definition.variables.items():
@@ -34,6 +37,17 @@ def check(definition: PromptDefinition) -> None:
         chain_of_thought.with_reasoning(definition.output_schema)
     if definition.examples is not None:
         check_examples(definition)
+
+
+def deeper(value: Any, depth: int) -> bool:
+    """Whether there are more lists and objects inside each other than that."""
+    level = [value]
+    for _ in range(depth):
+        level = [
+            inner for item in level if isinstance(item, dict | list)
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]  # fmt: skip
+    return bool(level)
 
 
 def check_variable(name: str, variable: Variable) -> None:

@@ -11,6 +11,8 @@ from guru.types import JSON, SelfConsistency
 VariableType = Literal["string", "number", "integer", "boolean", "list", "object"]
 Text = Annotated[str, Meta(max_length=100_000)]
 Short = Annotated[str, Meta(max_length=2_000)]
+Notes = Annotated[str, Meta(max_length=2_000, pattern=r"^[^\x00]*$")]
+"""What a version says of itself: a column of its own, in which PostgreSQL takes no null character."""
 MAX_EXAMPLES: Final = 1_000
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import field
 
 from guru.errors import InvalidParameter
-from guru.prompts.definition import PromptDefinition, Short
+from guru.prompts.definition import Notes, PromptDefinition
 
 BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 ESCAPED: Final = re.compile('[\\x00-\\x08\\x0b-\\x1f\\x7f\\\\]|"(?="")|"$')
@@ -20,7 +20,7 @@ ESCAPED: Final = re.compile('[\\x00-\\x08\\x0b-\\x1f\\x7f\\\\]|"(?="")|"$')
 class PromptFile(PromptDefinition, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What `NAME.toml` holds: the definition, and what goes with it."""
 
-    notes: Short = ""
+    notes: Notes = ""
     """What is new in it."""
     labels: list[str] = field(default_factory=list)
     """Labels that are moved to the file's version whenever the file changes."""
@@ -34,7 +34,8 @@ def read_toml(data: bytes) -> PromptFile:
     import tomllib
 
     try:
-        return to_file(tomllib.loads(data.decode("utf-8")))
+        plain = tomllib.loads(data.decode("utf-8"))
+        return to_file(msgspec.json.decode(msgspec.json.encode(plain)))  # dates as texts, as JSON has no others
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidParameter(f"It is not TOML: {error}.", hint="See the page on prompts for an example.") from None
 

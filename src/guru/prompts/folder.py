@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 INTERVAL: Final = 1.0
 """Seconds between looks. A file is read when two of them have found it the same: half of it may well be valid."""
 MAX_BYTES: Final = 2_000_000
-Stamp = tuple[int, int]
-"""When it was changed, in nanoseconds, and its size."""
+Stamp = tuple[int, int, int]
+"""When it and what the system knows of it were changed, in nanoseconds, and its size."""
 
 
 class Problem(Struct, frozen=True):
@@ -88,7 +88,7 @@ class Folder:
             for path in sorted(self.path.glob("*.toml")):
                 if path.is_file() and not path.name.startswith("."):
                     status = path.stat()
-                    found[path.name] = (status.st_mtime_ns, status.st_size)
+                    found[path.name] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
         except OSError as error:
             log.warning("The prompts in %s cannot be listed: %s.", self.path, error.strerror or error)
             return dict(self._read)

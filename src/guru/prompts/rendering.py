@@ -15,9 +15,10 @@ from guru.prompts.filters import FILTERS, bounded, shown
 from guru.prompts.template import SCALARS, Template
 
 MAX_WORK: Final = 10_000_000
-"""Steps and characters handled, over all: about a second."""
-TURN: Final = 10
-"""Steps that one turn of a loop counts for, beside what is in it."""
+"""Characters handled, over all, and what steps count for: less than a second."""
+STEP: Final = 5
+"""What looking at one part of a template counts for, and one turn of a loop beside what is in it."""
+TURN: Final = 50
 COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "lteq": operator.le, "gt": operator.gt,
     "gteq": operator.ge, "in": lambda item, among: item in among, "notin": lambda item, among: item not in among,
@@ -52,7 +53,7 @@ class Renderer:
         return "".join(written)
 
     def _spend(self, amount: int) -> None:
-        self._work += 1 + amount
+        self._work += STEP + amount
         if self._work > MAX_WORK:
             raise InvalidParameter("The prompt takes too much work.", hint="Fill in less, or loop over less.")
 

@@ -14,7 +14,8 @@ from guru.server.exchange import exchange_of
 
 METHODS = b"GET, HEAD, POST, PATCH, DELETE"
 SHOWN = (
-    b"x-request-id, x-guru-trace-id, x-guru-model, x-guru-cost, x-guru-cache, retry-after, x-ratelimit-limit-requests, "
+    b"x-request-id, x-guru-trace-id, x-guru-model, x-guru-cost, x-guru-cache, x-guru-prompt, retry-after, "
+    b"x-ratelimit-limit-requests, "
     b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
     b"x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from guru.gateway.identity import LOCAL_TENANT
 from guru.gateway.messages import moment
 from guru.gateway.prompting import rendered
-from guru.prompts.definition import PromptDefinition, Short
+from guru.prompts.definition import Notes, PromptDefinition
 from guru.prompts.diff import Difference, as_text, compare
 from guru.prompts.files import write_toml
 from guru.prompts.folder import Problem
@@ -79,7 +79,7 @@ class PromptDetail(PromptView, kw_only=True):
 
 class NewVersion(Struct, kw_only=True, forbid_unknown_fields=True):
     definition: PromptDefinition
-    notes: Short = ""
+    notes: Notes = ""
     """What is new in it."""
     expect: Annotated[int, Meta(ge=0)] | None = None
     """The version that it was made from: it is refused with 409 if that is not the newest any more."""
