@@ -73,7 +73,7 @@ async def choose_model(call: Call, body: ChatMessage) -> None:
 def to_messages(body: ChatMessage) -> list[Message]:
     """The context and the message. Raises `InvalidParameter`."""
     if not body.message.strip() and body.prompt is None:
-        raise InvalidParameter("`message` is empty.", param="message", hint="Say something.")
+        raise InvalidParameter("`message` is empty.", param="message", hint="Add it: say something.")
     before = body.context or []
     if isinstance(before, str):
         before = [ContextMessage("system", before)]
