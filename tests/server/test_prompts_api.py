@@ -344,4 +344,4 @@ async def test_a_collection_and_a_prompt_go_together(support):
     assert status == 200, answer
     assert (answer["guru"]["outcome"], answer["guru"]["prompt"]["name"]) == ("declined", "plain")
     status, answer = await support.post("/v1/chat/completions", body | {"guru": {}})
-    assert (status, answer["error"]["param"]) == (400, "guru")
+    assert (status, answer["error"]["param"]) == (400, "guru.collection")
