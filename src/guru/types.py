@@ -190,6 +190,10 @@ class Grounding(SearchOptions, omit_defaults=True, forbid_unknown_fields=True):
     variables: JSON = {}
     """What is filled into it."""
 
+    def __post_init__(self) -> None:
+        if self.variables and self.prompt is None:
+            raise ValueError("`variables` are those of a `prompt`, which is missing")
+
 
 class Sampling(Struct, omit_defaults=True, kw_only=True):
     """Everything that shapes generation, shared by chat and by text completion. None is the model's default."""

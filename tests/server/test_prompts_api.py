@@ -345,3 +345,10 @@ async def test_a_collection_and_a_prompt_go_together(support):
     assert (answer["guru"]["outcome"], answer["guru"]["prompt"]["name"]) == ("declined", "plain")
     status, answer = await support.post("/v1/chat/completions", body | {"guru": {}})
     assert (status, answer["error"]["param"]) == (400, "guru.collection")
+
+
+async def test_memory_and_a_prompt_go_together(support):
+    for path, body in DOORS.items():
+        status, answer = await support.post(path, body | {"stream": False, "guru": GURU | {"memory": True}})
+        assert status == 200, answer
+        assert [message for message in sent(support) if message in FILLED] == FILLED

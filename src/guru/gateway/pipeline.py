@@ -328,9 +328,6 @@ def check_grounding(request: Request) -> None:
     guru = request.guru if isinstance(request, ChatRequest) else None
     if guru is None:
         return
-    if guru.variables:  # a prompt has taken its own out by now
-        hint = "Name the prompt that they are filled into."
-        raise InvalidParameter("`guru.prompt` is missing.", param="guru.prompt", hint=hint)
     if not guru.collection and guru.memory is None:
         hint = "Name a collection to answer from or a prompt to begin with, or ask for memory."
         raise InvalidParameter("`guru.collection` is missing.", param="guru.collection", hint=hint)
