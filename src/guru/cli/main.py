@@ -26,6 +26,7 @@ VERBS = {
     "tool": "See the tools that models may use, and call them.",
     "models": "List, pull, show and remove models.",
     "mcp": "Serve to MCP clients, and use the tools of MCP servers.",
+    "prompt": "Keep prompts with versions and labels, and run them.",
     "batch": "Ask many requests at once, from a file.",
     "usage": "See who used how much, and what it cost.",
     "routes": "See which deployments answer, and how they are.",

@@ -528,6 +528,16 @@ class MemorySettings(Section):
     """Tokens of a conversation with memory that a model is shown, the older ones as a running summary; None: all."""
 
 
+class PromptSettings(Section):
+    """The library of prompts."""
+
+    folder: str | None = None
+    """Prompts as files, `NAME.toml`, which the library follows. None: the folder `prompts` in the home, if there is
+    one."""
+    protected: list[str] = field(default_factory=lambda: ["prod"])
+    """Labels that only administrators move."""
+
+
 class Settings(Section):
     server: ServerSettings = field(default_factory=ServerSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
@@ -542,6 +552,7 @@ class Settings(Section):
     memory: MemorySettings = field(default_factory=MemorySettings)
     tools: ToolsSettings = field(default_factory=ToolsSettings)
     mcp: McpSettings = field(default_factory=McpSettings)
+    prompts: PromptSettings = field(default_factory=PromptSettings)
     providers: dict[str, ProviderSettings] = {}
     models: dict[str, AliasSettings] = {}
     keys: dict[str, KeySettings] = {}

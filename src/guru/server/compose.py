@@ -15,6 +15,7 @@ from guru.gateway.identity import Audit, Changes, Directory, Sessions
 from guru.gateway.pipeline import Road
 from guru.gateway.releases import Feedback
 from guru.gateway.responses import Responses
+from guru.gateway.routing import Router
 from guru.gateway.tasks import Host
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
@@ -39,6 +40,7 @@ from guru.server.limits import Limits
 from guru.server.mcp import open_mcp
 from guru.server.parsing import make_parser
 from guru.server.probing import ActiveHealth
+from guru.server.prompting import open_prompts
 from guru.server.reload import Reloadable, Reloader
 from guru.server.running_agents import open_agents
 from guru.server.services import Services
@@ -92,9 +94,12 @@ async def open_services(
             index=await stack.enter_async_context(opened_index(database, settings.store, keep=run_jobs)),
         )  # fmt: skip
         answerer = make_answerer(library, settings.knowledge, knowledge)
+        prompts, folder = await open_prompts(
+            stack, home, settings.prompts, database, library.embedder(LOCAL_EMBEDDING), watch=run_jobs
+        )
         road, router, releases, memories, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
-            directory=directory, tracer=tracer, metrics=metrics,
+            prompts=prompts, directory=directory, tracer=tracer, metrics=metrics,
         )  # fmt: skip
         conversations = await open_conversations(stack, database, road)
         inner, closing = InnerDoors(), asyncio.Event()
@@ -128,15 +133,13 @@ async def open_services(
             summaries=open_summaries(
                 database, jobs, library.embedder(LOCAL_EMBEDDING), road=road, router=router, directory=directory
             ),
+            prompts=prompts, prompt_folder=folder,
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
             mcp=mcp, closing=closing,
         )  # fmt: skip
         if isinstance(library, LocalLibrary):
-            health = ActiveHealth(settings, router, library.remote)
-            reloadable.append(health)
-            stack.push_async_callback(health.aclose)
-            health.open()
+            reloadable.append(open_health(stack, settings, router, library))
         inner.open(services)
         add_gauges(services)
         stack.push_async_callback(services.reloader.aclose)
@@ -162,6 +165,14 @@ async def open_conversations(stack: AsyncExitStack, database: Database, road: Ro
     stack.push_async_callback(conversations.close)
     await conversations.open()
     return conversations
+
+
+def open_health(stack: AsyncExitStack, settings: Settings, router: Router, library: LocalLibrary) -> Reloadable:
+    """What looks at deployments between requests."""
+    health = ActiveHealth(settings, router, library.remote)
+    stack.push_async_callback(health.aclose)
+    health.open()
+    return health
 
 
 async def open_knowledge(

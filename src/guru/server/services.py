@@ -23,6 +23,8 @@ from guru.gateway.responses import Responses
 from guru.gateway.routing import Router
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
+from guru.prompts.folder import Folder
+from guru.prompts.library import Library as PromptLibrary
 from guru.server.library import Library
 from guru.server.reload import Reloader
 from guru.server.throttle import Throttle
@@ -65,6 +67,8 @@ class Services:
     summaries: Summaries
     tools: Catalogue
     agents: Agents
+    prompts: PromptLibrary
+    prompt_folder: Folder
     reloader: Reloader
     ledger: Ledger
     directory: Directory

@@ -110,6 +110,12 @@ def add_agents(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=made)
 
 
+def add_prompts(connection: Connection) -> None:
+    """Prompts with versions and labels; a database that is new has the tables already."""
+    added = [tables.prompts, tables.prompt_versions, tables.prompt_labels, tables.prompt_moves]
+    tables.metadata.create_all(connection, tables=added)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -122,6 +128,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_memory,
     add_agents,
     add_mcp_tools,
+    add_prompts,
 ]
 
 

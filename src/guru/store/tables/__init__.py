@@ -19,6 +19,7 @@ from guru.store.tables.knowledge import (
 )
 from guru.store.tables.mcp import mcp_tools
 from guru.store.tables.memory import memories, memory_notes
+from guru.store.tables.prompts import prompt_labels, prompt_moves, prompt_versions, prompts
 from guru.store.tables.releases import (
     feedback,
     model_versions,
@@ -64,6 +65,10 @@ __all__ = [
     "messages",
     "metadata",
     "model_versions",
+    "prompt_labels",
+    "prompt_moves",
+    "prompt_versions",
+    "prompts",
     "release_changes",
     "release_counts",
     "releases",
