@@ -107,6 +107,40 @@ async def test_documents_are_found_listed_and_read(world, revision):
 
 
 @BOTH
+async def test_prompts_of_the_library_are_listed_and_filled_in(world, revision):
+    definition = {
+        "description": "Welcomes a guest",
+        "messages": [
+            {"role": "system", "content": "You keep the door of {{ house }}."},
+            {"role": "user", "content": "Welcome {{ guests | join(' and ') }}."},
+        ],
+        "variables": {"guests": {"type": "list"}, "house": {"default": "Oslo", "choices": ["Oslo", "Bergen"]}},
+    }
+    path = "/api/v1/prompts/welcome"
+    await world.server.post(f"{path}/versions", {"definition": definition})
+    await world.server.post(f"{path}/labels/prod", {"version": 1})
+    await world.server.post(f"{path}/versions", {"definition": definition | {"description": "Not yet in use"}})
+    client = await world.connect(revision)
+    listed = {prompt["name"]: prompt for prompt in (await client.request("prompts/list", {}))["prompts"]}
+    assert listed["welcome"]["description"] == "Welcomes a guest"
+    assert [(it["name"], it["required"]) for it in listed["welcome"]["arguments"]] == [
+        ("guests", True),
+        ("house", False),
+    ]
+    filled = await client.request("prompts/get", {"name": "welcome", "arguments": {"guests": '["Ann", "Bo"]'}})
+    assert [(it["role"], it["content"]["text"]) for it in filled["messages"]] == [
+        ("user", "You keep the door of Oslo."), ("user", "Welcome Ann and Bo."),
+    ]  # fmt: skip
+    for arguments in ({}, {"guests": "Ann"}, {"guests": "[]", "moon": "full"}):
+        with pytest.raises(McpError) as caught:
+            await client.request("prompts/get", {"name": "welcome", "arguments": arguments})
+        assert caught.value.code == -32602
+    reference, wanted = {"type": "ref/prompt", "name": "welcome"}, {"name": "house", "value": "Be"}
+    completed = await client.request("completion/complete", {"ref": reference, "argument": wanted})
+    assert completed["completion"]["values"] == ["Bergen"]
+
+
+@BOTH
 async def test_what_is_not_there_is_said(world, revision):
     client = await world.connect(revision)
     for uri in ("guru://c/x.txt", "guru://c", "guru://", "x", "guru://c/x?start=-1", "guru://c/x?start=" + "9" * 30):

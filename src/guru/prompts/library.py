@@ -110,6 +110,31 @@ class Prompts:
 
         return await self._database.read(read)
 
+    async def serving(self, name: str, label: str) -> tuple[str, Version]:
+        """The version that a label stands for, or the newest where the prompt has no such label; with its reference.
+
+        Raises `NotFound` and `InvalidParameter`.
+        """
+        check_name(name, "prompt")
+
+        def read(connection: Connection) -> tuple[str, Version]:
+            prompt = rows.get(connection, self._tenant, name)
+            version = rows.version_of(connection, prompt, prompt.labels.get(label, prompt.latest))
+            return f"{name}@{label if label in prompt.labels else version.version}", version
+
+        return await self._database.read(read)
+
+    async def labelled(self, label: str) -> list[tuple[str, Version]]:
+        """Every prompt by its name, each in the version that `serving` finds."""
+
+        def read(connection: Connection) -> list[tuple[str, Version]]:
+            return [
+                (prompt.name, rows.version_of(connection, prompt, prompt.labels.get(label, prompt.latest)))
+                for prompt in rows.list_prompts(connection, self._tenant)
+            ]
+
+        return await self._database.read(read)
+
     async def all_versions(self, name: str) -> list[Version]:
         """The oldest first, to be exported. Raises `NotFound`."""
 

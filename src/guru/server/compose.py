@@ -106,7 +106,7 @@ async def open_services(
         tools = open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road)
         mcp = open_mcp(
             stack, settings.mcp, tools,
-            knowledge=knowledge, road=road, database=database, home=home, closing=closing,
+            knowledge=knowledge, road=road, database=database, home=home, closing=closing, prompts=prompts,
         )  # fmt: skip
         batches = open_batches(
             Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches,

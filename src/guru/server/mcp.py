@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from guru.agents.mcp.client.servers import McpServers, ServersTools
 from guru.agents.mcp.serving.fixtures import Fixtures
-from guru.agents.mcp.serving.provider import Access, NoPrompts, PromptSource, ResourceSource, ToolSource
+from guru.agents.mcp.serving.provider import Access, PromptSource, ResourceSource, ToolSource
 from guru.agents.mcp.serving.seal import Seal
 from guru.agents.mcp.serving.server import McpServer
 from guru.agents.mcp.serving.streamable import Streamable
@@ -22,6 +22,8 @@ from guru.config import McpSettings
 from guru.gateway.identity import LOCAL_TENANT, Sessions
 from guru.gateway.pipeline import Road
 from guru.knowledge.base import KnowledgeBase
+from guru.prompts.library import Library
+from guru.server.mcp_prompts import LibraryPrompts
 from guru.server.mcp_resources import KnowledgeResources
 from guru.server.mcp_servers import open_servers
 from guru.server.mcp_tools import FOR_MEMBERS, knowledge_tools
@@ -45,14 +47,14 @@ def open_mcp(
     database: Database,
     home: Path,
     closing: asyncio.Event,
-    prompts: PromptSource | None = None,
+    prompts: Library,
 ) -> Mcp:
     """Both sides. The tools of other servers join `tools`; `closing` is set when this server stops."""
     servers = open_servers(stack, settings, database, road, home=home)
     tools.sources.append(ServersTools(servers, LOCAL_TENANT))
     own = served_tools(tools, knowledge_tools(knowledge, road))
     documents = KnowledgeResources(knowledge)
-    server = make_server(own, documents, prompts or NoPrompts(), fixtures=settings.conformance_fixtures)
+    server = make_server(own, documents, LibraryPrompts(prompts), fixtures=settings.conformance_fixtures)
     served = Streamable(server, Seal(Sessions.in_home(home).derive(b"mcp")), closing)
     stack.push_async_callback(served.aclose)
     return Mcp(served, servers)

@@ -81,35 +81,3 @@ class PromptSource(Protocol):
         ...
 
     async def complete(self, access: Access, name: str, argument: str, value: str) -> list[str]: ...
-
-
-class NoResources:
-    """Nothing to read."""
-
-    async def resources(self, access: Access, cursor: str | None) -> tuple[list[JSON], str | None]:
-        return [], None
-
-    async def templates(self, access: Access) -> list[JSON]:
-        return []
-
-    async def read(self, access: Access, uri: str) -> list[JSON] | None:
-        return None
-
-    async def marks(self, access: Access, uris: Sequence[str]) -> dict[str, str]:
-        return {}
-
-    async def complete(self, access: Access, name: str, argument: str, value: str) -> list[str]:
-        return []
-
-
-class NoPrompts:
-    """No prompts."""
-
-    async def prompts(self, access: Access) -> Sequence[JSON]:
-        return []
-
-    async def get(self, access: Access, name: str, arguments: JSON, peer: Peer) -> JSON | None:
-        return None
-
-    async def complete(self, access: Access, name: str, argument: str, value: str) -> list[str]:
-        return []
