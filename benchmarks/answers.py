@@ -36,9 +36,10 @@ from bench import squad_f1
 from guru.config import load_settings
 from guru.gateway.identity import Caller
 from guru.knowledge.answer import evidence as evidence_module
+from guru.knowledge.answer.cells import FEATURES
 from guru.knowledge.answer.confidence import confidence, confidence_features
 from guru.knowledge.answer.evidence import Evidence, fitted, gather
-from guru.knowledge.answer.features import Passage, passages_of
+from guru.knowledge.answer.features import Passage, chosen_passages, passages_of
 from guru.knowledge.answer.markers import strip_markers
 from guru.knowledge.answer.reading import read_passages
 from guru.knowledge.base import DEFAULT_K
@@ -59,6 +60,9 @@ CONFIDENCE_FEATURES = [
     "missing_count", "negation_differs", "wrong_kind", "coverage", "covered_anywhere",
     "score", "log_probability", "distance",
 ]  # fmt: skip
+ROW_FEATURES = [*FEATURES, "figureless"]
+"""Of sentences, what tells nothing of articles without tables: `pages.py --fit` fits their weights."""
+ROW_CONFIDENCE = ["row_exact", "row_wrong_period", "missing_years"]
 READER_FEATURES = ["reader_quoted_here", "reader_best_here", "reader_best_relevance", "reader_span"]
 FIT_QUESTIONS = 1000
 
@@ -362,11 +366,94 @@ async def fit(services: Services, questions: list[dict[str, Any]], draw: random.
         for question, kind, passages in progress(asked, "sentences")
         if kind == "answerable" and question["document"] in learned
     ]
-    names = sorted(tables[0][0][0])
+    names = sorted(set(tables[0][0][0]) - set(ROW_FEATURES))
     coefficients = fit_softmax([(matrix(rows, names), labels) for rows, labels in tables if labels.any()])
     which = "reader" if services.settings.knowledge.reader else "search"
     save(which, sentence=(names, coefficients, 0.0))
     fit_confidence(asked, learned, which)
+
+
+async def fit_rows(services: Services, collection: str, questions: list[dict[str, Any]], *, answers: Any) -> None:
+    """Fit what rows of tables add to both models, which stay as they are for all other sentences.
+
+    `answers(question, passage, sentence)` says which sentence is right. Each question is also asked as if its document
+    were not there, which should be declined as those that have no answer.
+    """
+    asked = []
+    reader = services.models.reader()
+    assert reader is not None
+    for question in progress(questions, "questions"):
+        for exclude in (False, True) if question["answer"] is not None else (False,):
+            found = await services.knowledge.retrieve(Scope(TENANT), collection, question["question"])
+            passages = [
+                p for p in passages_of(found) if not exclude or not p.hit.document.endswith(question["document"])
+            ]
+            if passages:
+                passages = await read_passages(reader, question["question"], passages)
+                passages = chosen_passages(question["question"], passages, services.settings.knowledge.passages)
+                asked.append((question, exclude or question["answer"] is None, passages))
+    data = []
+    for question, impossible, passages in asked:
+        evidence = gather(question["question"], passages)
+        sentences = [evidence.passages[c.passage].sentences[c.index] for _, c in evidence.ranked]
+        right = [
+            answers(question, evidence.passages[candidate.passage], sentence)
+            for (_, candidate), sentence in zip(evidence.ranked, sentences, strict=True)
+        ]
+        if any(right) and not impossible:
+            data.append(([candidate.features for _, candidate in evidence.ranked], np.array(right, float)))
+    model = fitted().reader.sentence
+    kept = {name: weight for name, weight in model.weights.items() if name not in ROW_FEATURES}
+    added = fit_offset_softmax(
+        [(matrix(rows, list(kept)) @ list(kept.values()), matrix(rows, ROW_FEATURES), y) for rows, y in data]
+    )
+    save_added("sentence", dict(zip(ROW_FEATURES, added, strict=True)))
+    rows = [confidence_features(gather(question["question"], passages)) for question, _, passages in asked]
+    kept = {n: w for n, w in fitted().reader.confidence.weights.items() if n not in ROW_CONFIDENCE}
+    offset = matrix(rows, list(kept)) @ list(kept.values()) + fitted().reader.confidence.bias
+    possible = np.array([not impossible for _, impossible, _ in asked], float)
+    # The few that have no answer count double.
+    share = np.array([1.0 if question["answer"] is not None else 2.0 for question, _, _ in asked])
+    added = fit_offset_logistic(offset, matrix(rows, ROW_CONFIDENCE), possible, share)
+    save_added("confidence", dict(zip(ROW_CONFIDENCE, added, strict=True)))
+    sure = np.array([confidence(gather(question["question"], passages)) for question, _, passages in asked])
+    for kind, part in (("answerable", possible == 1), ("without an answer, or elsewhere", possible == 0)):
+        print(f"{kind}: {int((sure[part] < services.settings.knowledge.threshold).sum())} of {part.sum()} declined")
+
+
+def fit_offset_softmax(data: list[tuple[Any, Any, Any]], penalty: float = 3e-3, steps: int = 3000) -> Any:
+    """As `fit_softmax`, of weights that are added to scores that stay: (scores, features, labels) of each question."""
+    weight = first = second = np.zeros(data[0][1].shape[1])
+    for step in range(1, steps + 1):
+        gradient = penalty * weight
+        for offset, features, labels in data:
+            logits = offset + features @ weight
+            share = np.exp(logits - logits.max())
+            share /= share.sum()
+            right = share * labels
+            gradient = gradient + features.T @ (share - right / right.sum()) / len(data)
+        first, second = 0.9 * first + 0.1 * gradient, 0.99 * second + 0.01 * gradient**2
+        weight = weight - 0.05 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
+    return weight
+
+
+def fit_offset_logistic(offset: Any, features: Any, labels: Any, share: Any, penalty: float = 0.3) -> Any:
+    """Newton's method, of weights that are added to log odds that stay."""
+    weight = np.zeros(features.shape[1])
+    for _ in range(50):
+        sure = 1 / (1 + np.exp(-(offset + features @ weight)))
+        curvature = (features * (share * sure * (1 - sure))[:, None]).T @ features + penalty * np.eye(len(weight))
+        weight = weight - np.linalg.solve(curvature, features.T @ (share * (sure - labels)) + penalty * weight)
+    return weight
+
+
+def save_added(model: str, added: dict[str, float]) -> None:
+    """Write weights into a model, with the reader and without it, and use them from here on."""
+    stored = json.loads(WEIGHTS.read_text("utf-8"))
+    for which in ("reader", "search"):
+        stored[which][model]["weights"] |= {name: round(float(value), 5) for name, value in added.items()}
+    WEIGHTS.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    fitted.cache_clear()
 
 
 def sentence_table(found: Evidence, question: dict[str, Any]) -> tuple[list[dict[str, float]], Any]:
@@ -448,8 +535,10 @@ def save(which: str, **models: tuple[list[str], Any, float]) -> None:
     stored = json.loads(WEIGHTS.read_text("utf-8"))
     for model, (names, coefficients, bias) in models.items():
         pairs = zip(names, coefficients, strict=True)
+        own = ROW_FEATURES if model == "sentence" else ROW_CONFIDENCE
+        kept = {name: weight for name, weight in stored[which][model]["weights"].items() if name in own}
         stored[which][model] = {
-            "weights": {name: round(float(value), 5) for name, value in pairs},
+            "weights": kept | {name: round(float(value), 5) for name, value in pairs},
             "bias": round(bias, 5),
         }
     stored["fitted_by"] = "benchmarks/answers.py --fit"

@@ -170,7 +170,8 @@ def search_options(source: SearchOptions) -> dict[str, Any]:
 
 
 class Grounding(SearchOptions, omit_defaults=True, forbid_unknown_fields=True):
-    """The `"guru"` member of a chat request: answer from a collection, with citations; or use memory."""
+    """The `"guru"` member of a chat request: begin with a prompt of the library, answer from a collection with
+    citations, use memory."""
 
     collection: str = ""
     """Empty: the answer is not from documents."""
@@ -184,6 +185,14 @@ class Grounding(SearchOptions, omit_defaults=True, forbid_unknown_fields=True):
     """Confidence (0 to 1) under which the answer is "not in the documents"."""
     strategy: Strategy = "direct"
     """`map_reduce`: ask every document in which something is found, and put what they answer together."""
+    prompt: str | None = None
+    """A prompt of the library: `name`, `name@prod` or `name@3`. Its messages come before those of the request."""
+    variables: JSON = {}
+    """What is filled into it."""
+
+    def __post_init__(self) -> None:
+        if self.variables and self.prompt is None:
+            raise ValueError("`variables` are those of a `prompt`, which is missing")
 
 
 class Sampling(Struct, omit_defaults=True, kw_only=True):
@@ -236,6 +245,39 @@ class TextRequest(Sampling, kw_only=True):
     prompt: str | list[int]
     suffix: str | None = None
     echo: bool = False
+
+
+class SelfConsistency(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """Ask several times, and keep the answer that most of them give (Wang et al. 2022, arXiv:2203.11171)."""
+
+    samples: Annotated[int, Meta(ge=2, le=20)] = 5
+    temperature: Annotated[float, Meta(gt=0, le=2)] = 0.7
+    """Where neither the request nor the prompt says one: without chance all samples are the same."""
+    marker: str = "Answer:"
+    """What stands before the part of an answer that is voted on: after its last one, to the end of the line. An answer
+    without it is voted on as a whole, and one in JSON as what it means."""
+
+
+class RenderedPrompt(Struct, kw_only=True):
+    """A version of a prompt of the library, with its variables filled in: ready to be sent to a model."""
+
+    name: str
+    version: int
+    label: str | None = None
+    """The label by which it was asked for."""
+    messages: list[Message]
+    response_format: JSON | None = None
+    """Of its output schema, as OpenAI writes it."""
+    model: str | None = None
+    """The model that it is meant for: a hint."""
+    sampling: JSON = {}
+    """Members of `Sampling` by their names: for what a request leaves open."""
+    self_consistency: SelfConsistency | None = None
+
+    @property
+    def id(self) -> str:
+        """`name@3`."""
+        return f"{self.name}@{self.version}"
 
 
 # --------------------------------------------------------------------------- events
@@ -584,3 +626,20 @@ class Models(Protocol):
     def reader(self) -> Reader | None:
         """The model that reads questions and passages together, where there is one."""
         ...
+
+
+class Prompts(Protocol):
+    """The prompts of one organisation."""
+
+    async def render(self, reference: str, variables: JSON | None = None) -> RenderedPrompt:
+        """The prompt that a reference names (`name`, `name@prod`, `name@3`), filled in.
+
+        Raises `NotFound`, and `InvalidParameter` with `variables.NAME` in `param` for what is missing or wrong.
+        """
+        ...
+
+
+class PromptLibrary(Protocol):
+    """The prompts of all of them."""
+
+    def of(self, tenant: str) -> Prompts: ...

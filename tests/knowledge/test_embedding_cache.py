@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from guru.errors import ModelError, ModelUnavailable
 from guru.knowledge import embedding_cache
 from guru.knowledge.embedding_cache import DAY, EmbeddingCache
-from guru.knowledge.rows import pack_vectors
+from guru.knowledge.rows import pack_vectors, unpack_vectors
 from guru.store.tables import embeddings
 from scripted import WordEmbedder
 
@@ -50,10 +50,10 @@ async def test_what_was_embedded_is_read_and_is_the_same(cache):
     assert (first.embedded, first.reused) == (3, 0)
     assert (again.embedded, again.reused) == (1, 3)
     assert model.asked == [*TEXTS[:2], "", "Something new."]
-    assert np.array_equal(again.vectors[:4], first.vectors)
+    assert np.array_equal(again.packed[:4], first.packed)
     truth = await WordEmbedder().embed(TEXTS)
-    assert np.abs((first.vectors * truth).sum(axis=1) - 1).max() < 0.003
-    assert pack_vectors(first.vectors)["values"].tobytes() == pack_vectors(truth)["values"].tobytes()
+    assert np.abs((unpack_vectors(first.packed) * truth).sum(axis=1) - 1).max() < 0.003
+    assert first.packed.tobytes() == pack_vectors(truth).tobytes()
 
 
 async def test_organisations_models_and_revisions_are_apart(cache):
@@ -73,15 +73,15 @@ async def test_what_others_may_not_see_is_apart(cache):
     assert legal == embedding_cache.readers_of(["user:anna", "team:legal"])
     assert (await cache.embed("a", model, TEXTS, [legal] * 4)).embedded == 3
     mixed = await cache.embed("a", model, [*TEXTS, *TEXTS], [legal] * 4 + [everybody] * 4)
-    assert (mixed.embedded, mixed.reused, len(mixed.vectors)) == (3, 3, 8)
-    assert np.array_equal(mixed.vectors[:4], mixed.vectors[4:])
+    assert (mixed.embedded, mixed.reused, len(mixed.packed)) == (3, 3, 8)
+    assert np.array_equal(mixed.packed[:4], mixed.packed[4:])
     assert (await cache.embed("a", model, TEXTS)).embedded == 0
 
 
 async def test_nothing_that_is_kept_can_be_read_without_the_text(cache, database):
     model = Counting()
     text = "The secret word is quux."
-    vector = pack_vectors((await cache.embed("a", model, [text])).vectors)[0].tobytes()
+    vector = (await cache.embed("a", model, [text])).packed[0].tobytes()
     (row,) = await database.read(lambda connection: connection.execute(select(embeddings)).all())
     kept = np.frombuffer(row.vector, np.uint8)
     assert len(row.key) == 32
@@ -97,7 +97,7 @@ async def test_a_model_that_was_exchanged_under_its_name_is_asked_for_all(cache)
     await cache.embed("a", Counting(dimension=64), TEXTS)
     other = Counting(dimension=32)
     found = await cache.embed("a", other, ["A new one.", *TEXTS])
-    assert found.vectors.shape == (5, 32)
+    assert found.packed["values"].shape == (5, 32)
     assert found.embedded == 4
     unknown = Counting(dimension=16)
     embed = unknown.embed
@@ -108,7 +108,7 @@ async def test_a_model_that_was_exchanged_under_its_name_is_asked_for_all(cache)
 
     unknown.embed, unknown.dimension = learn, 0  # a provider's model says its dimension with its first answer
     found = await cache.embed("a", unknown, ["Yet another one.", *TEXTS])
-    assert found.vectors.shape == (5, 16)
+    assert found.packed["values"].shape == (5, 16)
     assert set(TEXTS) <= set(unknown.asked)
 
 
@@ -155,10 +155,10 @@ async def test_many_texts_in_portions(cache, monkeypatch):
     first = await cache.embed("a", model, texts)
     assert (first.embedded, len(model.asked)) == (30, 30)
     found = await cache.embed("a", model, [*texts, "line 31"])
-    assert (found.embedded, found.reused, len(found.vectors)) == (1, 30, 51)
+    assert (found.embedded, found.reused, len(found.packed)) == (1, 30, 51)
     truth = await WordEmbedder().embed(texts)
-    assert ((found.vectors[:50] * truth).sum(axis=1) > 0.99).all()
-    assert (await cache.embed("a", model, [])).vectors.shape == (0, 64)
+    assert ((unpack_vectors(found.packed[:50]) * truth).sum(axis=1) > 0.99).all()
+    assert (await cache.embed("a", model, [])).packed["values"].shape == (0, 64)
 
 
 async def test_a_busy_model_is_waited_for_and_a_refusal_is_not(cache, monkeypatch):

@@ -38,7 +38,7 @@ def prepare(embedder):
         file = File(name="a.md", digest="0" * 64, size=len(text), source=None)
         prepared = preparer.prepare(file, parse(text.encode(), "a.md"))
         vectors = np.random.default_rng(0).standard_normal((len(prepared.texts), 384)).astype(np.float32)
-        return prepared, vectors, preparer.rows(prepared, vectors, "model", "t", "c")
+        return prepared, vectors, preparer.rows(prepared, pack_vectors(vectors), "model", "t", "c")
 
     return prepare
 

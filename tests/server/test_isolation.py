@@ -34,6 +34,7 @@ HANDED_IN = {"input_file_id": "{file}", "endpoint": "/v1/chat/completions"}
 MEASURED = {"collection": "{name}", "questions": [{"question": "When is lunch?", "answers": ["noon"]}]}
 WORKFLOW = {"name": "hello", "start": "a", "steps": {"a": {"kind": "succeed"}}}
 RELEASE = {"alias": "default", "candidate": "b"}
+PROMPT = {"definition": {"messages": [{"role": "user", "content": "Hello"}]}}
 
 DOORS = {
     ("POST", "/v1/chat/completions"): (CALL, ASKED),
@@ -168,6 +169,17 @@ DOORS = {
     ("POST", "/api/v1/jobs/{job_id}/cancel"): VISIBLE,
     ("GET", "/api/v1/traces"): VISIBLE,
     ("GET", "/api/v1/traces/{trace_id}"): VISIBLE,
+    ("GET", "/api/v1/prompts"): SHARED,
+    ("GET", "/api/v1/prompts/{name}"): SHARED,
+    ("DELETE", "/api/v1/prompts/{name}"): ADMIN,
+    ("POST", "/api/v1/prompts/{name}/versions"): (CALL, PROMPT),
+    ("GET", "/api/v1/prompts/{name}/versions/{version}"): SHARED,
+    ("GET", "/api/v1/prompts/{name}/diff"): SHARED,
+    ("POST", "/api/v1/prompts/{name}/labels/{label}"): (SHARED, {"version": 1}),
+    ("DELETE", "/api/v1/prompts/{name}/labels/{label}"): SHARED,
+    ("POST", "/api/v1/prompts/{name}/labels/{label}/rollback"): SHARED,
+    ("POST", "/api/v1/prompts/{name}/render"): (SHARED, {}),
+    ("GET", "/api/v1/prompts/{name}/export"): SHARED,
     ("GET", "/api/v1/routes"): OPERATOR,
     ("GET", "/api/v1/routes/{name:path}"): OPERATOR,
     ("GET", "/api/v1/releases"): OPERATOR,
@@ -210,6 +222,15 @@ DOORS = {
     ("GET", "/api/v1/config"): OPERATOR,
     ("POST", "/api/v1/config/reload"): OPERATOR,
     ("GET", "/api/v1/store"): OPERATOR,
+    ("POST", "/mcp"): (OPEN, {"jsonrpc": "2.0", "method": "notifications/initialized"}),
+    ("GET", "/mcp"): OPEN,
+    ("DELETE", "/mcp"): OPEN,
+    ("GET", "/.well-known/oauth-protected-resource"): PUBLIC,
+    ("GET", "/.well-known/oauth-protected-resource/mcp"): PUBLIC,
+    ("GET", "/api/v1/mcp/servers"): OPERATOR,
+    ("GET", "/api/v1/mcp/servers/{name}/tools"): OPERATOR,
+    ("POST", "/api/v1/mcp/servers/{name}/accept"): (OPERATOR, {"tool": "x", "fingerprint": "x"}),
+    ("POST", "/api/v1/mcp/servers/{name}/call"): (OPERATOR, {"tool": "x"}),
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): "local",
@@ -219,8 +240,10 @@ DOORS = {
 SOCKETS = {chat_socket.PATH}
 """`test_a_viewer_says_nothing_over_a_socket`."""
 READS = {
+    "/mcp",  # tools that change something, or ask a model, are not shown to viewers
     "/api/show",
     "/api/v1/chunk",
+    "/api/v1/prompts/{name}/render",
     "/api/v1/workflows/check",
     *(f"/api/v1/collections/{{name}}/{what}" for what in ("search", "topics", "anomalies", "map")),
 }
@@ -298,6 +321,12 @@ class World:
         assert (await self.ask("POST", "/api/v1/agents", "local", "ann", json={"name": "clerk"})).status == 201
         begun = await self.ask("POST", "/api/v1/agents/clerk/runs", "local", "ann", json={"input": "Hello"})
         made["run_id"] = json.loads(begun.body)["id"]
+        await self.ask("POST", "/api/v1/prompts/greeting/versions", "local", "ann", json=PROMPT)
+        labelled = await self.ask(
+            "POST", "/api/v1/prompts/greeting/labels/staging", "local", "ann", json={"version": 1}
+        )
+        assert labelled.status == 200, labelled.body
+        made |= {"version": "1", "label": "staging"}
         kept = await self.ask("POST", "/api/v1/workflows", "local", "ann", json={"definition": WORKFLOW})
         assert kept.status == 201, kept.body
         begun = await self.ask("POST", "/api/v1/workflows/hello/runs", "local", "ann", json={})
@@ -385,14 +414,16 @@ async def test_every_door_lets_in_whom_it_should_and_nobody_else(world):
 
 def filled(door, made):
     subjects = {
-        "teams": "staff", "users": "staff", "collections": "handbook", "agents": "clerk", "workflows": "hello",
+        "teams": "staff", "users": "staff", "collections": "handbook", "agents": "clerk", "prompts": "greeting",
+        "workflows": "hello",
     }  # fmt: skip
     kind = next((part for part in door.path.split("/") if part in subjects), "")
     values = made | {"name": subjects.get(kind, "default")}
     if "workflow-runs" in door.path:
         values["run_id"] = made["workflow_run"]
     path = re.sub(r"{(\w+)(:\w+)?}", lambda found: values[found[1]], door.path)
-    return (path + ("?start=0&end=5" if path.endswith("highlight") else ""),)
+    queries = {"highlight": "?start=0&end=5", "diff": "?before=1"}
+    return (path + queries.get(path.rpartition("/")[2], ""),)
 
 
 def sent(body, made):
@@ -417,6 +448,7 @@ LISTS = {
     "/api/v1/collections": ("handbook", SHARED),
     "/api/v1/agents": ("clerk", SHARED),
     "/api/v1/runs": ("run_id", VISIBLE),
+    "/api/v1/prompts": ("greeting", SHARED),
     "/api/v1/evaluations": ("evaluation_id", SHARED),
     "/api/v1/workflows": ("hello", SHARED),
     "/api/v1/workflow-runs": ("workflow_run", VISIBLE),
@@ -425,7 +457,7 @@ LISTS = {
 
 
 async def test_lists_have_what_one_may_see_and_nothing_else(world):
-    made = await world.fill() | {"handbook": "handbook", "clerk": "clerk", "hello": "hello"}
+    made = await world.fill() | {"handbook": "handbook", "clerk": "clerk", "greeting": "greeting", "hello": "hello"}
     for path, (thing, kind) in LISTS.items():
         seen = set()
         for organisation in ORGANISATIONS:
@@ -463,6 +495,8 @@ async def test_what_is_named_inside_a_request_is_looked_at_too(world):
         ("/v1/chat/completions", ASKED | grounded), ("/v1/messages", ASKED | {"max_tokens": 9} | grounded),
         ("/v1/responses", {"model": "default", "input": "And?", "previous_response_id": made["response_id"]}),
     ]  # fmt: skip
+    named = {"messages": [], "guru": {"prompt": "greeting"}}
+    asked += [("/v1/chat/completions", ASKED | named), ("/v1/messages", ASKED | {"max_tokens": 9} | named)]
     for path, body in asked:
         answer = await world.ask("POST", path, "acme", "ann", json=body)
         assert (path, answer.status) == (path, 404), answer.body

@@ -29,7 +29,7 @@ class Client:
     """Requests to one server. Every failure is a `GuruError` with the server's message and hint."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session = session
+        self.session = session
         self.url = url
 
     async def get(self, path: str, **params: Any) -> Any:
@@ -81,7 +81,7 @@ class Client:
         query = {name: str(value) for name, value in (params or {}).items() if value is not None}
         sent: JSON = {"data": body} if isinstance(body, aiohttp.FormData) else {"json": body}
         try:
-            async with self._session.request(method, self.url + path, params=query, **sent) as response:
+            async with self.session.request(method, self.url + path, params=query, **sent) as response:
                 if response.status >= 400:
                     raise to_error(response.status, await read_json(response))
                 yield response

@@ -25,6 +25,8 @@ VERBS = {
     "eval": "Measure retrieval and answers on your own questions.",
     "tool": "See the tools that models may use, and call them.",
     "models": "List, pull, show and remove models.",
+    "mcp": "Serve to MCP clients, and use the tools of MCP servers.",
+    "prompt": "Keep prompts with versions and labels, and run them.",
     "batch": "Ask many requests at once, from a file.",
     "workflow": "Run steps that go on after a crash, and wait for people.",
     "usage": "See who used how much, and what it cost.",

@@ -11,6 +11,7 @@ from guru.config.load import (
     read_settings,
     read_toml,
 )
+from guru.config.mcp import McpServerSettings, McpSettings
 from guru.config.sections import (
     AliasSettings,
     BatchSettings,
@@ -26,6 +27,7 @@ from guru.config.sections import (
     MapReduceSettings,
     MemorySettings,
     PriceSettings,
+    PromptSettings,
     ProviderSettings,
     RedisSettings,
     ReleaseSettings,
@@ -65,10 +67,13 @@ __all__ = [
     "LimitSettings",
     "LocalSettings",
     "MapReduceSettings",
+    "McpServerSettings",
+    "McpSettings",
     "MemorySettings",
     "NewsToolSettings",
     "OpenApiToolSettings",
     "PriceSettings",
+    "PromptSettings",
     "ProviderSettings",
     "PythonToolSettings",
     "RedisSettings",

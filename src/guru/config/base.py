@@ -20,7 +20,7 @@ Percentile = Annotated[float, Meta(ge=0, le=100)]
 Chunking = Literal["fixed", "sentence", "recursive", "heading", "semantic", "code", "hierarchical"]
 IndexKind = Literal["embedded", "qdrant", "milvus", "weaviate", "pinecone", "chroma"]
 
-SECRET = {"api_key", "key", "token", "headers", "query", "url", "webhook_key"}
+SECRET = {"api_key", "key", "token", "headers", "query", "url", "webhook_key", "env", "client_secret"}
 """Fields that are keys, or addresses with passwords in them."""
 
 

@@ -22,6 +22,7 @@ from guru.config.base import (
     Section,
     Share,
 )
+from guru.config.mcp import McpSettings
 from guru.config.tools import ToolsSettings
 
 
@@ -527,6 +528,16 @@ class MemorySettings(Section):
     """Tokens of a conversation with memory that a model is shown, the older ones as a running summary; None: all."""
 
 
+class PromptSettings(Section):
+    """The library of prompts."""
+
+    folder: str | None = None
+    """Prompts as files, `NAME.toml`, which the library follows. None: the folder `prompts` in the home, if there is
+    one."""
+    protected: list[str] = field(default_factory=lambda: ["prod"])
+    """Labels that only administrators move."""
+
+
 class WorkflowSettings(Section):
     """Limits of workflows, and what the resources of imported ones stand for: see [workflows](workflows.md)."""
 
@@ -557,6 +568,8 @@ class Settings(Section):
     batches: BatchSettings = field(default_factory=BatchSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
     tools: ToolsSettings = field(default_factory=ToolsSettings)
+    mcp: McpSettings = field(default_factory=McpSettings)
+    prompts: PromptSettings = field(default_factory=PromptSettings)
     workflows: WorkflowSettings = field(default_factory=WorkflowSettings)
     providers: dict[str, ProviderSettings] = {}
     models: dict[str, AliasSettings] = {}

@@ -1,7 +1,7 @@
 """The road: every model call, whatever door it came through, runs here, and all of it is one trace.
 
-identify -> limit -> retrieve -> route -> cache -> model -> cite -> settle. Identifying is done by the door, before it
-has a `Caller`; cache, context and routing are models around the model that answers (see `steps`).
+identify -> prompt -> limit -> retrieve -> route -> cache -> model -> cite -> settle. Identifying is done by the door,
+before it has a `Caller`; cache, context and routing are models around the model that answers (see `steps`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from guru.config import Deployment, Settings
 from guru.errors import GuruError, InvalidParameter
-from guru.gateway import whole
+from guru.gateway import prompting, whole
 from guru.gateway.identity import Caller
 from guru.gateway.searching import (
     RoadModels,
@@ -45,6 +45,7 @@ from guru.gateway.steps import (
 )
 from guru.gateway.tasks import Task, perform
 from guru.gateway.traced import TracedModel
+from guru.gateway.voting import VotingModel
 from guru.observe import names
 from guru.observe.metrics import Metrics
 from guru.observe.spans import Trace, TraceRecord, cost_of
@@ -58,7 +59,10 @@ from guru.types import (
     Delta,
     Event,
     Grounding,
+    PromptLibrary,
+    RenderedPrompt,
     Retrieved,
+    SelfConsistency,
     Started,
     TextRequest,
     Unsupported,
@@ -83,6 +87,7 @@ class Road:
         knowledge: Knowledge,
         answerer: Answerer,
         memory: Memory | None = None,
+        prompts: PromptLibrary | None = None,
         tracer: Tracer,
         metrics: Metrics,
     ) -> None:
@@ -98,6 +103,7 @@ class Road:
         self._knowledge = knowledge
         self._answerer = answerer
         self._memory = memory
+        self._prompts = prompts
         self._tracer = tracer
         self._metrics = metrics
 
@@ -113,9 +119,14 @@ class Road:
         trace = self.begin(request.model, caller)
         trace.preview = preview(request)
         reservation = None
+        prompt: RenderedPrompt | None = None
         try:
             with trace.span(caller.route):
-                model, reservation = await self._admit(request, caller, trace)
+                if isinstance(request, ChatRequest) and prompting.has_prompt(request):
+                    request, caller, prompt = await prompting.fill_in(self._prompts, request, caller, trace)
+                    trace.preview = preview(request)
+                samples = prompt.self_consistency if prompt else None
+                model, reservation = await self._admit(request, caller, trace, samples)
                 yield Started(model=model.name, trace_id=trace.id)
                 request = await self._remember(request, caller, trace)
                 async with aclosing(self._events(request, model, caller, trace)) as events:
@@ -124,6 +135,8 @@ class Road:
                             note((event,), trace)
                         if type(event) is Started and event.model == model.name and event.cache == "miss":
                             continue  # as planned
+                        if prompt is not None and type(event) is Completed:
+                            prompting.tell(event, prompt)
                         yield event
                 self._answered(request, caller)
         except BaseException as error:
@@ -137,7 +150,7 @@ class Road:
 
         Cancel it to cancel the work. Raises as `run` does.
         """
-        if isinstance(request, ChatRequest) and grounding_of(request) is not None:
+        if isinstance(request, ChatRequest) and (grounding_of(request) or prompting.has_prompt(request)):
             return await whole.collect(self.run(request, caller))
         trace = self.begin(request.model, caller)
         trace.preview = preview(request)
@@ -157,13 +170,17 @@ class Road:
         finally:
             settle(reservation, self.end(trace).calls)
 
-    async def _admit(self, request: Request, caller: Caller, trace: Trace) -> tuple[ChatModel, Reservation | None]:
+    async def _admit(
+        self, request: Request, caller: Caller, trace: Trace, samples: SelfConsistency | None = None
+    ) -> tuple[ChatModel, Reservation | None]:
         """The model that answers, once the limits let the request pass."""
         check_grounding(request)
         prompt, answer = self.tokens.estimate(request)
         if self._remembers(request, caller):
             prompt += self._memory.room  # type: ignore[union-attr]
-        model = self._model(request, caller, trace, prompt)
+        model = self._model(request, caller, trace, prompt, samples)
+        if samples is not None:
+            prompt, answer = prompt * samples.samples, answer * samples.samples
         cost = self.prices.estimate(model.name, prompt, answer)
         return model, await admit(self.limiter, caller, request.model, prompt + answer, cost)
 
@@ -203,10 +220,14 @@ class Road:
         """Keep a trace and count what it says."""
         record = self._tracer.end(trace)
         self._metrics.count(record)
+        if (prompt := trace.attributes.get(names.PROMPT_NAME)) is not None:
+            self._metrics.count_prompt(f"{prompt}@{trace.attributes[names.PROMPT_VERSION]}", record)
         return record
 
-    def _model(self, request: Request, caller: Caller, trace: Trace, tokens: int) -> ChatModel:
-        """The model that answers: routed, with a context that fits, behind the cache."""
+    def _model(
+        self, request: Request, caller: Caller, trace: Trace, tokens: int, samples: SelfConsistency | None = None
+    ) -> ChatModel:
+        """The model that answers: routed, with a context that fits, asked once or several times, behind the cache."""
 
         def route(name: str) -> ChatModel:
             return self.route(name, request, caller, trace)
@@ -219,6 +240,8 @@ class Road:
             model = self._context.model(
                 model, request.model, route, caller.tenant, tokens=known, record=trace.attributes.__setitem__
             )
+        if samples is not None:
+            model = VotingModel(model, samples, trace.attributes.__setitem__)
         if self.cache is not None:
             if self._remembers(
                 request, caller
@@ -306,7 +329,7 @@ def check_grounding(request: Request) -> None:
     if guru is None:
         return
     if not guru.collection and guru.memory is None:
-        hint = "Name a collection to answer from, or ask for memory."
+        hint = "Name a collection to answer from or a prompt to begin with, or ask for memory."
         raise InvalidParameter("`guru.collection` is missing.", param="guru.collection", hint=hint)
     if guru.collection and guru.memory:
         hint = "Leave one of them out: an answer from documents rests on them alone."

@@ -12,6 +12,7 @@ from guru.config import KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.around.around import Around
 from guru.knowledge.collections import Collections
+from guru.knowledge.deeper import DEPTH, with_fitting_rows
 from guru.knowledge.diversity import diversify
 from guru.knowledge.documents import Documents, allowed_documents
 from guru.knowledge.duplicates import Duplicates
@@ -140,6 +141,7 @@ class KnowledgeBase:
         it is. `models` are asked for what the options want of a model; where one fails, `notes` of the result say so.
         A model reranks chunks, and parents are put in their places after it.
         """
+        usual = k is None
         k = check_query(query, k, mode)
         check_options(options, mode)
         accepts = compile_filter(filter) if filter else None
@@ -168,10 +170,12 @@ class KnowledgeBase:
             vector, besides = asked[0].vector, asked[1:]
             allowed = self._allowed_by(connection, scope, row, filter) if filter else None
             wanted = most if self._has_parents(row.settings) else k
+            deeper = to_read and usual and not reranks and not self._has_parents(row.settings)
             found, read = rank(
-                connection, snapshot, query, vector,
-                mode=mode, k=max(wanted, least), allowed=allowed, options=options, besides=besides,
+                connection, snapshot, query, vector, mode=mode,
+                k=max(wanted, least, DEPTH if deeper else 0), allowed=allowed, options=options, besides=besides,
             )  # fmt: skip
+            every, found = found, found.take(slice(max(wanted, least)))
             if not reranks:
                 found = diverse(found, wanted, options.diversity)
             hits, sentences = read_hits(connection, found, read)
@@ -182,6 +186,8 @@ class KnowledgeBase:
                 scope=scope, query=query, vector=vector, hits=hits, sentences=sentences, queries=queries,
                 notes=[*notes, *ahead.notes],
             )  # fmt: skip
+            if deeper:
+                retrieval = with_fitting_rows(connection, retrieval, every, read)
             return retrieval, found, read, wanted
 
         retrieval, found, read, wanted = await self._asking.embedded(scope.tenant, collection, texts, search)

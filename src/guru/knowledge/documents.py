@@ -102,6 +102,14 @@ class Documents:
 
         return await self._database.read(read)
 
+    async def named(self, scope: Scope, collection: str, name: str) -> Document:
+        """The document of this name. Raises `NotFound`."""
+        query = select_documents(scope).where(collections.c.name == collection, documents.c.name == name)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise document_not_found(name)
+        return to_document(row)
+
     async def set_access(
         self,
         scope: Scope,

@@ -22,10 +22,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from guru.knowledge.rows import dimension_of, pack_vectors, unpack_vectors, vector_type
+from guru.knowledge.rows import dimension_of, pack_vectors, vector_type
 from guru.patience import patiently
+from guru.store.bulk import insert_rows
 from guru.store.database import Database
 from guru.store.tables import embeddings
 from guru.types import Embedder
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH: Final = 512
-"""Texts looked up, embedded and kept at once."""
+"""Texts embedded and kept at once."""
+LOOKED_UP: Final = 2048
+"""Texts looked up at once."""
 DAY: Final = 86_400.0
 TOUCH: Final = DAY
 """Seconds. That a row was used is noted when the last note is older: a hit is to cost no write."""
@@ -42,6 +45,11 @@ OVERHEAD: Final = 160
 """Bytes of a row beside its vector: the key, and its places in three indexes."""
 SPARE: Final = 0.9
 """What a sweep leaves of the limit, so that the next job does not sweep again."""
+_THESE: Final = embeddings.c.key.in_(bindparam("keys", expanding=True))
+_KEPT: Final = select(embeddings.c.key, embeddings.c.vector, embeddings.c.used_at).where(
+    _THESE, embeddings.c.tenant == bindparam("tenant")
+)
+_REMOVE: Final = delete(embeddings).where(_THESE)
 WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Seconds between attempts with a model that is busy or away."""
 
@@ -49,9 +57,8 @@ WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 class Embedded(Struct, frozen=True):
     """Vectors of texts, and where they came from."""
 
-    vectors: NDArray[Any]
-    """float32, shape (n, dimension), to within what a stored vector keeps: one that was kept and one that was made are
-    the same once they are packed."""
+    packed: NDArray[Any]
+    """As they are stored, see `rows.pack_vectors`: one that was kept and one that was made are the same."""
     embedded: int
     """Different texts that the model was asked for."""
     reused: int
@@ -87,12 +94,12 @@ class EmbeddingCache:
         unique = list(dict.fromkeys(items))  # a passage of one sentence, a line that every page has
         found: dict[Item, bytes] = {}
         work = Work()
-        for start in range(0, len(unique), BATCH):
-            found |= await self._portion(tenant, embedder, unique[start : start + BATCH], work)
+        for start in range(0, len(unique), LOOKED_UP):
+            found |= await self._portion(tenant, embedder, unique[start : start + LOOKED_UP], work)
         if len(set(map(len, found.values()))) > 1:  # the model was exchanged under its name: nothing kept is its
             found = await self._made(tenant, embedder, unique, work)
-        vectors = await asyncio.to_thread(_unpack, [found[item] for item in items], embedder.dimension)
-        return Embedded(vectors, work.embedded, max(0, len(unique) - work.embedded), work.seconds)
+        packed = await asyncio.to_thread(_join, [found[item] for item in items], embedder.dimension)
+        return Embedded(packed, work.embedded, max(0, len(unique) - work.embedded), work.seconds)
 
     async def size(self, tenant: str) -> CacheSize:
         """What is kept of one organisation."""
@@ -116,17 +123,23 @@ class EmbeddingCache:
 
     async def _known(self, tenant: str, embedder: Embedder, items: list[Item]) -> dict[Item, bytes]:
         """Those that were kept, in one query."""
-        names = await asyncio.to_thread(lambda: {name_of(tenant, embedder, item): item for item in items})
-        mine = (embeddings.c.key.in_(list(names)), embeddings.c.tenant == tenant)
-        query = select(embeddings.c.key, embeddings.c.vector, embeddings.c.used_at).where(*mine)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        if embedder.dimension:
-            rows = [row for row in rows if dimension_of(row.vector) == embedder.dimension]
         now = time.time()
-        if old := [row.key for row in rows if row.used_at < now - TOUCH]:
+
+        def look(connection: Connection) -> tuple[dict[Item, bytes], list[bytes]]:
+            names = {name_of(tenant, embedder, item): item for item in items}
+            found, old = {}, []
+            for key, vector, used_at in connection.execute(_KEPT, {"keys": list(names), "tenant": tenant}):
+                if embedder.dimension in (0, dimension_of(vector)):
+                    found[names[key]] = masked(vector, tenant, embedder, names[key])
+                    if used_at < now - TOUCH:
+                        old.append(key)
+            return found, old
+
+        found, old = await self._database.read(look)
+        if old:
             touch = update(embeddings).where(embeddings.c.key.in_(old)).values(used_at=now)
             await self._database.write(lambda connection: connection.execute(touch))
-        return {names[row.key]: masked(row.vector, tenant, embedder, names[row.key]) for row in rows}
+        return found
 
     async def _made(self, tenant: str, embedder: Embedder, items: list[Item], work: Work) -> dict[Item, bytes]:
         """Those that the model makes now; they are kept."""
@@ -138,9 +151,10 @@ class EmbeddingCache:
             work.seconds += time.monotonic() - began
             work.embedded += len(portion)
             packed = pack_vectors(vectors)
-            made |= {item: packed[row].tobytes() for row, item in enumerate(portion)}
-        if self._limit:
-            await self._keep(tenant, embedder, made)
+            fresh = {item: packed[row].tobytes() for row, item in enumerate(portion)}
+            if self._limit:
+                await self._keep(tenant, embedder, fresh)
+            made |= fresh
         return made
 
     async def _keep(self, tenant: str, embedder: Embedder, made: dict[Item, bytes]) -> None:
@@ -156,10 +170,8 @@ class EmbeddingCache:
         fresh = await asyncio.to_thread(rows)
 
         def write(connection: Connection) -> None:
-            for start in range(0, len(fresh), BATCH):
-                portion = fresh[start : start + BATCH]
-                connection.execute(delete(embeddings).where(embeddings.c.key.in_([row["key"] for row in portion])))
-                connection.execute(insert(embeddings), portion)
+            connection.execute(_REMOVE, {"keys": [row["key"] for row in fresh]})
+            insert_rows(connection, embeddings, fresh)
 
         await self._database.write(write)
 
@@ -210,12 +222,10 @@ def _said(purpose: str, tenant: str, embedder: Embedder, item: Item) -> bytes:
     )
 
 
-def _unpack(blobs: Iterable[bytes], dimension: int) -> NDArray[Any]:
+def _join(blobs: Sequence[bytes], dimension: int) -> NDArray[Any]:
     import numpy as np
 
-    joined = list(blobs)
-    dimension = dimension_of(joined[0]) if joined else dimension
-    return unpack_vectors(np.frombuffer(b"".join(joined), vector_type(dimension)))
+    return np.frombuffer(b"".join(blobs), vector_type(dimension_of(blobs[0]) if blobs else dimension))
 
 
 def _measure(connection: Connection, *mine: Any) -> tuple[int, int]:

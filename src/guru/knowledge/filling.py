@@ -14,7 +14,7 @@ from guru.errors import GuruError, NotFound
 from guru.knowledge.collections import Collection
 from guru.knowledge.embedders import Embedders
 from guru.knowledge.embedding_cache import EmbeddingCache
-from guru.knowledge.prepare import Prepared, Preparer, pack_pairs
+from guru.knowledge.prepare import Prepared, Preparer, pair_up
 from guru.knowledge.workers import Embedding
 from guru.knowledge.writer import Beside, DocumentWriter, ModelChanged, Rows
 from guru.store.database import Database
@@ -129,7 +129,7 @@ class Filler:
                 own = (models.current, self._tenant, self._collection.id)
                 rows.append(preparer.rows(prepared, vectors[start:end], *own))
                 if others is not None:
-                    pairs.append(pack_pairs(prepared, others[start:end]))
+                    pairs.append(pair_up(prepared, others[start:end]))
                 start = end
             beside = None if others is None or models.other is None else Beside(models.other, pairs)
             return rows, beside
@@ -137,14 +137,14 @@ class Filler:
         return await asyncio.to_thread(build)
 
     async def _embed(self, model: str, texts: Sequence[tuple[str, str]]) -> NDArray[Any]:
-        """The vectors of texts, each with who may see it."""
+        """The packed vectors of texts, each with who may see it."""
         embedder = self._workers.embedder(self._embedders.of(self._tenant, self._collection.name, model))
         embedded, readers = [text for text, _ in texts], [seen for _, seen in texts]
         found = await self._cache.embed(self._tenant, embedder, embedded, readers)
         self.embedded += found.embedded
         self.reused += found.reused
         self.seconds += found.seconds
-        return found.vectors
+        return found.packed
 
     async def _embed_other(self, model: str | None, texts: Sequence[tuple[str, str]]) -> NDArray[Any] | None:
         """The vectors that are not needed to search now. Without them the document comes all the same: a job that

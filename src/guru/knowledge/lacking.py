@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from guru.knowledge.access import read_lists_of
 from guru.knowledge.embedding_cache import EmbeddingCache, readers_of
 from guru.knowledge.prepare import below_header, stated
-from guru.knowledge.rows import pack_vectors
 from guru.knowledge.search import HEADER
 from guru.knowledge.vectors import Pair, count_lacking, lacks, put_beside
 from guru.store.database import Database
@@ -50,7 +49,7 @@ class Lacking:
                 self._tenant, self._embedder, [text for part in texts for text in part],
                 [readers[row.document_id] for row, part in zip(rows, texts, strict=True) for _ in part],
             )  # fmt: skip
-            pairs = await asyncio.to_thread(pair_up, found.vectors, texts)
+            pairs = await asyncio.to_thread(pair_up, found.packed, texts)
             await self._write(rows, pairs)
             self.embedded += found.embedded
             self.reused += found.reused
@@ -103,9 +102,8 @@ def texts_of(rows: Sequence[Row[Any]], embedder: Embedder) -> list[list[str]]:
     return found
 
 
-def pair_up(vectors: Any, texts: Sequence[Sequence[str]]) -> list[Pair]:
-    """The vectors of `texts_of`, packed, by passage."""
-    packed = pack_vectors(vectors)
+def pair_up(packed: Any, texts: Sequence[Sequence[str]]) -> list[Pair]:
+    """The vectors of `texts_of`, by passage."""
     pairs = []
     start = 0
     for part in texts:

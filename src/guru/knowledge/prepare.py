@@ -16,7 +16,7 @@ from guru.knowledge.chunk import Chunk, ChunkOptions, make_chunker
 from guru.knowledge.chunk.semantic import Embed
 from guru.knowledge.chunk.tables import RULE, Headers, cells_of, in_words, is_row, names_for
 from guru.knowledge.parse import ParsedDocument
-from guru.knowledge.rows import PackedSentences, pack_vectors
+from guru.knowledge.rows import PackedSentences
 from guru.knowledge.sentences import Span
 from guru.knowledge.terms import count_hashes, hash_terms, language_of
 from guru.knowledge.vectors import Pair
@@ -26,7 +26,7 @@ from guru.types import Embedder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RECIPE_VERSION: Final = 3
+RECIPE_VERSION: Final = 4
 """Raised when parsing, chunking, terms or the layout of rows change: documents are then ingested anew."""
 SPECIAL_TOKENS: Final = 2
 
@@ -86,13 +86,12 @@ class Preparer:
         return below_header(self._embedder, header, passage, chunk.tokens)
 
     def rows(
-        self, prepared: Prepared, vectors: NDArray[Any], model: str, tenant: str, collection_id: str
+        self, prepared: Prepared, packed: NDArray[Any], model: str, tenant: str, collection_id: str
     ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-        """The rows of the document, of its text and of its chunks. `vectors` are those of `prepared.texts`, made by
-        `model`."""
+        """The rows of the document, of its text and of its chunks. `packed` are the vectors of `prepared.texts`, made
+        by `model`."""
         document, file, language = prepared.document, prepared.file, language_of(prepared.document.language)
         document_id, text = new_id("doc"), document.text
-        packed = pack_vectors(vectors)
         at = {span: place for place, span in enumerate(prepared.sentences)}
         terms = [hash_terms(text[start:end], language) for start, end in prepared.sentences]
         sentences = PackedSentences(prepared.sentences, terms, packed[len(prepared.passages) :])
@@ -160,9 +159,8 @@ def stated(text: str, sentences: Sequence[Span]) -> list[str]:
     return [said(*span) for span in sentences]
 
 
-def pack_pairs(prepared: Prepared, vectors: NDArray[Any]) -> list[Pair]:
-    """The packed vectors of every chunk and of its sentences. `vectors` are those of `prepared.texts`."""
-    packed = pack_vectors(vectors)
+def pair_up(prepared: Prepared, packed: NDArray[Any]) -> list[Pair]:
+    """The vectors of every chunk and of its sentences. `packed` are those of `prepared.texts`."""
     at = {span: place for place, span in enumerate(prepared.sentences, start=len(prepared.passages))}
     return [
         (packed[place].tobytes(), packed[[at[span] for span in chunk.sentences]].tobytes())

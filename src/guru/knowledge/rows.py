@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_SCALE_BYTES: Final = 4
 SENTENCE_COLUMNS: Final = ("sentences", "sentence_terms", "sentence_vectors")
 
 
@@ -53,7 +54,7 @@ def read_vectors(blobs: Sequence[bytes]) -> NDArray[Any]:
 
 def dimension_of(vector: bytes) -> int:
     """Of a packed vector."""
-    return len(vector) - int(vector_type(0).itemsize)
+    return len(vector) - _SCALE_BYTES
 
 
 def dot(packed: NDArray[Any], query: NDArray[Any]) -> NDArray[Any]:

@@ -51,6 +51,8 @@ class Retrieval(Struct, kw_only=True):
     hits: list[Hit]
     sentences: list[list[Sentence]]
     """Of every hit, in the order of the text."""
+    above: dict[int, str] = {}
+    """What stands before passages that have rows of tables, by the ids of their chunks."""
     queries: list[str] = []
     """What was searched for besides the query."""
     notes: list[str] = []

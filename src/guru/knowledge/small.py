@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 BYTES: Final = 32 * 1024
 """A file is small up to here. Parsing it takes milliseconds."""
-MOST: Final = 16
-"""Files in a group: half a megabyte at most, which is read into memory."""
+MOST: Final = 64
+"""Files in a group."""
+TOGETHER: Final = 512 * 1024
+"""Bytes of a group, which is read into memory."""
 
 
 class Content(Struct, frozen=True):
@@ -30,14 +33,16 @@ class Content(Struct, frozen=True):
 def grouped(files: Sequence[Candidate | RemoteFile]) -> list[list[Candidate | RemoteFile]]:
     """The files in their order, small ones that follow each other together. Blocks: looks at the size of each."""
     groups: list[list[Candidate | RemoteFile]] = []
-    open_group = False
+    room = -1
     for file in files:
-        small = isinstance(file, Candidate) and _is_small(file)
-        if small and open_group and len(groups[-1]) < MOST:
+        size = _size(file)
+        small = size <= BYTES
+        if small and size <= room and len(groups[-1]) < MOST:
             groups[-1].append(file)
+            room -= size
         else:
             groups.append([file])
-        open_group = small
+            room = TOGETHER - size if small else -1
     return groups
 
 
@@ -54,8 +59,9 @@ def read(candidates: Iterable[Candidate]) -> tuple[list[Content], list[tuple[Can
     return contents, failed
 
 
-def _is_small(candidate: Candidate) -> bool:
+def _size(file: Candidate | RemoteFile) -> int:
+    """In bytes, as far as it is known."""
     try:
-        return candidate.path.stat().st_size <= BYTES
+        return file.path.stat().st_size if isinstance(file, Candidate) else sys.maxsize
     except OSError:  # whoever reads it says so
-        return False
+        return sys.maxsize

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Han, kana, hangul and Thai are written without spaces: pairs of characters stand for words.
 _UNSPACED: Final = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f\uac00-\ud7af"
 _TOKEN: Final = re.compile(
-    rf"[{_UNSPACED}]+|\d+(?:[.,]\d+)+|(?:(?![{_UNSPACED}])\w)+(?:[-'’.](?:(?![{_UNSPACED}])\w)+)*",
+    rf"[{_UNSPACED}]+|\d+(?:[.,]\d+)+|[^\W{_UNSPACED}]+(?:[-'’.][^\W{_UNSPACED}]+)*",
 )
 # The same for text of ASCII alone, which is most of it, in half the time.
 _ASCII_TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:[-'.]\w+)*", re.ASCII)
@@ -35,6 +35,7 @@ SNOWBALL: Final = {
     "ne": "nepali", "nl": "dutch", "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
     "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
+_MOST_COUNTED: Final = 65535
 _MOST_TOKENS: Final = 1 << 15
 """Different tokens remembered of a language: some megabytes."""
 _local = threading.local()
@@ -84,11 +85,11 @@ def count_hashes(body: Sequence[int], heading: Sequence[int]) -> NDArray[Any]:
     import numpy as np
 
     in_body, in_heading = Counter(body), Counter(heading)
-    found = in_body | in_heading
+    found = [*in_body, *(term for term in in_heading if term not in in_body)]
     table = np.empty(len(found), term_type())
     table["term"] = np.fromiter(found, "<u8", len(found))
     for field, counts in (("body", in_body), ("heading", in_heading)):
-        table[field] = np.fromiter(map(counts.get, found, repeat(0)), "<i8", len(found)).clip(max=65535)
+        table[field] = [min(count, _MOST_COUNTED) for count in map(counts.get, found, repeat(0))]
     return table
 
 

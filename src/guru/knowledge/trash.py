@@ -17,6 +17,8 @@ UPLOAD_GRACE: Final = 60.0
 """Seconds. A file that was stored a moment ago may belong to an upload whose job is not queued yet."""
 SWEEP_GRACE: Final = 3600.0
 """Seconds. A file that no row knows may belong to a document that is being embedded."""
+UNFINISHED_GRACE: Final = 86_400.0
+"""Seconds since the last byte of a file that is being fetched."""
 
 
 def remove_unused(
@@ -42,6 +44,7 @@ def remove_unused(
 
 def sweep(connection: Connection, blobs: BlobStore) -> int:
     """Remove every unneeded file: left by a process that was killed, or spared by the grace before."""
+    blobs.remove_unfinished(UNFINISHED_GRACE)
     found = {path.name for path in blobs.root.glob("??/*") if DIGEST.fullmatch(path.name)}
     unused = found - set(connection.scalars(select(documents.c.content_hash)))
     return remove_unused(connection, blobs, unused, grace=SWEEP_GRACE)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from guru.errors import NotFound
 from guru.knowledge.access import may_see, own_access, read_lists_of, write_list
@@ -15,6 +15,7 @@ from guru.knowledge.embedding_cache import readers_of
 from guru.knowledge.trash import remove_unused, sweep
 from guru.knowledge.vectors import Pair, put_beside
 from guru.store.blobs import BlobStore
+from guru.store.bulk import insert_rows
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.scope import Scope
@@ -130,9 +131,9 @@ class DocumentWriter:
             self._delete(connection, documents.c.name.in_(names))
             for document, _, _ in accepted:
                 self._blobs.path(document["content_hash"])  # a document without its file is not stored
-            _insert(connection, documents, [document for document, _, _ in accepted])
-            _insert(connection, document_texts, [text for _, text, _ in accepted])
-            _insert(connection, chunks, [row for _, _, passages in accepted for row in passages])
+            insert_rows(connection, documents, [document for document, _, _ in accepted])
+            insert_rows(connection, document_texts, [text for _, text, _ in accepted])
+            insert_rows(connection, chunks, [row for _, _, passages in accepted for row in passages])
             second = (
                 {row["id"]: pairs for (row, _, _), pairs in zip(batch, beside.pairs, strict=True)} if beside else {}
             )
@@ -234,8 +235,3 @@ class DocumentWriter:
     def _delete(self, connection: Connection, which: Any) -> int:
         mine = documents.c.collection_id == self._collection_id
         return connection.execute(delete(documents).where(mine, which)).rowcount
-
-
-def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(table), rows)

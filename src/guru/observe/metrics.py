@@ -144,13 +144,17 @@ class Metrics:
         self.call_duration = Histogram("guru_model_call_seconds", "From a call to its last event.", ("model",))
         self.tokens = Counter("guru_tokens_total", "Tokens, as the model bills them.", ("model", "kind"))
         self.cost = Counter("guru_cost_usd_total", "US dollars, where the price is known.", ("model",))
+        self.prompts = Counter(
+            "guru_prompt_requests_total", "Requests that began with a prompt of the library.", ("prompt", "status")
+        )
+        self.prompt_cost = Counter("guru_prompt_cost_usd_total", "US dollars, by version of a prompt.", ("prompt",))
         self.errors = Counter("guru_errors_total", "Answers that were errors.", ("type",))
         self._models: set[str] = set()
         self._of_requests: dict[Labels, OfRequests] = {}
         self._of_calls: dict[Labels, OfCalls] = {}
         self._metrics: list[Metric] = [
             self.requests, self.duration, self.first_token, self.cache, self.calls, self.call_duration, self.tokens,
-            self.cost, self.errors,
+            self.cost, self.prompts, self.prompt_cost, self.errors,
         ]  # fmt: skip
 
     def count(self, record: TraceRecord) -> None:
@@ -167,8 +171,14 @@ class Metrics:
                 counted = self._of_calls[kind] = OfCalls(self, *kind)
             counted.count(call)
 
+    def count_prompt(self, prompt: str, record: TraceRecord) -> None:
+        """Count a request that began with a version of the library's prompt, as `name@3`."""
+        label = self._label(prompt)
+        self.prompts.add(label, record.status)
+        self.prompt_cost.add(label, amount=record.cost)
+
     def _label(self, model: str) -> str:
-        """The model's name, or `other` when there are too many."""
+        """The name of a model or a prompt, or `other` when there are too many."""
         if model not in self._models:
             if len(self._models) >= MOST_MODELS:
                 return "other"

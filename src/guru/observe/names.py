@@ -51,6 +51,12 @@ CONTEXT_CHANGE: Final = "guru.context"
 """Of the whole trace: what was done to a prompt that was too long, as the answer's `guru.context` says it."""
 MEMORY: Final = "guru.memory"
 """Of the whole trace: which memories were shown to the model, with their scores, and which were kept; by their ids."""
+PROMPT_NAME: Final = "gen_ai.prompt.name"
+"""Of the library's prompt that a request began with, as are the next two."""
+PROMPT_VERSION: Final = "guru.prompt.version"
+PROMPT_LABEL: Final = "guru.prompt.label"
+PROMPT_VOTES: Final = "guru.prompt.votes"
+"""Of how many samples how many agreed with the answer."""
 ERROR_MESSAGE: Final = "error.message"
 
 CONTENT: Final = frozenset(

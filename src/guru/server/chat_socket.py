@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from guru.errors import BadRequest, Conflict, GuruError, TooLarge
 from guru.server.bodies import decode, explain
-from guru.server.chat_api import ChatMessage, to_answer, to_messages, to_request
+from guru.server.chat_api import ChatMessage, choose_model, to_answer, to_messages, to_request
 from guru.server.endpoint import Call
 from guru.server.errors import as_guru_error, error_response, guru_error
 from guru.store.ids import new_id
@@ -142,6 +142,7 @@ class SocketConversation:
         try:
             caller = call.caller("chat.socket")
             caller.require_member()
+            await choose_model(call, asked)
             events: list[Event] = []
             async with aclosing(call.services.road.run(to_request(asked, messages), caller)) as stream:
                 async for event in stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
@@ -11,8 +12,10 @@ from guru.gateway.batches.files import Files
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Audit, Changes, Directory, Sessions
+from guru.gateway.pipeline import Road
 from guru.gateway.releases import Feedback
 from guru.gateway.responses import Responses
+from guru.gateway.routing import Router
 from guru.gateway.tasks import Host
 from guru.knowledge.answer.answer import Answerer
 from guru.knowledge.base import KnowledgeBase
@@ -34,8 +37,10 @@ from guru.server.gauges import add_gauges
 from guru.server.inner import InnerDoors
 from guru.server.library import Library, LocalLibrary
 from guru.server.limits import Limits
+from guru.server.mcp import open_mcp
 from guru.server.parsing import make_parser
 from guru.server.probing import ActiveHealth
+from guru.server.prompting import open_prompts
 from guru.server.reload import Reloadable, Reloader
 from guru.server.running_agents import open_agents
 from guru.server.services import Services
@@ -91,19 +96,24 @@ async def open_services(
             index=await stack.enter_async_context(opened_index(database, settings.store, keep=run_jobs)),
         )  # fmt: skip
         answerer = make_answerer(library, settings.knowledge, knowledge)
+        prompts, folder = await open_prompts(
+            stack, home, settings.prompts, database, library.embedder(LOCAL_EMBEDDING), watch=run_jobs
+        )
         road, router, releases, memories, steps = await open_road(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
-            directory=directory, tracer=tracer, metrics=metrics,
+            prompts=prompts, directory=directory, tracer=tracer, metrics=metrics,
         )  # fmt: skip
-        conversations = Conversations(database, road)
-        stack.push_async_callback(conversations.close)
-        await conversations.open()
-        inner = InnerDoors()
+        conversations = await open_conversations(stack, database, road)
+        inner, closing = InnerDoors(), asyncio.Event()
+        tools = open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road)
+        mcp = open_mcp(
+            stack, settings.mcp, tools,
+            knowledge=knowledge, road=road, database=database, home=home, closing=closing, prompts=prompts,
+        )  # fmt: skip
         batches = open_batches(
             Files(database, blobs), jobs, road, library, directory, doors=inner, settings=settings.batches,
             limits=limits,
         )  # fmt: skip
-        tools = open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road)
         agents = open_agents(
             database, jobs, settings, road=road, router=router, directory=directory,
             embedder=library.embedder(LOCAL_EMBEDDING), tools=tools.toolbox,
@@ -125,18 +135,17 @@ async def open_services(
             summaries=open_summaries(
                 database, jobs, library.embedder(LOCAL_EMBEDDING), road=road, router=router, directory=directory
             ),
+            prompts=prompts, prompt_folder=folder,
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             workflows=open_workflows(
                 database, jobs, settings.workflows, road=road, directory=directory, tools=tools.toolbox,
                 agents=RoadAgents(database, agents),
             ),
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
+            mcp=mcp, closing=closing,
         )  # fmt: skip
         if isinstance(library, LocalLibrary):
-            health = ActiveHealth(settings, router, library.remote)
-            reloadable.append(health)
-            stack.push_async_callback(health.aclose)
-            health.open()
+            reloadable.append(open_health(stack, settings, router, library))
         inner.open(services)
         add_gauges(services)
         stack.push_async_callback(services.reloader.aclose)
@@ -156,6 +165,21 @@ async def begin_work(stack: AsyncExitStack, services: Services) -> None:
     await stack.enter_async_context(services.workflows.keeping_time())
     stack.push_async_callback(services.agents.triggers.aclose)
     services.agents.triggers.open()
+
+
+async def open_conversations(stack: AsyncExitStack, database: Database, road: Road) -> Conversations:
+    conversations = Conversations(database, road)
+    stack.push_async_callback(conversations.close)
+    await conversations.open()
+    return conversations
+
+
+def open_health(stack: AsyncExitStack, settings: Settings, router: Router, library: LocalLibrary) -> Reloadable:
+    """What looks at deployments between requests."""
+    health = ActiveHealth(settings, router, library.remote)
+    stack.push_async_callback(health.aclose)
+    health.open()
+    return health
 
 
 async def open_knowledge(

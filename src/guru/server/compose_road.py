@@ -29,6 +29,7 @@ from guru.server.limits import Limits
 from guru.server.reload import Reloadable
 from guru.server.summarizing import RoadWriter
 from guru.store.database import Database
+from guru.types import PromptLibrary
 
 
 async def open_road(
@@ -41,6 +42,7 @@ async def open_road(
     knowledge: KnowledgeBase,
     answerer: Answerer,
     directory: Directory,
+    prompts: PromptLibrary,
     tracer: Tracer,
     metrics: Metrics,
 ) -> tuple[Road, Router, Releases, Memories, list[Reloadable]]:
@@ -64,6 +66,7 @@ async def open_road(
     road = Road(
         settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(), limiter=limits,
         cache=cache, context=context, marks=marks, knowledge=knowledge, answerer=answerer, memory=memory,
+        prompts=prompts,
         tracer=tracer, metrics=metrics,
     )  # fmt: skip
     await stack.enter_async_context(releases)

@@ -14,9 +14,9 @@ from guru.server.exchange import exchange_of
 
 METHODS = b"GET, HEAD, POST, PATCH, DELETE"
 SHOWN = (
-    b"x-request-id, x-guru-trace-id, x-guru-model, x-guru-cost, x-guru-cache, retry-after, x-ratelimit-limit-requests, "
-    b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
-    b"x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+    b"x-request-id, x-guru-trace-id, x-guru-model, x-guru-cost, x-guru-cache, x-guru-prompt, retry-after, "
+    b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 SECONDS = b"600"
 """How long a browser may keep the answer to a preflight."""

@@ -6,6 +6,7 @@ import asyncio
 
 from guru.gateway.cost.tokens import count_prompt, load, vocabulary
 from guru.gateway.identity import Caller
+from guru.gateway.prompting import has_prompt, rendered
 from guru.server.endpoint import Call
 from guru.server.sse import while_connected
 from guru.types import ChatRequest
@@ -19,6 +20,8 @@ async def count(call: Call, request: ChatRequest, caller: Caller) -> int:
 async def ask(call: Call, request: ChatRequest, caller: Caller) -> int:
     services = call.services
     services.directory.allow(caller, request.model, caller.route)
+    if has_prompt(request):
+        request, _ = await rendered(services.prompts, request, caller.tenant)
 
     async def ask_one(name: str) -> int:
         model = services.models.chat_model(name)

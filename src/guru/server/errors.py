@@ -28,6 +28,12 @@ def trace_id_of(scope: Scope) -> str:
     return str(scope.get("guru.trace_id", ""))
 
 
+def public_url(scope: Scope) -> str:
+    """The address of this server, as whoever asks knows it."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"localhost").decode("latin-1")
+    return f"{scope.get('scheme', 'http')}://{host}"
+
+
 def openai_error(error: GuruError) -> dict[str, Any]:
     """What OpenAI's clients expect; the hint goes into the message, because they show nothing else."""
     return {"error": {"message": str(error), "type": error.type, "param": error.param, "code": error.code}}
@@ -101,6 +107,9 @@ def error_response(scope: Scope, error: GuruError, status: int | None = None) ->
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     elif error.retryable:
         headers["retry-after"] = "1"
+    if error.status == 401 and scope["path"] == "/mcp":  # where a client of MCP learns how to get a token
+        where = f"{public_url(scope)}/.well-known/oauth-protected-resource/mcp"
+        headers["www-authenticate"] = f'Bearer resource_metadata="{where}"'
     headers |= error.headers
     return Response(body, status or error.status, headers, "application/json")
 

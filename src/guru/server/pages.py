@@ -59,6 +59,14 @@ def routes() -> list[BaseRoute]:
             "/memory",
             page("managed.html", title="Memory", section="memory", element="memory", styles=["keys", "memory"]),
         ),
+        Route(
+            "/prompts",
+            page("managed.html", title="Prompts", section="prompts", element="prompts", styles=["prompts"]),
+        ),
+        Route(
+            "/prompts/{name}",
+            page("managed.html", title="Prompt", section="prompts", element="prompt", styles=["prompts"]),
+        ),
         Route("/traces", page("traces.html", title="Traces", section="traces")),
         Route("/traces/{id}", page("trace.html", title="Trace", section="traces")),
         Route("/routes", page("managed.html", title="Routes", section="routes", element="routes", styles=["routes"])),

@@ -99,7 +99,8 @@ class Gate:
                 f"The Host header names {host!r}, which is not a name of this server.",
                 hint="Use http://localhost, or add the name to [server] allowed_hosts.",
             )
-        if scope.get("method") not in SAFE_METHODS and not self._same_origin(headers, host):
+        checked = scope.get("method") not in SAFE_METHODS or scope["path"] == "/mcp"  # MCP wants it of every request
+        if checked and not self._same_origin(headers, host):
             return Forbidden(
                 "A page on another site may not change anything here.",
                 hint="Send the request from Guru's own pages or from a program, or add the site's name to "

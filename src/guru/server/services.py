@@ -23,6 +23,8 @@ from guru.gateway.responses import Responses
 from guru.gateway.routing import Router
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
+from guru.prompts.folder import Folder
+from guru.prompts.library import Library as PromptLibrary
 from guru.server.library import Library
 from guru.server.reload import Reloader
 from guru.server.throttle import Throttle
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from guru.knowledge.around.summaries import Summaries
     from guru.knowledge.base import KnowledgeBase
     from guru.knowledge.parse.sandbox import ParsePool
+    from guru.server.mcp import Mcp
     from guru.server.running_agents import Agents
 
 
@@ -65,6 +68,8 @@ class Services:
     summaries: Summaries
     tools: Catalogue
     agents: Agents
+    prompts: PromptLibrary
+    prompt_folder: Folder
     workflows: Workflows
     reloader: Reloader
     ledger: Ledger
@@ -72,6 +77,7 @@ class Services:
     changes: Changes
     audit: Audit
     limiter: Limiter
-    logins: Throttle = field(default_factory=Throttle)
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    mcp: Mcp
+    closing: asyncio.Event
     """Set when the server begins to stop: streams that only watch end then."""
+    logins: Throttle = field(default_factory=Throttle)

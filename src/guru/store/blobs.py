@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import secrets
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from guru.errors import NotFound
+from guru.store.durable import make_durable
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 BLOCK = 1 << 20
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class BlobStore:
@@ -23,27 +29,32 @@ class BlobStore:
 
     def put(self, data: bytes) -> str:
         """Keep `data`; returns its SHA-256 in hex. The file is whole or absent, whenever the power goes."""
-        digest = hashlib.sha256(data).hexdigest()
-        path = self._place(digest)
-        if path.exists():
-            path.touch()  # what was just asked for is not removed as unused
-            return digest
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        return digest
+        return self.put_all([data])[0]
+
+    def put_all(self, contents: Sequence[bytes]) -> list[str]:
+        """As `put`, for contents that are made durable together, which takes little longer than for one."""
+        digests = [hashlib.sha256(data).hexdigest() for data in contents]
+        with _Unnamed(self.root) as files:
+            for digest, data in dict(zip(digests, contents, strict=True)).items():
+                path = self._place(digest)
+                if path.exists():
+                    path.touch()  # what was just asked for is not removed as unused
+                else:
+                    files.write(path, data)
+            files.name()
+        return digests
 
     def writer(self) -> BlobWriter:
         """For content that comes in pieces."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         return BlobWriter(self)
+
+    def remove_unfinished(self, seconds: float) -> None:
+        """Remove what a process that was killed left unfinished, so many seconds ago or more."""
+        for left in self.root.glob(".*"):
+            with contextlib.suppress(FileNotFoundError):  # it has its name by now
+                if left.is_file() and time.time() - left.stat().st_mtime > seconds:
+                    left.unlink()
 
     def path(self, digest: str) -> Path:
         """The file that holds `digest`. Raises `NotFound`."""
@@ -66,6 +77,46 @@ class BlobStore:
         if not DIGEST.fullmatch(digest):
             raise ValueError(f"not a SHA-256: {digest!r}")
         return self.root / digest[:2] / digest
+
+
+class _Unnamed:
+    """Files that have no names of their own yet. Use it in a `with`: what was not named by its end is gone. Blocks."""
+
+    def __init__(self, folder: Path) -> None:
+        """They are made in one `folder`, which is faster than in many."""
+        self._folder = folder
+        self._files: dict[Path, Path] = {}
+
+    def __enter__(self) -> _Unnamed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for unnamed in self._files:
+            unnamed.unlink(missing_ok=True)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write what is to be at `path`."""
+        unnamed = self._folder / f".{secrets.token_hex(8)}"
+        self._files[unnamed] = path
+        try:
+            descriptor = os.open(unnamed, _NEW, 0o600)
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(unnamed, _NEW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+
+    def name(self) -> None:
+        """Give all of them their names; they are durable before."""
+        make_durable(list(self._files))
+        while self._files:
+            unnamed, path = next(iter(self._files.items()))
+            try:
+                unnamed.replace(path)
+            except FileNotFoundError:
+                path.parent.mkdir(exist_ok=True, mode=0o700)
+                unnamed.replace(path)
+            del self._files[unnamed]
 
 
 class BlobWriter:
@@ -92,7 +143,7 @@ class BlobWriter:
     def keep(self) -> str:
         """Give the blob its name: returns its SHA-256 in hex. Durable when it does."""
         self._file.flush()
-        os.fsync(self._file.fileno())
+        make_durable([Path(self._file.name)])
         digest = self._digest.hexdigest()
         Path(self._file.name).replace(self._blobs.place(digest))
         return digest

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy import JSON, Connection, Dialect, Table, insert
 
 
 def insert_tuples(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -18,9 +19,27 @@ def insert_tuples(connection: Connection, table: Table, rows: Sequence[tuple[Any
         connection.exec_driver_sql(statement, [dict(zip(names, row, strict=True)) for row in rows])
 
 
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert `rows`, which all have the same columns of `table`; the others get what the database gives them."""
+    if not rows:
+        return
+    columns = tuple(column.name for column in table.columns if column.name in rows[0])
+    statement, names = compiled(table, connection.dialect, columns)
+    written = {name for name in columns if isinstance(table.c[name].type, JSON)}
+    tuples = [tuple(_ENCODE(row[name]) if name in written else row[name] for name in columns) for row in rows]
+    if names is None:
+        connection.exec_driver_sql(statement, tuples)
+    else:
+        connection.exec_driver_sql(statement, [dict(zip(names, row, strict=True)) for row in tuples])
+
+
 @lru_cache(maxsize=64)
-def compiled(table: Table, dialect: Dialect) -> tuple[str, list[str] | None]:
-    """The statement; and the names of its parameters, for drivers that do not take them by place."""
-    statement = insert(table).compile(dialect=dialect)
-    names = [column.name for column in table.columns]
+def compiled(table: Table, dialect: Dialect, columns: tuple[str, ...] | None = None) -> tuple[str, list[str] | None]:
+    """The statement for `columns`, in the order of the table, or for all; and the names of its parameters, for drivers
+    that do not take them by place."""
+    names = list(columns or table.columns.keys())
+    statement = insert(table).inline().compile(dialect=dialect, column_keys=names)
     return str(statement), None if statement.positiontup == names else names
+
+
+_ENCODE = json.JSONEncoder().encode

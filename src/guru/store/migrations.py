@@ -99,10 +99,21 @@ def add_memory(connection: Connection) -> None:
     add_columns(connection, "conversations", memory="BOOLEAN")
 
 
+def add_mcp_tools(connection: Connection) -> None:
+    """Tools of MCP servers as they were accepted; a database that is new has the table already."""
+    tables.mcp_tools.create(connection, checkfirst=True)
+
+
 def add_agents(connection: Connection) -> None:
     """Agents and their runs; a database that is new has the tables already."""
     made = [tables.agents, tables.agent_runs, tables.agent_steps, tables.agent_marks]
     tables.metadata.create_all(connection, tables=made)
+
+
+def add_prompts(connection: Connection) -> None:
+    """Prompts with versions and labels; a database that is new has the tables already."""
+    added = [tables.prompts, tables.prompt_versions, tables.prompt_labels, tables.prompt_moves]
+    tables.metadata.create_all(connection, tables=added)
 
 
 def add_workflows(connection: Connection) -> None:
@@ -122,6 +133,8 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_index_marks,
     add_memory,
     add_agents,
+    add_mcp_tools,
+    add_prompts,
     add_workflows,
 ]
 

@@ -5,7 +5,16 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guru.knowledge.chunk.tables import Headers, RowFinder, header_of, names_for
+from guru.knowledge.chunk.tables import (
+    Headers,
+    RowFinder,
+    cell_spans,
+    cells_of,
+    header_of,
+    named_cells,
+    names_for,
+    spanned,
+)
 
 # The definition; as a search it takes time with the square of a line's length.
 ROW = re.compile(r"[^\S\n]*\||[^\n]*(?: \| |[^\s\n][^\n]*\t)")
@@ -63,3 +72,39 @@ def test_a_label_between_rows_leaves_the_table_whole():
     assert headers.above(text.index("Costs")) is None
     prose = "Quarter | 2023\nThis is a sentence.\nSales | 2,224\nRents | 86"
     assert Headers(prose).above(prose.index("Rents")) is None
+
+
+def test_a_row_that_says_its_names_itself_needs_no_header():
+    cells = ["Article: Pump", "On hand: 34"]
+    assert named_cells(cells) == (["Article", "On hand"], ["Pump", "34"])
+    assert named_cells(["Article: Pump", "34"]) is None
+    assert names_for(["Article", "On hand"], cells) is None
+
+
+def test_figures_of_the_years_where_a_row_leaves_other_columns_out():
+    names = ["(in millions)", "2018", "Change", "2017", "Change", "2016"]
+    assert names_for(names, ["Net income", "$3,825", "$9,335", "$8,901"]) == ["(in millions)", "2018", "2017", "2016"]
+    assert names_for(names, ["Net income", "$3,825", "$9,335"]) is None
+    assert names_for(names, ["Net income", "rose", "fell", "rose"]) is None
+
+
+def test_a_last_column_that_is_two_under_one_name():
+    names = ["Quarters Ended", "2023", "2022", "Change"]
+    assert names_for(names, ["Net income", "7", "5", "2", "40 %"]) == [*names, "Change"]
+    assert names_for(["June 30,", "2019", "2018", "2017"], ["Revenue", "1", "2", "3", "4"]) is None
+
+
+def test_names_that_span_columns_join_those_below():
+    below = ["(In millions)", "Shares", "Cost", "Shares", "Cost"]
+    expected = ["(In millions)", "Shares 2019", "Cost 2019", "Shares 2018", "Cost 2018"]
+    assert spanned(below, [["Year", "2019", "2018"]]) == expected
+    assert spanned(below, [["2019", "2018"]]) == expected
+    # One that does not span evenly says nothing, and neither does one that spans all.
+    assert spanned(below, [["Year", "2019", "2018", "2017"], ["All of it"]]) == below
+    assert spanned(["Name"], [["A", "B"]]) == ["Name"]
+
+
+@given(st.lists(st.text("ab1 $", max_size=5), min_size=1, max_size=5), st.sampled_from(["{}", "| {} |", "  {}", "|{}"]))
+def test_cells_stand_where_their_spans_say(cells, line):
+    row = line.format(" | ".join(cells))
+    assert [row[start:end] for start, end in cell_spans(row)] == cells_of(row)

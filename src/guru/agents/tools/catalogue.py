@@ -100,14 +100,17 @@ class Catalogue:
         self._own_tenant = own_tenant
         self._groups = groups(settings, web, pages, documents)
 
-    async def toolbox(self, scope: Scope) -> Toolbox:
-        """The tools that may be used within a scope. Of two that have one name the first is taken."""
+    async def toolbox(self, scope: Scope, *, others: bool = True) -> Toolbox:
+        """The tools that may be used within a scope. Of two that have one name the first is taken.
+
+        `others`: whether those that other sources bring are among them.
+        """
         found: dict[str, Tool] = {}
         for group in self._groups:
             if group.is_for(scope, self._own_tenant):
                 for tool in await group.tools():
                     self._add(tool, found)
-        for source in self.sources:
+        for source in self.sources if others else ():
             for tool in await source.tools(scope):
                 self._add(tool, found)
         return Toolbox(found.values())

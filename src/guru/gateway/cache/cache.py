@@ -95,7 +95,7 @@ class Cache:
         """An answer to the same request, however old; for when nobody answers. None: there is none."""
         if caller.cache == "off":
             return None
-        answer = self._store.get(digest(caller.tenant, self.resolve(request.model), request), stale=True)
+        answer = self._store.get(digest(caller.tenant, self.resolve(request.model), request, caller.prompt), stale=True)
         if answer is None:
             return None
         self.hits["stale"] += 1
@@ -131,14 +131,15 @@ class Cache:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def look_near(self, tenant: str, request: ChatRequest) -> tuple[bytes | None, Found | None]:
+    async def look_near(self, caller: Caller, request: ChatRequest) -> tuple[bytes | None, Found | None]:
         """The answer to a question that means the same, and what is needed to keep a new one. Both None: not shared."""
         asked = question_of(request) if self._embedder is not None else None
         if asked is None or self._embedder is None:
             return None, None
         question, before = asked
         (vector,) = await self._embedder.embed([question])
-        found = Found(scope(tenant, self.resolve(request.model), request, before), question, vector)
+        key = scope(caller.tenant, self.resolve(request.model), request, before, caller.prompt)
+        found = Found(key, question, vector)
         for _, key, other in self._index.near(found.scope, vector, self._settings.cache.threshold):
             if same_question(question, other) and (answer := self._store.get(key)) is not None:
                 return answer, found
@@ -207,15 +208,15 @@ class CachedModel:
 
     async def _look(self, request: Request) -> tuple[bytes, list[Event] | None, Found | None]:
         """The request's key, its answer if there is one, and what is needed to keep a new one for similar questions."""
-        cache, tenant = self._cache, self._caller.tenant
-        key = digest(tenant, cache.resolve(request.model), request)
+        cache, caller = self._cache, self._caller
+        key = digest(caller.tenant, cache.resolve(request.model), request, caller.prompt)
         if self._mode == "off":
             return key, None, None
-        looks = self._caller.cache != "refresh"
+        looks = caller.cache != "refresh"
         found: Found | None = None
         kept, status = await cache.get(key) if looks else None, "exact"
         if kept is None and self._mode == "semantic" and isinstance(request, ChatRequest):
-            near, found = await cache.look_near(tenant, request)
+            near, found = await cache.look_near(caller, request)
             kept, status = (near, "semantic") if looks else (None, status)
         if kept is not None:
             cache.hits[status] += 1

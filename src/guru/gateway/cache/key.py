@@ -24,12 +24,13 @@ _fields: Final = {
 _around: Final = attrgetter(*(name for name in ChatRequest.__struct_fields__ if name not in IGNORED | {"messages"}))
 
 
-def digest(tenant: str, model: str, request: Cacheable) -> bytes:
-    """The same for the same request of the same tenant; 16 bytes of BLAKE2b."""
+def digest(tenant: str, model: str, request: Cacheable, prompt: str | None = None) -> bytes:
+    """The same for the same request of the same tenant; 16 bytes of BLAKE2b. `prompt` is the version of the library's
+    that the request begins with: another one may ask in the same words, and yet mean something else by the answer."""
     kind = next(known for known in _fields if isinstance(request, known))  # a door may have a shape of its own
-    return blake2b(_encode((tenant, model, kind.__name__, _fields[kind](request))), digest_size=SIZE).digest()
+    return blake2b(_encode((tenant, model, prompt, kind.__name__, _fields[kind](request))), digest_size=SIZE).digest()
 
 
-def scope(tenant: str, model: str, request: ChatRequest, before: list[Message]) -> bytes:
+def scope(tenant: str, model: str, request: ChatRequest, before: list[Message], prompt: str | None = None) -> bytes:
     """The same for requests that differ in their question alone: `before` is what comes in front of it."""
-    return blake2b(_encode((tenant, model, before, _around(request))), digest_size=SIZE).digest()
+    return blake2b(_encode((tenant, model, prompt, before, _around(request))), digest_size=SIZE).digest()

@@ -33,6 +33,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     """For releases that stick to a conversation."""
     cache: Literal["on", "off", "refresh"] = "on"
     """What the request says of cached answers: `off` neither looks nor keeps, `refresh` only keeps."""
+    prompt: str | None = None
+    """The version of the library's prompt that the request begins with, as `name@3`: its answers are kept apart."""
     headers: dict[str, str] = field(default_factory=dict)
     """What the road adds to the headers of the answer, such as the state of limits."""
     owner: bool = False

@@ -43,6 +43,10 @@ class Sessions:
             part.unlink()
         return cls(path.read_bytes())
 
+    def derive(self, purpose: bytes) -> bytes:
+        """A secret of the same home for something else."""
+        return hmac.digest(self._secret, b"guru " + purpose, "sha256")
+
     def issue(self, key_id: str, key_hash: bytes) -> str:
         """A cookie's value. It ends with the key: `key_hash` is part of what is signed."""
         claim = f"{int(time.time()) + LIFETIME}.{key_id}"

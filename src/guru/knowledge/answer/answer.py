@@ -23,7 +23,7 @@ from guru.knowledge.answer.conflicts import Disagreement, find_conflicts
 from guru.knowledge.answer.decline import decline, decline_text
 from guru.knowledge.answer.draft import Draft
 from guru.knowledge.answer.evidence import Evidence, gather
-from guru.knowledge.answer.features import passages_of
+from guru.knowledge.answer.features import Passage, chosen_passages, passages_of
 from guru.knowledge.answer.many import Many
 from guru.knowledge.answer.prompt import Prompt, build_prompt, build_small_prompt
 from guru.knowledge.answer.query import is_follow_up, last_question, retrieval_query
@@ -33,7 +33,7 @@ from guru.knowledge.queries import Limits, attempt, follow_up
 from guru.knowledge.search import Retrieval
 from guru.store.scope import Scope
 from guru.tasks import SearchModels
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Reader, Usage
+from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Grounding, Reader, Usage
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +116,8 @@ class Answerer:
     ) -> AsyncGenerator[Event, None]:
         """An answer from the best passages, whatever documents they are of."""
         grounding = request.guru
-        count = grounding.k if grounding and grounding.k else self._settings.passages
-        passages = passages_of(retrieval)
-        if self._reader is not None:
-            passages = await read_passages(self._reader, retrieval.query, passages)
-        evidence = await asyncio.to_thread(gather, retrieval.query, passages[:count])
+        passages = await self._passages(retrieval, grounding)
+        evidence = await asyncio.to_thread(gather, retrieval.query, passages)
         sure = confidence(evidence)
         record("confidence", sure)
         record("evidence", [msgspec.to_builtins(quote) for quote in evidence.quotes])
@@ -149,12 +146,16 @@ class Answerer:
         asked = msgspec.structs.replace(request, messages=prompt.messages, guru=None, max_tokens=limit)
         if asked.temperature is None:
             asked.temperature = 0.0
-        async with aclosing(draft.write(asked, model)) as events:
-            async for event in events:
-                yield event
+        # A small model copies a figure of a table at best, and mistakes the column at worst: the cell is the answer.
+        told = getattr(model, "small", False) and evidence.quotes[0].cell is not None
+        if not told:
+            async with aclosing(draft.write(asked, model)) as events:
+                async for event in events:
+                    yield event
         outcome: Outcome = "answered"
         if not draft.stands:
-            shown = [] if draft.declined and sure < STRONG else await citer.quote(evidence.quotes)
+            quotes = evidence.quotes[:1] if told else evidence.quotes
+            shown = [] if draft.declined and sure < STRONG else await citer.quote(quotes)
             outcome = "quoted" if shown else "declined"
             for event in shown or [Delta(text=decline_text(evidence))]:
                 yield event
@@ -162,8 +163,18 @@ class Answerer:
             yield event
         yield draft.finished if draft.stands else Finished("stop")
         # A model that was stopped has not told its usage: what is known of it is given.
-        completed = draft.completed or Completed(model=model.name, usage=Usage(prompt.tokens, draft.pieces))
+        usage = Usage() if told else Usage(prompt.tokens, draft.pieces)
+        completed = draft.completed or Completed(model=model.name, usage=usage)
         yield msgspec.structs.replace(completed, outcome=outcome, confidence=round(sure, 4))
+
+    async def _passages(self, retrieval: Retrieval, grounding: Grounding | None) -> list[Passage]:
+        """What the answer may draw on: the best passages, and unless their number was given those whose rows fit."""
+        passages = await asyncio.to_thread(passages_of, retrieval)
+        if self._reader is not None:
+            passages = await read_passages(self._reader, retrieval.query, passages)
+        if grounding and grounding.k:
+            return passages[: grounding.k]
+        return await asyncio.to_thread(chosen_passages, retrieval.query, passages, self._settings.passages)
 
     def _many(self, request: ChatRequest, retrieval: Retrieval, model: ChatModel, record: Record) -> Many:
         """An answer over all documents of which there are passages."""

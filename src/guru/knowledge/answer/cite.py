@@ -170,9 +170,8 @@ class Citer:
 
     def _shown_as(self, quote: Quote) -> str:
         """A quotation; the row of a table is read with the names of its columns, which a quotation cannot have."""
-        passage = self._evidence.passages[quote.passage]
-        shown = " ".join(strip_markers(without_images(passage.said(quote.start, quote.end))).split())
-        return shown if quote.start in passage.tables.rows else f"“{shown}”"
+        shown = " ".join(strip_markers(without_images(self._evidence.said(quote))).split())
+        return f"“{shown}”" if self._evidence.row(quote) is None else shown
 
     async def _cite(self, claim: str, written: list[int]) -> dict[int, Citation]:
         """The verified citations of a claim by source: those it names, or else the best that there is."""
@@ -208,7 +207,7 @@ class Citer:
             quote=support.text,
             score=round(min(1.0, support.score), 4),
             collection=self._collection,
-            answer=cited_answer(passage, support),
+            answer=cited_answer(self._evidence, support),
         )
 
 
@@ -223,9 +222,10 @@ def plain(text: str) -> str:
     return " ".join(strip_markers(without_images(text)).split()).rstrip(".")
 
 
-def cited_answer(passage: Passage, support: Support) -> CitedAnswer | None:
-    """The words of the span that the reader takes for the answer; None without a reader."""
-    found = best_span(passage, support.start, support.end)
+def cited_answer(evidence: Evidence, support: Support) -> CitedAnswer | None:
+    """The words of the span that answer: the cell of a row, or what the reader takes for the answer. None without."""
+    passage = evidence.passages[support.passage]
+    found = evidence.cell_at(support.passage, support.start) or best_span(passage, support.start, support.end)
     return None if found is None else CitedAnswer(found.start, found.end, passage.slice(found.start, found.end))
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from guru.knowledge.answer.about import document_words
 from guru.knowledge.answer.evidence import Evidence, weights
 from guru.knowledge.answer.features import Passage, coverage, logit
-from guru.knowledge.answer.words import content, names, negated, numbers, words
+from guru.knowledge.answer.periods import period_of
+from guru.knowledge.answer.words import content, known_names, names, negated, numbers, words
 
 _NEAR: Final = 0.5
 """Cosine under which not even the best sentence is about what was asked."""
@@ -34,13 +36,13 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
     sentence = evidence.quotes[0].text
     is_row = evidence.quotes[0].start in quoted.tables.rows
     closest = max(candidate.features["cosine"] for _, candidate in evidence.ranked)
-    title = " ".join([quoted.hit.title or "", *quoted.hit.heading_path])
-    said = f"{title}. {quoted.hit.text}"
+    said = f"{_around(quoted, evidence.quotes[0].start)}. {quoted.hit.text}"
     present = set(content(said, question.language))
     everywhere = {term for _, candidate in evidence.ranked for term in candidate.terms}
     missing = sorted((idf(term) for term in question.terms - present), reverse=True)
     unsaid = sorted((idf(term) for term in question.terms - best.terms), reverse=True)
-    lowered = set(words(said))
+    known = known_names(said)
+    unknown = {name for name in question.names - known if not set(content(name, question.language)) <= present}
     return (
         best.features
         | _reader_features(evidence, quoted)
@@ -54,15 +56,24 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
             "missing_count": float(len(missing)),
             "unsaid_most": unsaid[0] if unsaid else 0.0,
             "covered_anywhere": coverage(question.terms, everywhere, idf),
-            "missing_names": float(bool(question.names - lowered)),
-            "missing_name_share": len(question.names - lowered) / max(1, len(question.names)),
+            "missing_names": float(bool(unknown)),
+            "missing_name_share": len(unknown) / max(1, len(question.names)),
             "missing_numbers": float(bool(question.numbers - numbers(said))),
+            "row_wrong_period": max(0.0, -best.features["row_period"]),
+            "missing_years": float(bool(period_of(question.text).years - period_of(said).years)),
             "negation_differs": float(not is_row and question.negated != negated(sentence)),
             "question_negated": float(question.negated),
             "question_terms": float(len(question.terms)),
             "new_names": float(bool(names(sentence) - set(words(question.text)))),
         }
     )
+
+
+def _around(passage: Passage, start: int) -> str:
+    """What the passage stands under, and what is told of the row of a table that is quoted: its columns and labels."""
+    hit, row = passage.hit, passage.tables.row(start)
+    names = [*row.names, *row.labels, row.caption] if row else []
+    return " ".join([hit.title or "", *hit.heading_path, document_words(hit), *names])
 
 
 def _reader_features(evidence: Evidence, quoted: Passage) -> dict[str, float]:

@@ -19,7 +19,9 @@ from msgspec import Struct
 
 from guru.knowledge.answer.features import Candidate, Idf, Passage, Question, candidates, coverage, language, rarity
 from guru.knowledge.answer.reading import best_span
+from guru.knowledge.answer.tables import CURRENCY_BEHIND, Row
 from guru.knowledge.answer.words import content
+from guru.knowledge.chunk.tables import cell_spans, cells_of, named_cells
 from guru.types import AnswerSpan
 
 _CONTINUES: Final = re.compile(r"(?:He|She|It|They|This|These|Those|His|Her|Its|Their|Such|Here|There)\b")
@@ -74,7 +76,9 @@ class Quote(Struct, frozen=True):
     score: float
     """Probability that this sentence is the one that answers."""
     answer: AnswerSpan | None = None
-    """The words in it that the reader takes for the answer."""
+    """The words in it that answer: of the row of a table its cell, else what the reader takes for the answer."""
+    cell: int | None = None
+    """Of the row of a table, the cell that answers, where one is told apart."""
 
 
 class Evidence(Struct, frozen=True):
@@ -86,6 +90,39 @@ class Evidence(Struct, frozen=True):
     ranked: list[tuple[float, Candidate]]
     """Every sentence with its probability, the best first."""
     idf: Idf
+
+    def cell_at(self, passage: int, start: int) -> AnswerSpan | None:
+        """Where the cell stands that answers, if that is a row whose cell is told apart."""
+        for _, candidate in self.ranked:
+            sentence = self.passages[passage].sentences[candidate.index] if candidate.passage == passage else None
+            if sentence is not None and sentence.start == start and candidate.cell is not None:
+                return cell_span(sentence.text, candidate.cell, start)
+        return None
+
+    def said(self, quote: Quote) -> str:
+        """What a quote states: its text, or the row of a table in words, of its figures the one that answers."""
+        row = self.row(quote)
+        if row is None:
+            return quote.text
+        # A label may be of the first rows below it alone: it is told where it is asked for.
+        language = self.question.language
+        asked = self.question.terms - set(content(row.cells[0], language))
+        over = set(content(" ".join(row.labels[-1:]), language))
+        return row.words(quote.cell, label=bool(asked & over))
+
+    def row(self, quote: Quote) -> Row | None:
+        """The row that a quote is, if its columns have names or one of its cells answers."""
+        tables = self.passages[quote.passage].tables
+        return tables.rows.get(quote.start) or (tables.bare.get(quote.start) if quote.cell is not None else None)
+
+
+def cell_span(line: str, cell: int, start: int) -> AnswerSpan:
+    """Where a cell stands in its document, whose row begins at `start`."""
+    first, last = cell_spans(line)[cell]
+    last = first + len(CURRENCY_BEHIND.sub("", line[first:last]))
+    if (own := named_cells(cells_of(line))) is not None:
+        first = last - len(CURRENCY_BEHIND.sub("", own[1][cell]))
+    return AnswerSpan(start + first, start + last, 1.0)
 
 
 def gather(question: str, passages: Sequence[Passage], *, limit: int = 3) -> Evidence:
@@ -154,13 +191,17 @@ def _quote(
     passage = passages[candidate.passage]
     sentence = passage.sentences[candidate.index]
     start = sentence.start
-    if candidate.index and _CONTINUES.match(sentence.text):
+    if candidate.cell is None and candidate.index and _CONTINUES.match(sentence.text):
         before = passage.sentences[candidate.index - 1]
         adds = (question.terms - candidate.terms) & set(content(before.text, question.language))
         if adds and sentence.end - before.start <= _JOIN_CHARACTERS:
             start = before.start
     text = passage.slice(start, sentence.end)
-    return Quote(place, start, sentence.end, text, probability, best_span(passage, start, sentence.end))
+    answer = best_span(passage, start, sentence.end)
+    cell = candidate.cell
+    if cell is not None:
+        answer = cell_span(text, cell, start)
+    return Quote(place, start, sentence.end, text, probability, answer, cell)
 
 
 def _without_overlaps(quotes: list[Quote]) -> list[Quote]:

@@ -6,11 +6,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 from msgspec import Struct, structs
 
+from guru.knowledge.answer.about import Subjects
+from guru.knowledge.answer.cells import NOTHING, Asked, Match, figureless, match
 from guru.knowledge.answer.orders import evident
 from guru.knowledge.answer.tables import Tables, find_tables
 from guru.knowledge.answer.words import (
@@ -19,16 +21,18 @@ from guru.knowledge.answer.words import (
     content,
     holds,
     is_yes_no,
+    known_names,
     names,
     negated,
     numbers,
     question_kind,
-    words,
 )
 from guru.knowledge.search import Retrieval, Sentence
 from guru.knowledge.terms import language_of
 from guru.types import Hit, Reading
 
+ROWS: Final = 6
+"""Passages that are added for their rows."""
 Idf = Callable[[str], float]
 """How telling a term is: the logarithm of how rare it is."""
 
@@ -90,13 +94,15 @@ class Candidate(Struct, frozen=True):
     index: int
     terms: frozenset[str]
     features: dict[str, float]
+    cell: int | None = None
+    """Of the row of a table, the cell that answers, where one is told apart."""
 
 
 def passages_of(retrieval: Retrieval) -> list[Passage]:
     passages = []
     for hit, sentences in zip(retrieval.hits, retrieval.sentences, strict=True):
         found = lines_of_front_matter(hit, sentences)
-        passages.append(Passage(hit, found, find_tables(hit, found)))
+        passages.append(Passage(hit, found, find_tables(hit, found, retrieval.above.get(hit.chunk_id, ""))))
     return passages
 
 
@@ -143,9 +149,12 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
     """Every sentence that may be quoted, once: headings and what gives orders to the model are not, and overlapping
     passages share sentences."""
     seen: set[tuple[str, int]] = set()
+    subjects = Subjects(question.terms, [passage.hit for passage in passages], question.language)
+    asked = Asked.of(question.text, question.language)
     for number, passage in enumerate(passages):
         terms = [content(passage.said(s.start, s.end), question.language) for s in passage.sentences]
         shared = _passage_features(question, passage, terms, idf)
+        elsewhere = subjects.elsewhere(passage.hit, frozenset(chain.from_iterable(terms)))
         allowed = {sentence.start for sentence in evident(passage.hit.text, passage.hit.start, passage.sentences)}
         for index, sentence in enumerate(passage.sentences):
             place = (passage.hit.document_id or passage.hit.document, sentence.start)
@@ -154,8 +163,12 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
             if not is_yes_no(question.text) and not _says_more(question, passage, sentence):
                 continue
             seen.add(place)
-            own = _sentence_features(question, passage, index, terms, idf)
-            yield Candidate(number, index, frozenset(terms[index]), shared | own)
+            row = passage.tables.row(sentence.start)
+            fit = match(asked, row, passage.hit, elsewhere) if row else Match(NOTHING)
+            said = passage.said(sentence.start, sentence.end)
+            own = _sentence_features(question, passage, index, terms, idf) | fit.features
+            own["figureless"] = figureless(asked, said)
+            yield Candidate(number, index, frozenset(terms[index]), shared | own, fit.cell)
 
 
 def _is_heading(passage: Passage, index: int) -> bool:
@@ -200,7 +213,7 @@ def _sentence_features(
     sentence = passage.sentences[index]
     row = passage.tables.rows.get(sentence.start)
     said = row.text if row else sentence.text
-    cosine = max(sentence.score, row.header.score) if row else sentence.score
+    cosine = max(sentence.score, row.header.score) if row and row.header else sentence.score
     near = {term for row in terms[max(0, index - 1) : index + 2] for term in row}
     best = max(other.score for other in passage.sentences)
     right_kind = holds(question.kind, said, question.text)
@@ -220,7 +233,7 @@ def _sentence_features(
         "first": float(index == 0),
         "pronoun": float(_PRONOUN.match(sentence.text) is not None),
         "numbers": _share(question.numbers, found_numbers),
-        "names": _share(question.names, set(words(said))),
+        "names": _share(question.names, known_names(said)),
     }
 
 
@@ -240,3 +253,25 @@ def logit(chance: float) -> float:
 
 def _share(wanted: frozenset[str], present: set[str]) -> float:
     return len(wanted & present) / len(wanted) if wanted else 0.5
+
+
+def fitting_rows(question: str, passages: Sequence[Passage]) -> list[float]:
+    """For every passage how well the best row of its tables fits the question; 0 where none does."""
+    spoken = language(passages)
+    asked = Asked.of(question, spoken)
+    subjects = Subjects(frozenset(content(question, spoken)), [passage.hit for passage in passages], spoken)
+
+    def best(passage: Passage) -> float:
+        rows = list(passage.tables.every())
+        elsewhere = subjects.elsewhere(passage.hit, frozenset(content(passage.hit.text, spoken))) if rows else 0.0
+        return max((match(asked, row, passage.hit, elsewhere).quality for row in rows), default=0.0)
+
+    return [best(passage) for passage in passages]
+
+
+def chosen_passages(question: str, passages: Sequence[Passage], count: int) -> list[Passage]:
+    """The first `count` passages, and those of the others whose tables have the rows that fit best."""
+    fits = fitting_rows(question, passages)
+    others = [place for place in range(count, len(passages)) if fits[place] > 0]
+    others.sort(key=lambda place: -fits[place])
+    return [*passages[:count], *(passages[place] for place in others[:ROWS])]

@@ -107,10 +107,8 @@ def build_small_prompt(messages: Sequence[Message], question: str, evidence: Evi
         prompt += [Message("user", _small_question(text, asked)), Message("assistant", answer)]
     best = evidence.quotes[0]
     # A row beside prose about the same loses: a small model copies from the sentence that reads like an answer.
-    is_row = best.start in evidence.passages[best.passage].tables.rows
-    quotes = evidence.quotes[: 1 if is_row else _SMALL_QUOTES]
-    texts = [evidence.passages[quote.passage].said(quote.start, quote.end) for quote in quotes]
-    text = neutralise(" ".join(" ".join(text.split()) for text in texts))
+    quotes = evidence.quotes[: _SMALL_QUOTES if evidence.row(best) is None else 1]
+    text = neutralise(" ".join(" ".join(evidence.said(quote).split()) for quote in quotes))
     prompt.append(Message("user", _small_question(text, question)))
     seen = list(dict.fromkeys(quote.passage for quote in quotes))
     return Prompt(

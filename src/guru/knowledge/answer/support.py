@@ -16,6 +16,7 @@ from msgspec import Struct
 from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.orders import evident, gives_orders
+from guru.knowledge.answer.periods import period_of
 from guru.knowledge.answer.words import assertions, content, holds, is_yes_no, names, negated, numbers, words
 from guru.knowledge.stopwords import STOP_WORDS
 from guru.knowledge.terms import fold
@@ -100,18 +101,31 @@ class Judge:
         return is_claim(sentence, self._language)
 
     def answers(self, sentence: str) -> bool:
-        """Whether a sentence can be an answer at all: it says more than the question did, does not say it twice, and
-        names a number, date or person where one is asked for and the evidence has one. A fragment such as "the Old
-        Town" must also name a place. Questions to be answered by yes or no may be repeated."""
+        """Whether a sentence can be an answer at all: it says more than the question did, does not say it twice, names
+        a number, date or person where one is asked for and the evidence has one, and not the figure of another year
+        than is asked for. A fragment such as "the Old Town" must also name a place. Questions to be answered by yes or
+        no may be repeated."""
         question = self._evidence.question
         if is_yes_no(question.text):
             return True
+        if self._is_of_another_column(sentence):
+            return False
         adds = assertions(sentence, self._language) - assertions(question.text, self._language)
         if not adds or _says_twice(content(sentence, self._language)):
             return False
         if question.kind == "place" and len(words(sentence)) > _FRAGMENT:
             return True
         return self._names_kind(sentence) or not any(holds(question.kind, s, question.text) for s in self._quoted())
+
+    def _is_of_another_column(self, sentence: str) -> bool:
+        """Whether it says figures of the row that answers, but not the one of the period that is asked for."""
+        best = self._evidence.quotes[0] if self._evidence.quotes else None
+        row = None if best is None else self._evidence.row(best)
+        if best is None or best.cell is None or row is None or not period_of(self._evidence.question.text).said:
+            return False
+        said = numbers(sentence)
+        others = numbers(" ".join(cell for at, cell in enumerate(row.cells) if at != best.cell))
+        return bool(said & others) and not said & numbers(row.cells[best.cell])
 
     def _names_kind(self, sentence: str) -> bool:
         """Like `holds`, and an answer may begin with the person that it names."""
@@ -237,7 +251,8 @@ class Judge:
         return others - {fold(word) for word in words(span.said.text)}
 
     def _stated(self, passage: Passage, start: int, end: int) -> Statement:
-        return Statement.of(passage.said(start, end), self._language)
+        row = passage.tables.row(start)
+        return Statement.of(row.words() if row else passage.slice(start, end), self._language)
 
     def _words_about(self, index: int) -> set[str]:
         """Words of the passage, its headings and its title, where a name may stand that the quote calls "he"."""

@@ -121,6 +121,11 @@ def names(text: str) -> set[str]:
     return found
 
 
+def known_names(text: str) -> set[str]:
+    """Every word of a text, as `names` writes a name: "McDonald's" is of McDonald."""
+    return {fold(word.removesuffix("'s")) for word in words(text)}
+
+
 def _opens_sentence(text: str, position: int) -> bool:
     before = text[:position].rstrip(" \t\"'“‘(*_")
     return not before or before[-1] in _SENTENCE_OPENS

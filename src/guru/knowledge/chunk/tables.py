@@ -22,6 +22,7 @@ _NAMED: Final = re.compile(r"[^:|]{1,60}: ")
 _LINE: Final = re.compile(r"[^\n]+")
 _SPANNING: Final = 3
 """Rows that may stand above the one that names every column."""
+_NOTHING: Final = ("", "-", "–", "—")
 _LABEL: Final = 100
 """Characters of a label between rows."""
 
@@ -59,27 +60,44 @@ def cells_of(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
 
 
+def cell_spans(line: str) -> list[Span]:
+    """Where the cells of a row stand in its line."""
+    start = len(line) - len(line.lstrip())
+    start += line.startswith("|", start)
+    spans = []
+    for piece in line[start:].rstrip().removesuffix("|").split("|"):
+        lead = len(piece) - len(piece.lstrip())
+        spans.append((start + lead, start + lead + len(piece.strip())))
+        start += len(piece) + 1
+    return spans
+
+
 def names_columns(first: str, rest: Sequence[str], *, strict: bool) -> bool:
     """Whether the first row of a table is its header. Strict: names must also look unlike what stands below."""
     cells = cells_of(first)
-    if all(_NAMED.match(cell) for cell in cells):
+    if named_cells(cells) is not None:
         return False
     if figures := [cell for cell in cells if _FIGURE.fullmatch(cell)]:
-        return all(map(_YEAR.fullmatch, figures)) and any(map(_has_other_figures, rest))
+        return all(map(_YEAR.fullmatch, figures)) and any(map(has_figures, rest))
     below = any(re.search(r"\d", row) for row in rest)
     return not strict or (below and re.search(r"\d", first) is None)
 
 
-def _has_other_figures(row: str) -> bool:
+def has_figures(row: str) -> bool:
     """Whether a row has a figure, below its label, that is no year."""
-    return any(_FIGURE.fullmatch(cell) and not _YEAR.fullmatch(cell) for cell in cells_of(row)[1:])
+    return any(is_figure(cell) and not _YEAR.fullmatch(cell) for cell in cells_of(row)[1:])
+
+
+def is_figure(cell: str) -> bool:
+    """Whether a cell is a number with signs around it, and no word."""
+    return _FIGURE.fullmatch(cell) is not None
 
 
 def header_of(rows: Sequence[str], *, strict: bool) -> int | None:
     """Which of the rows of a table is its header: the first that names every column, else the last that names any."""
     if len(rows) > 1 and RULE.fullmatch(rows[1]):
         return 0
-    widths = Counter(len(cells_of(row)) for row in rows if _has_other_figures(row))
+    widths = Counter(len(cells_of(row)) for row in rows if has_figures(row))
     width = widths.most_common(1)[0][0] if widths else len(cells_of(rows[0]))
     found = None
     for place in range(min(_SPANNING, len(rows) - 1)):
@@ -97,12 +115,48 @@ def _has_no_name_for_labels(names: Sequence[str]) -> bool:
 
 
 def names_for(names: Sequence[str], cells: Sequence[str]) -> list[str] | None:
-    """The names of the columns of a row; None where they are not those of this row."""
+    """The names of the columns of a row; None where they are not those of this row.
+
+    A row that says its names itself needs none. One with more cells than columns, of which all but the last are years,
+    has the others below the last. One with fewer, as many figures as there are years, has those of the years.
+    """
+    if named_cells(cells) is not None:
+        return None
     if len(names) == len(cells):
         return list(names)
     if len(names) == len(cells) - 1 and _has_no_name_for_labels(names) and not _FIGURE.fullmatch(cells[0]):
         return ["", *names]
+    if 3 < len(names) < len(cells) and not is_figure(cells[0]) and _years_but_last(names[1:]):
+        return [*names, *([names[-1]] * (len(cells) - len(names)))]
+    years = [name for name in names if _YEAR.fullmatch(name)]
+    if 1 < len(years) == len(cells) - 1 < len(names) and all(is_figure(cell) or cell in _NOTHING for cell in cells[1:]):
+        return ["" if _YEAR.fullmatch(names[0]) else names[0], *years]
     return None
+
+
+def _years_but_last(names: Sequence[str]) -> bool:
+    return all(map(_YEAR.fullmatch, names[:-1])) and not _YEAR.fullmatch(names[-1])
+
+
+def spanned(names: Sequence[str], others: Sequence[Sequence[str]]) -> list[str]:
+    """The names of columns with those of the header rows that span several of them: `Shares` below or above `2019`
+    is `Shares 2019`. A row spans evenly, or it says nothing."""
+    found = list(names)
+    for cells in others:
+        for titles in ([] if _YEAR.fullmatch(cells[0]) else cells[1:], cells):
+            width, rest = divmod(len(found) - 1, len(titles)) if len(titles) > 1 else (0, 0)
+            if width > 1 and not rest:
+                found[1:] = [f"{name} {titles[place // width]}".strip() for place, name in enumerate(found[1:])]
+                break
+    return found
+
+
+def named_cells(cells: Sequence[str]) -> tuple[list[str], list[str]] | None:
+    """Names and values of a row that says its names itself (`City: Leeds | Opened: 2009`); None for any other."""
+    if not all(_NAMED.match(cell) for cell in cells):
+        return None
+    pairs = [cell.split(": ", 1) for cell in cells]
+    return [name for name, _ in pairs], [value for _, value in pairs]
 
 
 def in_words(names: Sequence[str], cells: Sequence[str]) -> str:

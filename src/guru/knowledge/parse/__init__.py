@@ -67,7 +67,7 @@ def parse(data: bytes, name: str, *, limits: Limits = _LIMITS, charset: str | No
             f"The file is damaged ({type(error).__name__}: {str(error)[:200]}).",
             hint="Open it in the program that made it and save it again.",
         ) from error
-    return _complete(document, name, found.warnings)
+    return complete(document, name, found.warnings)
 
 
 def _as_utf8(data: bytes, charset: str) -> bytes:
@@ -86,8 +86,8 @@ def _parser(kind: str) -> Callable[[bytes, str, Limits], ParsedDocument]:
     return parser
 
 
-def _complete(document: ParsedDocument, name: str, warnings: list[str]) -> ParsedDocument:
-    """Fill in what every format shares: a title, the language, the warnings of sniffing."""
+def complete(document: ParsedDocument, name: str, warnings: list[str]) -> ParsedDocument:
+    """Fill in what every format shares: a title, the language, warnings of sniffing. Raises `UnreadableDocument`."""
     from guru.knowledge.parse.language import detect_language
 
     if not document.text.strip():

@@ -7,14 +7,14 @@ import re
 from guru.errors import UnreadableDocument
 from guru.knowledge.parse.document import HeadingSpan, Limits, PageSpan
 
-_UNWANTED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\ufeff\u00ad]")
+UNWANTED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\ufeff\u00ad]")
 _BREAK = re.compile("\r\n?|\x0c|\x85|\u2028|\u2029")
 _BLANKS = re.compile(r"[^\S\n]+")
 
 
 def clean(text: str) -> str:
     """`text` with line ends as `\\n`, without control characters, surrogates, byte order marks and soft hyphens."""
-    return _UNWANTED.sub("", _BREAK.sub("\n", text))
+    return UNWANTED.sub("", _BREAK.sub("\n", text))
 
 
 def squeeze(text: str) -> str:

@@ -38,20 +38,25 @@ def repair(text: str) -> tuple[str, int]:
     Works line by line with ftfy's encoding repair, which changes a line only when re-encoding it gives valid UTF-8
     and the line looks wrong before and right after.
     """
-    if text.isascii() or not _SUSPECT.search(text):
+    if not is_suspect(text):
         return text, 0
     from ftfy import fix_encoding
 
     lines = text.split("\n")
     changed = 0
     for number, line in enumerate(lines):
-        if line.isascii() or not _SUSPECT.search(line):
+        if not is_suspect(line):
             continue
         fixed = fix_encoding(line)
         if fixed != line and "\n" not in fixed and len(fixed) < len(line):
             lines[number] = fixed
             changed += 1
     return ("\n".join(lines), changed) if changed else (text, 0)
+
+
+def is_suspect(text: str) -> bool:
+    """Whether there is anything in it that may have been decoded wrongly."""
+    return not text.isascii() and _SUSPECT.search(text) is not None
 
 
 def utf16_without_mark(data: bytes) -> str | None:

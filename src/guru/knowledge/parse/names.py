@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Final
 
 from guru.knowledge.parse.ocr import INSTALL, can_recognize
@@ -22,7 +21,14 @@ _NOT_FOLDERS: Final = frozenset({"node_modules", "__pycache__", "__MACOSX"})
 
 def suffix(name: str) -> str:
     """The ending of a name in small letters, with its dot."""
-    return PurePosixPath(name).suffix.lower()
+    last = last_part(name)
+    dot = last.rfind(".")
+    return last[dot:].lower() if 0 < dot < len(last) - 1 else ""
+
+
+def last_part(name: str) -> str:
+    """Of a name, what stands behind its folders."""
+    return name[name.rfind("/") + 1 :]
 
 
 def is_archive(name: str) -> bool:
@@ -35,7 +41,7 @@ def is_picture(name: str) -> bool:
 
 def file_reason(name: str) -> str | None:
     """Why a file that was not asked for by its name is passed over; None: it may be a document."""
-    if PurePosixPath(name).name.startswith((".", "~$")):
+    if last_part(name).startswith((".", "~$")):
         return "It is hidden."
     if suffix(name) in _NOT_DOCUMENT_SUFFIXES:
         return f"A {suffix(name)} file is not a document with text."

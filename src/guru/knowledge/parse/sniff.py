@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from pathlib import PurePosixPath
 
 from msgspec import Struct
 
 from guru.errors import UnreadableDocument
 from guru.knowledge.parse.code import LANGUAGES
 from guru.knowledge.parse.encoding import utf16_without_mark
+from guru.knowledge.parse.names import last_part, suffix
 
 SUPPORTED = (
     "PDF, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV, TSV, JSON, JSON Lines, e-mail (.eml), source code, "
@@ -41,7 +41,7 @@ _OTHER_MAGIC = (
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _HTML = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+    rb"\s*+(?:<\?xml[^>]*>\s*+)?(?:<!--.*?-->\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
 _MAIL_HEADER = re.compile(
     rb"^(From|To|Cc|Subject|Date|MIME-Version|Message-ID|Received|Return-Path|Content-Type|Delivered-To):[ \t]",
@@ -62,7 +62,7 @@ def sniff(data: bytes, name: str) -> Format:
     """The format of `data`. Raises `UnreadableDocument` for what Guru cannot read, saying what it is."""
     if not data.strip(b"\x00 \t\r\n\f"):
         raise UnreadableDocument("The file is empty.", hint="Check that it was saved or downloaded completely.")
-    extension = PurePosixPath(name).suffix.lower().lstrip(".")
+    extension = suffix(name).lstrip(".")
     promised = _EXTENSIONS.get(extension)
     kind = _binary_kind(data)
     if kind is None:
@@ -141,7 +141,7 @@ def _text_kind(data: bytes, name: str, extension: str, promised: str | None) -> 
     head = data[:8192].lstrip(b"\xef\xbb\xbf")
     if promised in {"html", "markdown", "csv", "json", "jsonl", "email"}:
         return promised
-    if extension in LANGUAGES or PurePosixPath(name).name in LANGUAGES:
+    if extension in LANGUAGES or last_part(name) in LANGUAGES:
         return "code"
     if _HTML.match(head):
         return "html"

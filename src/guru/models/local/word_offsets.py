@@ -6,7 +6,8 @@ blanks has the same tokens wherever it stands. Texts repeat their words, so that
 
 from __future__ import annotations
 
-import re
+from itertools import accumulate, count
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int]
 
-_WORD: Final = re.compile(r"[^ \n\t\r]+")
 _LONGEST: Final = 40
 """Characters of a word that is remembered: what is longer is hardly met again."""
 _MOST: Final = 1 << 15
@@ -32,9 +32,13 @@ class WordOffsets:
         self._known: dict[str, tuple[Span, ...]] = {}
 
     def __call__(self, text: str) -> list[Span]:
-        words = [(match.start(), match.group()) for match in _WORD.finditer(text)]
-        known = self._learned({word for _, word in words})
-        return [(start + first, start + last) for start, word in words for first, last in known[word]]
+        words = text.replace("\n", " ").replace("\t", " ").replace("\r", " ").split(" ")
+        known = self._learned(set(words))
+        starts = map(add, accumulate(map(len, words), initial=0), count())  # one blank before each
+        found = map(known.__getitem__, words)
+        return [
+            (start + first, start + last) for start, spans in zip(starts, found, strict=False) for first, last in spans
+        ]
 
     def _learned(self, words: set[str]) -> dict[str, tuple[Span, ...]]:
         """The spans of at least these words, tokenizing at once those that are new."""

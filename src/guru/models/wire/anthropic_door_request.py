@@ -35,11 +35,12 @@ def decode_messages_request(body: bytes, betas: Iterable[str] = (), *, counting:
     effort = take(output, "effort", str)
     if left := rest(output):
         raw["output_config"] = left
+    guru = take(raw, "guru", Grounding)
     tools, native = _take_tools(raw)
     choice, parallel = _take_choice(raw)
     return ChatRequest(
         model=model,
-        messages=_take_messages(raw),
+        messages=_take_messages(raw, prompted=guru is not None and guru.prompt is not None),
         max_tokens=max_tokens,
         tools=tools,
         native_tools=native,
@@ -56,17 +57,18 @@ def decode_messages_request(body: bytes, betas: Iterable[str] = (), *, counting:
         metadata=rest(metadata) or None,
         betas=[name for name in betas if name],
         stream=take(raw, "stream", bool, False),
-        guru=take(raw, "guru", Grounding),
+        guru=guru,
         extra=rest(raw),
     )
 
 
-def _take_messages(raw: JSON) -> list[Message]:
+def _take_messages(raw: JSON, *, prompted: bool) -> list[Message]:
+    """`prompted`: whether a prompt of the library has messages of its own, so that none need follow."""
     messages: list[Message] = []
     if system := raw.pop("system", None):
         messages.append(Message("system", system_content(system, "system")))
     turns = require(raw, "messages", list[dict[str, Any]])
-    if not turns:
+    if not turns and not prompted:
         raise InvalidParameter("`messages` is empty.", param="messages", hint="Send at least one message.")
     for index, turn in enumerate(turns):
         path = f"messages[{index}]"

@@ -83,11 +83,10 @@ def decode_chat_request(body: bytes) -> OllamaCall:
     raw = decode_object(body)
     shared, loading = _take_shared(raw)
     messages = _messages(take(raw, "messages", list[_Message], []))
-    request = ChatRequest(
-        messages=messages, tools=take(raw, "tools", list[Tool], []), guru=take(raw, "guru", Grounding), **shared
-    )
+    guru = take(raw, "guru", Grounding)
+    request = ChatRequest(messages=messages, tools=take(raw, "tools", list[Tool], []), guru=guru, **shared)
     request.extra |= _take_extra(raw)
-    return OllamaCall(request=request, loading=loading, empty=not messages)
+    return OllamaCall(request=request, loading=loading, empty=not (messages or _has_prompt(guru)))
 
 
 def decode_generate_request(body: bytes) -> OllamaCall:
@@ -108,14 +107,22 @@ def decode_generate_request(body: bytes) -> OllamaCall:
             hint = "Images are made at /v1/images/generations."
             raise InvalidParameter(f"`{name}` is not supported.", param=name, hint=hint)
     request: ChatRequest | TextRequest
+    guru: Grounding | None = None
     if bare or suffix:
         request = _text_request(prompt, suffix, system, images, shared)
     else:
+        guru = take(raw, "guru", Grounding)
         messages = [Message("system", system)] if system else []
-        messages.append(Message("user", _content(prompt, images, "images")))
-        request = ChatRequest(messages=messages, guru=take(raw, "guru", Grounding), **shared)
+        if prompt or images or not _has_prompt(guru):
+            messages.append(Message("user", _content(prompt, images, "images")))
+        request = ChatRequest(messages=messages, guru=guru, **shared)
     request.extra |= _take_extra(raw)
-    return OllamaCall(request=request, loading=loading, empty=not (prompt or images))
+    return OllamaCall(request=request, loading=loading, empty=not (prompt or images or _has_prompt(guru)))
+
+
+def _has_prompt(guru: Grounding | None) -> bool:
+    """Whether a prompt of the library has messages of its own, so that none need follow."""
+    return guru is not None and guru.prompt is not None
 
 
 def decode_embed_request(body: bytes, *, legacy: bool = False) -> tuple[EmbeddingRequest, JSON]:

@@ -130,7 +130,8 @@ def _finish(request: Body, options: StreamOptions | None) -> tuple[ChatRequest, 
         request.max_completion_tokens = None
     if type(request.stop) is str:
         request.stop = [request.stop]
-    _check_messages(request.messages)
+    if request.messages or request.guru is None or request.guru.prompt is None:  # a prompt has messages of its own
+        _check_messages(request.messages)
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidParameter("`top_logprobs` needs `logprobs` to be true.", param="top_logprobs")
     if request.tool_choice is not None:

@@ -19,7 +19,6 @@ __all__ = ["ResponsesRequest", "decode_responses_request", "with_history"]
 REFUSED: Final = {
     "background": "Stream the answer, or send it as a batch: POST /v1/batches.",
     "conversation": "Use previous_response_id, or Guru's own conversations: /api/v1/conversations.",
-    "prompt": "Send the text itself as `instructions` and `input`.",
     "max_tool_calls": "It counts the tools that OpenAI runs itself; leave it out.",
     "context_management": "Leave it out; [models.NAME.context] sets what is done with long prompts.",
 }
@@ -37,6 +36,16 @@ class Reasoning(Struct, omit_defaults=True):
     summary: Literal["auto", "concise", "detailed"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
     """The old name of `summary`."""
+
+
+class StoredPrompt(Struct, forbid_unknown_fields=True):
+    """A prompt of the library, as OpenAI's clients name one of theirs."""
+
+    id: NonEmpty
+    """Its name, also with a label or a version, as `name@prod`."""
+    version: str | None = None
+    """A version or a label."""
+    variables: JSON | None = None
 
 
 class Text(Struct, omit_defaults=True):
@@ -113,12 +122,12 @@ def decode_responses_request(body: bytes) -> ResponsesRequest:
         logprobs=logprobs,
         top_logprobs=top_logprobs if logprobs else None,
         stream=options.stream,
-        guru=take(raw, "guru", Grounding),
+        guru=take_guru(raw),
     )
     previous = take(raw, "previous_response_id", NonEmpty)
     take_truncation(raw)
     chat.extra = extra | {name: value for name, value in raw.items() if value is not None}
-    if not items and previous is None:
+    if not items and previous is None and (chat.guru is None or chat.guru.prompt is None):
         raise InvalidParameter("`input` is missing.", param="input", hint="Send a text or a list of items.")
     request = ResponsesRequest(
         chat=chat, items=items, instructions=instructions, previous_response_id=previous, store=store,
@@ -147,6 +156,29 @@ def refuse(raw: JSON) -> None:
         value = raw.pop(name, None)
         if value not in (None, False):
             raise InvalidParameter(f"`{name}` is not supported here.", param=name, hint=hint)
+
+
+def take_guru(raw: JSON) -> Grounding | None:
+    """What is Guru's own; a `prompt`, as OpenAI has it, is one of Guru's library."""
+    guru: Grounding | None = take(raw, "guru", Grounding)
+    prompt: StoredPrompt | None = take(raw, "prompt", StoredPrompt)
+    if prompt is None:
+        return guru
+    if guru is not None and guru.prompt is not None:
+        raise InvalidParameter("`prompt` and `guru.prompt` are both there.", param="prompt", hint="Send one of them.")
+    reference = f"{prompt.id}@{prompt.version}" if prompt.version else prompt.id
+    variables = {name: text_of(value) for name, value in (prompt.variables or {}).items()}
+    if guru is None:
+        return Grounding(prompt=reference, variables=variables)
+    guru.prompt, guru.variables = reference, variables
+    return guru
+
+
+def text_of(value: Any) -> Any:
+    """The value of a variable: of an item of input its text."""
+    if isinstance(value, dict) and value.get("type") == "input_text" and isinstance(value.get("text"), str):
+        return value["text"]
+    return value
 
 
 def take_items(raw: JSON) -> list[JSON]:

@@ -17,7 +17,9 @@ from guru.store.tables.knowledge import (
     documents,
     embeddings,
 )
+from guru.store.tables.mcp import mcp_tools
 from guru.store.tables.memory import memories, memory_notes
+from guru.store.tables.prompts import prompt_labels, prompt_moves, prompt_versions, prompts
 from guru.store.tables.releases import (
     feedback,
     model_versions,
@@ -58,11 +60,16 @@ __all__ = [
     "index_entries",
     "index_marks",
     "jobs",
+    "mcp_tools",
     "memories",
     "memory_notes",
     "messages",
     "metadata",
     "model_versions",
+    "prompt_labels",
+    "prompt_moves",
+    "prompt_versions",
+    "prompts",
     "release_changes",
     "release_counts",
     "releases",

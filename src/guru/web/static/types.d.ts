@@ -217,6 +217,47 @@ export interface Summary {
   note: string | null;
 }
 
+/** A prompt of the library. */
+export interface Prompt {
+  name: string;
+  latest: number;
+  /** The version that each label stands for. */
+  labels: Record<string, number>;
+  file: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface PromptDetail extends Prompt {
+  /** The newest first, as are the moves of labels. */
+  versions: { version: number; author: string; notes: string; created_at: string }[];
+  moves: { label: string; before: number | null; after: number | null; author: string; at: string }[];
+  protected: string[];
+}
+
+export interface PromptVariable {
+  type?: "string" | "number" | "integer" | "boolean" | "list" | "object";
+  description?: string;
+  required?: boolean;
+  default?: unknown;
+}
+
+export interface PromptVersion {
+  name: string;
+  version: number;
+  author: string;
+  notes: string;
+  created_at: string;
+  labels: string[];
+  definition: { messages: { role: string; content: string }[]; variables?: Record<string, PromptVariable>; model?: string };
+}
+
+export interface PromptDifference {
+  place: string;
+  kind: "added" | "removed" | "changed";
+  unified: string;
+}
+
 export interface Job {
   id: string;
   kind: string;

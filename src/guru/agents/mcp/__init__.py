@@ -1,0 +1,1 @@
+"""The Model Context Protocol: what is served, and what is asked of others. Specification: https://modelcontextprotocol.io."""

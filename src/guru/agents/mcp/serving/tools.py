@@ -1,0 +1,111 @@
+"""Guru's tools as MCP serves them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from guru.agents.mcp.protocol import McpError, invalid_params
+from guru.agents.mcp.serving.peer import Peer
+from guru.agents.mcp.serving.provider import Access, Background, ServedTool
+from guru.agents.tools.base import Tool, ToolContext, ToolResult
+from guru.agents.tools.toolbox import Toolbox
+from guru.types import JSON, ImagePart
+
+LONG = 120.0
+"""Seconds: a tool that may take longer goes on behind the request."""
+FORM: JSON = {
+    "type": "object",
+    "properties": {"allow": {"type": "boolean", "title": "Allow it", "default": False}},
+    "required": ["allow"],
+}
+
+
+class ContractTool:
+    """A tool of the contract. What needs approval is asked of the person at the client, and refused without one."""
+
+    def __init__(self, tool: Tool, toolbox: Toolbox) -> None:
+        self._tool = tool
+        self._toolbox = toolbox
+        self.task: Background = "optional" if tool.spec.timeout > LONG else "never"
+
+    @property
+    def definition(self) -> JSON:
+        spec = self._tool.spec
+        shown: JSON = {"name": spec.name, "description": spec.description, "inputSchema": spec.parameters}
+        if spec.output is not None:
+            shown["outputSchema"] = spec.output
+        changes = spec.effect == "write"
+        hints = {"readOnlyHint": not changes, "openWorldHint": spec.effect != "none"}
+        if changes:
+            hints |= {"destructiveHint": True, "idempotentHint": spec.repeatable}
+        return shown | {"annotations": hints}
+
+    async def prepare(self, arguments: JSON, access: Access, peer: Peer) -> None:
+        if self._tool.spec.approval:
+            await self._allowed(arguments, peer)
+
+    async def call(self, arguments: JSON, access: Access, peer: Peer) -> JSON:
+        spec = self._tool.spec
+        if spec.effect == "write" and not access.may_change:
+            raise invalid_params(f"{spec.name} changes something, and this key may only look.")
+        if spec.approval and not await self._allowed(arguments, peer):
+            return failed(f"{spec.name} needs the approval of a person, and nobody gave it.")
+        context = ToolContext(scope=access.scope, caller=access.caller)
+        result = await self._toolbox.call(spec.name, arguments, context)
+        return to_result(result, structured=spec.output is not None)
+
+    async def _allowed(self, arguments: JSON, peer: Peer) -> bool:
+        said = msgspec.json.format(msgspec.json.encode(arguments), indent=1).decode()
+        message = f"Allow {self._tool.spec.name} with {said[:2000]}?"
+        asked = {"mode": "form", "message": message, "requestedSchema": FORM}
+        try:
+            answers = await peer.ask({"approval": {"method": "elicitation/create", "params": asked}})
+        except McpError:
+            return False
+        answer = answers["approval"]
+        return answer["action"] == "accept" and (answer.get("content") or {}).get("allow") is True
+
+
+class ContractTools:
+    """Tools of the contract as a source. `toolbox` gives those that a caller may use."""
+
+    def __init__(self, toolbox: Callable[[Access], Awaitable[Toolbox]]) -> None:
+        self._toolbox = toolbox
+
+    async def tools(self, access: Access) -> Sequence[ServedTool]:
+        toolbox = await self._toolbox(access)
+        return [ContractTool(tool, toolbox) for tool in toolbox]
+
+
+def to_result(result: ToolResult, *, structured: bool) -> JSON:
+    """A `CallToolResult`. Data without a schema is in the text already."""
+    content: list[JSON] = [{"type": "text", "text": result.text}, *map(to_image, result.images)]
+    shown: JSON = {"content": content, "isError": result.failed}
+    if structured and not result.failed:
+        shown["structuredContent"] = result.data
+    return shown
+
+
+def to_image(part: ImagePart) -> JSON:
+    """An image as MCP carries it; one that is an address stays one."""
+    url = part.image_url.url
+    if url.startswith("data:"):
+        head, _, data = url.partition(",")
+        kind = head.removeprefix("data:").partition(";")[0] or "image/png"
+        if not head.endswith(";base64"):
+            data = base64.b64encode(data.encode()).decode()
+        return {"type": "image", "data": data, "mimeType": kind}
+    return {"type": "resource_link", "uri": url, "name": url.rpartition("/")[2] or url}
+
+
+def failed(text: str) -> JSON:
+    return {"content": [{"type": "text", "text": text}], "isError": True}
+
+
+def text(value: str) -> JSON:
+    content: dict[str, Any] = {"type": "text", "text": value}
+    return {"content": [content]}

@@ -1,0 +1,82 @@
+"""MCP, put together: what Guru serves, from its tools, its documents and its prompts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from guru.agents.mcp.client.servers import McpServers, ServersTools
+from guru.agents.mcp.serving.fixtures import Fixtures
+from guru.agents.mcp.serving.provider import Access, PromptSource, ResourceSource, ToolSource
+from guru.agents.mcp.serving.seal import Seal
+from guru.agents.mcp.serving.server import McpServer
+from guru.agents.mcp.serving.streamable import Streamable
+from guru.agents.mcp.serving.tools import ContractTools
+from guru.agents.tools.catalogue import Catalogue
+from guru.agents.tools.function import FunctionTool
+from guru.agents.tools.toolbox import Toolbox
+from guru.config import McpSettings
+from guru.gateway.identity import LOCAL_TENANT, Sessions
+from guru.gateway.pipeline import Road
+from guru.knowledge.base import KnowledgeBase
+from guru.prompts.library import Library
+from guru.server.mcp_prompts import LibraryPrompts
+from guru.server.mcp_resources import KnowledgeResources
+from guru.server.mcp_servers import open_servers
+from guru.server.mcp_tools import FOR_MEMBERS, knowledge_tools
+from guru.store.database import Database
+
+
+class Mcp(NamedTuple):
+    """What this server serves, and the servers of others."""
+
+    served: Streamable
+    servers: McpServers
+
+
+def open_mcp(
+    stack: AsyncExitStack,
+    settings: McpSettings,
+    tools: Catalogue,
+    *,
+    knowledge: KnowledgeBase,
+    road: Road,
+    database: Database,
+    home: Path,
+    closing: asyncio.Event,
+    prompts: Library,
+) -> Mcp:
+    """Both sides. The tools of other servers join `tools`; `closing` is set when this server stops."""
+    servers = open_servers(stack, settings, database, road, home=home)
+    tools.sources.append(ServersTools(servers, LOCAL_TENANT))
+    own = served_tools(tools, knowledge_tools(knowledge, road))
+    documents = KnowledgeResources(knowledge)
+    server = make_server(own, documents, LibraryPrompts(prompts), fixtures=settings.conformance_fixtures)
+    served = Streamable(server, Seal(Sessions.in_home(home).derive(b"mcp")), closing)
+    stack.push_async_callback(served.aclose)
+    return Mcp(served, servers)
+
+
+def make_server(tools: ToolSource, resources: ResourceSource, prompts: PromptSource, *, fixtures: bool) -> McpServer:
+    """The server; with what the conformance suite calls besides, if that is wanted."""
+    if not fixtures:
+        return McpServer(tools=tools, resources=resources, prompts=prompts)
+    both = Fixtures(tools, resources, prompts)
+    server = McpServer(tools=both, resources=both, prompts=both, changing=("resources", "tools", "prompts"))
+    both.changes = server.changes
+    return server
+
+
+def served_tools(tools: Catalogue, more: Sequence[FunctionTool]) -> ToolSource:
+    """The tools of this server, for those who may use them. Those of other MCP servers are theirs to serve."""
+
+    async def for_caller(access: Access) -> Toolbox:
+        box = Toolbox([*await tools.toolbox(access.scope, others=False), *more])
+        if access.may_change:
+            return box
+        return Toolbox(tool for tool in box if tool.spec.effect != "write" and tool.spec.name not in FOR_MEMBERS)
+
+    return ContractTools(for_caller)

@@ -1,0 +1,172 @@
+/** One prompt: a version, beside another one, on trial; its labels and how they moved. */
+
+import { describe, get, post } from "../api.js";
+import { GuruElement } from "../element.js";
+import { when } from "../format.js";
+import { placeOf, template } from "../prompts.js";
+import { html, nothing } from "../vendor/lit/lit-element.js";
+import { confirm } from "./confirm-dialog.js";
+import { errorNote } from "./notes.js";
+import "./prompt-diff.js";
+import "./prompt-trial.js";
+
+/** @import { ApiErrorBody, PromptDetail, PromptVersion } from "../types.js" */
+
+const VIEWS = /** @type {const} */ ([["messages", "Messages"], ["diff", "Compare"], ["trial", "Try it"], ["labels", "Labels"]]);
+
+class PromptPage extends GuruElement {
+  static properties = {
+    prompt: { state: true }, version: { state: true }, view: { state: true }, busy: { state: true }, error: { state: true },
+  };
+
+  constructor() {
+    super();
+    this.name = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+    /** @type {PromptDetail | null} */
+    this.prompt = null;
+    /** The one that is shown. @type {PromptVersion | null} */
+    this.version = null;
+    /** @type {typeof VIEWS[number][0]} */
+    this.view = "messages";
+    this.busy = false;
+    /** @type {ApiErrorBody | null} */
+    this.error = null;
+    this.turn = 0;
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.load();
+  }
+
+  async load() {
+    try {
+      const prompt = /** @type {PromptDetail} */ (await get(placeOf(this.name)));
+      this.prompt = prompt;
+      await this.choose(String(this.version?.version ?? prompt.labels.prod ?? prompt.latest));
+      this.error = null;
+    } catch (error) {
+      this.error = describe(error);
+    }
+  }
+
+  /** @param {string} version */
+  async choose(version) {
+    const turn = ++this.turn;
+    try {
+      const found = await get(`${placeOf(this.name)}/versions/${version}`);
+      if (turn !== this.turn) return;
+      this.version = found;
+      this.error = null;
+    } catch (error) {
+      if (turn === this.turn) this.error = describe(error);
+    }
+  }
+
+  /** Change something once, and show what has become of it. @param {() => Promise<unknown>} work */
+  async change(work) {
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      await work();
+      await this.load();
+    } catch (error) {
+      this.error = describe(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** @param {SubmitEvent} event */
+  async move(event) {
+    event.preventDefault();
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    const label = String(new FormData(form).get("label")).trim();
+    const { version } = /** @type {PromptVersion} */ (this.version);
+    const before = this.prompt?.labels[label];
+    const text = before ? `It stands for version ${before} now. Whoever asks for ${this.name}@${label} gets version ${version} at once.` : `Whoever asks for ${this.name}@${label} gets version ${version}.`;
+    if (!label || !(await confirm({ title: `Move ${label} to version ${version}?`, text, action: "Move" }))) return;
+    await this.change(() => post(`${placeOf(this.name)}/labels/${encodeURIComponent(label)}`, { version }));
+  }
+
+  /** @param {string} label */
+  async rollBack(label) {
+    const before = this.prompt?.moves.find((move) => move.label === label)?.before;
+    const text = `Whoever asks for ${this.name}@${label} gets version ${before} again, at once. Once more undoes that.`;
+    if (!(await confirm({ title: `Roll ${label} back?`, text, action: "Roll back" }))) return;
+    await this.change(() => post(`${placeOf(this.name)}/labels/${encodeURIComponent(label)}/rollback`));
+  }
+
+  render() {
+    return html`
+      <header class="page-head">
+        <div><h1>${this.name}</h1><p><a href="/prompts">All prompts</a>${this.prompt?.file ? html` · read from ${this.prompt.file}` : nothing}</p></div>
+        ${this.prompt ? this.renderChoice(this.prompt) : nothing}
+      </header>
+      ${this.error ? errorNote(this.error, () => this.load()) : nothing}
+      ${this.prompt && this.version ? this.renderBody(this.prompt, this.version) : this.error ? nothing : html`<span class="skeleton block"></span>`}
+    `;
+  }
+
+  /** @param {PromptDetail} prompt */
+  renderChoice(prompt) {
+    return html`<div><label class="label" for="version">Version</label>
+      <select class="select bordered" id="version" .value=${String(this.version?.version ?? "")} @change=${(/** @type {any} */ event) => this.choose(event.target.value)}>
+        ${prompt.versions.map(({ version }) => html`<option value=${version} ?selected=${version === this.version?.version}>${version}${labelsOf(prompt, version)}</option>`)}
+      </select></div>`;
+  }
+
+  /** @param {PromptDetail} prompt @param {PromptVersion} version */
+  renderBody(prompt, version) {
+    return html`
+      <p class="faint small prompt-origin">Version ${version.version} by ${version.author}, ${when(version.created_at)}. ${version.notes}</p>
+      <span class="segmented prompt-views" role="group" aria-label="What to see">
+        ${VIEWS.map(([view, label]) => html`<button type="button" aria-pressed=${view === this.view} @click=${() => { this.view = view; }}>${label}</button>`)}
+      </span>
+      ${this.view === "messages" ? this.renderMessages(version) : nothing}
+      ${this.view === "diff" ? html`<guru-prompt-diff .prompt=${prompt} .version=${version.version}></guru-prompt-diff>` : nothing}
+      ${this.view === "trial" ? html`<guru-prompt-trial .version=${version}></guru-prompt-trial>` : nothing}
+      ${this.view === "labels" ? this.renderLabels(prompt, version) : nothing}
+    `;
+  }
+
+  /** @param {PromptVersion} version */
+  renderMessages({ definition }) {
+    const { messages, variables = {}, ...rest } = definition;
+    const names = Object.entries(variables);
+    return html`
+      ${messages.map(({ role, content }) => html`<article class="card prompt-message" aria-label="Message of the ${role}"><h2>${role}</h2><pre tabindex="0">${template(content)}</pre></article>`)}
+      ${names.length ? html`<h2>Variables</h2><dl class="prompt-variables">${names.map(([name, variable]) => html`
+        <dt><code>${name}</code> <span class="badge">${variable.type ?? "string"}</span></dt>
+        <dd>${variable.description}${"default" in variable ? html` <span class="faint">Default: ${JSON.stringify(variable.default)}</span>` : variable.required === false ? html` <span class="faint">optional</span>` : nothing}</dd>`)}</dl>` : nothing}
+      ${Object.keys(rest).length ? html`<h2>Settings</h2><article class="card prompt-message" aria-label="Settings"><pre tabindex="0">${JSON.stringify(rest, null, 2)}</pre></article>` : nothing}
+    `;
+  }
+
+  /** @param {PromptDetail} prompt @param {PromptVersion} version */
+  renderLabels(prompt, version) {
+    const labels = Object.entries(prompt.labels);
+    return html`
+      <div class="prompt-labels">
+        ${labels.map(([label, at]) => html`<div class="row"><span class="badge accent">${label}</span> version ${at}
+          ${prompt.moves.find((move) => move.label === label)?.before ? html`<button class="button compact" ?disabled=${this.busy} aria-label="Roll ${label} back" @click=${() => this.rollBack(label)}>Roll back</button>` : nothing}
+        </div>`)}
+        <form class="row" @submit=${this.move}>
+          <label for="label">Label</label>
+          <input class="field label-field" id="label" name="label" list="known-labels" required maxlength="32" autocomplete="off" placeholder="staging">
+          <datalist id="known-labels">${[...new Set([...labels.map(([label]) => label), ...prompt.protected])].map((label) => html`<option value=${label}></option>`)}</datalist>
+          <button class="button primary" ?disabled=${this.busy}>Move to version ${version.version}</button>
+        </form>
+      </div>
+      ${prompt.moves.length ? html`<h2>How labels moved</h2><ol class="prompt-moves" reversed>${prompt.moves.map((move) => html`<li>
+        <strong>${move.label}</strong> ${move.before ?? "–"} → ${move.after ?? "–"} <span class="faint small">by ${move.author}, ${when(move.at)}</span></li>`)}</ol>` : nothing}
+    `;
+  }
+}
+customElements.define("guru-prompt", PromptPage);
+
+/** @param {PromptDetail} prompt @param {number} version */
+function labelsOf({ labels }, version) {
+  const names = Object.keys(labels).filter((label) => labels[label] === version);
+  return names.length ? ` (${names.join(", ")})` : "";
+}

@@ -1,0 +1,1 @@
+import "../elements/prompt-page.js";

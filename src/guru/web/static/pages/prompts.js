@@ -1,0 +1,1 @@
+import "../elements/prompts-page.js";
