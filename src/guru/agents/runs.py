@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
 from typing import Any, Final, Protocol
@@ -162,7 +162,7 @@ class Runs:
                 return await self._database.read(lambda connection: find_run(connection, Scope(run.tenant), run.id))
         return run
 
-    async def watch(self, scope: Scope, run_id: str) -> AsyncIterator[tuple[str, Any]]:
+    async def watch(self, scope: Scope, run_id: str) -> AsyncGenerator[tuple[str, Any]]:
         """`step`s as they change, `delta`s as the model says them, and `run`, until nothing more happens by itself.
 
         Raises `NotFound`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
@@ -21,6 +20,7 @@ from guru.server.endpoint import Call, delete, encode, get, patch, post
 from guru.server.evaluations_api import kept_caller
 from guru.server.services import Services
 from guru.server.sse import EventStream, sse
+from guru.server.watching import until
 from guru.store.scope import Scope
 from guru.types import JSON, Message
 
@@ -187,7 +187,7 @@ async def begin_run(call: Call, name: str, body: RunBody) -> Any:
         return Response(encode(await detail(call, run.id)), 202, media_type="application/json")
     if body.stream:
         return EventStream(run_events(call, run.id), {"x-guru-run-id": run.id})
-    async with aclosing(runs.watch(call.visible, run.id)) as events:  # type: ignore[type-var]
+    async with aclosing(runs.watch(call.visible, run.id)) as events:
         async for _ in events:
             pass
     return await detail(call, run.id)
@@ -292,23 +292,10 @@ async def edit_step(call: Call, run_id: str, number: int, part: int, body: EditB
 async def run_events(call: Call, run_id: str) -> AsyncGenerator[bytes]:
     """Ends with the run, or without `run` when the server stops."""
     services: Services = call.services
-    closing = asyncio.create_task(services.closing.wait())
-    try:
-        async with aclosing(services.agents.runs.watch(call.visible, run_id)) as events:  # type: ignore[type-var]
-            while True:
-                step = asyncio.ensure_future(anext(events, None))
-                await asyncio.wait((step, closing), return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
-                    step.cancel()
-                    await asyncio.gather(step, return_exceptions=True)
-                    return
-                if (found := step.result()) is None:
-                    return
-                event, data = found
-                shown = to_run(data) if event == "run" else to_step(data) if event == "step" else data
-                yield sse(event, shown)
-    finally:
-        closing.cancel()
+    async with aclosing(until(services.closing, services.agents.runs.watch(call.visible, run_id))) as events:
+        async for event, data in events:
+            shown = to_run(data) if event == "run" else to_step(data) if event == "step" else data
+            yield sse(event, shown)
 
 
 async def detail(call: Call, run_id: str) -> RunDetail:

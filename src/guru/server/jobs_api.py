@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
@@ -15,6 +14,7 @@ from guru.server.endpoint import Call, get, post
 from guru.server.library import PULL
 from guru.server.services import Services
 from guru.server.sse import EventStream, sse
+from guru.server.watching import until
 from guru.store.jobs import Job, no_job
 
 
@@ -97,24 +97,12 @@ async def find_job(call: Call, job_id: str) -> Job:
 async def job_events(services: Services, tenant: str, job_id: str) -> AsyncGenerator[bytes]:
     """Ends with the job, or without `done` when the server stops."""
     last = b""
-    closing = asyncio.create_task(services.closing.wait())
-    try:
-        async with aclosing(services.jobs.watch(tenant, job_id)) as jobs:  # type: ignore[type-var]
-            while True:
-                step = asyncio.ensure_future(anext(jobs, None))
-                await asyncio.wait((step, closing), return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
-                    step.cancel()
-                    await asyncio.gather(step, return_exceptions=True)
-                    return
-                if (job := step.result()) is None:
-                    return
-                event = sse("done" if job.ended else "progress", to_view(job))
-                if event != last:
-                    yield event
-                last = event
-    finally:
-        closing.cancel()
+    async with aclosing(until(services.closing, services.jobs.watch(tenant, job_id))) as jobs:
+        async for job in jobs:
+            event = sse("done" if job.ended else "progress", to_view(job))
+            if event != last:
+                yield event
+            last = event
 
 
 DOORS = [list_jobs, show_job, watch_job, cancel_job]

@@ -252,7 +252,7 @@ async def pull_lines(call: Call, job: Job) -> AsyncGenerator[bytes]:
     digest = digest_of(str(job.arguments.get("name", job.id)))
     yield line({"status": "pulling manifest"})
     said = b""
-    async with aclosing(call.services.jobs.watch(call.tenant, job.id)) as jobs:  # type: ignore[type-var]
+    async with aclosing(call.services.jobs.watch(call.tenant, job.id)) as jobs:
         async for latest in jobs:
             job = latest
             done, total = job.progress.get("done"), job.progress.get("total")
@@ -271,7 +271,7 @@ async def pull_lines(call: Call, job: Job) -> AsyncGenerator[bytes]:
 
 async def wait(call: Call, job: Job) -> Job:
     """The job when it has ended."""
-    async with aclosing(call.services.jobs.watch(call.tenant, job.id)) as jobs:  # type: ignore[type-var]
+    async with aclosing(call.services.jobs.watch(call.tenant, job.id)) as jobs:
         async for latest in jobs:
             job = latest
     return job

@@ -175,7 +175,7 @@ class Agents:
         messages, changes = asked_of_agent(request)
         run = await self.begin(request.model.removeprefix(AGENT), messages, caller, changes)
         yield Started(model=request.model, trace_id=caller.trace_id)
-        async with aclosing(self.runs.watch(caller.private, run.id)) as events:  # type: ignore[type-var]
+        async with aclosing(self.runs.watch(caller.private, run.id)) as events:
             async for _ in events:
                 pass
         run, steps = await self.runs.show(caller.private, run.id)

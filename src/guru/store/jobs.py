@@ -15,7 +15,7 @@ import secrets
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakValueDictionary
@@ -145,7 +145,7 @@ class Jobs:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [self._running[row.id][0].job if row.id in self._running else to_job(row) for row in rows]
 
-    async def watch(self, tenant: str, job_id: str) -> AsyncIterator[Job]:
+    async def watch(self, tenant: str, job_id: str) -> AsyncGenerator[Job]:
         """The job now, and again whenever it changes, until it has ended."""
         while True:
             job = await self.get(tenant, job_id)
