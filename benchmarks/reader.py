@@ -29,7 +29,7 @@ from retrieval import write_paragraphs
 
 from guru.knowledge.answer.features import logit
 from guru.models.local.reader import FOLDER, MiniLMReader
-from guru.types import Reading
+from guru.protocols import Reading
 
 SHARES = (0.05, 0.10, 0.20)
 FUSED = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -25,8 +25,9 @@ from guru.agents.strategies.talk import Work
 from guru.agents.tools.base import Tool
 from guru.agents.tools.toolbox import Toolbox
 from guru.errors import ConfigurationError
+from guru.protocols import ChatModel, Embedder
 from guru.store.scope import Scope
-from guru.types import ChatModel, ChatRequest, Embedder, Event, Message
+from guru.types import ChatRequest, Event, Message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -50,16 +50,15 @@ from guru.observe import names
 from guru.observe.metrics import Metrics
 from guru.observe.spans import Trace, TraceRecord, cost_of
 from guru.observe.traces import Tracer
+from guru.protocols import ChatModel, PromptLibrary
 from guru.tasks import TaskModels
 from guru.types import (
-    ChatModel,
     ChatRequest,
     Cited,
     Completed,
     Delta,
     Event,
     Grounding,
-    PromptLibrary,
     RenderedPrompt,
     Retrieved,
     SelfConsistency,

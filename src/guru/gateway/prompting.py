@@ -10,7 +10,8 @@ from guru.errors import GuruError, InvalidParameter
 from guru.gateway.identity import Caller
 from guru.observe import names
 from guru.observe.spans import Trace
-from guru.types import ChatRequest, Completed, PromptLibrary, RenderedPrompt
+from guru.protocols import PromptLibrary
+from guru.types import ChatRequest, Completed, RenderedPrompt
 
 HEADER = "x-guru-prompt"
 

@@ -15,11 +15,11 @@ from guru.gateway.tasks import route as route_task
 from guru.gateway.whole import collect
 from guru.observe import names
 from guru.observe.spans import Span, Trace
+from guru.protocols import ChatModel
 from guru.tasks import Ranking, RerankRequest
 from guru.types import (
     JSON,
     RERANK_OFF,
-    ChatModel,
     ChatRequest,
     Delta,
     Grounding,

@@ -8,9 +8,10 @@ from typing import Any, Protocol, TypeVar
 from guru.config import Deployment
 from guru.gateway.identity import Caller
 from guru.observe.spans import CallRecord
+from guru.protocols import ChatModel
 from guru.store.scope import Scope
 from guru.tasks import EmbeddingModel, SearchModels
-from guru.types import JSON, ChatModel, ChatRequest, Event, Hit, SearchMode, SearchOptions, TextRequest, Usage
+from guru.types import JSON, ChatRequest, Event, Hit, SearchMode, SearchOptions, TextRequest, Usage
 
 Result = TypeVar("Result")
 Attempt = Callable[[ChatModel, Deployment], ChatModel]

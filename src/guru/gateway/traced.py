@@ -16,17 +16,8 @@ from guru.gateway.steps import Prices, Tokens
 from guru.gateway.whole import Whole, answer, whole_of
 from guru.observe import names
 from guru.observe.spans import CallRecord, Span, Step, Trace, status_of
-from guru.types import (
-    ChatModel,
-    ChatRequest,
-    Completed,
-    Delta,
-    Event,
-    Finished,
-    Sampling,
-    TextRequest,
-    Usage,
-)
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Completed, Delta, Event, Finished, Sampling, TextRequest, Usage
 
 NOT_PARAMETERS = {"model", "messages", "prompt", "tools", "guru", "metadata", "user", "stream"}
 

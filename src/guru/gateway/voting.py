@@ -11,7 +11,8 @@ import msgspec
 from guru.gateway.whole import collect
 from guru.observe import names
 from guru.prompts.techniques.self_consistency import vote
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, SelfConsistency, TextRequest, Usage
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Completed, Delta, Event, SelfConsistency, TextRequest, Usage
 
 
 class VotingModel:

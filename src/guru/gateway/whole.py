@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from guru.types import ChatModel, ChatRequest, Event, TextRequest
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Event, TextRequest
 
 Request = ChatRequest | TextRequest
 Whole = Callable[[Any], Awaitable[list[Event]]]

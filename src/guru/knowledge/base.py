@@ -38,12 +38,13 @@ from guru.knowledge.search import Retrieval, read_hits
 from guru.knowledge.similar import MoreLikeThis
 from guru.knowledge.web.fetcher import Fetcher
 from guru.knowledge.workers import Cluster, Parser, WorkerSource
+from guru.protocols import Embedder
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
 from guru.tasks import SearchModels
-from guru.types import JSON, Embedder, Hit, SearchMode, SearchOptions
+from guru.types import JSON, Hit, SearchMode, SearchOptions
 
 MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "sparse")
 DEFAULT_K = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from guru.errors import Conflict, GuruError, InvalidParameter, ModelNotFound
-from guru.types import Embedder
+from guru.protocols import Embedder
 
 
 class EmbedderSource(Protocol):

@@ -26,10 +26,10 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from guru.knowledge.rows import dimension_of, pack_vectors, vector_type
 from guru.patience import patiently
+from guru.protocols import Embedder
 from guru.store.bulk import insert_rows
 from guru.store.database import Database
 from guru.store.tables import embeddings
-from guru.types import Embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

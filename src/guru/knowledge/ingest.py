@@ -22,11 +22,12 @@ from guru.knowledge.sources import check_locations
 from guru.knowledge.web.fetcher import Fetcher
 from guru.knowledge.workers import WorkerSource
 from guru.knowledge.writer import DocumentWriter
+from guru.protocols import Embedder
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
 from guru.store.scope import Scope
-from guru.types import JSON, Embedder
+from guru.types import JSON
 
 
 class Ingest:

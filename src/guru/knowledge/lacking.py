@@ -13,10 +13,10 @@ from guru.knowledge.embedding_cache import EmbeddingCache, readers_of
 from guru.knowledge.prepare import below_header, stated
 from guru.knowledge.search import HEADER
 from guru.knowledge.vectors import Pair, count_lacking, lacks, put_beside
+from guru.protocols import Embedder
 from guru.store.database import Database
 from guru.store.jobs import JobRun
 from guru.store.tables import chunks
-from guru.types import Embedder
 
 PORTION: Final = 128
 """Passages, with their sentences, that are embedded for one transaction."""

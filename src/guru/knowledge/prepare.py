@@ -20,8 +20,8 @@ from guru.knowledge.rows import PackedSentences
 from guru.knowledge.sentences import Span
 from guru.knowledge.terms import count_hashes, hash_terms, language_of
 from guru.knowledge.vectors import Pair
+from guru.protocols import Embedder
 from guru.store.ids import new_id
-from guru.types import Embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,8 +18,9 @@ from guru.knowledge.documents import Document, Documents
 from guru.knowledge.embedders import Embedders
 from guru.knowledge.parse import HeadingSpan, PageSpan, ParsedDocument
 from guru.knowledge.prepare import embed_from_thread, most_tokens
+from guru.protocols import Embedder
 from guru.store.scope import Scope
-from guru.types import JSON, Embedder
+from guru.types import JSON
 
 MAX_CHARACTERS: Final = 500_000
 

@@ -29,10 +29,10 @@ from guru.knowledge.lacking import Lacking
 from guru.knowledge.prepare import most_tokens
 from guru.knowledge.vectors import count_vectors
 from guru.knowledge.workers import WorkerSource
+from guru.protocols import Embedder
 from guru.store.database import Database
 from guru.store.jobs import ENDED, Job, JobRun, Jobs
 from guru.store.tables import chunks, collections, jobs
-from guru.types import Embedder
 
 log = logging.getLogger(__name__)
 

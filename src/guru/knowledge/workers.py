@@ -11,7 +11,7 @@ from guru.errors import ConfigurationError, GuruError
 from guru.knowledge.archive import Unpacker
 from guru.knowledge.parse import ParsedDocument
 from guru.knowledge.web.source import SitemapReader
-from guru.types import Embedder
+from guru.protocols import Embedder
 
 
 class Parser(Unpacker, SitemapReader, Protocol):

@@ -1,4 +1,4 @@
-"""The models that a server can reach, by name or alias: implements `guru.types.Models` and `guru.tasks.TaskModels`."""
+"""The models that a server can reach, by name or alias: implements `guru.protocols.Models` and `guru.tasks.TaskModels`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from guru.models.local.chat import LocalChatModel
     from guru.models.local.embedder import MiniLMEmbedder
     from guru.models.local.reader import MiniLMReader
+    from guru.protocols import ChatModel
     from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
-    from guru.types import ChatModel
 
 LOCAL_EMBEDDING: Final = "local/all-minilm-l6-v2"
 DEFAULT_ALIASES: Final = {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from guru.errors import InvalidParameter, ModelError
 from guru.models.context import length_of
+from guru.protocols import Embedder
 from guru.tasks import EmbeddingRequest, Embeddings
-from guru.types import Embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ async def gather(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 class RemoteEmbedder:
-    """Implements `guru.types.Embedder`. Belongs to one event loop.
+    """Implements `guru.protocols.Embedder`. Belongs to one event loop.
 
     Providers do not tell how they count tokens, so those of the model on this machine stand in for theirs: a chunk has
     the same words whichever model embeds it. A quarter of what the model reads is left free for the difference.

@@ -23,8 +23,9 @@ from guru.prompts.definition import PromptDefinition
 from guru.prompts.references import check_label, check_name, parse_reference
 from guru.prompts.rows import Move, PromptRow, Version, VersionRow
 from guru.prompts.techniques import few_shot
+from guru.protocols import Embedder
 from guru.store.database import Database
-from guru.types import JSON, Embedder, RenderedPrompt
+from guru.types import JSON, RenderedPrompt
 
 
 class Note(Protocol):
@@ -60,7 +61,7 @@ class Detail(Struct, kw_only=True):
 
 
 class Library:
-    """The prompts of every organisation. Implements `guru.types.PromptLibrary`."""
+    """The prompts of every organisation. Implements `guru.protocols.PromptLibrary`."""
 
     def __init__(self, database: Database, embedder: Embedder, *, protected: frozenset[str] = frozenset()) -> None:
         """`embedder` compares examples with what is asked; `protected` labels are moved by administrators alone."""
@@ -74,7 +75,7 @@ class Library:
 
 
 class Prompts:
-    """The prompts of one organisation. Implements `guru.types.Prompts`."""
+    """The prompts of one organisation. Implements `guru.protocols.Prompts`."""
 
     def __init__(self, library: Library, tenant: str) -> None:
         self._library = library
@@ -147,7 +148,7 @@ class Prompts:
     # ----------------------------------------------------------------------- rendering
 
     async def render(self, reference: str, variables: JSON | None = None) -> RenderedPrompt:
-        """The prompt that a reference names, filled in. See `guru.types.Prompts`."""
+        """The prompt that a reference names, filled in. See `guru.protocols.Prompts`."""
         wanted = parse_reference(reference)
         found = await self.version(reference)
         messages = await self._messages(wanted.name, found, variables or {})

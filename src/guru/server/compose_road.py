@@ -24,12 +24,12 @@ from guru.knowledge.base import KnowledgeBase
 from guru.models.registry import LOCAL_EMBEDDING
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
+from guru.protocols import PromptLibrary
 from guru.server.library import Library
 from guru.server.limits import Limits
 from guru.server.reload import Reloadable
 from guru.server.summarizing import RoadWriter
 from guru.store.database import Database
-from guru.types import PromptLibrary
 
 
 async def open_road(

@@ -8,10 +8,10 @@ from typing import Final
 from guru.gateway.identity import Caller
 from guru.gateway.tasks import Host, perform
 from guru.models.remote_embedder import RemoteEmbedder
+from guru.protocols import Embedder
 from guru.server.library import Library
 from guru.store.ids import new_id
 from guru.tasks import EmbeddingRequest, Embeddings
-from guru.types import Embedder
 
 ROUTE: Final = "knowledge.embed"
 """What documents and queries cost is found under this route in the usage of an organisation."""

@@ -18,13 +18,14 @@ from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.prepare import most_tokens
 from guru.knowledge.recut import Recutter
 from guru.knowledge.sentences import sentence_spans
+from guru.protocols import Embedder
 from guru.server.endpoint import door_name
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
-from guru.types import JSON, ChatRequest, Embedder, Event, Hit, SearchMode
+from guru.types import JSON, ChatRequest, Event, Hit, SearchMode
 
 PORTION = 500
 """Rows that are read at once."""

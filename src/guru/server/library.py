@@ -10,9 +10,9 @@ from guru.config import Settings
 from guru.errors import NotFound
 from guru.models.http import HttpClient
 from guru.models.registry import ModelRegistry, ModelStatus
+from guru.protocols import Models
 from guru.store.jobs import Job, JobRun, Jobs
 from guru.tasks import TaskModels
-from guru.types import Models
 
 PULL = "pull"
 

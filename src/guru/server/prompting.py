@@ -13,8 +13,8 @@ from guru.gateway.identity import LOCAL_TENANT, Caller
 from guru.gateway.identity.audit import actor, record
 from guru.prompts.folder import Folder
 from guru.prompts.library import Editor, Library, Note
+from guru.protocols import Embedder
 from guru.store.database import Database
-from guru.types import Embedder
 
 FILES = Caller(tenant=LOCAL_TENANT, route="prompts", trace_id="", user="prompt files", role="admin")
 """Who changes a prompt that is read from a file."""

@@ -23,6 +23,7 @@ from guru.gateway.routing import Router
 from guru.gateway.steps import Request
 from guru.gateway.whole import collect
 from guru.observe.spans import Trace
+from guru.protocols import Embedder
 from guru.server.endpoint import door_name
 from guru.server.evaluations_api import kept_caller
 from guru.server.road import AGENT
@@ -30,18 +31,7 @@ from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
-from guru.types import (
-    JSON,
-    ChatRequest,
-    Completed,
-    Delta,
-    Embedder,
-    Event,
-    Finished,
-    Message,
-    Started,
-    Usage,
-)
+from guru.types import JSON, ChatRequest, Completed, Delta, Event, Finished, Message, Started, Usage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

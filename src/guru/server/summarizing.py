@@ -10,10 +10,11 @@ from guru.gateway.pipeline import Road
 from guru.gateway.routing import Router
 from guru.knowledge.around.summaries import Summaries
 from guru.knowledge.around.writing import Writer
+from guru.protocols import Embedder
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
-from guru.types import JSON, ChatRequest, Delta, Embedder, Message
+from guru.types import JSON, ChatRequest, Delta, Message
 
 
 class RoadWriter:

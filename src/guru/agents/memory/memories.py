@@ -38,9 +38,10 @@ from guru.agents.memory.turns import Count
 from guru.agents.memory.window import about
 from guru.config import MemorySettings
 from guru.errors import GuruError, InvalidParameter
+from guru.protocols import Embedder
 from guru.store.database import Database
 from guru.store.scope import Scope
-from guru.types import Embedder, Message
+from guru.types import Message
 
 log = logging.getLogger(__name__)
 MOST: Final = 10

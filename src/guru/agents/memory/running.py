@@ -14,11 +14,12 @@ from guru.agents.memory.summarise import summarise
 from guru.agents.memory.turns import Count
 from guru.agents.memory.window import digests, fit, with_summary
 from guru.config import MemorySettings
+from guru.protocols import Embedder
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.scope import Scope
 from guru.store.tables import memories
-from guru.types import Embedder, Message
+from guru.types import Message
 
 IMPORTANCE: Final = 0.1
 """Of a summary, beside memories that last: it is the first to go, and can be made again."""

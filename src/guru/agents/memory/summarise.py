@@ -12,7 +12,8 @@ from msgspec import Struct
 from guru.agents.memory.base import RULES, Writer
 from guru.agents.memory.own_words import SENTENCE
 from guru.errors import GuruError
-from guru.types import Embedder, Message
+from guru.protocols import Embedder
+from guru.types import Message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

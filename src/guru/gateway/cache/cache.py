@@ -19,8 +19,9 @@ from guru.gateway.cache.shared import SharedStore
 from guru.gateway.cache.stored import keep, replay
 from guru.gateway.identity import Caller
 from guru.gateway.whole import answer, stream_of
+from guru.protocols import ChatModel, Embedder
 from guru.tasks import EmbeddingModel, EmbeddingRequest, Embeddings
-from guru.types import ChatModel, ChatRequest, Embedder, Event, TextRequest, Usage
+from guru.types import ChatRequest, Event, TextRequest, Usage
 
 if TYPE_CHECKING:
     from guru.gateway.cache.semantic import Vector

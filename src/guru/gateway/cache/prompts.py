@@ -16,7 +16,8 @@ import msgspec
 from guru.config import Settings
 from guru.gateway.cost.tokens import estimate_text
 from guru.gateway.whole import Whole, answer, whole_of
-from guru.types import ChatModel, ChatRequest, Event, Message, Part, TextPart, TextRequest
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Event, Message, Part, TextPart, TextRequest
 
 MARK: Final = {"type": "ephemeral"}
 KINDS: Final = frozenset({"anthropic", "bedrock"})

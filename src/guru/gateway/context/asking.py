@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from guru.gateway.cost.tokens import count_tokens
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Message, Usage
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Completed, Delta, Message, Usage
 
 COUNTS = (
     "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cache_write_tokens",

@@ -22,7 +22,8 @@ from guru.gateway.context.summarize import Summaries
 from guru.gateway.cost.tokens import count_message, count_prompt, estimate_tokens, vocabulary
 from guru.gateway.whole import answer, collect
 from guru.observe import names
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Message, TextRequest, Usage
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Completed, Delta, Event, Message, TextRequest, Usage
 
 RESERVE: Final = 1024
 """Tokens kept free for the answer when nobody says how many; at most a quarter of the context."""

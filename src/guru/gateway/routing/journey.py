@@ -17,7 +17,8 @@ from guru.gateway.routing.hedge import Lost, race
 from guru.gateway.routing.plan import Asked, Group, Target, Turns
 from guru.gateway.routing.retry import Failures, Verdict, judge
 from guru.gateway.whole import whole_of
-from guru.types import ChatModel, Event
+from guru.protocols import ChatModel
+from guru.types import Event
 
 if TYPE_CHECKING:
     from guru.gateway.routing.router import Router

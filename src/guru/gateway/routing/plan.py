@@ -12,7 +12,8 @@ from guru.gateway.cost.tokens import estimate_tokens
 from guru.gateway.routing.breaker import REFUSED
 from guru.gateway.routing.health import Health
 from guru.gateway.routing.retry import PATIENCE, PATIENCE_WITH_FALLBACK, Failures, backoff
-from guru.types import ChatRequest, Models, TextRequest
+from guru.protocols import Models
+from guru.types import ChatRequest, TextRequest
 
 ROOM = 512
 """Tokens kept free for an answer whose length the request does not limit."""

@@ -20,7 +20,8 @@ from guru.gateway.routing.routed import RoutedModel
 from guru.gateway.routing.status import DeploymentStatus, RouteStatus, describe
 from guru.gateway.routing.strategies import Cost, make_strategy
 from guru.gateway.routing.task import call
-from guru.types import ChatRequest, Event, Models, TextRequest
+from guru.protocols import Models
+from guru.types import ChatRequest, Event, TextRequest
 
 T = TypeVar("T")
 Request = ChatRequest | TextRequest

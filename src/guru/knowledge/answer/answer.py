@@ -31,9 +31,10 @@ from guru.knowledge.answer.reading import read_passages
 from guru.knowledge.answer.support import Judge
 from guru.knowledge.queries import Limits, attempt, follow_up
 from guru.knowledge.search import Retrieval
+from guru.protocols import ChatModel, Embedder, Reader
 from guru.store.scope import Scope
 from guru.tasks import SearchModels
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Embedder, Event, Finished, Grounding, Reader, Usage
+from guru.types import ChatRequest, Completed, Delta, Event, Finished, Grounding, Usage
 
 log = logging.getLogger(__name__)
 

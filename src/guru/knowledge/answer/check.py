@@ -12,7 +12,8 @@ from guru.knowledge.answer.markers import SentenceStream, find_markers, strip_ma
 from guru.knowledge.answer.support import SUPPORTED, Judge
 from guru.knowledge.search import Retrieval, Sentence
 from guru.knowledge.sentences import sentence_spans
-from guru.types import Embedder, Hit
+from guru.protocols import Embedder
+from guru.types import Hit
 
 ALIKE: Final = 0.5
 """Score of every sentence of a quote: none has been retrieved for anything, so none is better than another."""

@@ -19,7 +19,8 @@ from guru.knowledge.answer.orders import gives_orders
 from guru.knowledge.answer.subject import same
 from guru.knowledge.answer.values import values_of
 from guru.knowledge.dates import read_date
-from guru.types import Embedder, Hit
+from guru.protocols import Embedder
+from guru.types import Hit
 
 HERE: Final = 0.5
 """What the reader must say at least of a passage: that the answer is here."""

@@ -11,7 +11,8 @@ import msgspec
 
 from guru.knowledge.answer.cite import Checked, Citer
 from guru.knowledge.answer.markers import SentenceStream
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Finished
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Completed, Delta, Event, Finished
 
 _PATIENCE: Final = 3
 """Claims without support after which a model that has supported nothing is overruled."""

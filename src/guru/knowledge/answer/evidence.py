@@ -22,7 +22,7 @@ from guru.knowledge.answer.reading import best_span
 from guru.knowledge.answer.tables import CURRENCY_BEHIND, Row
 from guru.knowledge.answer.words import content
 from guru.knowledge.chunk.tables import cell_spans, cells_of, named_cells
-from guru.types import AnswerSpan
+from guru.protocols import AnswerSpan
 
 _CONTINUES: Final = re.compile(r"(?:He|She|It|They|This|These|Those|His|Her|Its|Their|Such|Here|There)\b")
 _JOIN_CHARACTERS: Final = 320

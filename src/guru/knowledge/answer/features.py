@@ -29,7 +29,8 @@ from guru.knowledge.answer.words import (
 )
 from guru.knowledge.search import Retrieval, Sentence
 from guru.knowledge.terms import language_of
-from guru.types import Hit, Reading
+from guru.protocols import Reading
+from guru.types import Hit
 
 ROWS: Final = 6
 """Passages that are added for their rows."""

@@ -23,7 +23,8 @@ from guru.knowledge.answer.evidence import Evidence, gather
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.map_reduce import Mapper
 from guru.knowledge.answer.orders import shown_name
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Finished, Progress, Reader, Unread
+from guru.protocols import ChatModel, Reader
+from guru.types import ChatRequest, Completed, Delta, Event, Finished, Progress, Unread
 
 NAMED: Final = 10
 """Documents that the text of an answer names as not read; the event names all."""

@@ -22,7 +22,8 @@ from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.markers import SentenceStream, strip_markers
 from guru.knowledge.answer.orders import neutralise
 from guru.knowledge.answer.prompt import DECLINE, INSTRUCTION, MARGIN, estimate_tokens, render_source
-from guru.types import ChatModel, ChatRequest, Completed, Delta, Event, Message, Unread, Usage
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Completed, Delta, Event, Message, Unread, Usage
 
 ANSWER_TOKENS: Final = 1024
 MAP_TOKENS: Final = 512

@@ -9,7 +9,7 @@ import msgspec
 
 from guru.knowledge.answer.features import Passage, logit
 from guru.knowledge.ranking import STAGES
-from guru.types import AnswerSpan, Reader
+from guru.protocols import AnswerSpan, Reader
 
 MOST: Final = 20
 """Passages that are read: more cost time, and hold hardly an answer."""

@@ -11,7 +11,7 @@ from guru.knowledge.answer.evidence import Evidence
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.answer.words import content, names, negated, words
 from guru.knowledge.terms import fold
-from guru.types import Embedder
+from guru.protocols import Embedder
 
 ALIKE: Final = 0.8
 """Cosine of the two sentences without what they differ in, from which they speak of the same."""

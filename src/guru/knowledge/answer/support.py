@@ -20,7 +20,7 @@ from guru.knowledge.answer.periods import period_of
 from guru.knowledge.answer.words import assertions, content, holds, is_yes_no, names, negated, numbers, words
 from guru.knowledge.stopwords import STOP_WORDS
 from guru.knowledge.terms import fold
-from guru.types import Embedder
+from guru.protocols import Embedder
 
 SUPPORTED: Final = 0.6
 _UNCERTAIN: Final = 0.25

@@ -13,7 +13,7 @@ from guru.knowledge.answer.check import quoted_evidence, split_answer
 from guru.knowledge.answer.orders import gives_orders
 from guru.knowledge.answer.support import SUPPORTED, Judge, Support
 from guru.knowledge.around.summary import Said, Source
-from guru.types import Embedder
+from guru.protocols import Embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,11 +24,12 @@ from guru.knowledge.around.writing import AT_ONCE, Step, Writer, room_of, summar
 from guru.knowledge.documents import find_document
 from guru.knowledge.filters import compile_filter
 from guru.patience import patiently
+from guru.protocols import Embedder
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
 from guru.store.scope import Scope
 from guru.store.tables import documents, summaries
-from guru.types import JSON, Embedder
+from guru.types import JSON
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""A local model as a `guru.types.ChatModel`."""
+"""A local model as a `guru.protocols.ChatModel`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ FOLDER: Final = Path(__file__).with_name("minilm")
 
 
 class MiniLMEmbedder(OnnxModel):
-    """Implements `guru.types.Embedder`.
+    """Implements `guru.protocols.Embedder`.
 
     The files are loaded on first use, and again after `close`. Calls may come from any number of tasks: they share one
     session, and each batch takes its turn on an executor, so a question never waits for more than the batches in front.

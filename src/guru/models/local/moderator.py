@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guru.errors import InvalidParameter
 from guru.models.local.reranker import windows
+from guru.protocols import Embedder
 from guru.tasks import Moderation, ModerationRequest, Moderations
-from guru.types import Embedder, Usage
+from guru.types import Usage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

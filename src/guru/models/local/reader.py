@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from guru.models.local.onnx import TOKENIZER, OnnxModel, batches
-from guru.types import AnswerSpan, Reading
+from guru.protocols import AnswerSpan, Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Window(Struct):
 
 
 class MiniLMReader(OnnxModel):
-    """Implements `guru.types.Reader`. Loaded on first use; calls of any number of tasks share one session."""
+    """Implements `guru.protocols.Reader`. Loaded on first use; calls of any number of tasks share one session."""
 
     name: str = "local/guru-reader"
 

@@ -14,8 +14,8 @@ from typing import Final
 from guru.models.local.reader import MiniLMReader
 from guru.models.local.reranker import FEATURES as NEARNESS
 from guru.models.local.reranker import LocalReranker, ranking
+from guru.protocols import Embedder
 from guru.tasks import Ranking, RerankRequest
-from guru.types import Embedder
 
 WEIGHTS: Final = (-5.59, -0.35, 5.54, 4.22, -0.03, 0.72)
 """Of a logistic regression on 1 and `FEATURES`."""

@@ -15,8 +15,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from guru.errors import InvalidParameter
+from guru.protocols import Embedder
 from guru.tasks import Ranked, Ranking, RerankRequest
-from guru.types import Embedder, Usage
+from guru.types import Usage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

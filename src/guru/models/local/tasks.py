@@ -10,7 +10,7 @@ from guru.tasks import EmbeddingRequest, Embeddings
 from guru.types import Usage
 
 if TYPE_CHECKING:
-    from guru.types import Embedder
+    from guru.protocols import Embedder
 
 
 class LocalEmbedding:

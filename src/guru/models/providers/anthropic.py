@@ -16,7 +16,8 @@ from guru.models.wire.anthropic_answer import AnswerDecoder, error_of
 from guru.models.wire.anthropic_request import encode_request
 from guru.models.wire.claude import claude
 from guru.models.wire.fields import NOT_JSON
-from guru.types import JSON, ChatModel, ChatRequest, TextRequest
+from guru.protocols import ChatModel
+from guru.types import JSON, ChatRequest, TextRequest
 
 if TYPE_CHECKING:
     from guru.models.http import Headers, HttpClient, Response

@@ -17,8 +17,8 @@ from guru.models.wire.fields import NOT_JSON
 
 if TYPE_CHECKING:
     from guru.models.http import HttpClient, Reach, Response, Timeouts
+    from guru.protocols import ChatModel
     from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
-    from guru.types import ChatModel
 
 __all__ = [
     "CARRIED", "Ability", "BatchApi", "Filter", "Provider", "Support", "mapped", "refused", "table",

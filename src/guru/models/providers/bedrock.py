@@ -20,8 +20,9 @@ from guru.models.wire.bedrock_answer import AnswerDecoder, ConverseParser
 from guru.models.wire.bedrock_request import encode_request
 from guru.models.wire.claude import claude
 from guru.models.wire.fields import NOT_JSON
+from guru.protocols import ChatModel
 from guru.tasks import EmbeddingModel
-from guru.types import JSON, ChatModel, ChatRequest
+from guru.types import JSON, ChatRequest
 
 CONVERSE: Final[dict[str, Support]] = {
     "max_tokens": mapped("`inferenceConfig.maxTokens`; the model's maximum where it is missing"),

@@ -14,6 +14,7 @@ from guru.models.providers.parameters import refusal
 from guru.models.wire.openai_answer import AnswerDecoder
 from guru.models.wire.openai_tasks import encode_task
 from guru.models.wire.openai_upstream import LOW_UNDER, MEDIUM_UNDER, Dialect, encode_chat, encode_text
+from guru.protocols import ChatModel
 from guru.tasks import (
     EmbeddingModel,
     EmbeddingRequest,
@@ -24,7 +25,7 @@ from guru.tasks import (
     SpeechModel,
     TranscriptionModel,
 )
-from guru.types import ChatModel, ChatRequest, TextRequest
+from guru.types import ChatRequest, TextRequest
 
 JSON = dict[str, Any]
 

@@ -24,7 +24,8 @@ from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.openai_answer import AnswerDecoder
 from guru.models.wire.openai_upstream import Dialect, encode_chat
 from guru.models.wire.sse import EventStreamParser, SentEvent
-from guru.types import JSON, ChatModel, ChatRequest
+from guru.protocols import ChatModel
+from guru.types import JSON, ChatRequest
 
 DIALECT: Final = Dialect(who="The container")
 

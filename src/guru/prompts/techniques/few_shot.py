@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from guru.types import Embedder, Message
+from guru.protocols import Embedder
+from guru.types import Message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

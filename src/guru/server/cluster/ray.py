@@ -22,8 +22,8 @@ from guru.knowledge.parse.archive import Member
 from guru.knowledge.parse.sitemap import Sitemap
 from guru.knowledge.workers import Parser, Workers
 from guru.models.local.embedder import MiniLMEmbedder
+from guru.protocols import Embedder
 from guru.server.cluster.steps import Steps
-from guru.types import Embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
