@@ -1,4 +1,7 @@
-"""The models that a server can reach, by name or alias: implements `guru.protocols.Models` and `guru.tasks.TaskModels`."""
+"""The models that a server can reach, by name or alias.
+
+Implements `guru.protocols.Models` and `guru.tasks.TaskModels`.
+"""
 
 from __future__ import annotations
 
