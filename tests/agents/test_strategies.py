@@ -11,8 +11,11 @@ from guru.agents.agent import Agent
 from guru.agents.embedded import ask
 from guru.agents.limits import LimitReached
 from guru.agents.loop import Waiting
+from guru.agents.strategies import guided
 from guru.agents.strategies.self_consistency import vote
 from guru.agents.strategies.talk import together
+from guru.agents.tools.base import ToolSpec
+from guru.agents.tools.function import FunctionTool
 from guru.config.agent import ToolExample
 from guru.errors import InvalidParameter
 
@@ -224,6 +227,37 @@ async def test_a_small_model_is_led_to_the_tool_and_its_arguments():
         == "Once upon a time."
     )
     assert world.done == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "led_to"),
+    [
+        ("Who holds the exit interview?", "ask_documents"),  # near to no example, and a question
+        ("what the rules for guests are", "ask_documents"),
+        ("Tell me a story about a dragon.", None),
+        ("A haiku, please", None),
+    ],
+)
+async def test_a_question_that_is_near_to_no_example_is_looked_up(request_, led_to):
+    asked = []
+
+    def look_up(question: str) -> str:
+        """Quote the files of the house."""
+        asked.append(question)
+        return "Ann."
+
+    tool = FunctionTool(look_up, name="ask_documents", effect="read")
+    model = Scripted('{"question": "it"}', "Said.") if led_to else Scripted("Said.")
+    await ask(agent(tool_calls="guided", tools=["*"]), request_, model=model, tools=[tool], embedder=Words())
+    assert asked == (["it"] if led_to else [])
+
+
+def test_what_has_no_amount_is_nothing_to_calculate():
+    tools = [ToolSpec(name=name, description=name, parameters={}) for name in ("calculator", "ask_documents")]
+    assert "calculator" not in guided.choice("How much money do I get for moving?", tools, []).options
+    assert "calculator" in guided.choice("What is a third of ninety?", tools, []).options
+    alone = guided.choice("Who wrote Hamlet?", tools[:1], [])
+    assert alone.otherwise == "" and "Who wrote Hamlet?" in alone.options[""]
 
 
 async def test_a_model_without_schemas_is_told_the_schema_in_words():

@@ -42,8 +42,10 @@ async def test_the_tools_are_listed_with_what_is_wrong(server):
     status, found = await ask(server, "GET", "/api/v1/tools")
     assert status == 200
     tools = {tool["name"]: tool for tool in found["tools"]}
-    assert tools.keys() == {"calculator", "search_documents", "fetch_page", "notes_list", "notes_read", "notes_search",
-                            "notes_write"}  # fmt: skip
+    assert tools.keys() == {
+        "calculator", "list_collections", "search_documents", "ask_documents", "fetch_page",
+        "notes_list", "notes_read", "notes_search", "notes_write",
+    }  # fmt: skip
     assert tools["notes_write"]["approval"] and tools["notes_write"]["effect"] == "write"
     assert tools["calculator"]["parameters"]["required"] == ["expression"]
     assert [problem["place"] for problem in found["problems"]] == ["tools.files.gone"]

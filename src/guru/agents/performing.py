@@ -248,7 +248,7 @@ def without(request: ChatRequest, param: str, schema: JSON | None) -> ChatReques
 
 
 async def choose(choice: Choice, host: Host) -> Chosen:
-    """The option of which a text is nearest to the request; none where they all are far."""
+    """The option of which a text is nearest to the request; `otherwise` where they all are far."""
     named = [(option, text) for option, texts in choice.options.items() for text in texts]
     vectors = await host.vectors([choice.text, *(text for _, text in named)])
     scores = (vectors[1:] @ vectors[0]).tolist()
@@ -256,8 +256,10 @@ async def choose(choice: Choice, host: Host) -> Chosen:
         return Chosen(option="", score=0.0)
     ranked = sorted(zip(scores, named, strict=True), key=lambda item: item[0])
     score, (option, _) = ranked[-1]
+    if score < NEAR:
+        option = choice.otherwise
     near = [text for _, (name, text) in ranked if name == option][-SHOWN:]
-    return Chosen(option=option if score >= NEAR else "", score=score, near=near)
+    return Chosen(option=option, score=score, near=near)
 
 
 def describe(span: Span, part: Part, result: Result) -> None:

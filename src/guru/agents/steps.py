@@ -51,6 +51,8 @@ class Choice(Struct, kw_only=True, frozen=True, tag="choice"):
     """The request."""
     options: dict[str, list[str]]
     """Texts that each option stands for; those of the option "" are for none of them."""
+    otherwise: str = ""
+    """The option where every text is far from the request."""
 
 
 class Question(Struct, kw_only=True, frozen=True, tag="person"):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from guru.agents.mcp.client.servers import McpServers, ServersTools
 from guru.agents.mcp.serving.fixtures import Fixtures
@@ -16,7 +15,6 @@ from guru.agents.mcp.serving.server import McpServer
 from guru.agents.mcp.serving.streamable import Streamable
 from guru.agents.mcp.serving.tools import ContractTools
 from guru.agents.tools.catalogue import Catalogue
-from guru.agents.tools.function import FunctionTool
 from guru.agents.tools.toolbox import Toolbox
 from guru.config import McpSettings
 from guru.gateway.identity import LOCAL_TENANT, Sessions
@@ -26,8 +24,10 @@ from guru.prompts.library import Library
 from guru.server.mcp_prompts import LibraryPrompts
 from guru.server.mcp_resources import KnowledgeResources
 from guru.server.mcp_servers import open_servers
-from guru.server.mcp_tools import FOR_MEMBERS, knowledge_tools
 from guru.store.database import Database
+
+FOR_MEMBERS: Final = {"ask_documents"}
+"""They ask a model, which viewers may not."""
 
 
 class Mcp(NamedTuple):
@@ -52,7 +52,7 @@ def open_mcp(
     """Both sides. The tools of other servers join `tools`; `closing` is set when this server stops."""
     servers = open_servers(stack, settings, database, road, home=home)
     tools.sources.append(ServersTools(servers, LOCAL_TENANT))
-    own = served_tools(tools, knowledge_tools(knowledge, road))
+    own = served_tools(tools)
     documents = KnowledgeResources(knowledge)
     server = make_server(own, documents, LibraryPrompts(prompts), fixtures=settings.conformance_fixtures)
     served = Streamable(server, Seal(Sessions.in_home(home).derive(b"mcp")), closing)
@@ -70,11 +70,11 @@ def make_server(tools: ToolSource, resources: ResourceSource, prompts: PromptSou
     return server
 
 
-def served_tools(tools: Catalogue, more: Sequence[FunctionTool]) -> ToolSource:
+def served_tools(tools: Catalogue) -> ToolSource:
     """The tools of this server, for those who may use them. Those of other MCP servers are theirs to serve."""
 
     async def for_caller(access: Access) -> Toolbox:
-        box = Toolbox([*await tools.toolbox(access.scope, others=False), *more])
+        box = await tools.toolbox(access.scope, others=False)
         if access.may_change:
             return box
         return Toolbox(tool for tool in box if tool.spec.effect != "write" and tool.spec.name not in FOR_MEMBERS)

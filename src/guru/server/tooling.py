@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 from guru.agents.tools.base import ToolContext
+from guru.agents.tools.builtin.knowledge import Answer
 from guru.agents.tools.catalogue import Catalogue
 from guru.agents.tools.web import Page, Reply
 from guru.config import ToolsSettings
@@ -20,7 +21,8 @@ from guru.knowledge.collections import Collections
 from guru.knowledge.parse.sandbox import ParsePool
 from guru.knowledge.web.address import charset_of, filename_of
 from guru.models.http import HttpClient, Reach, Response, Timeouts
-from guru.types import Hit
+from guru.server.ask_api import to_answer
+from guru.types import ChatRequest, Grounding, Hit, Message
 
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
@@ -98,18 +100,27 @@ class ParsedPages:
 
 
 class RoadDocuments:
-    """`guru.agents.tools.builtin.knowledge.Documents`: a search takes the road, as every other does."""
+    """`guru.agents.tools.builtin.knowledge.Documents`: searches and questions take the road, as all others do."""
 
     def __init__(self, collections: Collections, road: Road) -> None:
         self._collections = collections
         self._road = road
 
-    async def collections(self, context: ToolContext) -> list[str]:
-        return [item.name for item in await self._collections.list(context.scope)]
+    async def collections(self, context: ToolContext) -> dict[str, int]:
+        return {item.name: item.documents for item in await self._collections.list(context.scope)}
 
     async def search(self, collection: str, query: str, k: int, context: ToolContext) -> list[Hit]:
-        caller = context.caller
-        if not isinstance(caller, Caller):
-            raise Forbidden("Nobody asks: documents are searched for somebody.", hint="Run it as somebody.")
-        found = await self._road.search(Search(collection, query, k=k), caller)
+        found = await self._road.search(Search(collection, query, k=k), asking(context))
         return found.hits
+
+    async def ask(self, collection: str, question: str, context: ToolContext) -> Answer:
+        request = ChatRequest(model="default", messages=[Message("user", question)], guru=Grounding(collection))
+        answer = to_answer(await self._road.answer(request, asking(context)))
+        return answer.answer, answer.citations
+
+
+def asking(context: ToolContext) -> Caller:
+    """Raises `Forbidden` where nobody asks."""
+    if not isinstance(context.caller, Caller):
+        raise Forbidden("Nobody asks: documents are read for somebody.", hint="Run it as somebody.")
+    return context.caller

@@ -20,13 +20,13 @@ from guru.config import (
     WebToolSettings,
 )
 from guru.store.scope import Scope
-from guru.types import Hit
+from guru.types import Citation, Hit
 
 ADMIN = Scope("local")
 ANN = Scope("local", ("user:ann",), ("team:sales",))
 BEN = Scope("local", ("user:ben",))
 OTHER = Scope("acme")
-ALWAYS = ["calculator", "search_documents"]
+ALWAYS = ["calculator", "list_collections", "search_documents", "ask_documents"]
 
 
 class Library:
@@ -37,12 +37,17 @@ class Library:
         self.asked = []
 
     async def collections(self, context):
-        return list(self.names)
+        return dict.fromkeys(self.names, 3)
 
     async def search(self, collection, query, k, context):
         self.asked.append((collection, query, k, context))
         return [Hit(rank=1, score=0.9, document="a.pdf", document_id="d1", chunk_id=1, page=3, start=5, end=9,
                     text="Noon.", heading_path=["Lunch", "When"])]  # fmt: skip
+
+    async def ask(self, collection, question, context):
+        self.asked.append((collection, question, context))
+        cited = Citation(n=1, document="a.pdf", page=3, start=5, end=9, quote="Noon.", score=0.9)
+        return "At noon [1].", [cited]
 
 
 def catalogue(settings=None, documents=None, web=None):
@@ -102,7 +107,7 @@ async def test_what_belongs_to_the_organisation_whose_server_it_is_is_offered_to
 async def test_the_configuration_can_have_any_tool_confirmed():
     made = catalogue(ToolsSettings(confirm=["calc*"]))
     box = await made.toolbox(ADMIN)
-    assert [spec.approval for spec in box.specs] == [True, False]
+    assert [spec.name for spec in box.specs if spec.approval] == ["calculator"]
     assert (await box.call("calculator", {"expression": "6*7"}, CONTEXT)).text == "42"
 
 
@@ -154,6 +159,15 @@ async def test_documents_are_searched_in_the_usual_collection_or_the_one_named(c
     assert result.text == "[1] a.pdf, page 3 (Lunch › When)\nNoon."
     assert result.data[0] == {"rank": 1, "score": 0.9, "document": "a.pdf", "document_id": "d1", "page": 3, "start": 5,
                               "end": 9, "text": "Noon.", "title": None}  # fmt: skip
+
+
+async def test_collections_are_listed_and_asked():
+    library = Library("only")
+    box = await catalogue(documents=library).toolbox(ADMIN)
+    assert (await box.call("list_collections", {}, CONTEXT)).data == [{"collection": "only", "documents": 3}]
+    result = await box.call("ask_documents", {"question": "When is lunch?"}, CONTEXT)
+    assert result.text == "At noon [1].\n[1] a.pdf, page 3: Noon."
+    assert library.asked == [("only", "When is lunch?", CONTEXT)]
 
 
 async def test_a_collection_must_be_named_where_there_are_several():

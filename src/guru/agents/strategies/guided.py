@@ -12,16 +12,27 @@ import tomllib
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from guru.agents.steps import Choice
 from guru.agents.tools.base import ToolSpec
 from guru.config.agent import ToolExample
 from guru.types import Message
 
 WHOLE: Final = r"(?<![\w.]){}(?!\w|[.,]\d)"
 """A result that stands in a text, and not as a part of another number or word."""
+QUESTION: Final = re.compile(
+    r"\?\s*$|^\W*(?:who|whom|whose|what|which|when|where|why|how|is|are|does|do|did|can|may|must|should|find|list|"
+    r"summari[sz]e|show)\b", re.IGNORECASE,
+)  # fmt: skip
+AMOUNT: Final = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million|half|third|quarter|dozen|twice|double)\b",
+    re.IGNORECASE,
+)
+"""Without one there is nothing to calculate."""
 NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 TRIES: Final = ((0.0, 0), (0.5, 1), (0.8, 2))
 """Temperature and seed with which a model is asked for arguments, until they leave nothing out."""
@@ -29,20 +40,33 @@ SHORT: Final = 300
 """Characters of a result that can stand for an answer by itself."""
 
 
+LOOK_UP: Final = ("ask_documents", "search_documents", "search_web")
+"""Tools that find out what is asked, the best first."""
+
+
+@cache
+def shipped() -> dict[str, Any]:
+    text = resources.files("guru.agents.strategies").joinpath("examples.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
 @cache
 def known() -> list[ToolExample]:
     """The examples that come with the built-in tools; those of the tool "" need none."""
-    text = resources.files("guru.agents.strategies").joinpath("examples.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text)["examples"], list[ToolExample])
+    return msgspec.convert(shipped()["examples"], list[ToolExample])
 
 
-def options(tools: Iterable[ToolSpec], examples: Iterable[ToolExample]) -> dict[str, list[str]]:
-    """What each tool is for, in texts that a request may be near to."""
+def choice(request: str, tools: Iterable[ToolSpec], examples: Iterable[ToolExample]) -> Choice:
+    """Which tool a request is for: texts that it may be near to. A question that is near to none is looked up."""
     found = {tool.name: [tool.description] for tool in tools} | {"": list[str]()}
+    if not AMOUNT.search(request):
+        found.pop("calculator", None)
     for example in (*examples, *known()):
         if example.tool in found:
             found[example.tool].append(example.request)
-    return found
+    look_up = next((name for name in LOOK_UP if name in found), "")
+    found[look_up] += shipped()["questions"]
+    return Choice(text=request, options=found, otherwise=look_up if QUESTION.search(request) else "")
 
 
 def arguments_prompt(

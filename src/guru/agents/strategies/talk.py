@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from guru.agents.agent import Agent
 from guru.agents.loop import Steps
-from guru.agents.steps import Choice, ModelCall, Part, Question, Reply, Result, Returned, Said, ToolCall
+from guru.agents.steps import ModelCall, Part, Question, Reply, Result, Returned, Said, ToolCall
 from guru.agents.strategies import guided, text
 from guru.agents.tools.base import ToolSpec
 from guru.agents.tools.marking import INSTRUCTIONS, MOST, marked, new_word, shortened
@@ -134,7 +134,7 @@ def lead(work: Work, messages: list[Message]) -> Thinking:
         return msgspec.structs.replace(reply, text=guided.settled(reply.text, messages), calls=[])
     tools = {tool.name: tool for tool in work.me.tools}
     request = messages[-1].text
-    chosen = yield from single(Choice(text=request, options=guided.options(tools.values(), work.me.examples)))
+    chosen = yield from single(guided.choice(request, tools.values(), work.me.examples))
     if chosen.option not in tools:
         reply = yield from say(ask(work, messages, "answer"))
         return msgspec.structs.replace(reply, calls=[])

@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from guru.agents.tools.base import Tool, ToolContext, ToolResult, ToolSpec
 from guru.agents.tools.builtin.calculator import calculator
 from guru.agents.tools.builtin.files import file_tools
-from guru.agents.tools.builtin.knowledge import Documents, knowledge_tool
+from guru.agents.tools.builtin.knowledge import Documents, knowledge_tools
 from guru.agents.tools.builtin.news import news_tool
 from guru.agents.tools.builtin.openapi.tool import openapi_tools
 from guru.agents.tools.builtin.python import python_tool
@@ -146,7 +146,7 @@ def groups(settings: ToolsSettings, web: Web, pages: Pages, documents: Documents
     """The tools of the configuration. What is not configured is not there."""
     found = [
         Group("tools", lambda: [calculator()]),
-        Group("knowledge", lambda: [knowledge_tool(documents)]),
+        Group("knowledge", lambda: knowledge_tools(documents)),
     ]
     if (python := settings.python) is not None:
         found.append(Group("tools.python", lambda: [python_tool(python)]))

@@ -1,38 +1,53 @@
-"""Searches the documents that the caller may see."""
+"""What can be done with the documents that the caller may see: list their collections, search them, ask them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 from msgspec import Meta
 
 from guru.agents.tools.base import ToolContext, ToolResult
 from guru.agents.tools.function import FunctionTool
 from guru.errors import NotFound
-from guru.types import Hit
+from guru.types import Citation, Hit
 
-USUAL = "default"
+USUAL: Final = "default"
+ANSWER_SECONDS: Final = 600.0
+Answer = tuple[str, list[Citation]]
+"""A text with markers, and what they stand for."""
 
 
 class Documents(Protocol):
-    """What the tool needs of the knowledge base, which the server hands in."""
+    """What the tools need of the knowledge base, which the server hands in."""
 
-    async def collections(self, context: ToolContext) -> list[str]:
-        """The names of the collections that the caller may see."""
+    async def collections(self, context: ToolContext) -> dict[str, int]:
+        """The names of the collections that the caller may see, and how many documents they see in each."""
         ...
 
     async def search(self, collection: str, query: str, k: int, context: ToolContext) -> list[Hit]:
         """The best passages that the caller may see. Raises `NotFound`."""
         ...
 
+    async def ask(self, collection: str, question: str, context: ToolContext) -> Answer:
+        """An answer, each of whose citations holds. Raises `NotFound`."""
+        ...
 
-def knowledge_tool(documents: Documents) -> FunctionTool:
-    """The tool that searches."""
+
+Collection = Annotated[str, Meta(description="The collection; the usual one where it is empty.")]
+
+
+def knowledge_tools(documents: Documents) -> list[FunctionTool]:
+    """The tools."""
+
+    async def list_collections(context: ToolContext) -> list[dict[str, Any]]:
+        """List the collections of documents, and how many documents each has."""
+        found = await documents.collections(context)
+        return [{"collection": name, "documents": count} for name, count in found.items()]
 
     async def search_documents(
         context: ToolContext,
         query: Annotated[str, Meta(min_length=1, max_length=2000, description="What to look for, as a question.")],
-        collection: Annotated[str, Meta(description="The collection; the usual one where it is empty.")] = "",
+        collection: Collection = "",
         results: Annotated[int, Meta(ge=1, le=20, description="How many passages.")] = 5,
     ) -> ToolResult:
         """Search the documents of this organisation. It shows the passages that fit best, with where they stand."""
@@ -41,12 +56,27 @@ def knowledge_tool(documents: Documents) -> FunctionTool:
         text = "\n\n".join(f"[{hit.rank}] {place(hit)}\n{hit.text}" for hit in hits)
         return ToolResult(text=text or "Nothing was found.", data=[as_data(hit) for hit in hits])
 
-    return FunctionTool(search_documents, effect="read", timeout=60.0)
+    async def ask_documents(
+        context: ToolContext,
+        question: Annotated[str, Meta(min_length=1, max_length=2000, description="A whole question.")],
+        collection: Collection = "",
+    ) -> ToolResult:
+        """Answer a question from the documents of this organisation, with quotes of where the answer stands."""
+        name = collection or await usual(documents, context)
+        answer, citations = await documents.ask(name, question, context)
+        quotes = [f"[{it.n}] {it.document}{on_page(it.page)}: {it.quote}" for it in citations]
+        return ToolResult(text="\n".join([answer, *quotes]))
+
+    return [
+        FunctionTool(list_collections, effect="read"),
+        FunctionTool(search_documents, effect="read", timeout=60.0),
+        FunctionTool(ask_documents, effect="read", timeout=ANSWER_SECONDS),
+    ]
 
 
 async def usual(documents: Documents, context: ToolContext) -> str:
     """The collection `default`, or the only one there is. Raises `NotFound`."""
-    names = await documents.collections(context)
+    names = list(await documents.collections(context))
     if USUAL in names:
         return USUAL
     if len(names) == 1:
@@ -57,9 +87,12 @@ async def usual(documents: Documents, context: ToolContext) -> str:
 
 
 def place(hit: Hit) -> str:
-    page = f", page {hit.page}" if hit.page is not None else ""
     heading = f" ({' › '.join(hit.heading_path)})" if hit.heading_path else ""
-    return f"{hit.document}{page}{heading}"
+    return f"{hit.document}{on_page(hit.page)}{heading}"
+
+
+def on_page(page: int | None) -> str:
+    return f", page {page}" if page is not None else ""
 
 
 def as_data(hit: Hit) -> dict[str, Any]:
