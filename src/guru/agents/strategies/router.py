@@ -9,6 +9,7 @@ import msgspec
 
 from guru.agents.loop import Steps
 from guru.agents.steps import Choice, Part, Result
+from guru.agents.strategies import guided
 from guru.agents.strategies.talk import Work, fill, single, talk
 from guru.types import Message
 
@@ -45,5 +46,9 @@ def choose(work: Work) -> Generator[list[Part], list[Result], str]:
 
 
 def requests(work: Work, name: str) -> list[str]:
-    """Examples of what an agent is asked, as far as its own examples say."""
-    return [example.request for example in work.team[name].examples]
+    """What an agent is asked, as far as its own examples and its tools say."""
+    member = work.team[name]
+    of_tools = guided.options(member.tools, ())
+    return [example.request for example in member.examples] + [
+        text for tool in member.tools for text in of_tools[tool.name]
+    ]

@@ -133,13 +133,13 @@ def lead(work: Work, messages: list[Message]) -> Thinking:
         reply = yield from say(ask(work, guided.with_results(messages), "answer", temperature=0.0))
         return msgspec.structs.replace(reply, text=guided.settled(reply.text, messages), calls=[])
     tools = {tool.name: tool for tool in work.me.tools}
-    request = messages[-1].text
+    request = work.request  # what a strategy says around it would only blur what it is near to
     chosen = yield from single(Choice(text=request, options=guided.options(tools.values(), work.me.examples)))
     if chosen.option not in tools:
         reply = yield from say(ask(work, messages, "answer"))
         return msgspec.structs.replace(reply, calls=[])
     tool = tools[chosen.option]
-    asked = guided.arguments_prompt(tool, work.me.examples, chosen.near, request)
+    asked = guided.arguments_prompt(tool, work.me.examples, chosen.near, messages[-1].text)
     written: list[str] = []
     for temperature, seed in guided.TRIES:
         call = ask(work, asked, "arguments", schema=tool.parameters, temperature=temperature, seed=seed)
