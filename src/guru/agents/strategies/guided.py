@@ -57,6 +57,11 @@ def arguments_prompt(
     return [*messages, Message("user", request)]
 
 
+def takes_nothing(tool: ToolSpec) -> bool:
+    """Whether there is only one way to call it."""
+    return not tool.parameters.get("properties") and tool.parameters.get("additionalProperties") is False
+
+
 def leaves_out(request: str, arguments: str) -> bool:
     """Whether a number of the request is in no argument: the model has copied an example instead."""
     return not set(NUMBER.findall(request)) <= set(NUMBER.findall(arguments))

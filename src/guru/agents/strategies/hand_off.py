@@ -8,8 +8,9 @@ import msgspec
 
 from guru.agents.loop import Steps
 from guru.agents.steps import Reply
-from guru.agents.strategies.talk import Member, Work, act, think
+from guru.agents.strategies.talk import Member, Work, act, requests, think
 from guru.agents.tools.base import ToolSpec
+from guru.config.agent import ToolExample
 from guru.types import ImagePart, Message, TextPart
 
 PREFIX: Final = "transfer_to_"
@@ -60,12 +61,15 @@ def wanted(reply: Reply, team: dict[str, Member]) -> str | None:
 def with_transfers(work: Work, everybody: dict[str, Member]) -> Work:
     """The agent with a tool for each that it may hand over to."""
     me = work.me
+    others = {f"{PREFIX}{name}": everybody[name] for name in me.agent.agents if name in everybody}
     transfers = [
         ToolSpec(
-            name=f"{PREFIX}{name}", parameters=NOBODY,
-            description=f"Hand the conversation over to {name}. {everybody[name].agent.description}".strip(),
+            name=tool, parameters=NOBODY,
+            description=f"Hand the conversation over to {other.agent.name}. {other.agent.description}".strip(),
         )
-        for name in me.agent.agents
-        if name in everybody
+        for tool, other in others.items()
     ]  # fmt: skip
-    return msgspec.structs.replace(work, me=msgspec.structs.replace(me, tools=[*me.tools, *transfers]))
+    asked = [ToolExample(tool=tool, request=text) for tool, other in others.items() for text in requests(other)]
+    return msgspec.structs.replace(
+        work, me=msgspec.structs.replace(me, tools=[*me.tools, *transfers], examples=[*me.examples, *asked])
+    )

@@ -139,6 +139,8 @@ def lead(work: Work, messages: list[Message]) -> Thinking:
         reply = yield from say(ask(work, messages, "answer"))
         return msgspec.structs.replace(reply, calls=[])
     tool = tools[chosen.option]
+    if guided.takes_nothing(tool):
+        return Reply(text="", calls=[ToolCall(name=tool.name, arguments="{}")])
     asked = guided.arguments_prompt(tool, work.me.examples, chosen.near, messages[-1].text)
     written: list[str] = []
     for temperature, seed in guided.TRIES:
@@ -181,6 +183,13 @@ def said_and_done(
             for call, result in zip(calls, results, strict=True)
         ),
     ]  # fmt: skip
+
+
+def requests(member: Member) -> list[str]:
+    """What an agent is asked, as far as its own examples and those of its tools say."""
+    of_tools = guided.options(member.tools, ())
+    own = [example.request for example in member.examples]
+    return own + [text for tool in member.tools for text in of_tools[tool.name]]
 
 
 def as_question(call: ToolCall) -> Part:
