@@ -61,6 +61,10 @@ class RoadHost:
         self._trace = trace
 
     @property
+    def content(self) -> bool:
+        return self._road.keeps_content
+
+    @property
     def caller(self) -> Caller:
         """Who asks, for one request: it has a trace of its own."""
         return msgspec.structs.replace(self._caller, trace_id=new_id("tr"), headers={})
