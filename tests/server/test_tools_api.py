@@ -17,6 +17,7 @@ from guru.config import (
 )
 from guru.gateway.identity import Caller
 from guru.gateway.identity.records import Key
+from guru.server.tools_api import brief
 from scripted import run_server
 
 
@@ -102,6 +103,13 @@ async def test_what_changes_something_is_in_the_audit_log_and_nothing_else(serve
     (trace, *_) = await traced(server)
     assert (entry["action"], entry["subject"], entry["after"]["trace"]) == ("tools.call", "notes_write", trace["id"])
     assert entry["after"]["arguments"] == {"path": "b.txt", "content": "x" * 200 + "…"}
+
+
+def test_the_audit_log_is_told_no_secret():
+    arguments = {"name": "ann", "api_key": ["a", "b"], "body": {"password": "hunter2", "age": 7}, "author": "Bea"}
+    assert brief(arguments) == {
+        "name": "ann", "api_key": "[hidden]", "body": '{"password":[hidden],"age":7}', "author": "Bea",
+    }  # fmt: skip
 
 
 async def test_what_tools_are_told_is_not_kept_where_content_is_not(tmp_path):

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from guru.agents.tools.base import Effect, ToolContext, ToolSpec
+from guru.agents.tools.failure import HIDDEN, hide_secrets
 from guru.agents.tools.toolbox import as_text
 from guru.observe import names
 from guru.observe.spans import Span
@@ -116,9 +117,17 @@ def describe(span: Span, name: str, arguments: JSON | None) -> None:
 
 
 def brief(arguments: JSON) -> JSON:
-    """Arguments as the audit log keeps them: what is long is cut, as it is not what says what was done."""
-    written = {name: value if isinstance(value, str) else as_text(value) for name, value in arguments.items()}
-    return {name: text if len(text) <= MOST else f"{text[:MOST]}…" for name, text in written.items()}
+    """Arguments as the audit log keeps them: without what looks like a secret, and what is long is cut."""
+    return {name: brief_value(name, value) for name, value in arguments.items()}
+
+
+def brief_value(name: str, value: Any) -> str:
+    named = f"{name}=x"
+    if hide_secrets(named) != named:
+        return HIDDEN
+    text = value if isinstance(value, str) else as_text(value)
+    text = hide_secrets(text[: 10 * MOST])
+    return text if len(text) <= MOST else f"{text[:MOST]}…"
 
 
 def to_view(spec: ToolSpec) -> ToolView:
