@@ -424,3 +424,13 @@ async def test_a_small_model_is_led_to_who_has_the_tool_without_being_asked_for_
         desk, "What is 13 times 7?", model=model, tools=[calculator()], team=[sums, words], embedder=Words()
     )
     assert found == "91"
+
+
+async def test_a_small_model_that_writes_anew_is_led_by_the_request_and_not_by_the_reviewer():
+    examples = [ToolExample(tool="add", request="What is 30 plus 12", arguments={"a": 30, "b": 12})]
+    leads = agent("reflection", tool_calls="guided", tools=["add"], examples=examples, rounds=1)
+    sums = '{"a": 4, "b": 9}'
+    model, world = Scripted(sums, "14", '{"problems": ["It is 99 plus 1."]}', sums, "100"), World()
+    assert await ask(leads, "What is 4 plus 9", model=model, tools=world.tools(), embedder=Words()) == "13"
+    assert world.done == [("add", 4, 9), ("add", 4, 9)]
+    assert [model.requests[place].messages[-1].text for place in (0, 3)] == ["What is 4 plus 9"] * 2

@@ -82,9 +82,8 @@ def results(messages: list[Message]) -> list[str]:
     return found
 
 
-def with_results(messages: list[Message]) -> list[Message]:
+def with_results(messages: list[Message], request: str) -> list[Message]:
     """The conversation, and the results as something that was told, for a model that knows no tools."""
-    request = next(message.text for message in reversed(messages) if message.role == "user")
     told = f"{request}\n\nIt is known that: {' '.join(results(messages))}\n\nAnswer in one sentence."
     before = [message for message in messages if message.role in ("system", "user", "assistant")]
     while before and before[-1].role != "user":
@@ -92,10 +91,9 @@ def with_results(messages: list[Message]) -> list[Message]:
     return [*before[:-1], Message("user", told)]
 
 
-def settled(said: str, messages: list[Message]) -> str:
+def settled(said: str, messages: list[Message], request: str) -> str:
     """What the model said, where it holds the results and no number of its own; else the results, which are right."""
     found = results(messages)
-    request = next(message.text for message in reversed(messages) if message.role == "user")
     short = all(len(result) <= SHORT for result in found)
     known = set(NUMBER.findall(" ".join([request, *found])))
     if (
