@@ -189,7 +189,7 @@ def expression_of(sentence: str, it: str) -> str | None:
 
 
 class Competent:
-    """Implements `guru.types.ChatModel`."""
+    """Implements `guru.protocols.ChatModel`."""
 
     name = "test/competent"
     context_length = 100_000

@@ -39,7 +39,8 @@ from guru.config.load import default_home
 from guru.errors import GuruError
 from guru.models.local.embedder import MiniLMEmbedder
 from guru.models.registry import ModelRegistry
-from guru.types import ChatModel, Message
+from guru.protocols import ChatModel
+from guru.types import Message
 
 TASKS = Path(__file__).with_suffix(".toml")
 STEPS = 30
