@@ -434,3 +434,16 @@ async def test_a_small_model_that_writes_anew_is_led_by_the_request_and_not_by_t
     assert await ask(leads, "What is 4 plus 9", model=model, tools=world.tools(), embedder=Words()) == "13"
     assert world.done == [("add", 4, 9), ("add", 4, 9)]
     assert [model.requests[place].messages[-1].text for place in (0, 3)] == ["What is 4 plus 9"] * 2
+
+
+async def test_answers_of_a_small_model_vote_as_they_are():
+    async def find(word: str) -> str:
+        """Find what is said of a word."""
+        return f"First of {word}.\nLast."
+
+    examples = [ToolExample(tool="find", request="Say what tea is", arguments={"word": "tea"})]
+    voting = agent("self-consistency", tool_calls="guided", tools=["find"], examples=examples, samples=3)
+    model = Scripted(by=lambda request: '{"word": "mud"}' if request.response_format else "Hm.")
+    found = await ask(voting, "Say what mud is", model=model, tools=[FunctionTool(find)], embedder=Words())
+    assert found == "First of mud.\nLast."
+    assert "Answer:" not in "".join(said(request) for request in model.requests)

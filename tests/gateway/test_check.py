@@ -220,14 +220,14 @@ schedule = "every day"
 agents = ["clrek"]
 """,
     )
-    assert [(place, level) for place, level, _ in found] == [
+    assert sorted((place, level) for place, level, _ in found) == sorted([
         ("tools.search", "error"), ("tools.sql.shop.tables", "error"), ("tools.sql.lost", "error"),
         ("tools.sql.odd", "error"), ("tools.files.gone", "error"), ("tools.openapi.crm", "error"),
         ("tools.confirm", "warning"), ("tools.confirm", "warning"), ("agents.clerk.model", "error"),
         ("agents.clerk.tools", "error"), ("agents.clerk.tools", "warning"), ("agents.clerk.approve", "warning"),
         ("agents.clerk.alternatives", "warning"), ("agents.clerk.examples", "warning"), ("agents.chief", "error"),
         ("agents.late", "error"), ("agents.late.agents", "warning"),
-    ]  # fmt: skip
+    ])  # fmt: skip
     words = {f"{place} {words}" for place, _, words in found}
     for part in ("tools.search [tools.search] api_key is missing", "no table customers", "Did you mean fetch_page?",
                  "'run_python'", "Did you mean calculator?", "'wether_*'", "Did you mean clerk?", "nobody to hand over",

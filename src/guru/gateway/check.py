@@ -13,7 +13,7 @@ from guru.errors import GuruError
 from guru.gateway.check_agents import check_agents
 from guru.gateway.check_names import Finding, check_alias, check_cycles, check_keys, check_patterns
 from guru.gateway.check_stores import check_vectors, named_stores
-from guru.gateway.check_tools import Offered, check_tools
+from guru.gateway.check_tools import Offered, check_database, check_tools
 from guru.gateway.cost import Prices
 from guru.gateway.identity.address import cors_origins, needs_key
 from guru.gateway.routing import Router
@@ -42,7 +42,7 @@ async def check(
         for finding in (*check_cycles(settings), *check_keys(settings, doors), *check_patterns(settings)):
             yield finding
         offered = Offered()
-        async for finding in check_tools(settings, offered, patience=PATIENCE if connect else None):
+        async for finding in check_tools(settings, offered):
             yield finding
         for finding in check_agents(settings, registry, offered):
             yield finding
@@ -50,6 +50,8 @@ async def check(
             check_vectors(kind, settings.knowledge, connect=connect, patience=PATIENCE)
             for kind in named_stores(settings.knowledge)
         ]
+        patience = PATIENCE if connect else None
+        checks += [check_database(fine, settings, patience=patience) for fine in offered.databases]
         checks += [check_provider(name, registry, connect=connect) for name in settings.providers]
         if connect:
             checks += [check_address(place, url) for place, url in addresses(settings) if url]

@@ -13,7 +13,7 @@ from guru.agents.mcp.client.remote import begin
 from guru.agents.tools.builtin.sql.tool import open_source
 from guru.agents.tools.catalogue import Group, groups
 from guru.agents.tools.web import Reply
-from guru.config import Settings, SqlToolSettings
+from guru.config import Settings
 from guru.errors import ConfigurationError, DownloadError, GuruError
 from guru.gateway.check_names import Finding, unmatched
 
@@ -39,6 +39,8 @@ class Offered(Struct, kw_only=True):
     """The names of the tools that would be offered."""
 
     names: list[str] = []
+    databases: list[Finding] = []
+    """What is fine, as long as the database is."""
     unknown: list[str] = []
     """What the names of others begin with, which nobody knows before the server has asked for them."""
 
@@ -47,17 +49,14 @@ class Offered(Struct, kw_only=True):
         return any(name.startswith(start) or fnmatch.fnmatchcase(start, name) for start in self.unknown)
 
 
-async def check_tools(settings: Settings, offered: Offered, *, patience: float | None) -> AsyncIterator[Finding]:
-    """Every table of `[tools]`; what it would offer is added to `offered`. A database is asked for its tables: one on
-    this machine always; one on a server, too, which has `patience` seconds to answer, unless that is None."""
+async def check_tools(settings: Settings, offered: Offered) -> AsyncIterator[Finding]:
+    """Every table of `[tools]`; what it would offer is added to `offered`. Databases are still to be looked into."""
     for group in groups(settings.tools, Unasked(), cast("Any", None), cast("Any", None)):
         finding = await check_group(group, settings, offered)
-        if group.place in ("tools", "knowledge"):  # those are always there
-            continue
-        database = settings.tools.sql.get(group.place.removeprefix("tools.sql."))
-        if database is not None and finding.level == "ok":
-            finding = await check_database(group.place, finding, database, patience=patience)
-        yield finding
+        if group.place.startswith("tools.sql.") and finding.level == "ok":
+            offered.databases.append(finding)
+        elif group.place not in ("tools", "knowledge"):  # those are always there
+            yield finding
     offered.unknown += [begin(name) for name in settings.mcp.servers]
     for finding in unmatched_tools("tools.confirm", settings.tools.confirm, offered):
         yield finding
@@ -79,9 +78,13 @@ async def check_group(group: Group, settings: Settings, offered: Offered) -> Fin
     return Finding(place=group.place, level="ok", message=f"It offers {', '.join(names)}.")
 
 
-async def check_database(place: str, fine: Finding, settings: SqlToolSettings, *, patience: float | None) -> Finding:
-    """Whether a database has the tables that may be read."""
-    source = open_source(place.removeprefix("tools.sql."), settings)
+async def check_database(fine: Finding, settings: Settings, *, patience: float | None) -> Finding:
+    """Whether a database has the tables that may be read: `fine`, or what is wrong. One on this machine is always
+    asked; one on a server has `patience` seconds to answer, and is not asked where that is None."""
+    place = fine.place
+    name = place.removeprefix("tools.sql.")
+    allowed = settings.tools.sql[name].tables
+    source = open_source(name, settings.tools.sql[name])
     if patience is None and source.dialect != "sqlite":
         return fine
     try:
@@ -93,7 +96,7 @@ async def check_database(place: str, fine: Finding, settings: SqlToolSettings, *
     except GuruError as error:
         message = error.message if isinstance(error, ConfigurationError) else "The database cannot be read."
         return Finding(place=place, level="error", message=message, hint="Check its url, and that it is there.")
-    if missing := [table for table in settings.tables if table.lower() not in found]:
+    if missing := [table for table in allowed if table.lower() not in found]:
         message = f"The database has no table {', '.join(missing)}."
         return Finding(place=f"{place}.tables", level="error", message=message, hint="Correct tables.")
     return fine

@@ -47,7 +47,9 @@ def found_out(said: list[Message]) -> list[Message]:
     for item in said:
         state = " failed" if item.is_error else ""
         texts += [f"{calls[item.tool_call_id]}{state}:\n{item.text}" if item.tool_call_id in calls else item.text]
-        images += [part for part in item.content or () if isinstance(part, ImagePart)]
+        images += (
+            [part for part in item.content if isinstance(part, ImagePart)] if isinstance(item.content, list) else []
+        )
     text = "\n".join(filter(None, texts))
     return [Message("user", [TextPart(FOUND + text), *images])] if text else []
 
