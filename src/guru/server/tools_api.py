@@ -75,8 +75,10 @@ async def list_tools(call: Call) -> ToolList:
 
 @post("/api/v1/tools/{name}/call")
 async def call_tool(call: Call, name: str, body: ToolCallBody) -> ToolAnswer:
-    """Call a tool by hand. Whoever does so has said yes to the call, and a call that changes something is written into
-    the audit log before it is made. Each has a trace."""
+    """Call a tool by hand. Whoever does so has said yes to the call.
+
+    Each call has a trace, and one that changes something is written into the audit log before it is made.
+    """
     caller, services = call.caller("tools.call"), call.services
     box = await services.tools.toolbox(call.visible)
     if box.get(name).spec.effect == "write":
