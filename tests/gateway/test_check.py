@@ -1,6 +1,8 @@
 """`guru config check` finds what a configuration refers to and is not there."""
 
 import asyncio
+import contextlib
+import sqlite3
 
 import pytest
 from aiohttp import web
@@ -173,3 +175,99 @@ async def test_nothing_is_found_where_nothing_is_wrong(tmp_path):
 async def test_an_address_that_is_none_is_an_error(tmp_path, url):
     found = await findings(tmp_path, f'[redis]\nurl = "{url}"\n')
     assert (found["redis.url"].level, found["redis.url"].message) == ("error", "That is not an address.")
+
+
+async def test_all_that_is_wrong_with_tools_and_agents_is_named_at_once(tmp_path):
+    """And a tool of a table that is not right is not named a second time by the agent that wants it."""
+    (tmp_path / "notes").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+    found = await found_by_level(
+        tmp_path,
+        f"""
+[tools]
+confirm = ["run_python", "tables_*", "fetch_pgae"]
+[tools.web]
+[tools.search]
+provider = "brave"
+[tools.files.notes]
+root = "{tmp_path}/notes"
+[tools.files.gone]
+root = "{tmp_path}/gone"
+[tools.sql.shop]
+url = "sqlite:///{tmp_path}/shop.db"
+tables = ["orders", "customers"]
+[tools.sql.lost]
+url = "sqlite:///{tmp_path}/lost.db"
+[tools.sql.odd]
+url = "mysql://host/db"
+[tools.openapi.crm]
+document = "{tmp_path}/crm.json"
+[mcp.servers.far]
+url = "http://127.0.0.1:9/mcp"
+
+[agents.clerk]
+tools = ["calculater", "query_odd", "query_shop", "notes_*", "gone_read", "crm_find", "far__look", "wether_*",
+         "ask_person", "search_web"]
+model = "local/nothing"
+approve = ["query_shop", "pay"]
+alternatives = {{ fetch_page = ["fetch_pages"] }}
+examples = [{{ tool = "calculato", request = "1+1" }}, {{ tool = "", request = "Hello" }}]
+[agents.chief]
+strategy = "router"
+[agents.late]
+schedule = "every day"
+agents = ["clrek"]
+""",
+    )
+    assert sorted((place, level) for place, level, _ in found) == sorted([
+        ("tools.search", "error"), ("tools.sql.shop.tables", "error"), ("tools.sql.lost", "error"),
+        ("tools.sql.odd", "error"), ("tools.files.gone", "error"), ("tools.openapi.crm", "error"),
+        ("tools.confirm", "warning"), ("tools.confirm", "warning"), ("agents.clerk.model", "error"),
+        ("agents.clerk.tools", "error"), ("agents.clerk.tools", "warning"), ("agents.clerk.approve", "warning"),
+        ("agents.clerk.alternatives", "warning"), ("agents.clerk.examples", "warning"), ("agents.chief", "error"),
+        ("agents.late", "error"), ("agents.late.agents", "warning"),
+    ])  # fmt: skip
+    words = {f"{place} {words}" for place, _, words in found}
+    for part in ("tools.search [tools.search] api_key is missing", "no table customers", "Did you mean fetch_page?",
+                 "'run_python'", "Did you mean calculator?", "'wether_*'", "Did you mean clerk?", "nobody to hand over",
+                 "There is no folder"):  # fmt: skip
+        assert any(part in word for word in words), part
+
+
+async def test_tools_and_agents_that_are_right_are_fine_and_nothing_of_the_web_is_asked(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+    found = await findings(
+        tmp_path,
+        f"""
+[tools.python]
+[tools.weather]
+url = "http://127.0.0.1:9"
+[tools.sql.shop]
+url = "sqlite:///{tmp_path}/shop.db"
+tables = ["Orders"]
+[tools.openapi.crm]
+document = "http://127.0.0.1:9/openapi.json"
+[agents.clerk]
+tools = ["calculator", "query_shop", "crm_find", "run_*"]
+""",
+    )
+    assert {place: finding.level for place, finding in found.items() if place.startswith(("tools", "agents"))} == {
+        "tools.python": "ok", "tools.weather": "ok", "tools.sql.shop": "ok", "tools.openapi.crm": "ok",
+        "agents.clerk": "ok",
+    }  # fmt: skip
+    assert "query_shop" in found["tools.sql.shop"].message
+
+
+async def test_a_database_of_models_that_does_not_answer_is_an_error_unless_nothing_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr("guru.gateway.check.PATIENCE", 0.2)
+    writers = []
+    silent = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
+    text = f'[tools.sql.shop]\nurl = "postgresql://a:secret@127.0.0.1:{silent.sockets[0].getsockname()[1]}/x"\n'
+    found = (await findings(tmp_path, text))["tools.sql.shop"]
+    assert found.level == "error" and "secret" not in found.message
+    assert (await findings(tmp_path, text, connect=False))["tools.sql.shop"].level == "ok"
+    silent.close()
+    for writer in writers:
+        writer.close()

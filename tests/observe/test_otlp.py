@@ -23,6 +23,7 @@ def record(error=None):
                 names.REQUEST_MODEL: "openai/gpt-4o-mini",
                 names.REQUEST_PARAMETERS: {"temperature": 0.5, "stop": ["."]},
                 names.INPUT_MESSAGES: [{"role": "user", "content": "a secret"}],
+                names.TOOL_ARGUMENTS: '{"text": "a secret"}',
                 names.INPUT_TOKENS: 12,
                 names.FINISH_REASONS: ["stop"],
             }

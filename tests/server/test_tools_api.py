@@ -7,9 +7,17 @@ import json
 import aiohttp
 import pytest
 
-from guru.config import FilesToolSettings, ServerSettings, Settings, ToolsSettings, WebToolSettings
+from guru.config import (
+    FilesToolSettings,
+    ServerSettings,
+    Settings,
+    ToolsSettings,
+    TraceSettings,
+    WebToolSettings,
+)
 from guru.gateway.identity import Caller
 from guru.gateway.identity.records import Key
+from guru.server.tools_api import brief
 from scripted import run_server
 
 
@@ -69,6 +77,49 @@ async def test_a_call_that_fails_is_an_answer_and_a_tool_that_is_not_there_is_no
     assert status == 404 and "Did you mean 'calculator'?" in error["error"]["hint"]
     status, error = await ask(server, "POST", "/api/v1/tools/calculator/call", json={"arguments": [1]})
     assert status == 400
+
+
+async def traced(server):
+    """The traces of calls by hand, the newest first."""
+    _, listed = await ask(server, "GET", "/api/v1/traces")
+    found = [each for each in listed["traces"] if (each["requested"] or "").startswith("tool/")]
+    return [(await ask(server, "GET", f"/api/v1/traces/{each['id']}"))[1] for each in found]
+
+
+async def test_a_call_by_hand_has_a_trace(server):
+    await call(server, "calculator", expression="1/0")
+    await call(server, "calculator", expression="6*7")
+    right, wrong = await traced(server)
+    assert (right["requested"], right["route"], right["status"]) == ("tool/calculator", "tools.call", "ok")
+    said = right["spans"][0]["attributes"]
+    assert (said["gen_ai.tool.call.arguments"], said["gen_ai.tool.call.result"]) == ('{"expression":"6*7"}', "42")
+    assert (wrong["status"], wrong["spans"][0]["attributes"]["guru.tool.failed"]) == ("error", True)
+
+
+async def test_what_changes_something_is_in_the_audit_log_and_nothing_else(server):
+    await call(server, "calculator", expression="6*7")
+    await call(server, "notes_read", path="a.txt")
+    await call(server, "notes_write", path="b.txt", content="x" * 10_000)
+    _, found = await ask(server, "GET", "/api/v1/audit?action=tools")
+    (entry,) = found["entries"]
+    (trace, *_) = await traced(server)
+    assert (entry["action"], entry["subject"], entry["after"]["trace"]) == ("tools.call", "notes_write", trace["id"])
+    assert entry["after"]["arguments"] == {"path": "b.txt", "content": "x" * 200 + "…"}
+
+
+def test_the_audit_log_is_told_no_secret():
+    arguments = {"name": "ann", "api_key": ["a", "b"], "body": {"password": "hunter2", "age": 7}, "author": "Bea"}
+    assert brief(arguments) == {
+        "name": "ann", "api_key": "[hidden]", "body": '{"password":[hidden],"age":7}', "author": "Bea",
+    }  # fmt: skip
+
+
+async def test_what_tools_are_told_is_not_kept_where_content_is_not(tmp_path):
+    async with run_server(tmp_path / "home", Settings(traces=TraceSettings(content=False))) as server:
+        await call(server, "calculator", expression="6*7")
+        (trace,) = await traced(server)
+    said = trace["spans"][0]["attributes"]
+    assert said["gen_ai.tool.name"] == "calculator" and not {name for name in said if "tool.call" in name}
 
 
 async def test_the_server_itself_is_not_fetched(server):

@@ -38,6 +38,7 @@ class ModelHost:
 
     def __init__(self, model: ChatModel, embedder: Embedder | None = None) -> None:
         self.scope = Scope("local")
+        self.content = True
         self.caller = None
         self._model = model
         self._embedder = embedder

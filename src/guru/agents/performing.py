@@ -67,6 +67,11 @@ class Host(Protocol):
     scope: Scope
 
     @property
+    def content(self) -> bool:
+        """Whether what tools are told, and what they say, is kept in the trace."""
+        ...
+
+    @property
     def caller(self) -> Any:
         """Who asks, for one call of a tool."""
         ...
@@ -114,7 +119,7 @@ class Performer:
             else:
                 result = await self._decided(step, part)
             if result is not None:
-                describe(span, part, result)
+                describe(span, part, result, content=self._host.content)
             return result
 
     # ------------------------------------------------------------------ models
@@ -262,12 +267,13 @@ async def choose(choice: Choice, host: Host) -> Chosen:
     return Chosen(option=option, score=score, near=near)
 
 
-def describe(span: Span, part: Part, result: Result) -> None:
+def describe(span: Span, part: Part, result: Result, *, content: bool) -> None:
     """What the trace of the run says of a step. Prompts are in the traces of the calls themselves."""
-    if isinstance(part, ToolCall):
+    if isinstance(part, ToolCall) and content:
         span.set("gen_ai.tool.call.arguments", part.arguments)
     if isinstance(result, Returned):
-        span.set("gen_ai.tool.call.result", result.text)
+        if content:
+            span.set("gen_ai.tool.call.result", result.text)
         span.set("guru.tool.failed", result.failed)
     elif isinstance(result, Reply):
         span.set("guru.call.trace_id", result.trace_id)

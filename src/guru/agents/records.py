@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, and_, select
 
 from guru.agents.agent import Agent
 from guru.errors import NotFound
@@ -115,3 +115,13 @@ def read_messages(written: Any) -> list[Message]:
     import msgspec
 
     return msgspec.convert(written, list[Message])
+
+
+def mine(tenant: str, run_id: str) -> Any:
+    """The condition on rows of runs for one of a tenant."""
+    return and_(agent_runs.c.tenant == tenant, agent_runs.c.id == run_id)
+
+
+def mine_step(tenant: str, run_id: str) -> Any:
+    """The same on rows of steps."""
+    return and_(agent_steps.c.tenant == tenant, agent_steps.c.run_id == run_id)

@@ -1,43 +1,35 @@
-"""Runs of agents: begun, carried by jobs, watched, paused, edited, resumed, replayed."""
+"""Runs of agents: begun, watched, paused, edited, resumed, replayed. `carrying.py` has what does them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from guru.agents import loop
 from guru.agents.agent import Agent
-from guru.agents.approvals import OUTSIDE, Approvals
-from guru.agents.checkpoints import Checkpoints, Stopped
-from guru.agents.limits import Limits
+from guru.agents.carrying import Carrier, Hosts
 from guru.agents.live import Live
-from guru.agents.members import members_of
-from guru.agents.performing import Host, Performer
 from guru.agents.records import (
     Decision,
     Definition,
     RunRecord,
     StepRecord,
     find_run,
+    mine,
+    mine_step,
     read_messages,
     read_steps,
 )
 from guru.agents.registry import Registry
 from guru.agents.steps import read_result, write_result
-from guru.agents.strategies import STRATEGIES
-from guru.agents.strategies.talk import Work
-from guru.agents.tools.toolbox import Toolbox
-from guru.errors import Conflict, GuruError, InvalidParameter, NotFound
+from guru.errors import Conflict, InvalidParameter, NotFound
 from guru.store.database import Database
 from guru.store.ids import new_id
-from guru.store.jobs import JobRun, Jobs
+from guru.store.jobs import Jobs
 from guru.store.scope import Scope
 from guru.store.tables import agent_runs, agent_steps
 from guru.types import JSON, Message
@@ -49,27 +41,6 @@ PATIENCE: Final = 15.0
 LIMITS: Final = ("max_steps", "max_seconds", "max_usd", "max_repeats")
 
 
-class ServerHost(Host, Protocol):
-    trace_id: str
-    tools: Toolbox
-
-    def small(self, model: str) -> bool:
-        """Whether the model is too weak to call tools by itself. Raises `ModelNotFound`."""
-        ...
-
-
-class Hosts(Protocol):
-    """What the server lends to runs."""
-
-    def open(self, run: RunRecord) -> AbstractAsyncContextManager[ServerHost]:
-        """For one leg of a run, which is one trace. Raises `Unauthorized` where who began it is no longer let in."""
-        ...
-
-    async def check(self, definition: Definition, caller: JSON) -> None:
-        """Raises `InvalidParameter` for tools and `ModelNotFound` for models that are not there."""
-        ...
-
-
 class Runs:
     """The runs of every tenant."""
 
@@ -79,7 +50,8 @@ class Runs:
         self._registry = registry
         self._hosts = hosts
         self._live = Live()
-        jobs.handle(JOB, self._carry, at_once=AT_ONCE)
+        self._carrier = Carrier(database, hosts, self._live)
+        jobs.handle(JOB, self._carrier.carry, at_once=AT_ONCE)
 
     # ------------------------------------------------------------------ beginning
 
@@ -158,7 +130,7 @@ class Runs:
         if run.working and run.job_id is not None:
             job = await self._jobs.get(run.tenant, run.job_id)
             if job.status in ("failed", "cancelled"):
-                await self._end(run.tenant, run.id, status=job.status, error=job.error)
+                await self._carrier.end(run.tenant, run.id, status=job.status, error=job.error)
                 return await self._database.read(lambda connection: find_run(connection, Scope(run.tenant), run.id))
         return run
 
@@ -333,124 +305,6 @@ class Runs:
 
         await self._jobs.submit(run.tenant, JOB, {"run": run.id}, person=run.owner, also=queue)
         return await self.get(Scope(run.tenant), run.id)
-
-    # ------------------------------------------------------------------ carrying
-
-    async def _carry(self, job: JobRun) -> JSON:
-        """The handler of the job: one leg of a run. Called again after a kill, it goes on where that one stopped."""
-        tenant, run_id = job.job.tenant, job.job.arguments["run"]
-        while True:
-            run = await self._take(tenant, run_id, job.job.id)
-            if run is None:
-                break
-            steps = await self._database.read(lambda connection: read_steps(connection, tenant, run_id))
-            again = await self._leg(run, steps)
-            if not again:
-                break
-        self._live.changed(run_id)
-        return {"run": run_id, "status": (await self.get(Scope(tenant), run_id)).status}
-
-    async def _take(self, tenant: str, run_id: str, job_id: str) -> RunRecord | None:
-        """The run, where it is to be worked on, and by this job."""
-
-        def take(connection: Connection) -> RunRecord | None:
-            run = find_run(connection, Scope(tenant), run_id)
-            if run.job_id != job_id or run.status not in ("queued", "running"):
-                if run.job_id == job_id and run.status == "pausing":
-                    values = {"status": "paused"}
-                    connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(values))
-                return None
-            connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(status="running"))
-            return run
-
-        return await self._database.write(take)
-
-    async def _leg(self, run: RunRecord, steps: Sequence[StepRecord]) -> bool:
-        """Whether a person has said something meanwhile, so that there is more to do."""
-        definition = msgspec.convert(run.definition, Definition)
-        limits = Limits(definition.agent, seconds=run.seconds)
-        ending: JSON = {}
-        try:
-            async with self._hosts.open(run) as host:
-                await self._change(run.tenant, run.id, traces=[*run.traces, host.trace_id])
-                answer = await self._work(run, steps, definition, host, limits)
-            ending = {"status": "done", "answer": answer}
-        except loop.Waiting:
-            ending = {"status": "waiting"}
-        except Stopped:
-            ending = {"status": "paused"}
-        except GuruError as error:
-            ending = {"status": "failed", "error": error.message, "hint": error.hint}
-        except Exception as error:
-            ending = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-            raise
-        finally:
-            used = {"tokens": limits.tokens, "cost": limits.cost, "seconds": limits.seconds}
-            again = await asyncio.shield(self._end(run.tenant, run.id, **used, **ending))
-        return again
-
-    async def _work(
-        self, run: RunRecord, steps: Sequence[StepRecord], definition: Definition, host: ServerHost, limits: Limits
-    ) -> str:
-        members = members_of(definition, host.tools, host.small)
-        approvals = Approvals(definition, {spec.name: spec for spec in host.tools.specs}, run.cause)
-        checkpoints = Checkpoints(
-            self._database, run.tenant, run.id, approvals=approvals, limits=limits, steps=steps,
-            changed=lambda: self._live.changed(run.id),
-        )  # fmt: skip
-        performer = Performer(
-            run.id, host, members, host.tools, checkpoints=checkpoints, approvals=approvals, limits=limits,
-            tell=lambda event, data: self._live.tell(run.id, event, data),
-        )  # fmt: skip
-        agent = definition.agent
-        team = {name: members[name] for name in definition.team}
-        work = Work(
-            me=members[agent.name], messages=read_messages(run.messages), team=team,
-            word=sha256(run.id.encode()).hexdigest()[:12], outside=run.cause.startswith(OUTSIDE),
-        )  # fmt: skip
-        return await loop.run(STRATEGIES[agent.strategy](work), checkpoints, performer, limits)
-
-    async def _end(self, tenant: str, run_id: str, **values: Any) -> bool:
-        """How a leg has ended. Whether there is more to do, as a person was quicker than this."""
-
-        def end(connection: Connection) -> bool:
-            status = connection.scalar(select(agent_runs.c.status).where(mine(tenant, run_id)))
-            again = False
-            if values.get("status") == "waiting":
-                waiting = [step for step in read_steps(connection, tenant, run_id) if step.status == "waiting"]
-                again = status == "running" and all(step.decision is not None for step in waiting)
-            for name in ("answer", "error"):
-                if values.get(name):
-                    values[name] = storable(values[name])
-            if again or status == "cancelled":
-                values.pop("status", None)
-            elif status == "pausing" and values.get("status") == "waiting":
-                values["status"] = "paused"
-            if values.get("status") in ("done", "failed", "cancelled"):
-                values["finished_at"] = time.time()
-            connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(values))
-            return again
-
-        again = await self._database.write(end)
-        self._live.changed(run_id)
-        return again
-
-    async def _change(self, tenant: str, run_id: str, **values: Any) -> None:
-        change = update(agent_runs).where(mine(tenant, run_id)).values(values)
-        await self._database.write(lambda connection: connection.execute(change), beside=True)
-
-
-def storable(text: str) -> str:
-    """Without what no database keeps as text: NUL, and halves of characters."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
-
-
-def mine(tenant: str, run_id: str) -> Any:
-    return and_(agent_runs.c.tenant == tenant, agent_runs.c.id == run_id)
-
-
-def mine_step(tenant: str, run_id: str) -> Any:
-    return and_(agent_steps.c.tenant == tenant, agent_steps.c.run_id == run_id)
 
 
 def changed(agent: Agent, changes: JSON) -> Agent:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from guru.agents.registry import read_configured
 from guru.config import Settings, StoreSettings
 from guru.errors import GuruError
+from guru.gateway.check_agents import check_agents
 from guru.gateway.check_names import Finding, check_alias, check_cycles, check_keys, check_patterns
 from guru.gateway.check_stores import check_vectors, named_stores
+from guru.gateway.check_tools import Offered, check_database, check_tools
 from guru.gateway.cost import Prices
-from guru.gateway.identity import LOCAL_TENANT
 from guru.gateway.identity.address import cors_origins, needs_key
 from guru.gateway.routing import Router
 from guru.models.registry import ModelRegistry
@@ -41,10 +41,17 @@ async def check(
                 yield finding
         for finding in (*check_cycles(settings), *check_keys(settings, doors), *check_patterns(settings)):
             yield finding
+        offered = Offered()
+        async for finding in check_tools(settings, offered):
+            yield finding
+        for finding in check_agents(settings, registry, offered):
+            yield finding
         checks = [
             check_vectors(kind, settings.knowledge, connect=connect, patience=PATIENCE)
             for kind in named_stores(settings.knowledge)
         ]
+        patience = PATIENCE if connect else None
+        checks += [check_database(fine, settings, patience=patience) for fine in offered.databases]
         checks += [check_provider(name, registry, connect=connect) for name in settings.providers]
         if connect:
             checks += [check_address(place, url) for place, url in addresses(settings) if url]
@@ -63,7 +70,6 @@ def check_parts(settings: Settings, registry: ModelRegistry) -> Iterator[Finding
         "store.url": lambda: settings.store.url and Database(settings.store.url),  # connects with the first query
         "prices": lambda: Prices(settings),
         "models": lambda: Router(registry, settings),
-        "agents": lambda: read_configured(settings.agents, LOCAL_TENANT),
         "models.embedding": lambda: registry.embedding_model("embedding"),
     }
     for place, make in parts.items():

@@ -223,6 +223,11 @@ class Road:
             self._metrics.count_prompt(f"{prompt}@{trace.attributes[names.PROMPT_VERSION]}", record)
         return record
 
+    @property
+    def keeps_content(self) -> bool:
+        """Whether what people, models and tools write is kept with traces."""
+        return self._settings.traces.content
+
     def _model(
         self, request: Request, caller: Caller, trace: Trace, tokens: int, samples: SelfConsistency | None = None
     ) -> ChatModel:

@@ -58,8 +58,13 @@ PROMPT_LABEL: Final = "guru.prompt.label"
 PROMPT_VOTES: Final = "guru.prompt.votes"
 """Of how many samples how many agreed with the answer."""
 ERROR_MESSAGE: Final = "error.message"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_RESULT: Final = "gen_ai.tool.call.result"
+TOOL_FAILED: Final = "guru.tool.failed"
 
-CONTENT: Final = frozenset(
-    {INPUT_MESSAGES, OUTPUT_MESSAGES, TOOLS, QUERY, SEARCH_QUERIES, HITS, CITATIONS, UNSUPPORTED, NOTES, METADATA}
-)
+CONTENT: Final = frozenset({
+    INPUT_MESSAGES, OUTPUT_MESSAGES, TOOLS, QUERY, SEARCH_QUERIES, HITS, CITATIONS, UNSUPPORTED, NOTES, METADATA,
+    TOOL_ARGUMENTS, TOOL_RESULT,
+})  # fmt: skip
 """What people and models wrote."""

@@ -44,7 +44,7 @@ Tools = Callable[[Scope], Awaitable[Toolbox]]
 
 
 class RoadHost:
-    """Implements `guru.agents.runs.ServerHost`: each call of a model is a request, limited, traced and paid for."""
+    """Implements `guru.agents.carrying.ServerHost`: each call of a model is a request, limited, traced and paid for."""
 
     def __init__(
         self, road: Road, router: Router, directory: Directory, embedder: Embedder, *, caller: Caller,
@@ -59,6 +59,10 @@ class RoadHost:
         self._directory = directory
         self._embedder = embedder
         self._trace = trace
+
+    @property
+    def content(self) -> bool:
+        return self._road.keeps_content
 
     @property
     def caller(self) -> Caller:
@@ -81,7 +85,7 @@ class RoadHost:
 
 
 class RoadHosts:
-    """Implements `guru.agents.runs.Hosts`."""
+    """Implements `guru.agents.carrying.Hosts`."""
 
     def __init__(self, road: Road, router: Router, directory: Directory, embedder: Embedder, tools: Tools) -> None:
         self._road = road

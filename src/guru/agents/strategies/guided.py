@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -56,17 +56,27 @@ def known() -> list[ToolExample]:
     return msgspec.convert(shipped()["examples"], list[ToolExample])
 
 
-def choice(request: str, tools: Iterable[ToolSpec], examples: Iterable[ToolExample]) -> Choice:
-    """Which tool a request is for: texts that it may be near to. A question that is near to none is looked up."""
+def options(tools: Iterable[ToolSpec], examples: Iterable[ToolExample]) -> dict[str, list[str]]:
+    """What each tool is for, in texts that a request may be near to."""
     found = {tool.name: [tool.description] for tool in tools} | {"": list[str]()}
-    if not AMOUNT.search(request):
-        found.pop("calculator", None)
     for example in (*examples, *known()):
         if example.tool in found:
             found[example.tool].append(example.request)
-    look_up = next((name for name in LOOK_UP if name in found), "")
-    found[look_up] += shipped()["questions"]
-    return Choice(text=request, options=found, otherwise=look_up if QUESTION.search(request) else "")
+    found[looking_up(found)] += shipped()["questions"]
+    return found
+
+
+def looking_up(names: Container[str]) -> str:
+    """The best tool to find out what is asked; "" where there is none."""
+    return next((name for name in LOOK_UP if name in names), "")
+
+
+def choice(request: str, tools: Iterable[ToolSpec], examples: Iterable[ToolExample]) -> Choice:
+    """Which tool a request is for. A question that is near to no example is looked up."""
+    found = options(tools, examples)
+    if not AMOUNT.search(request):
+        found.pop("calculator", None)
+    return Choice(text=request, options=found, otherwise=looking_up(found) if QUESTION.search(request) else "")
 
 
 def arguments_prompt(
@@ -79,6 +89,11 @@ def arguments_prompt(
     for example in (by_request[text] for text in near if text in by_request):
         messages += [Message("user", example.request), Message("assistant", json.dumps(example.arguments))]
     return [*messages, Message("user", request)]
+
+
+def takes_nothing(tool: ToolSpec) -> bool:
+    """Whether there is only one way to call it."""
+    return not tool.parameters.get("properties") and tool.parameters.get("additionalProperties") is False
 
 
 def leaves_out(request: str, arguments: str) -> bool:
@@ -101,9 +116,8 @@ def results(messages: list[Message]) -> list[str]:
     return found
 
 
-def with_results(messages: list[Message]) -> list[Message]:
+def with_results(messages: list[Message], request: str) -> list[Message]:
     """The conversation, and the results as something that was told, for a model that knows no tools."""
-    request = next(message.text for message in reversed(messages) if message.role == "user")
     told = f"{request}\n\nIt is known that: {' '.join(results(messages))}\n\nAnswer in one sentence."
     before = [message for message in messages if message.role in ("system", "user", "assistant")]
     while before and before[-1].role != "user":
@@ -111,10 +125,9 @@ def with_results(messages: list[Message]) -> list[Message]:
     return [*before[:-1], Message("user", told)]
 
 
-def settled(said: str, messages: list[Message]) -> str:
+def settled(said: str, messages: list[Message], request: str) -> str:
     """What the model said, where it holds the results and no number of its own; else the results, which are right."""
     found = results(messages)
-    request = next(message.text for message in reversed(messages) if message.role == "user")
     short = all(len(result) <= SHORT for result in found)
     known = set(NUMBER.findall(" ".join([request, *found])))
     if (

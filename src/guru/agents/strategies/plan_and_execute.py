@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from guru.agents.loop import Steps
 from guru.agents.strategies.talk import Work, fill, talk, write
 from guru.types import Message
@@ -35,7 +37,8 @@ def plan_and_execute(work: Work) -> Steps:
     while left:
         step, *left = left
         task = STEP.format(done="\n".join(done) or "Nothing.", step=step)
-        result = yield from talk(work, [*prompt, Message("user", task)])
+        now = msgspec.structs.replace(work, messages=[Message("user", step)])
+        result = yield from talk(now, [*prompt, Message("user", task)])
         done.append(f"{len(done) + 1}. {step}\n{result}")
         if left and reviews:
             reviews -= 1

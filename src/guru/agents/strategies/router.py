@@ -9,7 +9,7 @@ import msgspec
 
 from guru.agents.loop import Steps
 from guru.agents.steps import Choice, Part, Result
-from guru.agents.strategies.talk import Work, fill, single, talk
+from guru.agents.strategies.talk import Work, fill, requests, single, talk
 from guru.types import Message
 
 
@@ -29,7 +29,7 @@ def choose(work: Work) -> Generator[list[Part], list[Result], str]:
     """The name of an agent; "" for none."""
     about = {name: member.agent.description or name for name, member in work.team.items()}
     if work.me.way == "guided":
-        options = {name: [text, *requests(work, name)] for name, text in about.items()}
+        options = {name: [text, *requests(work.team[name])] for name, text in about.items()}
         chosen: Any = yield from single(Choice(text=work.request, options=options))
         return str(chosen.option)
     listed = "\n".join(f"- {name}: {text}" for name, text in about.items())
@@ -42,8 +42,3 @@ def choose(work: Work) -> Generator[list[Part], list[Result], str]:
     }
     said = yield from fill(work, [*work.prompt(), Message("user", told)], "route", schema)
     return str(said.get("agent", ""))
-
-
-def requests(work: Work, name: str) -> list[str]:
-    """Examples of what an agent is asked, as far as its own examples say."""
-    return [example.request for example in work.team[name].examples]

@@ -23,21 +23,27 @@ def self_consistency(work: Work) -> Steps:
     harmless = [tool for tool in work.me.tools if tool.effect != "write"]
     work = msgspec.structs.replace(work, me=msgspec.structs.replace(work.me, tools=harmless))
     prompt = work.prompt()
+    if work.me.way == "guided":  # such a model keeps to no form, and what it says is often what a tool said
+        return most(list((yield from together([talk(work, prompt, WARM, seed) for seed in range(work.agent.samples)]))))
     asked = [*prompt[:-1], Message("user", f"{work.request}\n\n{ASK}")]
     said = yield from together([talk(work, asked, WARM, seed) for seed in range(work.agent.samples)])
     return vote(said)
 
 
 def vote(answers: list[str]) -> str:
-    """The answer that most come to, in the words of the first that does; of equals, the first."""
-    brief = [conclusion(answer) for answer in answers]
-    keys = [key_of(text) for text in brief]
+    """What most of the answers conclude; the first answer where none concludes anything."""
+    return most([conclusion(answer) for answer in answers]) or answers[0]
+
+
+def most(texts: list[str]) -> str:
+    """What most of the texts mean, in the words of the first that does; of equals, the first."""
+    keys = [key_of(text) for text in texts]
     counts = Counter(key for key in keys if key)
     if not counts:
-        return answers[0]
-    most = max(counts.values())
-    winner = next(key for key in keys if counts.get(key) == most)
-    return brief[keys.index(winner)]
+        return texts[0]
+    highest = max(counts.values())
+    winner = next(key for key in keys if counts.get(key) == highest)
+    return texts[keys.index(winner)]
 
 
 def conclusion(answer: str) -> str:

@@ -129,20 +129,24 @@ def think(work: Work, messages: list[Message], temperature: float | None = None,
 
 def lead(work: Work, messages: list[Message]) -> Thinking:
     """Choose a tool for a model that cannot, and have it fill in the arguments; once for each request."""
+    request = work.request  # what a strategy says around it would only blur what it is near to
+    said = next(message.text for message in reversed(messages) if message.role == "user")
+    asked = said if request in said else request  # the words of a reviewer alone would be taken for the request
     if guided.has_results(messages):
-        reply = yield from say(ask(work, guided.with_results(messages), "answer", temperature=0.0))
-        return msgspec.structs.replace(reply, text=guided.settled(reply.text, messages), calls=[])
+        reply = yield from say(ask(work, guided.with_results(messages, asked), "answer", temperature=0.0))
+        return msgspec.structs.replace(reply, text=guided.settled(reply.text, messages, asked), calls=[])
     tools = {tool.name: tool for tool in work.me.tools}
-    request = messages[-1].text
     chosen = yield from single(guided.choice(request, tools.values(), work.me.examples))
     if chosen.option not in tools:
         reply = yield from say(ask(work, messages, "answer"))
         return msgspec.structs.replace(reply, calls=[])
     tool = tools[chosen.option]
-    asked = guided.arguments_prompt(tool, work.me.examples, chosen.near, request)
+    if guided.takes_nothing(tool):
+        return Reply(text="", calls=[ToolCall(name=tool.name, arguments="{}")])
+    prompt = guided.arguments_prompt(tool, work.me.examples, chosen.near, asked)
     written: list[str] = []
     for temperature, seed in guided.TRIES:
-        call = ask(work, asked, "arguments", schema=tool.parameters, temperature=temperature, seed=seed)
+        call = ask(work, prompt, "arguments", schema=tool.parameters, temperature=temperature, seed=seed)
         written.append((yield from say(call)).text)
         if not guided.leaves_out(request, written[-1]):
             break
@@ -181,6 +185,13 @@ def said_and_done(
             for call, result in zip(calls, results, strict=True)
         ),
     ]  # fmt: skip
+
+
+def requests(member: Member) -> list[str]:
+    """What an agent is asked, as far as its own examples and those of its tools say."""
+    of_tools = guided.options(member.tools, ())
+    own = [example.request for example in member.examples]
+    return own + [text for tool in member.tools for text in of_tools[tool.name]]
 
 
 def as_question(call: ToolCall) -> Part:

@@ -1,7 +1,8 @@
 """Think several ways at once, rate each, follow the best (Yao et al., 2023): a breadth-first beam search.
 
 At each depth every thought that was kept gets `breadth` continuations; all are rated at the same time; those under
-`prune` go, and of the others the best `beam` are kept.
+`prune` go, and of the others the best `beam` are kept. Tools are called when the best is carried out: calls of thoughts
+that are not followed would be for nothing, and could do harm.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 from typing import Final
 
 from guru.agents.loop import Steps
-from guru.agents.strategies.talk import Work, ask, read_object, write
+from guru.agents.strategies.talk import Work, ask, read_object, talk
 from guru.types import Message
 
-EXPAND: Final = "So far:\n{path}\n\nWrite the next thought towards the answer, in one to three sentences. Only that."
+EXPAND: Final = (
+    "So far:\n{path}\n\nWrite the next thought towards the answer, in one to three sentences. Only that.{tools}"
+)
 RATE: Final = (
     "So far:\n{path}\n\nHow likely does this lead to the right answer? Rate it from 0 (wrong) to 10 (surely right)."
 )
 CONCLUDE: Final = "So far:\n{path}\n\nAnswer the request from it."
+TOOLS: Final = " Tools can be called later: {names}."
 START: Final = "Nothing yet."
 WARM: Final = 0.8
 """The temperature of thoughts, which are to differ."""
@@ -31,9 +35,11 @@ Path = tuple[str, ...]
 
 def tree_of_thoughts(work: Work) -> Steps:
     agent, prompt = work.agent, work.prompt()
+    names = ", ".join(tool.name for tool in work.me.tools)
+    tools = TOOLS.format(names=names) if names else ""
 
     def told(template: str, path: Path) -> list[Message]:
-        return [*prompt, Message("user", template.format(path="\n".join(path) or START))]
+        return [*prompt, Message("user", template.format(path="\n".join(path) or START, tools=tools))]
 
     kept: list[Path] = [()]
     for depth in range(agent.depth):
@@ -52,7 +58,7 @@ def tree_of_thoughts(work: Work) -> Steps:
             break  # a dead end: what was kept before is the best that there is
         promising.sort(key=lambda item: -item[0])
         kept = [path for _, path in promising[: agent.beam]]
-    return (yield from write(work, told(CONCLUDE, kept[0]), "answer")).strip()
+    return (yield from talk(work, told(CONCLUDE, kept[0])))
 
 
 def rating_of(said: str) -> float:

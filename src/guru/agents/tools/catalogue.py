@@ -65,13 +65,17 @@ class Group:
             return False
         return scope.names is None or not self._allow or any(name in self._allow for name in scope.names)
 
+    async def make(self) -> Sequence[Tool]:
+        """The tools, made anew. Raises `GuruError`."""
+        made = self._make()
+        return await made if isinstance(made, Awaitable) else made
+
     async def tools(self) -> Sequence[Tool]:
         """The tools; none where they cannot be made."""
         async with self._lock:
             if self._made is None and time.monotonic() >= self._next:
                 try:
-                    made = self._make()
-                    self._made = await made if isinstance(made, Awaitable) else made
+                    self._made = await self.make()
                     self.problem = None
                 except GuruError as error:
                     self.problem, self._next = str(error), time.monotonic() + AGAIN_SECONDS

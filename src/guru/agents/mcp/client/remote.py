@@ -16,6 +16,8 @@ from guru.types import JSON, ImagePart, ImageUrl
 MOST_TEXT: Final = 200_000
 """Characters of one answer."""
 MOST_IMAGES: Final = 8
+MOST_NAME: Final = 55
+"""Characters of a name that is followed by a digest."""
 _OTHER: Final = re.compile(r"[^A-Za-z0-9_-]+")
 Call = Callable[[str, JSON, JSON], Awaitable[JSON]]
 """Server, definition and arguments to a `CallToolResult`."""
@@ -53,7 +55,12 @@ def tool_name(server: str, tool: str) -> str:
     if len(name) <= 64 and name == f"{server}__{tool}":
         return name
     digest = hashlib.sha256(f"{server}\n{tool}".encode()).hexdigest()[:8]
-    return f"{name[:55]}_{digest}"
+    return f"{name[:MOST_NAME]}_{digest}"
+
+
+def begin(server: str) -> str:
+    """What the names of a server's tools begin with."""
+    return f"{_OTHER.sub('_', server)}__"[:MOST_NAME]
 
 
 def to_tool_result(result: JSON) -> ToolResult:

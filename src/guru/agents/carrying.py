@@ -1,0 +1,170 @@
+"""The carrying of runs by the job store: leg by leg, from where the last one stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy import Connection, select, update
+
+from guru.agents import loop
+from guru.agents.approvals import OUTSIDE, Approvals
+from guru.agents.checkpoints import Checkpoints, Stopped
+from guru.agents.limits import Limits
+from guru.agents.live import Live
+from guru.agents.members import members_of
+from guru.agents.performing import Host, Performer
+from guru.agents.records import Definition, RunRecord, StepRecord, find_run, mine, read_messages, read_steps
+from guru.agents.strategies import STRATEGIES
+from guru.agents.strategies.talk import Work
+from guru.agents.tools.toolbox import Toolbox
+from guru.errors import GuruError
+from guru.store.database import Database
+from guru.store.jobs import JobRun
+from guru.store.scope import Scope
+from guru.store.tables import agent_runs
+from guru.types import JSON
+
+
+class ServerHost(Host, Protocol):
+    trace_id: str
+    tools: Toolbox
+
+    def small(self, model: str) -> bool:
+        """Whether the model is too weak to call tools by itself. Raises `ModelNotFound`."""
+        ...
+
+
+class Hosts(Protocol):
+    """What the server lends to runs."""
+
+    def open(self, run: RunRecord) -> AbstractAsyncContextManager[ServerHost]:
+        """For one leg of a run, which is one trace. Raises `Unauthorized` where who began it is no longer let in."""
+        ...
+
+    async def check(self, definition: Definition, caller: JSON) -> None:
+        """Raises `InvalidParameter` for tools and `ModelNotFound` for models that are not there."""
+        ...
+
+
+class Carrier:
+    """Does what runs are to do. A run is carried by one job at a time, which a leg ends with."""
+
+    def __init__(self, database: Database, hosts: Hosts, live: Live) -> None:
+        self._database = database
+        self._hosts = hosts
+        self._live = live
+
+    async def carry(self, job: JobRun) -> JSON:
+        """The handler of the job: one leg of a run. Called again after a kill, it goes on where that one stopped."""
+        tenant, run_id = job.job.tenant, job.job.arguments["run"]
+        while True:
+            run = await self._take(tenant, run_id, job.job.id)
+            if run is None:
+                break
+            steps = await self._database.read(lambda connection: read_steps(connection, tenant, run_id))
+            again = await self._leg(run, steps)
+            if not again:
+                break
+        self._live.changed(run_id)
+        run = await self._database.read(lambda connection: find_run(connection, Scope(tenant), run_id))
+        return {"run": run_id, "status": run.status}
+
+    async def _take(self, tenant: str, run_id: str, job_id: str) -> RunRecord | None:
+        """The run, where it is to be worked on, and by this job."""
+
+        def take(connection: Connection) -> RunRecord | None:
+            run = find_run(connection, Scope(tenant), run_id)
+            if run.job_id != job_id or run.status not in ("queued", "running"):
+                if run.job_id == job_id and run.status == "pausing":
+                    values = {"status": "paused"}
+                    connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(values))
+                return None
+            connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(status="running"))
+            return run
+
+        return await self._database.write(take)
+
+    async def _leg(self, run: RunRecord, steps: Sequence[StepRecord]) -> bool:
+        """Whether a person has said something meanwhile, so that there is more to do."""
+        definition = msgspec.convert(run.definition, Definition)
+        limits = Limits(definition.agent, seconds=run.seconds)
+        ending: JSON = {}
+        try:
+            async with self._hosts.open(run) as host:
+                await self._change(run.tenant, run.id, traces=[*run.traces, host.trace_id])
+                answer = await self._work(run, steps, definition, host, limits)
+            ending = {"status": "done", "answer": answer}
+        except loop.Waiting:
+            ending = {"status": "waiting"}
+        except Stopped:
+            ending = {"status": "paused"}
+        except GuruError as error:
+            ending = {"status": "failed", "error": error.message, "hint": error.hint}
+        except Exception as error:
+            ending = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+            raise
+        finally:
+            used = {"tokens": limits.tokens, "cost": limits.cost, "seconds": limits.seconds}
+            again = await asyncio.shield(self.end(run.tenant, run.id, **used, **ending))
+        return again
+
+    async def _work(
+        self, run: RunRecord, steps: Sequence[StepRecord], definition: Definition, host: ServerHost, limits: Limits
+    ) -> str:
+        members = members_of(definition, host.tools, host.small)
+        approvals = Approvals(definition, {spec.name: spec for spec in host.tools.specs}, run.cause)
+        checkpoints = Checkpoints(
+            self._database, run.tenant, run.id, approvals=approvals, limits=limits, steps=steps,
+            changed=lambda: self._live.changed(run.id),
+        )  # fmt: skip
+        performer = Performer(
+            run.id, host, members, host.tools, checkpoints=checkpoints, approvals=approvals, limits=limits,
+            tell=lambda event, data: self._live.tell(run.id, event, data),
+        )  # fmt: skip
+        agent = definition.agent
+        team = {name: members[name] for name in definition.team}
+        work = Work(
+            me=members[agent.name], messages=read_messages(run.messages), team=team,
+            word=sha256(run.id.encode()).hexdigest()[:12], outside=run.cause.startswith(OUTSIDE),
+        )  # fmt: skip
+        return await loop.run(STRATEGIES[agent.strategy](work), checkpoints, performer, limits)
+
+    async def end(self, tenant: str, run_id: str, **values: Any) -> bool:
+        """How a leg has ended. Whether there is more to do, as a person was quicker than this."""
+
+        def end(connection: Connection) -> bool:
+            status = connection.scalar(select(agent_runs.c.status).where(mine(tenant, run_id)))
+            again = False
+            if values.get("status") == "waiting":
+                waiting = [step for step in read_steps(connection, tenant, run_id) if step.status == "waiting"]
+                again = status == "running" and all(step.decision is not None for step in waiting)
+            for name in ("answer", "error"):
+                if values.get(name):
+                    values[name] = storable(values[name])
+            if again or status == "cancelled":
+                values.pop("status", None)
+            elif status == "pausing" and values.get("status") == "waiting":
+                values["status"] = "paused"
+            if values.get("status") in ("done", "failed", "cancelled"):
+                values["finished_at"] = time.time()
+            connection.execute(update(agent_runs).where(mine(tenant, run_id)).values(values))
+            return again
+
+        again = await self._database.write(end)
+        self._live.changed(run_id)
+        return again
+
+    async def _change(self, tenant: str, run_id: str, **values: Any) -> None:
+        change = update(agent_runs).where(mine(tenant, run_id)).values(values)
+        await self._database.write(lambda connection: connection.execute(change), beside=True)
+
+
+def storable(text: str) -> str:
+    """Without what no database keeps as text: NUL, and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
