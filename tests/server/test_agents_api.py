@@ -86,6 +86,29 @@ async def test_defined_shown_listed_and_deleted(acting):
     assert (await acting.request("DELETE", "/api/v1/agents/adder"))[0] == 403
 
 
+async def test_defined_anew_under_its_name_alone(acting):
+    mailer = {"name": "mailer", "tools": ["send"], "webhook_key": KEY}
+    await acting.post("/api/v1/agents", mailer)
+    shown = (await acting.get("/api/v1/agents/mailer"))[1]["agent"]
+    status, made = await acting.request("PUT", "/api/v1/agents/mailer", json=shown | {"tools": ["add"], "max_steps": 4})
+    assert (status, made["agent"]["tools"], made["agent"]["max_steps"]) == (200, ["add"], 4)
+    assert (await acting.get("/api/v1/agents/mailer"))[1] == made
+    known = await acting.services.agents.registry.by_webhook("mailer", KEY)  # its key is the one that it had
+    assert known.agent.max_steps == 4
+    for body, expected in (
+        ({"name": "other"}, (400, "name")),
+        ({"name": "mailer", "max_steps": 0}, (400, "max_steps")),
+        ({"name": "mailer", "strategy": "router"}, (400, "agents")),
+        ({"name": "mailer", "strategy": "router", "agents": ["nobody"]}, (404, "agents")),
+        ({"name": "mailer", "webhook_key": "short"}, (400, "webhook_key")),
+    ):
+        status, wrong = await acting.request("PUT", "/api/v1/agents/mailer", json=body)
+        assert (status, wrong["error"]["param"]) == expected
+    assert (await acting.request("PUT", "/api/v1/agents/adder", json={"name": "adder"}))[0] == 403
+    assert (await acting.request("PUT", "/api/v1/agents/nobody", json={"name": "nobody"}))[0] == 404
+    assert (await acting.get("/api/v1/agents/mailer"))[1] == made
+
+
 async def test_a_run_whole_streamed_and_in_the_background(acting):
     acting.model.by = sequence(("add", {"a": 2, "b": 3}), "It is 5.")
     status, run = await acting.post("/api/v1/agents/adder/runs", {"input": "2+3?"})
