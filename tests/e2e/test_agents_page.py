@@ -77,7 +77,9 @@ def test_an_agent_is_defined_asked_and_waits_for_a_person(visit, gateway):
     answer = page.get_by_role("region", name="Answer")
     expect(answer).to_contain_text("So: 408; A person did not allow this call: A third of what?.")
     expect(page.get_by_text("refused")).to_be_visible()
-    expect(page.locator(".run-figures")).to_contain_text("$0.02")  # of two calls of the model
+    figures = page.locator(".run-figures")
+    expect(figures).to_contain_text("Tokens 30", use_inner_text=True)
+    expect(figures).to_contain_text("Cost unknown", use_inner_text=True)  # a model without a price
     expect(page.get_by_role("link", name="trace", exact=True)).to_have_count(2)
     assert violations(page) == []
 

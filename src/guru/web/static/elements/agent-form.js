@@ -186,7 +186,7 @@ class AgentForm extends GuruElement {
           ${this.renderTools()}
           <h3>Limits</h3>
           <div class="holder-fields">${LIMITS.map((name) => this.number(name))}
-            ${this.select("untrusted", "Once it has read something from outside", UNTRUSTED, agent.untrusted ?? "ask")}
+            ${this.select("untrusted", "After untrusted content", UNTRUSTED, agent.untrusted ?? "ask")}
           </div>
           <details class="more-settings">
             <summary>More settings</summary>
@@ -195,7 +195,7 @@ class AgentForm extends GuruElement {
               ${this.select("tool_calls", "How tools are called", TOOL_CALLS, agent.tool_calls ?? "auto")}
               ${this.field("schedule", "Schedule, as cron has it", { placeholder: "0 7 * * 1-5" })}
               ${this.field("timezone", "Time zone of the schedule", { placeholder: "UTC" })}
-              ${this.field("on_document", "For each new document of the collection", { placeholder: "none" })}
+              ${this.field("on_document", "For documents of", { placeholder: "none" })}
               ${this.field("webhook_key", "Key of its webhook", { placeholder: "none" })}
               ${this.area("input", "What it is asked when it runs by itself", "Write the morning report.")}
             </div>

@@ -58,7 +58,7 @@ class DecisionForm extends GuruElement {
     const { step } = this;
     if (!step) return nothing;
     return html`
-      <form class="decision" aria-label=${step.kind === "person" ? "Answer the agent" : `Decide about ${step.name}`} novalidate @submit=${(/** @type {SubmitEvent} */ event) => this.submit(event, step)}>
+      <form class="decision" aria-label="${step.kind === "person" ? "Answer the agent" : `Decide about ${step.name}`}, ${step.number}.${step.part + 1}" novalidate @submit=${(/** @type {SubmitEvent} */ event) => this.submit(event, step)}>
         ${step.kind === "person" ? this.renderAnswer(step) : this.renderCall(step)}
         ${this.error ? errorNote(this.error) : nothing}
       </form>
