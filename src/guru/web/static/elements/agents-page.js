@@ -236,7 +236,7 @@ class AgentsPage extends GuruElement {
             <td>${statusBadge(run.status)}</td>
             <td class="end number">${count(run.steps)}</td>
             <td class="end number">${count(run.tokens)}</td>
-            <td class="end number nowrap">${run.tokens ? cost(run.cost) : "–"}</td>
+            <td class="end number nowrap">${run.cost ? cost(run.cost) : "–"}</td>
             <td class="end number nowrap">${duration(run.seconds)}</td>
           </tr>`)}</tbody>
         </table>

@@ -81,6 +81,7 @@ class RunPage extends GuruElement {
     this.watching = watching;
     try {
       this.run = await get(this.place, watching.signal);
+      this.words = {};
       this.error = null;
       if (this.works) await this.follow(watching.signal);
     } catch (error) {
@@ -101,7 +102,7 @@ class RunPage extends GuruElement {
       if (event === "step") this.onStep(data);
       else if (event === "delta") {
         const key = `${data.step}.${data.part}`;
-        this.words = { ...this.words, [key]: (this.words[key] ?? "") + data.text };
+        this.words = { ...this.words, [key]: (this.words[key] ?? "… ") + data.text }; // … for what was said before anybody looked
       } else if (event === "run") {
         this.run = { ...this.run, ...(await get(this.place, signal)) };
         this.said = this.run?.status === "waiting" ? "The agent waits for you." : `The run is ${this.run?.status}.`;
@@ -164,7 +165,7 @@ class RunPage extends GuruElement {
     /** @type {Record<string, unknown>} */
     const changes = {};
     for (const name of this.form?.kind === "resume" ? LIMITS : ["model", "instructions"]) {
-      const typed = textOf(form, name);
+      const typed = name in NUMBERS ? textOf(form, name) : String(form.get(name) ?? "");
       if (typed !== String(agent[name] ?? "")) changes[name] = name in NUMBERS ? (typed ? numberOrText(typed) : null) : typed;
     }
     if (this.form?.kind === "resume") return this.act(() => post(`${this.place}/resume`, { changes }));

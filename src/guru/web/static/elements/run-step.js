@@ -71,7 +71,7 @@ class RunStepCard extends GuruElement {
     const { step } = this;
     if (!step) return nothing;
     const waits = step.status === "waiting" && !step.decision;
-    const failed = step.result?.failed;
+    const failed = step.result?.failed && step.decision?.say !== "no";
     return html`
       <div class="part ${waits ? "waits" : ""}">
         <div class="part-head">
@@ -80,8 +80,8 @@ class RunStepCard extends GuruElement {
           ${step.request.agent ? html`<span class="faint small">${step.request.agent}</span>` : nothing}
           ${waits ? html`<span class="badge warning">waits for you</span>` : step.decision ? html`<span class="badge">${step.kind === "person" ? "answered" : SAID[step.decision.say]}</span>` : nothing}
           ${failed ? html`<span class="badge danger">failed</span>` : nothing}
-          <span class="part-time faint small number">${step.ended_at ? duration(secondsOf(step)) : this.live && step.status === "begun" ? "…" : ""}</span>
-          ${this.still && step.status === "done" && !this.editing ? html`<button class="icon-button compact change" aria-label="Change the result of step ${step.number}: ${step.name}" title="Change the result" @click=${() => this.edit(true)}>${icons.edit}</button>` : nothing}
+          <span class="part-end"><span class="faint small number">${step.ended_at ? duration(secondsOf(step)) : this.live && step.status === "begun" ? "…" : ""}</span>
+            ${this.still && step.status === "done" && !this.editing ? html`<button class="icon-button compact change" aria-label="Change the result of step ${step.number}: ${step.name}" title="Change the result" @click=${() => this.edit(true)}>${icons.edit}</button>` : nothing}</span>
         </div>
         ${this.renderBody(step, waits)}
         ${this.editing ? this.renderEdit(step) : nothing}
