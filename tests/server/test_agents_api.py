@@ -109,31 +109,6 @@ async def test_defined_anew_under_its_name_alone(acting):
     assert (await acting.get("/api/v1/agents/mailer"))[1] == made
 
 
-async def test_who_watches_may_leave(acting, caplog):
-    go_on = asyncio.Event()
-
-    async def slowly(request):
-        await go_on.wait()
-        for event in events_of("Hello."):
-            yield event
-
-    acting.model.chat = slowly
-    _, begun = await acting.post("/api/v1/agents/adder/runs", {"input": "Hello", "background": True})
-    path, watchers = f"/api/v1/runs/{begun['id']}", acting.services.agents.runs._live._watchers
-    async with acting.session.get(f"{acting.url}{path}/events") as watched:
-        while await watched.content.readline() != b"event: step\n":
-            pass
-        assert begun["id"] in watchers
-        watched.close()
-    async with asyncio.timeout(30):
-        while begun["id"] in watchers:
-            await asyncio.sleep(0.01)
-        go_on.set()
-        while (await acting.get(path))[1]["status"] != "done":
-            await asyncio.sleep(0.01)
-    assert not [record for record in caplog.records if record.levelname == "ERROR"]
-
-
 async def test_a_run_whole_streamed_and_in_the_background(acting):
     acting.model.by = sequence(("add", {"a": 2, "b": 3}), "It is 5.")
     status, run = await acting.post("/api/v1/agents/adder/runs", {"input": "2+3?"})
