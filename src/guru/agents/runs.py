@@ -69,6 +69,10 @@ class Hosts(Protocol):
         """Raises `InvalidParameter` for tools and `ModelNotFound` for models that are not there."""
         ...
 
+    async def ended(self, run: RunRecord, steps: Sequence[StepRecord]) -> None:
+        """A run is done or has failed. Called again where a process was killed meanwhile."""
+        ...
+
 
 class Runs:
     """The runs of every tenant."""
@@ -348,7 +352,10 @@ class Runs:
             if not again:
                 break
         self._live.changed(run_id)
-        return {"run": run_id, "status": (await self.get(Scope(tenant), run_id)).status}
+        run, steps = await self.show(Scope(tenant), run_id)
+        if run.job_id == job.job.id and run.status in ("done", "failed"):
+            await self._hosts.ended(run, steps)
+        return {"run": run_id, "status": run.status}
 
     async def _take(self, tenant: str, run_id: str, job_id: str) -> RunRecord | None:
         """The run, where it is to be worked on, and by this job."""

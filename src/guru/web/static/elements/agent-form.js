@@ -68,6 +68,7 @@ class AgentForm extends GuruElement {
     agent.tools = [...here.filter((name) => this.chosen.has(name)), ...patterns];
     agent.approve = [...here.filter((name) => this.chosen.has(name) && this.asking.has(name)), ...listOf(textOf(form, "approve"))];
     agent.agents = form.has("agents") ? listOf(textOf(form, "agents")) : (agent.agents ?? []);
+    agent.memory = form.has("memory");
     for (const name of [...LONG, ...Object.keys(NUMBERS)]) {
       if (!form.has(name)) continue; // not shown: it stays
       const typed = textOf(form, name);
@@ -182,6 +183,7 @@ class AgentForm extends GuruElement {
             ${STRATEGIES[this.strategy]?.settings.map((name) => (name === "agents" ? this.field("agents", "Other agents", { value: agent.agents?.join(", "), placeholder: "names" }) : this.number(name)))}
             <div class="whole">${this.field("description", "What it is good for", { placeholder: "Others choose it by this." })}</div>
             ${this.area("instructions", "Instructions", "You help the people of the office. Be brief.")}
+            <label class="whole small"><input type="checkbox" name="memory" .checked=${agent.memory ?? false}> It is told what is remembered of the person who asks it, and may remember more</label>
           </div>
           ${this.renderTools()}
           <h3>Limits</h3>
