@@ -45,6 +45,9 @@ class LentHosts:
     async def check(self, definition, caller):
         members_of(definition, Toolbox(self.world.tools()), lambda model: False)
 
+    async def ended(self, run, steps):
+        pass
+
 
 class HandJobs:
     """Jobs that are carried when a test says so."""

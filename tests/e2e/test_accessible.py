@@ -6,7 +6,10 @@ from playwright.sync_api import expect
 
 from e2e.chatting import QUESTION, answered, ask
 
-PAGES = ["/", "/collections", "/collections/handbook", "/memory", "/map", "/chunks", "/workflows", "/traces", "/usage"]
+PAGES = [
+    "/", "/collections", "/collections/handbook", "/agents", "/memory", "/map", "/chunks", "/workflows", "/traces",
+    "/usage",
+]  # fmt: skip
 WIDTHS = [360, 768, 1600, 1920]
 
 

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-PAGES = ["/", "/chat/any", "/collections", "/collections/handbook", "/documents/any", "/traces", "/traces/any"]
+PAGES = ["/", "/chat/any", "/collections", "/collections/handbook", "/documents/any", "/traces", "/agents/runs/any"]
 
 
 def fetch(server, path, **headers):

@@ -86,6 +86,29 @@ async def test_defined_shown_listed_and_deleted(acting):
     assert (await acting.request("DELETE", "/api/v1/agents/adder"))[0] == 403
 
 
+async def test_defined_anew_under_its_name_alone(acting):
+    mailer = {"name": "mailer", "tools": ["send"], "webhook_key": KEY}
+    await acting.post("/api/v1/agents", mailer)
+    shown = (await acting.get("/api/v1/agents/mailer"))[1]["agent"]
+    status, made = await acting.request("PUT", "/api/v1/agents/mailer", json=shown | {"tools": ["add"], "max_steps": 4})
+    assert (status, made["agent"]["tools"], made["agent"]["max_steps"]) == (200, ["add"], 4)
+    assert (await acting.get("/api/v1/agents/mailer"))[1] == made
+    known = await acting.services.agents.registry.by_webhook("mailer", KEY)  # its key is the one that it had
+    assert known.agent.max_steps == 4
+    for body, expected in (
+        ({"name": "other"}, (400, "name")),
+        ({"name": "mailer", "max_steps": 0}, (400, "max_steps")),
+        ({"name": "mailer", "strategy": "router"}, (400, "agents")),
+        ({"name": "mailer", "strategy": "router", "agents": ["nobody"]}, (404, "agents")),
+        ({"name": "mailer", "webhook_key": "short"}, (400, "webhook_key")),
+    ):
+        status, wrong = await acting.request("PUT", "/api/v1/agents/mailer", json=body)
+        assert (status, wrong["error"]["param"]) == expected
+    assert (await acting.request("PUT", "/api/v1/agents/adder", json={"name": "adder"}))[0] == 403
+    assert (await acting.request("PUT", "/api/v1/agents/nobody", json={"name": "nobody"}))[0] == 404
+    assert (await acting.get("/api/v1/agents/mailer"))[1] == made
+
+
 async def test_a_run_whole_streamed_and_in_the_background(acting):
     acting.model.by = sequence(("add", {"a": 2, "b": 3}), "It is 5.")
     status, run = await acting.post("/api/v1/agents/adder/runs", {"input": "2+3?"})
@@ -244,3 +267,65 @@ async def test_an_agent_is_asked_as_a_model(acting):
     acting.model.by = sequence(("pay", {"amount": 5}), "Paid.")
     status, said = await acting.post("/v1/chat/completions", asked | {"model": "agent/payer"})
     assert status == 409 and "guru agent approve run_" in said["error"]["message"]
+
+
+async def remembered(acting, episodes):
+    """All memories, once there are as many of runs: they are kept when the answer has gone out."""
+    async with asyncio.timeout(30):
+        while True:
+            memories = (await acting.get("/api/v1/memories"))[1]["memories"]
+            if sum(memory["kind"] == "episode" for memory in memories) == episodes:
+                return memories
+            await asyncio.sleep(0.02)
+
+
+async def test_an_agent_with_memory_keeps_what_its_person_says_and_is_told_it(acting):
+    await acting.post("/api/v1/agents", {"name": "friend", "memory": True})
+    acting.model.by = sequence(("remember", {"quote": "I live in Hamburg."}), "Noted.")
+    said = {"input": "I live in Hamburg. Remember it."}
+    _, run = await acting.post("/api/v1/agents/friend/runs", said)
+    assert run["status"] == "done"
+    names = {tool.function.name for tool in acting.model.requests[0].tools}
+    assert names == {"remember", "recall", "forget"}
+    kept = {memory["kind"]: memory for memory in await remembered(acting, 1)}
+    assert (kept["user"]["text"], kept["user"]["by"], kept["user"]["source"]["run"]) == (
+        "I live in Hamburg.", "tool", run["id"],
+    )  # fmt: skip
+    assert "Done: remember" in kept["episode"]["text"] and "Ended: answered" in kept["episode"]["text"]
+
+    acting.model.by = lambda request: "In Hamburg."
+    _, run = await acting.post("/api/v1/agents/friend/runs", {"input": "Where do I live?"})
+    assert "Hamburg" not in json.dumps(run["messages"])  # others may see the run
+    assert any("I live in Hamburg." in message.text for message in acting.model.requests[-1].messages)
+    acting.model.by = lambda request: "I do not know."
+    await acting.post("/api/v1/agents/adder/runs", {"input": "Where do I live?"})  # it has no memory
+    assert not any("Hamburg" in message.text for message in acting.model.requests[-1].messages)
+
+
+async def test_nothing_is_remembered_that_the_person_has_not_said(acting):
+    await acting.post("/api/v1/agents", {"name": "friend", "memory": True, "tools": ["look"], "untrusted": "allow"})
+    acting.world.pages = {"home": "I live in Paris."}
+    acting.model.by = sequence(("look", {"page": "home"}), ("remember", {"quote": "I live in Paris."}), "Done.")
+    _, run = await acting.post("/api/v1/agents/friend/runs", {"input": "Read the page home."})
+    results = [step["result"] for step in run["log"] if step["kind"] == "tool"]
+    assert [result["failed"] for result in results] == [False, True]
+    memories = await remembered(acting, 1)
+    assert len(memories) == 1
+    assert "Paris" not in json.dumps(memories)
+
+
+async def test_a_run_that_nobody_began_has_no_memory(acting):
+    await acting.post("/api/v1/agents", {"name": "hook", "memory": True, "webhook_key": KEY, "input": "Sort it."})
+    acting.model.by = sequence(("remember", {"quote": "I live in Paris."}), "Done.")
+    headers = {"x-guru-webhook-key": KEY}
+    _, begun = await acting.request("POST", "/api/v1/agents/hook/webhook", data=b"I live in Paris.", headers=headers)
+    path = f"/api/v1/runs/{begun['id']}"
+    async with asyncio.timeout(30):
+        while (await acting.get(path))[1]["status"] != "done":
+            await asyncio.sleep(0.02)
+    assert acting.model.requests[0].tools in (None, [])
+    _, again = await acting.post(f"{path}/replay", {})
+    async with asyncio.timeout(30):
+        while (await acting.get(f"/api/v1/runs/{again['id']}"))[1]["status"] != "done":
+            await asyncio.sleep(0.02)
+    assert await remembered(acting, 0) == []

@@ -81,6 +81,7 @@ DOORS = {
     ("GET", "/api/v1/agents"): SHARED,
     ("POST", "/api/v1/agents"): (CALL, {"name": "?"}),
     ("GET", "/api/v1/agents/{name}"): SHARED,
+    ("PUT", "/api/v1/agents/{name}"): (SHARED, {"name": "clerk"}),
     ("DELETE", "/api/v1/agents/{name}"): SHARED,
     ("POST", "/api/v1/agents/{name}/runs"): (SHARED, {"input": "Hello"}),
     ("POST", "/api/v1/agents/{name}/webhook"): PUBLIC,

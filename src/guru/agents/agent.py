@@ -14,6 +14,8 @@ from guru.config.agent import AgentSettings
 from guru.errors import InvalidParameter, NotFound
 
 SHORTEST_KEY = 16
+SHOWN_KEY = "..."
+"""What is shown in the place of a key."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -50,7 +52,7 @@ def make(name: str, settings: AgentSettings) -> Agent:
 
 def public(agent: Agent) -> Agent:
     """Without its key."""
-    return msgspec.structs.replace(agent, webhook_key="..." if agent.webhook_key else None)
+    return msgspec.structs.replace(agent, webhook_key=SHOWN_KEY if agent.webhook_key else None)
 
 
 def matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:

@@ -51,6 +51,10 @@ class Hosts(Protocol):
         """Raises `InvalidParameter` for tools and `ModelNotFound` for models that are not there."""
         ...
 
+    async def ended(self, run: RunRecord, steps: Sequence[StepRecord]) -> None:
+        """A run is done or has failed. Called again where a process was killed meanwhile."""
+        ...
+
 
 class Carrier:
     """Does what runs are to do. A run is carried by one job at a time, which a leg ends with."""
@@ -72,8 +76,14 @@ class Carrier:
             if not again:
                 break
         self._live.changed(run_id)
-        run = await self._database.read(lambda connection: find_run(connection, Scope(tenant), run_id))
-        return {"run": run_id, "status": run.status}
+
+        def read(connection: Connection) -> tuple[RunRecord, list[StepRecord]]:
+            return find_run(connection, Scope(tenant), run_id), read_steps(connection, tenant, run_id)
+
+        now, steps = await self._database.read(read)
+        if now.job_id == job.job.id and now.status in ("done", "failed"):
+            await self._hosts.ended(now, steps)
+        return {"run": run_id, "status": now.status}
 
     async def _take(self, tenant: str, run_id: str, job_id: str) -> RunRecord | None:
         """The run, where it is to be worked on, and by this job."""

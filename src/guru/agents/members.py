@@ -11,6 +11,8 @@ from guru.agents.tools.toolbox import Toolbox
 from guru.errors import InvalidParameter
 
 WILD = frozenset("*?[")
+MEMORY = ("remember", "recall", "forget")
+"""Tools that an agent with memory has besides its own, in a run that a person began."""
 
 
 def members_of(definition: Definition, tools: Toolbox, small: Callable[[str], bool]) -> dict[str, Member]:
@@ -30,5 +32,6 @@ def member_of(agent: Agent, tools: Toolbox, small: Callable[[str], bool]) -> Mem
     way = agent.tool_calls
     if way == "auto":
         way = "guided" if small(agent.model) else "native"
-    mine = [specs[name] for name in matching(specs, agent.tools)]
+    names = [*agent.tools, *(MEMORY if agent.memory else ())]
+    mine = [specs[name] for name in matching(specs, names)]
     return Member(agent=agent, tools=mine, way=way, examples=agent.examples)

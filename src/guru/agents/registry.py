@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from guru.agents.agent import Agent, find, make
+from guru.agents.agent import SHOWN_KEY, Agent, find, make
 from guru.agents.records import Definition
 from guru.config.agent import AgentSettings
-from guru.errors import ConfigurationError, Conflict, Forbidden, GuruError, Unauthorized
+from guru.errors import ConfigurationError, Conflict, Forbidden, GuruError, NotFound, Unauthorized
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.tables import agent_marks, agents
@@ -80,8 +80,7 @@ class Registry:
         if agent.webhook_key is not None:
             agent.webhook_key = hashed(agent.webhook_key)
         known = {item.agent.name: item.agent for item in await self.all(tenant)}
-        for other in agent.agents:
-            find(known | {agent.name: agent}, other)
+        check_team(agent, known)
         row = {
             "id": new_id("agent"), "tenant": tenant, "name": agent.name, "owner": owner, "caller": caller,
             "definition": msgspec.to_builtins(agent), "created_at": time.time(),
@@ -93,6 +92,26 @@ class Registry:
             await self._database.write(lambda connection: connection.execute(insert(agents).values(row)))
         except IntegrityError:
             raise taken from None
+        return agent
+
+    async def replace(self, agent: Agent, *, tenant: str, owner: str, caller: JSON) -> Agent:
+        """Define an agent anew; from now on it does what it does by itself as `owner`. Runs that have begun go on as
+        they began. A `webhook_key` of `...`, as it is shown, is the one that it has.
+
+        Raises `InvalidParameter`, `NotFound` for it and for agents that it names, and `Forbidden` for one of the
+        configuration.
+        """
+        had = await self.get(tenant, agent.name)
+        if had.configured:
+            raise configured_already(agent.name)
+        kept = had.agent.webhook_key if agent.webhook_key == SHOWN_KEY else None
+        agent.webhook_key = None if agent.webhook_key == SHOWN_KEY else agent.webhook_key
+        agent.check()
+        agent.webhook_key = kept or (hashed(agent.webhook_key) if agent.webhook_key is not None else None)
+        check_team(agent, {item.agent.name: item.agent for item in await self.all(tenant)})
+        values = {"owner": owner, "caller": caller, "definition": msgspec.to_builtins(agent)}
+        mine = (agents.c.tenant == tenant, agents.c.name == agent.name)
+        await self._database.write(lambda connection: connection.execute(update(agents).where(*mine).values(values)))
         return agent
 
     async def by_webhook(self, name: str, key: str) -> Known:
@@ -111,7 +130,7 @@ class Registry:
     async def delete(self, tenant: str, name: str) -> None:
         """Its runs stay. Raises `NotFound`, and `Forbidden` for one of the configuration."""
         if (await self.get(tenant, name)).configured:
-            raise Forbidden(f"The agent {name!r} is in the configuration.", hint="Take it out of guru.toml.")
+            raise configured_already(name)
 
         def remove(connection: Connection) -> None:
             connection.execute(delete(agents).where(agents.c.tenant == tenant, agents.c.name == name))
@@ -133,6 +152,20 @@ def read_configured(configured: Mapping[str, AgentSettings], tenant: str) -> dic
         caller = {"tenant": tenant, "role": "member"}
         found[name] = Known(agent=agent, tenant=tenant, owner="owner", caller=caller, configured=True)
     return found
+
+
+def check_team(agent: Agent, known: Mapping[str, Agent]) -> None:
+    """Raises `NotFound`, which names the setting, for an agent that it may hand over to and that is not there."""
+    for other in agent.agents:
+        try:
+            find({**known, agent.name: agent}, other)
+        except NotFound as error:
+            error.param = "agents"
+            raise
+
+
+def configured_already(name: str) -> Forbidden:
+    return Forbidden(f"The agent {name!r} is in the configuration.", hint="Change it in guru.toml.")
 
 
 def hashed(key: str) -> str:

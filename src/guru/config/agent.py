@@ -42,6 +42,9 @@ class AgentSettings(Section):
     tool_calls: ToolCalls = "auto"
     """How the model calls tools: by itself (`native`), by writing `Action:` (`text`), or led by examples and a schema
     (`guided`). `auto`: `guided` for small models, else `native`."""
+    memory: bool = False
+    """Whether its model is shown what is [remembered](memory.md) of the person who asks it, and it has the tools
+    `remember`, `recall` and `forget`."""
     agents: list[str] = field(default_factory=list)
     """Other agents, which a `router` chooses among, or a `hand-off` may hand over to."""
     examples: list[ToolExample] = field(default_factory=list)

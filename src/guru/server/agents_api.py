@@ -16,7 +16,7 @@ from guru.agents.records import Decision, RunRecord, StepRecord, read_messages
 from guru.agents.registry import Known
 from guru.errors import InvalidParameter, TooLarge
 from guru.gateway.messages import moment
-from guru.server.endpoint import Call, delete, encode, get, patch, post
+from guru.server.endpoint import Call, delete, encode, get, patch, post, put
 from guru.server.evaluations_api import kept_caller
 from guru.server.services import Services
 from guru.server.sse import EventStream, sse
@@ -162,6 +162,20 @@ async def define_agent(call: Call, body: Agent) -> AgentView:
 async def show_agent(call: Call, name: str) -> AgentView:
     """One of them."""
     return to_agent(await call.services.agents.registry.get(call.tenant, name))
+
+
+@put("/api/v1/agents/{name}")
+async def replace_agent(call: Call, name: str, body: Agent) -> AgentView:
+    """Define an agent anew. What it does by itself, it does from now on as whoever does so.
+
+    A `webhook_key` of `...`, as it is shown, stays the one that it was.
+    """
+    if body.name != name:
+        raise InvalidParameter("An agent keeps its name.", param="name", hint=f"Send {name!r}, or define another one.")
+    caller = call.caller("agents")
+    registry = call.services.agents.registry
+    await registry.replace(body, tenant=call.tenant, owner=caller.person, caller=kept_caller(caller))
+    return to_agent(await registry.get(call.tenant, name))
 
 
 @delete("/api/v1/agents/{name}", status=204)
@@ -331,6 +345,7 @@ DOORS = [
     list_agents,
     define_agent,
     show_agent,
+    replace_agent,
     delete_agent,
     begin_run,
     call_webhook,

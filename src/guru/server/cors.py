@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guru.server.exchange import exchange_of
 
-METHODS = b"GET, HEAD, POST, PATCH, DELETE"
+METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 SHOWN = (
     b"x-request-id, x-guru-trace-id, x-guru-model, x-guru-cost, x-guru-cache, x-guru-prompt, retry-after, "
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "

@@ -234,6 +234,10 @@ def post(path: str, **options: Any) -> Callable[[Handler], Endpoint]:
     return lambda handler: Endpoint("POST", path, handler, **options)
 
 
+def put(path: str, **options: Any) -> Callable[[Handler], Endpoint]:
+    return lambda handler: Endpoint("PUT", path, handler, **options)
+
+
 def patch(path: str, **options: Any) -> Callable[[Handler], Endpoint]:
     return lambda handler: Endpoint("PATCH", path, handler, **options)
 

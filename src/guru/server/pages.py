@@ -67,6 +67,11 @@ def routes() -> list[BaseRoute]:
             "/prompts/{name}",
             page("managed.html", title="Prompt", section="prompts", element="prompt", styles=["prompts"]),
         ),
+        Route(
+            "/agents",
+            page("managed.html", title="Agents", section="agents", element="agents", styles=["keys", "agents"]),
+        ),
+        Route("/agents/runs/{id}", page("run.html", title="Run", section="agents")),
         Route("/traces", page("traces.html", title="Traces", section="traces")),
         Route("/traces/{id}", page("trace.html", title="Trace", section="traces")),
         Route("/routes", page("managed.html", title="Routes", section="routes", element="routes", styles=["routes"])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from guru.agents.members import members_of
+from guru.agents.memory.base import Recalled
+from guru.agents.memory.memories import Memories
 from guru.agents.performing import Span
-from guru.agents.records import Definition, RunRecord
+from guru.agents.records import Definition, RunRecord, StepRecord
 from guru.agents.registry import Registry
 from guru.agents.runs import Runs
 from guru.agents.tools.toolbox import Toolbox
@@ -19,6 +22,7 @@ from guru.config import Settings
 from guru.errors import Conflict, GuruError, InvalidParameter
 from guru.gateway.identity import LOCAL_TENANT, Caller, Directory
 from guru.gateway.pipeline import Road
+from guru.gateway.remembering import with_memories
 from guru.gateway.routing import Router
 from guru.gateway.steps import Request
 from guru.gateway.whole import collect
@@ -26,6 +30,7 @@ from guru.observe.spans import Trace
 from guru.protocols import Embedder
 from guru.server.endpoint import door_name
 from guru.server.evaluations_api import kept_caller
+from guru.server.remembering_agents import AgentMemory
 from guru.server.road import AGENT
 from guru.store.database import Database
 from guru.store.ids import new_id
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 TAKEN: Final = {"model", "messages", "stream", "temperature", "max_tokens", "user", "metadata", "betas"}
 """What of a request for chat an agent goes by, and what says nothing to it."""
 ROUTE = door_name("/api/v1/agents/{name}/runs")
+log = logging.getLogger(__name__)
 Tools = Callable[[Scope], Awaitable[Toolbox]]
 """The tools that may be used within a scope."""
 
@@ -48,8 +54,10 @@ class RoadHost:
 
     def __init__(
         self, road: Road, router: Router, directory: Directory, embedder: Embedder, *, caller: Caller,
-        tools: Toolbox, trace: Trace,
+        tools: Toolbox, trace: Trace, recalled: Sequence[Recalled] = (),
     ) -> None:  # fmt: skip
+        """`recalled` is shown to the model with every call."""
+        self._recalled = recalled
         self._caller = caller
         self.scope = caller.visible
         self.tools = tools
@@ -75,6 +83,9 @@ class RoadHost:
     def ask(self, request: ChatRequest) -> AsyncIterator[Event]:
         asked = self.caller
         self._directory.check(asked, ROUTE)
+        if self._recalled:
+            told = with_memories(request.messages, self._recalled, dated=not self.small(request.model))
+            request = msgspec.structs.replace(request, messages=told)
         return self._road.run(request, asked)
 
     async def vectors(self, texts: Sequence[str]) -> NDArray[Any]:
@@ -87,12 +98,16 @@ class RoadHost:
 class RoadHosts:
     """Implements `guru.agents.carrying.Hosts`."""
 
-    def __init__(self, road: Road, router: Router, directory: Directory, embedder: Embedder, tools: Tools) -> None:
+    def __init__(
+        self, road: Road, router: Router, directory: Directory, embedder: Embedder, tools: Tools, *,
+        memory: AgentMemory,
+    ) -> None:  # fmt: skip
         self._road = road
         self._router = router
         self._directory = directory
         self._embedder = embedder
         self.tools = tools
+        self.memory = memory
 
     @asynccontextmanager
     async def open(self, run: RunRecord) -> AsyncIterator[RoadHost]:
@@ -103,9 +118,10 @@ class RoadHosts:
         try:
             with trace.span(ROUTE):
                 self._directory.check(asked, ROUTE)
+                tools, recalled = await self.memory.lent(run, asked, await self.tools(asked.visible))
                 yield RoadHost(
                     self._road, self._router, self._directory, self._embedder,
-                    caller=asked, tools=await self.tools(asked.visible), trace=trace,
+                    caller=asked, tools=tools, trace=trace, recalled=recalled,
                 )  # fmt: skip
         except BaseException as error:
             trace.failed(error)
@@ -116,6 +132,12 @@ class RoadHosts:
     async def check(self, definition: Definition, caller: JSON) -> None:
         asked = self._caller(caller)
         members_of(definition, await self.tools(asked.visible), lambda model: is_small(self._router, asked, model))
+
+    async def ended(self, run: RunRecord, steps: Sequence[StepRecord]) -> None:
+        try:
+            await self.memory.ended(run, steps, self._caller(run.caller))
+        except GuruError as error:  # such as a key that is no longer let in
+            log.warning("the run %s is not remembered: %s", run.id, error)
 
     def _caller(self, kept: JSON, **more: str) -> Caller:
         whole = msgspec.convert(kept | {"route": ROUTE, "trace_id": new_id("tr")} | more, Caller)
@@ -194,9 +216,9 @@ class Agents:
 
 def open_agents(
     database: Database, jobs: Jobs, settings: Settings, *, road: Road, router: Router, directory: Directory,
-    embedder: Embedder, tools: Tools,
+    embedder: Embedder, tools: Tools, memories: Memories,
 ) -> Agents:  # fmt: skip
     registry = Registry(database, settings.agents, tenant=LOCAL_TENANT)
-    hosts = RoadHosts(road, router, directory, embedder, tools)
+    hosts = RoadHosts(road, router, directory, embedder, tools, memory=AgentMemory(memories, database))
     runs = Runs(database, jobs, registry, hosts)
     return Agents(registry, runs, Triggers(database, registry, runs), hosts, directory)

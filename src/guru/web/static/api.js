@@ -10,12 +10,13 @@ export class ApiError extends Error {
     this.status = status;
     this.hint = body.hint ?? "";
     this.traceId = body.trace_id ?? "";
+    this.param = body.param ?? "";
   }
 }
 
 /** @param {unknown} error @returns {ApiErrorBody} */
 export function describe(error) {
-  if (error instanceof ApiError) return { message: error.message, hint: error.hint, trace_id: error.traceId, status: error.status };
+  if (error instanceof ApiError) return { message: error.message, hint: error.hint, trace_id: error.traceId, status: error.status, param: error.param };
   return { message: error instanceof Error ? error.message : String(error) };
 }
 
@@ -65,6 +66,9 @@ export const postForm = async (path, form, signal) => (await request(path, { met
 
 /** @param {string} path @param {unknown} json @returns {Promise<any>} */
 export const patch = async (path, json) => (await request(path, { method: "PATCH", json })).json();
+
+/** @param {string} path @param {unknown} json @returns {Promise<any>} */
+export const put = async (path, json) => (await request(path, { method: "PUT", json })).json();
 
 /** @param {string} path @param {boolean} [keepalive] Whether it goes on when the page is left. */
 export async function remove(path, keepalive = false) {

@@ -47,6 +47,8 @@ export interface ApiErrorBody {
   message: string;
   hint?: string | null;
   trace_id?: string | null;
+  /** What of the request is wrong, such as `max_steps`. */
+  param?: string | null;
   /** Of the answer; 0 when there was none. */
   status?: number;
 }
@@ -600,4 +602,80 @@ export interface WorkflowRun {
   output?: unknown;
   steps?: WorkflowStep[];
   graph?: WorkflowGraph | null;
+}
+
+/** The settings of an agent; those that the page does not show are kept as they are. */
+export interface Agent {
+  name: string;
+  description: string;
+  model: string;
+  instructions: string;
+  strategy: string;
+  tools: string[];
+  agents: string[];
+  approve: string[];
+  untrusted: string;
+  [setting: string]: any;
+}
+
+export interface KnownAgent {
+  agent: Agent;
+  /** Whether it stands in the configuration. */
+  configured: boolean;
+  owner: string;
+}
+
+export interface ToolInfo {
+  name: string;
+  description: string;
+  effect: "none" | "read" | "write";
+  /** Whether every call waits for a person. */
+  approval: boolean;
+}
+
+export type RunStatus = "queued" | "running" | "pausing" | "paused" | "waiting" | "done" | "failed" | "cancelled";
+
+export interface AgentRun {
+  id: string;
+  agent: string;
+  status: RunStatus;
+  input: string;
+  answer: string | null;
+  error: string | null;
+  hint: string | null;
+  steps: number;
+  tokens: number;
+  cost: number;
+  seconds: number;
+  traces: string[];
+  /** `person`, `schedule`, `webhook`, `document:...`, or the id of the run that it replays. */
+  cause: string;
+  created_at: string;
+  finished_at: string | null;
+}
+
+export interface AgentRunDetail extends AgentRun {
+  log: RunStep[];
+  definition: { agent: Agent; team: Record<string, Agent> };
+}
+
+/** What was done at the same time has the same number. */
+export interface RunStep {
+  number: number;
+  part: number;
+  kind: "model" | "tool" | "choice" | "person";
+  name: string;
+  status: "begun" | "waiting" | "done";
+  request: Record<string, any>;
+  result: Record<string, any> | null;
+  reason: string | null;
+  decision: { say: string; text?: string } | null;
+  begun_at: string;
+  ended_at: string | null;
+}
+
+export interface Decision {
+  say: "yes" | "no" | "done";
+  text?: string;
+  arguments?: Record<string, unknown>;
 }

@@ -1,0 +1,1 @@
+import "../elements/agents-page.js";

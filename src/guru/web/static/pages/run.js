@@ -1,0 +1,1 @@
+import "../elements/run-page.js";
