@@ -42,7 +42,10 @@ async def test_without_a_key_nothing_is_told_in_the_shape_of_the_api(closed):
     assert (status, set(body["error"]) >= {"hint", "trace_id"}) == (401, True)
 
 
-PUBLIC = {"/healthz", "/readyz", "/openapi.json", "/docs", "/api/v1/logout"}
+PUBLIC = {
+    "/healthz", "/readyz", "/openapi.json", "/docs", "/api/v1/logout",
+    "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp",
+}  # fmt: skip
 
 
 async def test_no_door_opens_without_a_key_but_those_that_should(closed):

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from guru.agents.agent import Agent
+from guru.agents.approvals import OUTSIDE
 from guru.agents.carrying import Carrier, Hosts
 from guru.agents.live import Live
 from guru.agents.records import (
@@ -277,8 +278,10 @@ class Runs:
         messages = read_messages(run.messages)
         if input is not None:
             messages = [*messages[:-1], Message("user", input)]
+        # What came from outside stays that, however often it is done again.
+        cause = f"{run.cause.partition(':')[0]}:{run_id}" if run.cause.startswith(OUTSIDE) else run_id
         return await self._create(
-            definition, messages, tenant=run.tenant, owner=owner, caller=caller, cause=run_id, steps=kept
+            definition, messages, tenant=run.tenant, owner=owner, caller=caller, cause=cause, steps=kept
         )
 
     async def _settled(self, scope: Scope, run_id: str) -> RunRecord:

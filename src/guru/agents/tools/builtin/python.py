@@ -106,7 +106,15 @@ async def end(process: Process) -> None:
             process.kill()
         except ProcessLookupError:
             pass
-        await asyncio.shield(process.wait())
+        await asyncio.shield(gone(process))
+
+
+async def gone(process: Process) -> None:
+    """Wait until it has ended: which it has for asyncio only when its output was read, and that is paused when full."""
+    assert process.stdout is not None
+    while await process.stdout.read(PIECE):
+        pass
+    await process.wait()
 
 
 def cannot(why: str) -> ConfigurationError:
