@@ -45,6 +45,9 @@ class LentHosts:
     async def check(self, definition, caller):
         members_of(definition, Toolbox(self.world.tools()), lambda model: False)
 
+    async def prompt(self, agent, tenant):
+        raise AssertionError("no agent of these tests has one")
+
     async def ended(self, run, steps):
         pass
 

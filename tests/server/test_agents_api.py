@@ -174,6 +174,36 @@ async def test_approved_over_http(acting):
     assert status == 200
 
 
+async def test_told_by_a_prompt_of_the_library_in_the_version_it_began_with(acting):
+    def words(request):
+        return request.messages[0].text
+
+    prompts = "/api/v1/prompts/clerk"
+    definition = {"messages": [{"role": "system", "content": "You serve {{ town }}."}], "variables": {"town": {}}}
+    await acting.post(f"{prompts}/versions", {"definition": definition})
+    await acting.post(f"{prompts}/labels/prod", {"version": 1})
+    clerk = {"name": "clerk", "prompt": "clerk@prod", "instructions": "Be brief."}
+    await acting.post("/api/v1/agents", clerk)
+    status, refused = await acting.post("/api/v1/agents/clerk/runs", {"input": "Hi"})
+    assert (status, refused["error"]["param"]) == (400, "variables.town")
+    acting.model.by = words
+    town = {"variables": {"town": "Oslo"}}
+    _, first = await acting.post("/api/v1/agents/clerk/runs", {"input": "Hi", "changes": town})
+    assert first["answer"] == "You serve Oslo.\n\nBe brief."
+    newer = definition | {"messages": [{"role": "system", "content": "{{ town }} greets you."}]}
+    await acting.post(f"{prompts}/versions", {"definition": newer})
+    await acting.post(f"{prompts}/labels/prod", {"version": 2})
+    _, second = await acting.post("/api/v1/agents/clerk/runs", {"input": "Hi", "changes": town})
+    assert second["answer"] == "Oslo greets you.\n\nBe brief."
+    _, again = await acting.post(f"/api/v1/runs/{first['id']}/replay", {})
+    async with acting.session.get(f"{acting.url}/api/v1/runs/{again['id']}/events") as answer:
+        await answer.text()
+    _, shown = await acting.get(f"/api/v1/runs/{again['id']}")
+    assert shown["answer"] == first["answer"]
+    status, refused = await acting.post("/api/v1/agents/clerk/runs", {"input": "Hi", "changes": {"prompt": "no"}})
+    assert (status, refused["error"]["message"]) == (404, "There is no prompt 'no'.")
+
+
 async def test_cancelled_while_the_model_thinks(acting):
     stuck = asyncio.Event()
 

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from guru.agents import loop
+from guru.agents.agent import Agent
 from guru.agents.approvals import OUTSIDE, Approvals
 from guru.agents.checkpoints import Checkpoints, Stopped
 from guru.agents.limits import Limits
@@ -49,6 +50,13 @@ class Hosts(Protocol):
 
     async def check(self, definition: Definition, caller: JSON) -> None:
         """Raises `InvalidParameter` for tools and `ModelNotFound` for models that are not there."""
+        ...
+
+    async def prompt(self, agent: Agent, tenant: str) -> tuple[str, str]:
+        """The version of the prompt that an agent names, such as `clerk@3`, and its text, filled in.
+
+        Raises `NotFound` and `InvalidParameter`.
+        """
         ...
 
     async def ended(self, run: RunRecord, steps: Sequence[StepRecord]) -> None:
@@ -108,6 +116,7 @@ class Carrier:
         try:
             async with self._hosts.open(run) as host:
                 await self._change(run.tenant, run.id, traces=[*run.traces, host.trace_id])
+                await self._instruct(definition, run.tenant)
                 answer = await self._work(run, steps, definition, host, limits)
             ending = {"status": "done", "answer": answer}
         except loop.Waiting:
@@ -123,6 +132,12 @@ class Carrier:
             used = {"tokens": limits.tokens, "cost": limits.cost, "seconds": limits.seconds}
             again = await asyncio.shield(self.end(run.tenant, run.id, **used, **ending))
         return again
+
+    async def _instruct(self, definition: Definition, tenant: str) -> None:
+        for agent in (definition.agent, *definition.team.values()):
+            if agent.prompt is not None:
+                _, text = await self._hosts.prompt(agent, tenant)
+                agent.instructions = "\n\n".join(filter(None, (text, agent.instructions)))
 
     async def _work(
         self, run: RunRecord, steps: Sequence[StepRecord], definition: Definition, host: ServerHost, limits: Limits

@@ -63,9 +63,14 @@ async def ask(
 ) -> str:  # fmt: skip
     """The agent's answer. Nothing is kept: a run that survives a crash needs a server.
 
-    Raises `Waiting` where a person must say something first, `LimitReached`, and what the model raises.
+    Raises `ConfigurationError` for an agent with a `prompt`, `Waiting` where a person must say something first,
+    `LimitReached`, and what the model raises.
     """
     agent.check()
+    if agent.prompt is not None:
+        raise ConfigurationError(
+            f"The agent {agent.name!r} needs the library of a server.", hint="Give `instructions`."
+        )
     messages = [Message("user", request)] if isinstance(request, str) else list(request)
     box, host, limits = Toolbox(tools), ModelHost(model, embedder), Limits(agent)
     definition = Definition(agent=agent, team={other.name: other for other in team})

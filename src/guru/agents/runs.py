@@ -80,6 +80,8 @@ class Runs:
         await self._hosts.check(definition, caller)
         for agent in (definition.agent, *definition.team.values()):
             agent.webhook_key = None
+            if agent.prompt is not None:
+                agent.prompt, _ = await self._hosts.prompt(agent, tenant)
         row: JSON = {
             "id": new_id("run"), "tenant": tenant, "owner": owner, "agent": definition.agent.name, "caller": caller,
             "definition": msgspec.to_builtins(definition), "messages": msgspec.to_builtins(list(messages)),

@@ -35,6 +35,11 @@ class AgentSettings(Section):
     """The model or alias that it asks."""
     instructions: str = ""
     """What it is told before everything else."""
+    prompt: str | None = None
+    """A [prompt](prompts.md) of the library, such as `clerk@prod`, whose text it is told before the instructions. A
+    run keeps the version that it began with."""
+    variables: dict[str, Any] = field(default_factory=dict)
+    """What the prompt is filled in with."""
     strategy: Strategy = "direct"
     """How it goes about a task: see [agents](agents.md)."""
     tools: list[str] = field(default_factory=list)

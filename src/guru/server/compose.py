@@ -116,7 +116,7 @@ async def open_services(
         )  # fmt: skip
         agents = open_agents(
             database, jobs, settings, road=road, router=router, directory=directory,
-            embedder=library.embedder(LOCAL_EMBEDDING), tools=tools.toolbox, memories=memories,
+            embedder=library.embedder(LOCAL_EMBEDDING), tools=tools.toolbox, memories=memories, prompts=prompts,
         )  # fmt: skip
         reloadable: list[Reloadable] = [
             *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps, agents,

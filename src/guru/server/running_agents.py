@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from guru.agents.agent import Agent
 from guru.agents.members import members_of
 from guru.agents.memory.base import Recalled
 from guru.agents.memory.memories import Memories
@@ -27,7 +28,7 @@ from guru.gateway.routing import Router
 from guru.gateway.steps import Request
 from guru.gateway.whole import collect
 from guru.observe.spans import Trace
-from guru.protocols import Embedder
+from guru.protocols import Embedder, PromptLibrary
 from guru.server.endpoint import door_name
 from guru.server.evaluations_api import kept_caller
 from guru.server.remembering_agents import AgentMemory
@@ -100,7 +101,7 @@ class RoadHosts:
 
     def __init__(
         self, road: Road, router: Router, directory: Directory, embedder: Embedder, tools: Tools, *,
-        memory: AgentMemory,
+        memory: AgentMemory, prompts: PromptLibrary,
     ) -> None:  # fmt: skip
         self._road = road
         self._router = router
@@ -108,6 +109,7 @@ class RoadHosts:
         self._embedder = embedder
         self.tools = tools
         self.memory = memory
+        self._prompts = prompts
 
     @asynccontextmanager
     async def open(self, run: RunRecord) -> AsyncIterator[RoadHost]:
@@ -132,6 +134,10 @@ class RoadHosts:
     async def check(self, definition: Definition, caller: JSON) -> None:
         asked = self._caller(caller)
         members_of(definition, await self.tools(asked.visible), lambda model: is_small(self._router, asked, model))
+
+    async def prompt(self, agent: Agent, tenant: str) -> tuple[str, str]:
+        rendered = await self._prompts.of(tenant).render(agent.prompt or "", agent.variables)
+        return rendered.id, "\n\n".join(message.text for message in rendered.messages)
 
     async def ended(self, run: RunRecord, steps: Sequence[StepRecord]) -> None:
         try:
@@ -216,9 +222,9 @@ class Agents:
 
 def open_agents(
     database: Database, jobs: Jobs, settings: Settings, *, road: Road, router: Router, directory: Directory,
-    embedder: Embedder, tools: Tools, memories: Memories,
+    embedder: Embedder, tools: Tools, memories: Memories, prompts: PromptLibrary,
 ) -> Agents:  # fmt: skip
     registry = Registry(database, settings.agents, tenant=LOCAL_TENANT)
-    hosts = RoadHosts(road, router, directory, embedder, tools, memory=AgentMemory(memories, database))
+    hosts = RoadHosts(road, router, directory, embedder, tools, memory=AgentMemory(memories, database), prompts=prompts)
     runs = Runs(database, jobs, registry, hosts)
     return Agents(registry, runs, Triggers(database, registry, runs), hosts, directory)
