@@ -299,6 +299,13 @@ async def test_an_agent_is_asked_as_a_model(acting):
     assert status == 409 and "guru agent approve run_" in said["error"]["message"]
 
 
+async def test_agents_are_listed_among_models(acting):
+    _, listed = await acting.get("/v1/models")
+    assert {"agent/adder", "agent/payer"} <= {model["id"] for model in listed["data"]}
+    assert (await acting.get("/v1/models/agent/adder"))[1]["owned_by"] == "agent"
+    assert (await acting.get("/v1/models/agent/nobody"))[0] == 404
+
+
 async def remembered(acting, episodes):
     """All memories, once there are as many of runs: they are kept when the answer has gone out."""
     async with asyncio.timeout(30):

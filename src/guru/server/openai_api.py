@@ -213,9 +213,10 @@ def is_tokens(value: Any) -> bool:
 
 @get("/v1/models", answer=OpenAIModels)
 async def openai_models(call: Call) -> Any:
-    """The models that the caller can use now, and the aliases that name them. Anthropic's clients get its shape."""
+    """The models that the caller can use now, their aliases, and agents. Anthropic's clients get its shape."""
     ready = [model for model in await usable_models(call) if model.status != "not installed"]
     names = [name for model in ready for name in (model.name, *model.aliases) if call.may_use(name)]
+    names += await call.services.agents.names(call.caller("models"))
     if speaks_anthropic(call.request.scope):
         return model_page(names, call.request.query_params)
     return OpenAIModels([openai_model(name) for name in names])
@@ -223,9 +224,11 @@ async def openai_models(call: Call) -> Any:
 
 @get("/v1/models/{name:path}", answer=OpenAIModel)
 async def openai_show_model(call: Call, name: str) -> Any:
-    """One model."""
-    call.services.directory.allow(call.caller("models"), name)
-    await find_model(call.services, name)
+    """One model, or an agent."""
+    caller = call.caller("models")
+    if name not in await call.services.agents.names(caller):
+        call.services.directory.allow(caller, name)
+        await find_model(call.services, name)
     return model_info(name) if speaks_anthropic(call.request.scope) else openai_model(name)
 
 

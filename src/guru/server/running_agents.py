@@ -189,6 +189,14 @@ class Agents:
             name, messages, tenant=caller.tenant, owner=caller.person, caller=kept, changes=changes
         )
 
+    async def names(self, caller: Caller) -> list[str]:
+        """The agents that somebody may ask, as models are named."""
+        try:
+            self._directory.check(caller, ROUTE)
+        except GuruError:
+            return []
+        return [AGENT + known.agent.name for known in await self.registry.all(caller.tenant)]
+
     async def run(self, request: Request, caller: Caller) -> AsyncGenerator[Event]:
         """An agent's answer, as a model would give it. The run goes on when the client leaves.
 
