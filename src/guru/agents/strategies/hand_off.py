@@ -34,7 +34,7 @@ def hand_off(work: Work) -> Steps:
             messages = yield from act(now, messages, reply)
         handed = [*found_out(messages[len(prompt) :]), *([Message("assistant", reply.text)] if reply.text else [])]
         said = [*work.messages, *([*handed, work.messages[-1]] if handed else [])]
-        outside = work.outside or any(tool.effect == "read" for tool in work.me.tools)
+        outside = work.outside or any(tool.reads for tool in work.me.tools)
         work = msgspec.structs.replace(work, me=everybody[name], messages=said, outside=outside)
 
 

@@ -69,7 +69,7 @@ class Work(Struct, kw_only=True, frozen=True):
 
     def prompt(self, *more: str) -> list[Message]:
         """The instructions, and what was said so far."""
-        reads = INSTRUCTIONS if self.outside or any(tool.effect == "read" for tool in self.me.tools) else ""
+        reads = INSTRUCTIONS if self.outside or any(tool.reads for tool in self.me.tools) else ""
         words = "\n\n".join(part for part in (self.agent.instructions, *more, reads) if part)
         return [*([Message("system", words)] if words else []), *self.messages]
 
@@ -205,7 +205,7 @@ def told(work: Work, result: Result) -> Returned:
     """What came of a call; marked, where a tool has read it somewhere."""
     if not isinstance(result, Returned):
         return Returned(text=result.text if isinstance(result, Said) else "", tool=ASK_PERSON.name)
-    reads = {tool.name for tool in work.me.tools if tool.effect == "read"}
+    reads = {tool.name for tool in work.me.tools if tool.reads}
     if result.tool not in reads or work.me.way == "guided":
         return msgspec.structs.replace(result, text="\n".join(filter(None, shortened(result.text, MOST))))
     return msgspec.structs.replace(result, text=marked(result, result.tool, word=work.word))

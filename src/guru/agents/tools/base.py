@@ -24,12 +24,19 @@ class ToolSpec(Struct, frozen=True, kw_only=True):
     output: dict[str, Any] | None = None
     """The JSON Schema of `ToolResult.data`, for a tool that gives some."""
     effect: Effect = "none"
+    foreign: bool = False
+    """Somebody who is not trusted has made it: its description and its results may carry instructions of theirs."""
     approval: bool = False
     """A person must say yes to each call."""
     repeatable: bool = True
     """May be called once more when a crash leaves it open whether a call had ended."""
     timeout: float = 30.0
     """Seconds."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether strangers may have written what it gives."""
+        return self.effect == "read" or self.foreign
 
 
 class ToolContext(Struct, frozen=True, kw_only=True):

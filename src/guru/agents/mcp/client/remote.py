@@ -39,6 +39,7 @@ class RemoteTool:
             parameters=shown["inputSchema"],
             output=shown.get("outputSchema"),
             effect=effect,
+            foreign=not settings.trusted,
             approval=settings.approval == "always" or (settings.approval == "writes" and effect == "write"),
             repeatable=reads or hints.get("idempotentHint") is True,
             timeout=settings.timeout,
