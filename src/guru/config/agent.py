@@ -85,8 +85,9 @@ class AgentSettings(Section):
     approve: list[str] = field(default_factory=list)
     """Names and patterns of tools whose every call waits for a person, besides those that always do."""
     untrusted: Literal["ask", "strict", "allow"] = "ask"
-    """What holds once a tool has read something from outside, or is described by an MCP server that is not trusted: both
-    may carry instructions of strangers. `ask`: calls that change something wait for a person. `strict`: so do those of tools that have not been used before."""
+    """What holds once a tool has read something from outside, or where an MCP server that is not trusted describes one:
+    both may carry instructions of strangers. `ask`: calls that change something wait for a person. `strict`: so do
+    those of tools that have not been used before."""
     schedule: str | None = None
     """When it runs by itself, as cron has it: `0 7 * * 1-5`."""
     timezone: str = "UTC"
