@@ -25,6 +25,12 @@ class News:
         if not self._queue.full():
             self._queue.put_nowait(item)
 
+    def waiting(self) -> Iterator[tuple[str, Any]]:
+        """The events that are there already."""
+        while not self._queue.empty():
+            if (item := self._queue.get_nowait()) is not None:
+                yield item
+
     async def until_changed(self) -> AsyncIterator[tuple[str, Any]]:
         """Events, until the rows have changed or are to be looked at anyway."""
         loop = asyncio.get_running_loop()

@@ -151,6 +151,8 @@ class Runs:
                         seen[step.number, step.part] = step
                         yield "step", step
                 if not run.working:
+                    for item in news.waiting():  # the run was quicker than this look at its rows
+                        yield item
                     yield "run", run
                     return
                 async for event, data in news.until_changed():
