@@ -45,6 +45,11 @@ def events_of(answer, number=1):
     return [*found, Completed(model="test/scripted", usage=Usage(prompt_tokens=10, completion_tokens=5), cost=0.01)]
 
 
+def sequence(*answers):
+    """A script for a model: what it says after so many results."""
+    return lambda request: answers[min(sum(m.role == "tool" for m in request.messages), len(answers) - 1)]
+
+
 class World:
     """Something that tools change, and that says what was done to it."""
 

@@ -3,14 +3,10 @@
 import msgspec
 import pytest
 
-from agents.acting import Scripted, World
+from agents.acting import Scripted, World, sequence
 from agents.lent import SCOPE, Bench
 from guru.agents.agent import Agent
 from guru.agents.tools.function import FunctionTool
-
-
-def sequence(*answers):
-    return lambda request: answers[min(sum(m.role == "tool" for m in request.messages), len(answers) - 1)]
 
 
 def obeying(tmp_path, script, world, agent):

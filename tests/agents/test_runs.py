@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agents.acting import Scripted, World
+from agents.acting import Scripted, World, sequence
 from agents.lent import MINE, SCOPE, Bench
 from guru.agents.agent import Agent
 from guru.agents.records import Decision
@@ -12,10 +12,6 @@ from guru.errors import Conflict, InvalidParameter, NotFound
 from guru.store.scope import Scope
 
 HELPER = Agent(name="helper", tools=["add", "send", "look", "pay", "ask_person"])
-
-
-def sequence(*answers):
-    return lambda request: answers[min(sum(m.role == "tool" for m in request.messages), len(answers) - 1)]
 
 
 def opened(tmp_path, script, world=None, agent=HELPER):
@@ -243,6 +239,24 @@ async def test_what_fails_says_why_and_can_be_tried_again(tmp_path):
         run = await bench.runs.get(SCOPE, run.id)
         assert (run.status, run.error) == ("failed", "ConnectionError: gone")
         assert (await bench.carry(await bench.runs.resume(SCOPE, run.id))).answer == "Back."
+
+
+async def test_no_word_is_lost_of_a_run_that_is_quicker_than_who_watches(tmp_path):
+    async with opened(tmp_path, sequence("It is 3.")) as bench:
+        run = await bench.begin()
+        events = bench.runs.watch(SCOPE, run.id)
+        look, looked = bench.runs.show, asyncio.Event()
+
+        async def slow(*where):
+            if not looked.is_set():  # everything happens while the rows are looked at for the first time
+                looked.set()
+                await bench.carry(run)
+            return await look(*where)
+
+        bench.runs.show = slow
+        told = [item async for item in events]
+        assert "".join(data["text"] for event, data in told if event == "delta") == "It is 3."
+        assert told[-1][0] == "run"
 
 
 async def test_watched_from_the_first_step_to_the_last(tmp_path):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from agents.acting import World, events_of
+from agents.acting import World, events_of, sequence
 from guru.agents.records import Decision
 from guru.agents.tools.toolbox import Toolbox
 from guru.config import ServerSettings, Settings
@@ -39,10 +39,6 @@ class ActingModel:
         self.requests.append(request)
         for event in events_of(self.by(request)):
             yield event
-
-
-def sequence(*answers):
-    return lambda request: answers[min(sum(m.role == "tool" for m in request.messages), len(answers) - 1)]
 
 
 @pytest.fixture

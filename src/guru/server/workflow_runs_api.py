@@ -20,6 +20,7 @@ from guru.server.endpoint import Call, get, post
 from guru.server.evaluations_api import kept_caller
 from guru.server.services import Services
 from guru.server.sse import EventStream, sse
+from guru.server.watching import until
 from guru.store.scope import Scope
 from guru.types import JSON
 
@@ -207,9 +208,8 @@ def hidden(step: StepRow, visible: Scope) -> StepRow:
 
 async def run_events(services: Services, run: Run, visible: Scope | None) -> AsyncGenerator[bytes]:
     """Ends with the run, or without `done` when the server stops."""
-    watching = services.workflows.watch(run.tenant, run.id, closing=services.closing)
     told: dict[str, StepView] = {}
-    async with aclosing(watching) as changes:  # type: ignore[type-var]
+    async with aclosing(until(services.closing, services.workflows.watch(run.tenant, run.id))) as changes:
         async for found, steps in changes:
             changed = [step for step in shown(steps, visible) if told.get(step.path) != step]
             told |= {step.path: step for step in changed}

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -129,16 +129,10 @@ class Workflows:
         self._jobs.wake()
         return await self.runs.get(Scope(visible.tenant), run_id)
 
-    async def watch(
-        self, tenant: str, run_id: str, *, closing: asyncio.Event | None = None
-    ) -> AsyncIterator[tuple[Run, Sequence[StepRow]]]:
-        """The run with its steps, without their contents, now and whenever it has changed, until it has ended.
-
-        Ends with `closing`, too.
-        """
+    async def watch(self, tenant: str, run_id: str) -> AsyncGenerator[tuple[Run, Sequence[StepRow]]]:
+        """The run with its steps, without their contents, now and whenever it has changed, until it has ended."""
         seen: int | None = None
-        closing = closing or asyncio.Event()
-        while not closing.is_set():
+        while True:
             changes = await self.runs.changes(tenant, run_id)
             if changes is None:
                 return
@@ -148,9 +142,7 @@ class Workflows:
                 yield run, await self.runs.steps(tenant, run_id, contents=False)
                 if run.ended:
                     return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_EVERY):
-                    await closing.wait()
+            await asyncio.sleep(WATCH_EVERY)
 
     # ------------------------------------------------------------------ carrying out
 
