@@ -1,27 +1,16 @@
 """Every page for everybody: keyboard, screen reader, light and dark, phone and wide screen."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from e2e.chatting import QUESTION, answered, ask
+from e2e.looking import settled, violations
 
 PAGES = [
     "/", "/collections", "/collections/handbook", "/agents", "/memory", "/map", "/chunks", "/workflows", "/traces",
     "/usage",
 ]  # fmt: skip
 WIDTHS = [360, 768, 1600, 1920]
-
-
-def settled(page):
-    """Wait until no skeleton stands for content that is on its way."""
-    expect(page.locator(".skeleton")).to_have_count(0)
-    return page
-
-
-def violations(page):
-    results = Axe().run(page).response["violations"]
-    return [(item["id"], item["nodes"][0]["target"], item["help"]) for item in results]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from agents.acting import Scripted
-from e2e.test_accessible import violations
+from e2e.looking import violations
 
 
 def reckon(request):

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from e2e.test_accessible import violations
+from e2e.looking import violations
 
 
 def open_map(open_page, **options):

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from e2e.chatting import ask
-from e2e.test_accessible import violations
+from e2e.looking import violations
 
 
 def test_memory_is_seen_corrected_and_forgotten(open_page):

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.gateway import HOSTILE, MEMBER
-from e2e.test_accessible import settled, violations
+from e2e.looking import settled, violations
 from scripted import say
 
 PROMPT = {

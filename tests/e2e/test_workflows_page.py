@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from e2e.test_accessible import violations
+from e2e.looking import violations
 
 LETTERS = """
 name = "letters"
