@@ -30,6 +30,7 @@ from retrieval import write_paragraphs
 from guru.knowledge.answer.features import logit
 from guru.models.local.reader import FOLDER, MiniLMReader
 from guru.protocols import Reading
+from guru.store.scope import Scope
 
 SHARES = (0.05, 0.10, 0.20)
 FUSED = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -85,7 +86,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 async def candidates(bench: Bench, query: dict[str, Any], depth: int) -> dict[str, float]:
     """Names of paragraphs with their scores, the best first."""
-    hits = await bench.knowledge.search(TENANT, "paragraphs", query["text"], k=2 * depth)
+    hits = await bench.knowledge.search(Scope(TENANT), "paragraphs", query["text"], k=2 * depth)
     found: dict[str, float] = {}
     for hit in hits:
         found.setdefault(hit.document, hit.score)
