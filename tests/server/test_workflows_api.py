@@ -112,8 +112,9 @@ async def test_an_agent_is_run_and_its_answer_handed_on(server):
     assert len(runs["runs"]) == 1
     # Done again for the same place, as after a crash, it is the same run.
     work = await server.services.workflows._work_as({"tenant": "local", "role": "admin", "owner": True})
-    again = await work.run("clerk", "Greet Ann.", Place(done["id"], f"{done['id']}:a:1"))
-    assert (again["text"], again["run"]) == ("Hello there.", runs["runs"][0]["id"])
+    again = await work.begin("clerk", "Greet Ann.", Place(done["id"], f"{done['id']}:a:1"))
+    assert again == runs["runs"][0]["id"] == done["steps"][0]["agent_run"]
+    assert (await work.follow(again))["text"] == "Hello there."
     server.model.script = [BadRequest("No.")]
     failed = await until(server, await begin(server, definition), "done", "failed")
     assert failed["error"] == "AgentFailed"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
-from typing import Final
+from contextlib import aclosing
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
+from guru.agents.removing import WORKFLOW
 from guru.agents.workflows.errors import StepFailed
 from guru.agents.workflows.work import Place
 from guru.gateway.identity import Caller
@@ -19,8 +20,6 @@ from guru.store.tables import agent_runs
 from guru.types import JSON, Message
 
 AGENT_FAILED: Final = "AgentFailed"
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks at a run that waits for a person."""
 
 
 class RoadAgents:
@@ -33,27 +32,38 @@ class RoadAgents:
     async def names(self, caller: Caller) -> Collection[str]:
         return [known.agent.name for known in await self._agents.registry.all(caller.tenant)]
 
-    async def run(self, caller: Caller, agent: str, prompt: str, place: Place) -> JSON:
-        cause, runs = f"workflow:{place.call}", self._agents.runs
-        scope = Scope(caller.tenant, (caller.person,))
-        run_id = await self._begun(scope, cause)
-        if run_id is None:
+    async def begin(self, caller: Caller, agent: str, prompt: str, place: Place) -> str:
+        cause, runs = f"{WORKFLOW}{place.call}", self._agents.runs
+        had = await self._begun(caller.tenant, agent, cause)
+        if had is None:
             begun = await runs.begin(
                 agent, [Message(role="user", content=prompt)], tenant=caller.tenant, owner=caller.person,
                 caller=kept_caller(caller), cause=cause,
             )  # fmt: skip
-            run_id = begun.id
-        while True:
-            async for _ in runs.watch(scope, run_id):
-                pass
-            run = await runs.get(scope, run_id)
-            if run.status == "done":
-                return {"text": run.answer or "", "run": run.id, "tokens": run.tokens, "cost": run.cost}
-            if run.status in ("failed", "cancelled"):
-                raise StepFailed(AGENT_FAILED, run.error or f"The run {run.id} of {agent} was {run.status}.")
-            await asyncio.sleep(LOOK_EVERY)  # it waits for a person
+            return begun.id
+        if had.status == "cancelled":  # with the run of the workflow, which goes on now
+            await runs.resume(own(caller), had.id)
+        return str(had.id)
 
-    async def _begun(self, scope: Scope, cause: str) -> str | None:
+    async def follow(self, caller: Caller, run_id: str) -> JSON | None:
+        runs, scope = self._agents.runs, own(caller)
+        while (run := await runs.get(scope, run_id)).working:
+            async with aclosing(runs.watch(scope, run_id)) as events:
+                async for _ in events:
+                    pass
+        if run.status == "done":
+            return {"text": run.answer or "", "run": run.id, "tokens": run.tokens, "cost": run.cost}
+        if run.status in ("failed", "cancelled"):
+            raise StepFailed(AGENT_FAILED, run.error or f"The run {run.id} of {run.agent} was {run.status}.")
+        return None
+
+    async def _begun(self, tenant: str, agent: str, cause: str) -> Row[Any] | None:
         """The run of a place that was begun before."""
-        query = select(agent_runs.c.id).where(scope.of(agent_runs), agent_runs.c.cause == cause).limit(1)
-        return await self._database.read(lambda connection: connection.scalar(query))
+        mine = (agent_runs.c.tenant == tenant, agent_runs.c.agent == agent, agent_runs.c.cause == cause)
+        query = select(agent_runs.c.id, agent_runs.c.status).where(*mine).limit(1)
+        return await self._database.read(lambda connection: connection.execute(query).one_or_none())
+
+
+def own(caller: Caller) -> Scope:
+    """The runs of whoever began the workflow."""
+    return Scope(caller.tenant, (caller.person,))

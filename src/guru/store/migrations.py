@@ -122,6 +122,16 @@ def add_workflows(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=[tables.metadata.tables[name] for name in names])
 
 
+def add_ends_of_runs(connection: Connection) -> None:
+    """What lists, retention and waiting for agents look runs up by; a database that is new has it already."""
+    add_columns(connection, "workflow_steps", agent_run="VARCHAR")
+    for name in ("agent_runs_by_time", "workflow_runs_of_tenant"):  # lists go by the id now
+        connection.execute(text(f"DROP INDEX IF EXISTS {name}"))
+    for table in (tables.agent_runs, tables.workflow_runs, tables.workflow_steps):
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -136,6 +146,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_mcp_tools,
     add_prompts,
     add_workflows,
+    add_ends_of_runs,
 ]
 
 

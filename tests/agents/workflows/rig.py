@@ -76,9 +76,12 @@ class Desk:
         text = '{"label": "refund"}' if schema else f"You said: {prompt}"
         return {"text": text, "model": model, "cost": 0.0}
 
-    async def run(self, agent, prompt, place):
+    async def begin(self, agent, prompt, place):
         self.done.append((place.call, prompt))
-        return {"text": f"{agent} did: {prompt}"}
+        return f"{agent} did: {prompt}"
+
+    async def follow(self, run):
+        return {"text": run}
 
     async def answer(self, question, collection, model):
         self.done.append((collection, question))

@@ -44,8 +44,16 @@ class Work(Protocol):
         """What a model says: `text`, `model`, `usage`, `cost`, `trace_id`. Raises `GuruError`."""
         ...
 
-    async def run(self, agent: str, prompt: str, place: Place) -> JSON:
-        """What an agent comes to: `text` and more. Called again for the same place, it goes on or gives the same."""
+    async def begin(self, agent: str, prompt: str, place: Place) -> str:
+        """The id of a run of an agent. Called again for the same place, it is the same run, which goes on if it was
+        broken off. Raises `GuruError`."""
+        ...
+
+    async def follow(self, run: str) -> JSON | None:
+        """What a run of an agent comes to, in the end: `text` and more. None as soon as it waits for a person.
+
+        Raises `StepFailed` and `GuruError`.
+        """
         ...
 
     async def answer(self, question: str, collection: str, model: str) -> JSON:
