@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from guru.agents.removing import WORKFLOW
 from guru.agents.workflows.errors import StepFailed
@@ -41,9 +41,10 @@ class RoadAgents:
                 caller=kept_caller(caller), cause=cause,
             )  # fmt: skip
             return begun.id
-        if had.status == "cancelled":  # with the run of the workflow, which goes on now
-            await runs.resume(own(caller), had.id)
-        return str(had.id)
+        run_id, status = had
+        if status == "cancelled":  # with the run of the workflow, which goes on now
+            await runs.resume(own(caller), run_id)
+        return run_id
 
     async def follow(self, caller: Caller, run_id: str) -> JSON | None:
         runs, scope = self._agents.runs, own(caller)
@@ -57,11 +58,12 @@ class RoadAgents:
             raise StepFailed(AGENT_FAILED, run.error or f"The run {run.id} of {run.agent} was {run.status}.")
         return None
 
-    async def _begun(self, tenant: str, agent: str, cause: str) -> Row[Any] | None:
-        """The run of a place that was begun before."""
+    async def _begun(self, tenant: str, agent: str, cause: str) -> tuple[str, str] | None:
+        """The run of a place that was begun before, and its status."""
         mine = (agent_runs.c.tenant == tenant, agent_runs.c.agent == agent, agent_runs.c.cause == cause)
         query = select(agent_runs.c.id, agent_runs.c.status).where(*mine).limit(1)
-        return await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else (row.id, row.status)
 
 
 def own(caller: Caller) -> Scope:
