@@ -62,10 +62,10 @@ class Runs:
 
     async def begin(
         self, name: str, messages: Sequence[Message], *, tenant: str, owner: str, caller: JSON, cause: str = "person",
-        changes: JSON | None = None, also: Callable[[Connection], None] | None = None,
+        changes: JSON | None = None, also: Callable[[Connection], None] | None = None, run_id: str | None = None,
     ) -> RunRecord:  # fmt: skip
         """Queue a run; it is durable when this returns. `changes` are settings of the agent that hold for this run.
-        `also` is done in the same transaction; where it raises, there is no run.
+        `also` is done in the same transaction; where it raises, there is no run. `run_id` is what it is to be called.
 
         Raises `NotFound`, `ModelNotFound` and `InvalidParameter`.
         """
@@ -74,12 +74,13 @@ class Runs:
         definition = await self._registry.definition(tenant, name)
         definition.agent = changed(definition.agent, changes or {})
         return await self._create(
-            definition, messages, tenant=tenant, owner=owner, caller=caller, cause=cause, also=also
+            definition, messages, tenant=tenant, owner=owner, caller=caller, cause=cause, also=also, run_id=run_id
         )
 
     async def _create(
         self, definition: Definition, messages: Sequence[Message], *, tenant: str, owner: str, caller: JSON,
         cause: str, steps: Sequence[StepRecord] = (), also: Callable[[Connection], None] | None = None,
+        run_id: str | None = None,
     ) -> RunRecord:  # fmt: skip
         await self._hosts.check(definition, caller)
         for agent in (definition.agent, *definition.team.values()):
@@ -87,8 +88,9 @@ class Runs:
             if agent.prompt is not None:
                 agent.prompt, _ = await self._hosts.prompt(agent, tenant)
         row: JSON = {
-            "id": new_id("run"), "tenant": tenant, "owner": owner, "agent": definition.agent.name, "caller": caller,
-            "definition": msgspec.to_builtins(definition), "messages": msgspec.to_builtins(list(messages)),
+            "id": run_id or new_id("run"), "tenant": tenant, "owner": owner, "agent": definition.agent.name,
+            "caller": caller, "definition": msgspec.to_builtins(definition),
+            "messages": msgspec.to_builtins(list(messages)),
             "status": "queued", "cause": cause, "traces": [], "created_at": time.time(), "steps": 0, "tokens": 0,
             "cost": 0.0, "seconds": 0.0,
         }  # fmt: skip

@@ -140,7 +140,7 @@ async def open_services(
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             workflows=open_workflows(
                 database, jobs, settings.workflows, road=road, directory=directory, tools=tools.toolbox,
-                agents=RoadAgents(database, agents),
+                agents=RoadAgents(agents),
             ),
             retention=retention,
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,

@@ -14,7 +14,7 @@ from guru.agents.tools.base import ToolContext, ToolResult, ToolSpec
 from guru.agents.tools.toolbox import Toolbox
 from guru.agents.workflows.engine import Limits
 from guru.agents.workflows.removing import remove_run as remove_workflow_run
-from guru.agents.workflows.work import Place, Work
+from guru.agents.workflows.work import Note, Place, Work
 from guru.agents.workflows.workflows import Workflows
 from guru.config import Settings, WorkflowSettings
 from guru.gateway.identity import Caller, Directory
@@ -39,8 +39,12 @@ class AgentRunner(Protocol):
 
     async def names(self, caller: Caller) -> Collection[str]: ...
 
-    async def begin(self, caller: Caller, agent: str, prompt: str, place: Place) -> str:
-        """The id of its run. Asked for the same place again, it is the same one, which goes on if it was cancelled."""
+    async def begin(self, caller: Caller, agent: str, prompt: str, place: Place, note: Note) -> str:
+        """The id of its run, which `note` keeps in the transaction that begins it."""
+        ...
+
+    async def take_up(self, caller: Caller, run_id: str) -> None:
+        """Have a run go on that was cancelled together with what waited for it."""
         ...
 
     async def follow(self, caller: Caller, run_id: str) -> JSON | None:
@@ -98,8 +102,11 @@ class RoadWork:
             "tokens": completed.usage.total_tokens,
         }  # fmt: skip
 
-    async def begin(self, agent: str, prompt: str, place: Place) -> str:
-        return await self._runner.begin(self._asked(), agent, prompt, place)
+    async def begin(self, agent: str, prompt: str, place: Place, note: Note) -> str:
+        return await self._runner.begin(self._asked(), agent, prompt, place, note)
+
+    async def take_up(self, run: str) -> None:
+        await self._runner.take_up(self._asked(), run)
 
     async def follow(self, run: str) -> JSON | None:
         return await self._runner.follow(self._asked(), run)

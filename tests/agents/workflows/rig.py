@@ -76,7 +76,7 @@ class Desk:
         text = '{"label": "refund"}' if schema else f"You said: {prompt}"
         return {"text": text, "model": model, "cost": 0.0}
 
-    async def begin(self, agent, prompt, place):
+    async def begin(self, agent, prompt, place, note):
         self.done.append((place.call, prompt))
         return f"{agent} did: {prompt}"
 

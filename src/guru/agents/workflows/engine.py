@@ -350,10 +350,12 @@ class StepRun:
             row.attempts.append(Attempt(started_at=time.time()))
             row.agent_run = None
         elif row.status == "again":
-            row.attempts[-1].started_at, row.agent_run = time.time(), None  # its agent is asked for anew, and goes on
-        await self._engine._write(row, "running", wake_at=None)
+            row.attempts[-1].started_at = time.time()
         number = len(row.attempts)
         try:
+            if row.status == "again" and row.agent_run is not None:
+                await self._engine._work.take_up(row.agent_run)
+            await self._engine._write(row, "running", wake_at=None)
             if not isinstance(step, Task):
                 return await self._fan(step, effective, number)
             place = Place(self._engine._run.id, f"{self._engine._run.id}:{row.path}:{number}")
@@ -418,12 +420,12 @@ class StepRun:
         until = None if step.timeout is None else row.attempts[-1].started_at + step.timeout
         try:
             while True:
-                remaining = None if until is None else until - time.time()
-                async with engine._hands, asyncio.timeout(remaining):
+                async with engine._hands:
                     if row.agent_run is None:
-                        row.agent_run = await engine._work.begin(step.agent or "", prompt, place)
-                        await engine._write(row, "running", wake_at=None)
-                    result = await engine._work.follow(row.agent_run)
+                        note = engine._store.note_agent(engine._run, row.path)
+                        row.agent_run = await engine._work.begin(step.agent or "", prompt, place, note)
+                    async with asyncio.timeout(None if until is None else until - time.time()):
+                        result = await engine._work.follow(row.agent_run)
                 if result is not None:
                     return result
                 await engine._write(row, "parked", wake_at=until)

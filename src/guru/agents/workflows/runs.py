@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, delete,
 
 from guru.agents.workflows.parking import end_agents, released
 from guru.agents.workflows.records import ENDED, OPEN, Ask, Attempt, Run, StepRow
+from guru.agents.workflows.work import Note
 from guru.errors import Conflict, NotFound
 from guru.store.database import Database
 from guru.store.jobs import ENDED as JOB_ENDED
@@ -188,10 +189,7 @@ class RunStore:
         """Do `work` and change the run in one transaction, if nobody else has taken it up. Raises `Superseded`."""
 
         def write(connection: Connection) -> Result:
-            mine = and_(workflow_runs.c.id == run.id, workflow_runs.c.epoch == run.epoch)
-            values = {"changes": workflow_runs.c.changes + 1, **change}
-            if not connection.execute(update(workflow_runs).where(mine).values(values)).rowcount:
-                raise Superseded
+            fence(connection, run, **change)
             return work(connection)
 
         return await self._database.write(write)
@@ -212,6 +210,16 @@ class RunStore:
                 connection.execute(update(workflow_steps).where(mine).values({**row, "answers": kept | step.answers}))
 
         await self.fenced(run, write, bytes=size)
+
+    def note_agent(self, run: Run, path: str) -> Note:
+        """Keeps the run of an agent that a step begins, in the transaction that begins it."""
+
+        def note(connection: Connection, agent_run: str) -> None:
+            fence(connection, run)
+            step = and_(workflow_steps.c.run_id == run.id, workflow_steps.c.path == path)
+            connection.execute(update(workflow_steps).where(step).values(agent_run=agent_run))
+
+        return note
 
     async def end_agent(self, run: Run, path: str) -> None:
         """Cancel the run of an agent that a step has begun, and has given up on."""
@@ -278,6 +286,14 @@ class RunStore:
 
         work, soonest = await self._database.read(look)
         return (await self._database.write(write), None) if work else (0, soonest)
+
+
+def fence(connection: Connection, run: Run, **change: Any) -> None:
+    """Change a run, if nobody else has taken it up. Raises `Superseded`, so that nothing of the transaction is done."""
+    mine = and_(workflow_runs.c.id == run.id, workflow_runs.c.epoch == run.epoch)
+    values = {"changes": workflow_runs.c.changes + 1, **change}
+    if not connection.execute(update(workflow_runs).where(mine).values(values)).rowcount:
+        raise Superseded
 
 
 NO_WAKE: Final[JSON] = {"wake_at": None}
