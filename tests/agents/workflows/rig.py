@@ -83,6 +83,9 @@ class Desk:
     async def follow(self, run):
         return {"text": run}
 
+    def open(self, shop):
+        """Called before jobs are run."""
+
     async def answer(self, question, collection, model):
         self.done.append((collection, question))
         return {"answer": "22 weeks", "citations": [], "outcome": "answered"}
@@ -142,6 +145,7 @@ class Shop:
 @contextlib.asynccontextmanager
 async def open_shop(database, desk=None, **limits):
     shop = Shop(database, desk, **limits)
+    shop.desk.open(shop)
     await shop.jobs.start()
     try:
         async with shop.workflows.keeping_time():

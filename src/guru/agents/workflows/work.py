@@ -49,7 +49,7 @@ class Work(Protocol):
         ...
 
     async def begin(self, agent: str, prompt: str, place: Place, note: Note) -> str:
-        """Begin a run of an agent, and `note` its id in the same transaction. Raises `GuruError`, and what `note` does."""
+        """Begin a run of an agent, and `note` its id in the same transaction. Raises `GuruError`, and as `note`."""
         ...
 
     async def take_up(self, run: str) -> None:
