@@ -19,6 +19,17 @@ strategy = "reflection"
 """
 
 
+PAINTING = """
+name = "painting"
+start = "a"
+[steps.a]
+kind = "task"
+agent = "asker"
+prompt = "Paint it."
+end = true
+"""
+
+
 def answer(asked, number):
     last = asked["messages"][-1]
     if asked.get("response_format"):
@@ -49,6 +60,13 @@ def test_runs_begin_wait_go_on_and_are_done_again(acting):
     assert run(acting, "agent", "resume", found["id"]).stdout.strip().endswith("red")
     again = run_json(acting, "agent", "replay", found["id"], "--from", "3", "--set", "instructions=Loud:")
     assert (again["cause"], again["answer"]) == (found["id"], "Loud: red")
+    newest = run(acting, "agent", "runs", "--limit", "1")
+    assert again["id"] in newest.stdout and f"--before {again['id']}" in newest.stderr
+    run(acting, "agent", "delete-run", "--yes", again["id"])
+    (kept,) = run_json(acting, "agent", "runs", "--before", again["id"])["runs"]
+    assert kept["id"] == found["id"]
+    gone = run(acting, "agent", "delete-run", "--yes", again["id"], check=False)
+    assert (gone.returncode, "There is no run" in gone.stderr) == (1, True)
 
 
 def test_a_limit_is_said_with_what_to_do(acting):
@@ -64,3 +82,20 @@ def test_what_is_not_there_is_said(acting):
     assert failed.returncode == 1 and "There is no agent 'aske'. Did you mean" in failed.stderr.replace("\n", " ")
     assert run(acting, "agent", "run", "asker", "x", "--set", "nothing", check=False).returncode == 2
     assert run(acting, "agent", "run", "asker", "x", "--background", check=False).returncode == 2
+
+
+def test_a_workflow_says_whose_agent_waits(acting, tmp_path):
+    file = tmp_path / "painting.toml"
+    file.write_text(PAINTING)
+    run(acting, "workflow", "save", file)
+    waits = run(acting, "workflow", "run", "painting")
+    (agent,) = run_json(acting, "agent", "runs")["runs"]
+    assert f"a: the agent asks. Answer: guru agent approve {agent['id']}" in waits.stderr
+    (flow,) = run_json(acting, "workflow", "runs", "--status", "waiting")["runs"]
+    assert f"a: its agent waits for a person in {agent['id']}" in run(acting, "workflow", "runs", flow["id"]).stdout
+    run(acting, "workflow", "cancel", flow["id"])
+    assert run_json(acting, "agent", "runs", agent["id"])["status"] == "cancelled"
+    refused = run(acting, "agent", "delete-run", "--yes", agent["id"], check=False)
+    assert refused.returncode == 1 and f"guru workflow delete-run {flow['id']}" in refused.stderr
+    run(acting, "workflow", "delete-run", "--yes", flow["id"])
+    run(acting, "agent", "delete-run", "--yes", agent["id"])

@@ -42,8 +42,8 @@ FLOWS = {
         d=task("note", **NOTE),
     ),
     "agent": flow(
-        a={"kind": "task", "agent": "helper", "prompt": "Pay {{ $.text }}.", "result_selector": {"text": "{{ $.text }}"},
-           "next": "b"},
+        a={"kind": "task", "agent": "helper", "prompt": "Pay {{ $.text }}.", "next": "b",
+           "result_selector": {"text": "{{ $.text }}"}},
         b=task("note", **NOTE),
     ),
     "caught": flow(
