@@ -128,8 +128,8 @@ async def test_runs_of_a_database_without_their_ends_are_kept_and_found(stores, 
         "input": {}, "caller": {}, "created_at": 1.0,
     }  # fmt: skip
     step = {
-        "run_id": "run_1", "path": "each/0/a:b#2", "tenant": "t", "name": "a", "kind": "task", "status": "done", "attempts": [],
-        "answers": {}, "started_at": 1.0,
+        "run_id": "run_1", "path": "each/0/a:b#2", "tenant": "t", "name": "a:b", "kind": "task", "status": "done",
+        "attempts": [], "answers": {}, "started_at": 1.0,
     }  # fmt: skip
     begun = {
         "tenant": "t", "owner": "o", "agent": "helper", "definition": {}, "caller": {}, "messages": [],
