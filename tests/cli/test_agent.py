@@ -1,5 +1,7 @@
 """`guru agent`, as a person uses it: without a server, as with one."""
 
+import json
+
 import pytest
 
 from agents.loopback import configure, provider
@@ -16,6 +18,17 @@ model = "mock/m"
 instructions = "Be brief."
 max_steps = 1
 strategy = "reflection"
+"""
+
+
+PAINTING = """
+name = "painting"
+start = "a"
+[steps.a]
+kind = "task"
+agent = "asker"
+prompt = "Paint it."
+end = true
 """
 
 
@@ -49,6 +62,11 @@ def test_runs_begin_wait_go_on_and_are_done_again(acting):
     assert run(acting, "agent", "resume", found["id"]).stdout.strip().endswith("red")
     again = run_json(acting, "agent", "replay", found["id"], "--from", "3", "--set", "instructions=Loud:")
     assert (again["cause"], again["answer"]) == (found["id"], "Loud: red")
+    newest = run(acting, "agent", "runs", "--limit", "1")
+    assert again["id"] in newest.stdout and f"--before {again['id']}" in newest.stderr
+    gone = run(acting, "agent", "delete-run", "--yes", again["id"], again["id"], check=False)
+    assert gone.stdout == f"Removed {again['id']}.\n"
+    assert gone.returncode == 1 and "There is no run" in gone.stderr
 
 
 def test_a_limit_is_said_with_what_to_do(acting):
@@ -64,3 +82,14 @@ def test_what_is_not_there_is_said(acting):
     assert failed.returncode == 1 and "There is no agent 'aske'. Did you mean" in failed.stderr.replace("\n", " ")
     assert run(acting, "agent", "run", "asker", "x", "--set", "nothing", check=False).returncode == 2
     assert run(acting, "agent", "run", "asker", "x", "--background", check=False).returncode == 2
+
+
+def test_a_workflow_says_whose_agent_waits(acting, tmp_path):
+    file = tmp_path / "painting.toml"
+    file.write_text(PAINTING)
+    run(acting, "workflow", "save", file)
+    waits = run(acting, "workflow", "run", "painting", "--json")
+    (step,) = json.loads(waits.stdout)["steps"]
+    assert step["status"] == "parked"
+    assert f"a: its agent waits for a person in {step['agent_run']}" in waits.stderr
+    assert f"a: the agent asks. Answer: guru agent approve {step['agent_run']}" in waits.stderr

@@ -75,7 +75,14 @@ def test_a_workflow_is_checked_kept_run_and_answered(home, file):
     assert (over.returncode, "failed already" in over.stderr) == (1, True)
     begun = run(home, "workflow", "run", "letters", "-i", '{"name": "Cem"}', "--detach").stdout
     assert "cancelled" in run(home, "workflow", "cancel", begun.partition(":")[0]).stdout
-    assert "cancelled" in run(home, "workflow", "runs", "--workflow", "letters", "--limit", "1").stdout
+    page = run(home, "workflow", "runs", "--workflow", "letters", "--limit", "1")
+    last = page.stderr.strip().rpartition("--before ")[2]
+    assert "cancelled" in page.stdout and last == begun.partition(":")[0]
+    older = run(home, "workflow", "runs", "--workflow", "letters", "--limit", "1", "--before", last)
+    assert "failed" in older.stdout and older.stderr == ""
+    assert run(home, "workflow", "delete-run", last, check=False).returncode == 1  # nobody says yes
+    assert run(home, "workflow", "delete-run", "--yes", last, asked["id"]).stdout.count("Removed run_") == 2
+    assert "none like this" in run(home, "workflow", "runs", "--workflow", "letters").stdout
     assert "letters" in run(home, "workflow", "list").stdout
     run(home, "workflow", "delete", "letters")
     assert "letters" not in run(home, "workflow", "list").stdout

@@ -93,6 +93,10 @@ class Gateway:
             text = answer.read()
         return json.loads(text) if text else None
 
+    def write(self, change):
+        """Change rows, as years of use would have."""
+        asyncio.run_coroutine_threadsafe(self.server.services.database.write(change), self._loop).result()
+
     def ask(self, model="smart", times=1, key=ADMIN):
         for _ in range(times):
             self.call("POST", "/v1/chat/completions", CHAT | {"model": model}, key)

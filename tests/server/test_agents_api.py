@@ -362,3 +362,34 @@ async def test_a_run_that_nobody_began_has_no_memory(acting):
         while (await acting.get(f"/api/v1/runs/{again['id']}"))[1]["status"] != "done":
             await asyncio.sleep(0.02)
     assert await remembered(acting, 0) == []
+
+
+async def test_runs_are_listed_a_page_at_a_time_and_removed(acting):
+    for number in range(5):
+        await acting.post("/api/v1/agents/adder/runs", {"input": f"Say {number}."})
+    seen, before = [], ""
+    while before is not None:
+        _, page = await acting.get(f"/api/v1/runs?agent=adder&status=done&limit=2{before and '&before='}{before}")
+        seen.append([run["input"] for run in page["runs"]])
+        before = page["next"]
+    assert seen == [["Say 4.", "Say 3."], ["Say 2.", "Say 1."], ["Say 0."]]
+    assert (await acting.get("/api/v1/runs?status=over"))[0] == 400
+    assert (await acting.get("/api/v1/runs?limit=5"))[1]["next"] is None
+    acting.model.by = sequence(("pay", {"amount": 5}), "Paid.")
+    _, waiting = await acting.post("/api/v1/agents/payer/runs", {"input": "Pay 5."})
+    path = f"/api/v1/runs/{waiting['id']}"
+    status, refused = await acting.request("DELETE", path)
+    assert (status, refused["error"]["hint"]) == (409, f"Cancel it first: guru agent cancel {waiting['id']}")
+    await acting.post(f"{path}/approve", {"all": "yes"})
+    async with acting.session.get(f"{acting.url}{path}/events") as response:
+        await response.text()
+    assert len((await acting.get("/api/v1/jobs"))[1]["jobs"]) == 6  # one for each run, not one for each leg
+    assert (await acting.request("DELETE", path))[0] == 204
+    for gone in (await acting.get(path), await acting.request("DELETE", path), await acting.post(f"{path}/resume", {})):
+        assert gone[0] == 404
+    assert len((await acting.get("/api/v1/jobs"))[1]["jobs"]) == 5
+    assert (await acting.get(f"/api/v1/traces/{waiting['traces'][0]}"))[0] == 200
+    _, log = await acting.get("/api/v1/audit?action=runs")
+    assert [(entry["action"], entry["subject"], entry["before"]) for entry in log["entries"]] == [
+        ("runs.delete", waiting["id"], {"agent": "payer", "status": "done"})
+    ]

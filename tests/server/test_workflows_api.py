@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from agents.workflows.rig import flow
-from guru.agents.workflows.work import Place
 from guru.config import ServerSettings, Settings, WorkflowSettings
 from guru.errors import BadRequest
 from guru.gateway.identity import Caller
@@ -110,10 +109,7 @@ async def test_an_agent_is_run_and_its_answer_handed_on(server):
     assert done["output"] == {"said": "Hello there."}
     _, runs = await server.get("/api/v1/runs?agent=clerk")
     assert len(runs["runs"]) == 1
-    # Done again for the same place, as after a crash, it is the same run.
-    work = await server.services.workflows._work_as({"tenant": "local", "role": "admin", "owner": True})
-    again = await work.run("clerk", "Greet Ann.", Place(done["id"], f"{done['id']}:a:1"))
-    assert (again["text"], again["run"]) == ("Hello there.", runs["runs"][0]["id"])
+    assert done["steps"][0]["agent_run"] == runs["runs"][0]["id"]
     server.model.script = [BadRequest("No.")]
     failed = await until(server, await begin(server, definition), "done", "failed")
     assert failed["error"] == "AgentFailed"
@@ -249,3 +245,33 @@ async def test_a_run_goes_on_in_the_next_server(tmp_path):
         await until(server, run, "waiting")
     async with run_server(tmp_path / "home") as server:
         assert (await until(server, run, "done", "failed"))["output"]["text"] == "Hello there."
+
+
+async def test_runs_are_listed_a_page_at_a_time_and_removed(server):
+    quick = flow(name="quick", a={"kind": "pass", "end": True})
+    paths = [await begin(server, quick) for _ in range(3)]
+    asking = await begin(server)
+    for path in paths:
+        await until(server, path, "done")
+    found, before = [], ""
+    while before is not None:
+        query = f"workflow=quick&status=done&limit=2{before and '&before='}{before}"
+        _, page = await server.get(f"/api/v1/workflow-runs?{query}")
+        found.append([f"/api/v1/workflow-runs/{run['id']}" for run in page["runs"]])
+        before = page["next"]
+    assert found == [paths[:0:-1], paths[:1]]
+    assert (await server.get("/api/v1/workflow-runs?status=over"))[0] == 400
+    await until(server, asking, "waiting")
+    status, refused = await server.request("DELETE", asking)
+    assert (status, "guru workflow cancel" in refused["error"]["hint"]) == (409, True)
+    await server.post(f"{asking}/cancel")
+    for path in (asking, paths[0]):
+        assert (await server.request("DELETE", path))[0] == 204
+        assert (await server.get(path))[0] == (await server.request("DELETE", path))[0] == 404
+        assert (await server.get(f"{path}/steps/a"))[0] == 404
+    assert len((await server.get("/api/v1/workflow-runs"))[1]["runs"]) == 2
+    assert len((await server.get("/api/v1/jobs"))[1]["jobs"]) == 2
+    _, log = await server.get("/api/v1/audit?action=workflow-runs")
+    assert [entry["before"] for entry in log["entries"]] == [
+        {"workflow": "quick", "status": "done"}, {"workflow": "letters", "status": "cancelled"},
+    ]  # fmt: skip

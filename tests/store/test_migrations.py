@@ -4,6 +4,7 @@ from sqlalchemy import delete, insert, inspect, select, text
 
 from guru.store.migrations import MIGRATIONS, applied
 from guru.store.tables import (
+    agent_runs,
     chunk_vectors,
     collections,
     conversations,
@@ -14,6 +15,8 @@ from guru.store.tables import (
     index_entries,
     index_marks,
     messages,
+    workflow_runs,
+    workflow_steps,
 )  # fmt: skip
 
 
@@ -114,4 +117,49 @@ async def test_the_tables_of_indexes_elsewhere_are_added_to_a_database_that_lack
     await database.open()
     tables = await database.read(lambda connection: set(inspect(connection).get_table_names()))
     assert {"index_marks", "index_entries"} <= tables
+    await database.close()
+
+
+async def test_runs_of_a_database_without_their_ends_are_kept_and_found(stores, tmp_path):
+    database = stores.database(tmp_path)
+    await database.open()
+    run = {
+        "id": "run_1", "tenant": "t", "owner": "o", "workflow": "w", "version": 1, "definition": {}, "status": "done",
+        "input": {}, "caller": {}, "created_at": 1.0,
+    }  # fmt: skip
+    step = {
+        "run_id": "run_1", "path": "each/0/a:b#2", "tenant": "t", "name": "a:b", "kind": "task", "status": "done",
+        "attempts": [], "answers": {}, "started_at": 1.0,
+    }  # fmt: skip
+    begun = {
+        "tenant": "t", "owner": "o", "agent": "helper", "definition": {}, "caller": {}, "messages": [],
+        "status": "waiting", "created_at": 1.0,
+    }  # fmt: skip
+    indexes = ("workflow_runs_by_tenant", "workflow_runs_by_end", "agent_runs_of_tenant", "workflow_steps_parked")
+
+    def go_back(connection):
+        connection.execute(insert(workflow_runs).values(run))
+        connection.execute(insert(workflow_steps).values(step))
+        for number in (1, 2):
+            cause = f"workflow:run_1:each/0/a:b#2:{number}"
+            connection.execute(insert(agent_runs).values(begun | {"id": f"run_2{number}", "cause": cause}))
+        for name in indexes:
+            connection.execute(text(f"DROP INDEX {name}"))
+        connection.execute(text("CREATE INDEX agent_runs_by_time ON agent_runs (tenant, created_at)"))
+        connection.execute(text("ALTER TABLE workflow_steps DROP COLUMN agent_run"))
+        connection.execute(delete(applied).where(applied.c.name == "add_ends_of_runs"))
+
+    await database.write(go_back)
+    await database.close()
+    database = stores.database(tmp_path)
+    await database.open()
+    (kept,) = await database.read(lambda connection: connection.execute(select(workflow_steps)).all())
+    assert (kept.path, kept.agent_run) == ("each/0/a:b#2", "run_22")
+
+    def named(connection):
+        tables = ("agent_runs", "workflow_runs", "workflow_steps")
+        return {index["name"] for table in tables for index in inspect(connection).get_indexes(table)}
+
+    names = await database.read(named)
+    assert set(indexes) <= names and "agent_runs_by_time" not in names
     await database.close()

@@ -17,6 +17,7 @@ RunStatus = Literal["queued", "running", "pausing", "paused", "waiting", "done",
 StepStatus = Literal["begun", "waiting", "done"]
 WORKING: Final = ("queued", "running", "pausing")
 """While a job carries the run."""
+ENDED: Final = ("done", "failed", "cancelled")
 
 
 class Definition(Struct, kw_only=True):

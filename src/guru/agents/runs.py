@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
@@ -15,6 +16,7 @@ from guru.agents.approvals import OUTSIDE
 from guru.agents.carrying import Carrier, Hosts
 from guru.agents.live import Live
 from guru.agents.records import (
+    ENDED,
     Decision,
     Definition,
     RunRecord,
@@ -26,13 +28,15 @@ from guru.agents.records import (
     read_steps,
 )
 from guru.agents.registry import Registry
+from guru.agents.removing import delete_run
 from guru.agents.steps import read_result, write_result
 from guru.errors import Conflict, InvalidParameter, NotFound
 from guru.store.database import Database
 from guru.store.ids import new_id
+from guru.store.jobs import ENDED as JOB_ENDED
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
-from guru.store.tables import agent_runs, agent_steps
+from guru.store.tables import agent_runs, agent_steps, jobs
 from guru.types import JSON, Message
 
 JOB: Final = "agent"
@@ -58,10 +62,10 @@ class Runs:
 
     async def begin(
         self, name: str, messages: Sequence[Message], *, tenant: str, owner: str, caller: JSON, cause: str = "person",
-        changes: JSON | None = None, also: Callable[[Connection], None] | None = None,
+        changes: JSON | None = None, also: Callable[[Connection], None] | None = None, run_id: str | None = None,
     ) -> RunRecord:  # fmt: skip
         """Queue a run; it is durable when this returns. `changes` are settings of the agent that hold for this run.
-        `also` is done in the same transaction; where it raises, there is no run.
+        `also` is done in the same transaction; where it raises, there is no run. `run_id` is what it is to be called.
 
         Raises `NotFound`, `ModelNotFound` and `InvalidParameter`.
         """
@@ -70,12 +74,13 @@ class Runs:
         definition = await self._registry.definition(tenant, name)
         definition.agent = changed(definition.agent, changes or {})
         return await self._create(
-            definition, messages, tenant=tenant, owner=owner, caller=caller, cause=cause, also=also
+            definition, messages, tenant=tenant, owner=owner, caller=caller, cause=cause, also=also, run_id=run_id
         )
 
     async def _create(
         self, definition: Definition, messages: Sequence[Message], *, tenant: str, owner: str, caller: JSON,
         cause: str, steps: Sequence[StepRecord] = (), also: Callable[[Connection], None] | None = None,
+        run_id: str | None = None,
     ) -> RunRecord:  # fmt: skip
         await self._hosts.check(definition, caller)
         for agent in (definition.agent, *definition.team.values()):
@@ -83,8 +88,9 @@ class Runs:
             if agent.prompt is not None:
                 agent.prompt, _ = await self._hosts.prompt(agent, tenant)
         row: JSON = {
-            "id": new_id("run"), "tenant": tenant, "owner": owner, "agent": definition.agent.name, "caller": caller,
-            "definition": msgspec.to_builtins(definition), "messages": msgspec.to_builtins(list(messages)),
+            "id": run_id or new_id("run"), "tenant": tenant, "owner": owner, "agent": definition.agent.name,
+            "caller": caller, "definition": msgspec.to_builtins(definition),
+            "messages": msgspec.to_builtins(list(messages)),
             "status": "queued", "cause": cause, "traces": [], "created_at": time.time(), "steps": 0, "tokens": 0,
             "cost": 0.0, "seconds": 0.0,
         }  # fmt: skip
@@ -117,10 +123,13 @@ class Runs:
         return await self._with_job(run), steps
 
     async def list(
-        self, scope: Scope, *, agent: str | None = None, status: str | None = None, limit: int = 50
-    ) -> list[RunRecord]:
-        """The newest first."""
-        query = select(agent_runs).where(scope.of(agent_runs)).order_by(agent_runs.c.created_at.desc()).limit(limit)
+        self, scope: Scope, *, agent: str | None = None, status: str | None = None, limit: int = 50,
+        before: str | None = None,
+    ) -> list[RunRecord]:  # fmt: skip
+        """The newest first. `before` is the id of the last one seen."""
+        query = select(agent_runs).where(scope.of(agent_runs)).order_by(agent_runs.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(agent_runs.c.id < before)
         if agent is not None:
             query = query.where(agent_runs.c.agent == agent)
         if status is not None:
@@ -131,10 +140,15 @@ class Runs:
     async def _with_job(self, run: RunRecord) -> RunRecord:
         """A run whose job was cancelled, or given up as its process died again and again, ended with it."""
         if run.working and run.job_id is not None:
-            job = await self._jobs.get(run.tenant, run.job_id)
-            if job.status in ("failed", "cancelled"):
+            try:
+                job = await self._jobs.get(run.tenant, run.job_id)
+            except NotFound:  # the run has another one since it was read, or is removed
+                pass
+            else:
+                if job.status not in ("failed", "cancelled"):
+                    return run
                 await self._carrier.end(run.tenant, run.id, status=job.status, error=job.error)
-                return await self._database.read(lambda connection: find_run(connection, Scope(run.tenant), run.id))
+            return await self._database.read(lambda connection: find_run(connection, Scope(run.tenant), run.id))
         return run
 
     async def watch(self, scope: Scope, run_id: str) -> AsyncGenerator[tuple[str, Any]]:
@@ -179,17 +193,31 @@ class Runs:
 
         def request(connection: Connection) -> RunRecord:
             run = find_run(connection, scope, run_id)
-            if run.status in ("done", "failed", "cancelled"):
+            if run.status in ENDED:
                 raise Conflict(f"The run {run_id} is {run.status} already.")
             values = {"status": "cancelled", "finished_at": time.time()}
             connection.execute(update(agent_runs).where(mine(run.tenant, run_id)).values(values))
             return run
 
         run = await self._database.write(request)
-        if run.job_id is not None and not (await self._jobs.get(run.tenant, run.job_id)).ended:
-            await self._jobs.cancel(run.tenant, run.job_id)
+        if run.job_id is not None:
+            with contextlib.suppress(Conflict, NotFound):  # it has ended
+                await self._jobs.cancel(run.tenant, run.job_id)
         self._live.changed(run_id)
         return await self.get(scope, run_id)
+
+    async def delete(self, scope: Scope, run_id: str, also: Callable[[Connection, RunRecord], None]) -> None:
+        """Remove a run that has ended, with its steps. `also` is done in the same transaction.
+
+        Raises `NotFound` and `Conflict`.
+        """
+        run = await self.get(scope, run_id)
+
+        def remove(connection: Connection) -> None:
+            delete_run(connection, scope, run_id)
+            also(connection, run)
+
+        await self._database.write(remove)
 
     async def resume(self, scope: Scope, run_id: str, changes: JSON | None = None) -> RunRecord:
         """Go on where it was left, with other limits if `changes` has some. Raises `NotFound` and `Conflict`."""
@@ -295,9 +323,10 @@ class Runs:
             raise Conflict(f"The run {run_id} is {run.status}.", hint=f"Pause it first: guru agent pause {run_id}")
         try:
             async with asyncio.timeout(PATIENCE):
-                async for job in self._jobs.watch(run.tenant, run.job_id or ""):
-                    if job.ended:
-                        break
+                with contextlib.suppress(NotFound):  # somebody else has let the run go on
+                    async for job in self._jobs.watch(run.tenant, run.job_id or ""):
+                        if job.ended:
+                            break
         except TimeoutError:
             raise Conflict(f"The run {run_id} is still being stopped.", hint="Try again soon.") from None
         return run
@@ -307,6 +336,8 @@ class Runs:
             now = find_run(connection, Scope(run.tenant), run.id)
             if now.working:  # somebody else was first
                 raise Conflict(f"The run {run.id} is {now.status}.")
+            mine_job = (jobs.c.tenant == run.tenant, jobs.c.id == now.job_id, jobs.c.status.in_(JOB_ENDED))
+            connection.execute(delete(jobs).where(*mine_job))  # a run has one job at a time, and leaves none behind
             fresh = {"status": "queued", "job_id": job_id, "error": None, "hint": None, "finished_at": None} | values
             connection.execute(update(agent_runs).where(mine(run.tenant, run.id)).values(fresh))
 

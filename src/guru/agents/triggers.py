@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select
 
 from guru.agents.cron import Schedule
 from guru.agents.registry import Known, Registry
@@ -166,8 +166,11 @@ def write_mark(connection: Connection, known: Known, kind: str, what: str, mark:
 
 
 def place_of(known: Known, kind: str) -> ColumnElement[bool]:
-    marks = agent_marks.c
-    return and_(marks.tenant == known.tenant, marks.agent == known.agent.name, marks.kind == kind)
+    return and_(marks_of(known), agent_marks.c.kind == kind)
+
+
+def marks_of(known: Known) -> ColumnElement[bool]:
+    return and_(agent_marks.c.tenant == known.tenant, agent_marks.c.agent == known.agent.name)
 
 
 def new_documents(connection: Connection, known: Known, collection: str, after: float) -> list[NewDocument]:
@@ -185,8 +188,9 @@ def new_documents(connection: Connection, known: Known, collection: str, after: 
     new: list[NewDocument] = []
     for start in range(0, len(rows), MOST_NAMES):
         causes = {f"document:{row.id}:{row.content_hash[:16]}": row for row in rows[start : start + MOST_NAMES]}
-        query = select(agent_runs.c.cause).where(runs_of(known), agent_runs.c.cause.in_(causes))
-        done = set(connection.scalars(query))
+        ran = select(agent_runs.c.cause).where(runs_of(known), agent_runs.c.cause.in_(causes))
+        removed = select(agent_marks.c.kind).where(marks_of(known), agent_marks.c.kind.in_(causes))
+        done = {*connection.scalars(ran), *connection.scalars(removed)}
         new += [
             NewDocument(name=row.name, cause=cause, ingested_at=row.ingested_at)
             for cause, row in causes.items()
@@ -198,7 +202,9 @@ def new_documents(connection: Connection, known: Known, collection: str, after: 
 
 
 def seen(connection: Connection, known: Known, cause: str) -> bool:
-    return bool(connection.scalar(select(exists().where(runs_of(known), agent_runs.c.cause == cause))))
+    """Whether there is a run for it, or was one that is removed."""
+    ran = exists().where(runs_of(known), agent_runs.c.cause == cause)
+    return bool(connection.scalar(select(or_(ran, exists().where(place_of(known, cause))))))
 
 
 def runs_of(known: Known) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.runs import before_option, delete_runs, tell_older
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,11 +111,12 @@ async def run(
 @click.option("--agent", metavar="NAME", help="Those of this agent.")
 @click.option("--status", metavar="STATUS", help="Those that are waiting, done, failed ...")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500), help="How many.")
+@before_option
 @home_option
 @json_option
 @asynchronous
 async def runs(
-    run_id: str | None, agent: str | None, status: str | None, limit: int, home: Path, as_json: bool
+    run_id: str | None, agent: str | None, status: str | None, limit: int, before: str | None, home: Path, as_json: bool
 ) -> None:
     """List the runs, the newest first, or show every step of RUN."""
     from guru.cli.client import connect
@@ -125,18 +127,20 @@ async def runs(
         if run_id is not None:
             print_run(await client.get(run_path(run_id)), as_json=as_json, steps=True)
             return
-        found = await client.get("/api/v1/runs", agent=agent, status=status, limit=limit)
+        found = await client.get("/api/v1/runs", agent=agent, status=status, limit=limit, before=before)
     if as_json:
         print_json(found)
         return
     if not found["runs"]:
-        click.echo("There are no runs. Begin one: guru agent run NAME REQUEST")
+        none = "There are no runs. Begin one: guru agent run NAME REQUEST"
+        click.echo("There are none like this." if agent or status or before else none)
         return
     table = make_table("run", agent="<", status="<", steps=">", cost=">", request="<")
     for item in found["runs"]:
         cost = f"${item['cost']:.4f}"
         table.add_row(item["id"], item["agent"], item["status"], str(item["steps"]), cost, one_line(item["input"], 50))
     print_table(console(), table)
+    tell_older(found)
 
 
 @command.command
@@ -194,6 +198,16 @@ async def cancel(run_id: str, home: Path) -> None:
 
     async with connect(home) as client:
         click.echo((await client.post(run_path(run_id, "/cancel")))["status"])
+
+
+@command.command("delete-run")
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@home_option
+@asynchronous
+async def delete_run(run_ids: tuple[str, ...], yes: bool, home: Path) -> None:
+    """Remove RUN, which has ended, with all its steps. Its traces stay, and what is remembered of it."""
+    await delete_runs(home, run_ids, run_path, yes=yes)
 
 
 @command.command

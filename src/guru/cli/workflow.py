@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.runs import before_option, delete_runs, tell_older
 from guru.errors import GuruError, InvalidParameter
 
 if TYPE_CHECKING:
@@ -187,12 +188,14 @@ async def run(name: str, given: str | None, version: int | None, detach: bool, h
 @click.option("--workflow", metavar="NAME", help="Those of one workflow.")
 @click.option("--status", metavar="STATUS", help="Such as waiting or failed.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500), help="How many.")
+@before_option
 @home_option
 @json_option
 @asynchronous
 async def runs(
-    run_id: str | None, workflow: str | None, status: str | None, limit: int, home: Path, as_json: bool
-) -> None:
+    run_id: str | None, workflow: str | None, status: str | None, limit: int, before: str | None, home: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
     """List the runs, the newest first; or show the steps of the run ID."""
     from guru.cli.client import connect
     from guru.cli.output import console, print_json, print_table
@@ -202,18 +205,21 @@ async def runs(
         if run_id is not None:
             print_steps(await client.get(run_path(run_id)), as_json)
             return
-        found = await client.get("/api/v1/workflow-runs", workflow=workflow, status=status, limit=limit)
+        asked = {"workflow": workflow, "status": status, "before": before}
+        found = await client.get("/api/v1/workflow-runs", limit=limit, **asked)
     if as_json:
         print_json(found)
         return
     if not found["runs"]:
-        click.echo("There are no runs. Begin one: guru workflow run NAME")
+        none = "There are no runs. Begin one: guru workflow run NAME"
+        click.echo("There are none like this." if workflow or status or before else none)
         return
     table = make_table("run", workflow="<", status="<", begun="<", ended="<")
     for item in found["runs"]:
         times = [(item[field] or "–")[:16].replace("T", " ") for field in ("created_at", "finished_at")]
         table.add_row(item["id"], f"{item['workflow']} v{item['version']}", item["status"], *times)
     print_table(console(), table)
+    tell_older(found)
 
 
 @command.command
@@ -267,6 +273,16 @@ async def cancel(run_id: str, home: Path, as_json: bool) -> None:
         print_run(await client.post(run_path(run_id, "/cancel")), as_json)
 
 
+@command.command("delete-run")
+@click.argument("run_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@home_option
+@asynchronous
+async def delete_run(run_ids: tuple[str, ...], yes: bool, home: Path) -> None:
+    """Remove the run ID, which has ended, with all its steps. Its traces stay, and runs of agents that it began."""
+    await delete_runs(home, run_ids, run_path, yes=yes)
+
+
 # --------------------------------------------------------------------------- following a run
 
 
@@ -274,13 +290,14 @@ async def follow(client: Client, run_id: str, as_json: bool) -> None:
     """Show every step on stderr as it ends, until the run has ended or a person is asked. Raises when it failed."""
     from guru.cli.output import clean, print_json
 
-    asked: set[str] = set()
+    waiting: set[str] = set()
     async for _, change in client.stream("GET", run_path(run_id, "/events")):
         for step in change["steps"]:
             if step["status"] not in ("running", "answered", "again"):
                 click.echo(clean(f"  {step['path']}: {told(step)}"), err=True)
-            (asked.discard if step["ask"] is None else asked.add)(step["path"])
-        if change["run"]["status"] == "waiting" and asked:
+            waits = step["ask"] is not None or step["status"] == "parked"
+            (waiting.add if waits else waiting.discard)(step["path"])
+        if change["run"]["status"] == "waiting" and waiting:
             break
     found = await client.get(run_path(run_id))
     if as_json:
@@ -288,8 +305,7 @@ async def follow(client: Client, run_id: str, as_json: bool) -> None:
     elif found["status"] == "done":
         click.echo(json.dumps(found["output"], indent=2, ensure_ascii=False).encode())
     for step in found["steps"]:
-        if step["ask"] is not None:
-            print_ask(run_id, step)
+        print_ask(run_id, step)
     if found["status"] in ("failed", "cancelled"):
         cause = f"{found['error']}: {found['cause']}" if found["error"] else "It was cancelled."
         raise GuruError(f"The run {run_id} is {found['status']}. {cause}", hint=f"Go on: guru workflow resume {run_id}")
@@ -299,13 +315,20 @@ def told(step: JSON) -> str:
     if step["status"] in ("failed", "caught", "retrying"):
         error = step["error"] or (step["attempts"] or [{}])[-1].get("error")
         return f"{step['status']} ({error})" + (f", goes on at {step['next']}" if step["status"] == "caught" else "")
+    if step["status"] == "parked":
+        return f"its agent waits for a person in {step['agent_run']}"
     return f"waits until {step['wake_at']}" if step["status"] == "waiting" else str(step["status"])
 
 
 def print_ask(run_id: str, step: JSON) -> None:
+    """What a person is asked by a step, if anything."""
     from guru.cli.output import clean
 
+    if step["status"] == "parked":
+        click.echo(clean(f"\n{step['path']}: the agent asks. Answer: guru agent approve {step['agent_run']}"), err=True)
     ask = step["ask"]
+    if ask is None:
+        return
     click.echo(clean(f"\n{step['path']}: {ask['title']}"), err=True)
     if ask.get("text"):
         click.echo(clean(ask["text"]), err=True)
@@ -325,8 +348,7 @@ def print_steps(found: JSON, as_json: bool) -> None:
     print_run(found, False)
     for step in found["steps"]:
         click.echo(clean(f"  {step['path']}: {told(step)}"))
-        if step["ask"] is not None:
-            print_ask(found["id"], step)
+        print_ask(found["id"], step)
 
 
 def print_run(found: JSON, as_json: bool) -> None:

@@ -555,6 +555,13 @@ class WorkflowSettings(Section):
     """Of Amazon States Language: a `Resource`, and the tool or the fields of the step that it stands for."""
 
 
+class RunSettings(Section):
+    """How long runs of [agents](agents.md) and [workflows](workflows.md) are kept."""
+
+    days: NotNegative = 90
+    """After its end; 0: until somebody removes it. A run that has not ended stays, however long it waits."""
+
+
 class Settings(Section):
     server: ServerSettings = field(default_factory=ServerSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
@@ -571,6 +578,7 @@ class Settings(Section):
     mcp: McpSettings = field(default_factory=McpSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
     workflows: WorkflowSettings = field(default_factory=WorkflowSettings)
+    runs: RunSettings = field(default_factory=RunSettings)
     providers: dict[str, ProviderSettings] = {}
     models: dict[str, AliasSettings] = {}
     keys: dict[str, KeySettings] = {}

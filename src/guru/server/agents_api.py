@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from guru.agents.agent import Agent, public
-from guru.agents.records import Decision, RunRecord, StepRecord, read_messages
+from guru.agents.records import Decision, RunRecord, RunStatus, StepRecord, read_messages
 from guru.agents.registry import Known
 from guru.errors import InvalidParameter, TooLarge
+from guru.gateway.identity.audit import record
 from guru.gateway.messages import moment
 from guru.server.endpoint import Call, delete, encode, get, patch, post, put
 from guru.server.evaluations_api import kept_caller
@@ -103,12 +105,16 @@ class RunDetail(RunView, kw_only=True):
 
 class RunList(Struct):
     runs: list[RunView]
+    next: str | None
+    """Give it as `before` to see older ones; null at the end."""
 
 
 class RunQuery(Struct, forbid_unknown_fields=True):
     agent: str | None = None
-    status: str | None = None
+    status: RunStatus | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    before: str | None = None
+    """Id of the last run seen."""
 
 
 class ResumeBody(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -227,15 +233,27 @@ async def call_webhook(call: Call, name: str) -> RunView:
 async def list_runs(call: Call, query: RunQuery) -> RunList:
     """Runs of agents, the newest first."""
     found = await call.services.agents.runs.list(
-        call.visible, agent=query.agent, status=query.status, limit=query.limit
+        call.visible, agent=query.agent, status=query.status, limit=query.limit + 1, before=query.before
     )
-    return RunList([to_run(run) for run in found])
+    shown = [to_run(run) for run in found[: query.limit]]
+    return RunList(shown, shown[-1].id if len(found) > query.limit else None)
 
 
 @get("/api/v1/runs/{run_id}")
 async def show_run(call: Call, run_id: str) -> RunDetail:
     """A run with every step."""
     return await detail(call, run_id)
+
+
+@delete("/api/v1/runs/{run_id}", status=204)
+async def delete_run(call: Call, run_id: str) -> None:
+    """Remove a run that has ended, with its steps. Its traces stay, and what is remembered of it."""
+    caller = call.caller("agents.runs")
+
+    def noted(connection: Connection, run: RunRecord) -> None:
+        record(connection, caller, "runs.delete", run_id, before={"agent": run.agent, "status": run.status})
+
+    await call.services.agents.runs.delete(call.visible, run_id, noted)
 
 
 @get("/api/v1/runs/{run_id}/events", answer=RunView, media_type="text/event-stream")
@@ -351,6 +369,7 @@ DOORS = [
     call_webhook,
     list_runs,
     show_run,
+    delete_run,
     watch_run,
     pause_run,
     resume_run,

@@ -47,7 +47,7 @@ from guru.server.services import Services
 from guru.server.summarizing import open_summaries
 from guru.server.tooling import open_tools
 from guru.server.workflow_agents import RoadAgents
-from guru.server.workflowing import open_workflows
+from guru.server.workflowing import open_retention, open_workflows
 from guru.store.blobs import BlobStore
 from guru.store.database import Database
 from guru.store.jobs import Jobs
@@ -118,8 +118,9 @@ async def open_services(
             database, jobs, settings, road=road, router=router, directory=directory,
             embedder=library.embedder(LOCAL_EMBEDDING), tools=tools.toolbox, memories=memories, prompts=prompts,
         )  # fmt: skip
+        retention = open_retention(database, settings)
         reloadable: list[Reloadable] = [
-            *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps, agents,
+            *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps, agents, retention,
         ]  # fmt: skip
         services = Services(
             reloader=Reloader(settings, source, reloadable),
@@ -139,8 +140,9 @@ async def open_services(
             tools=tools, agents=agents, router=router, releases=releases, feedback=Feedback(database, releases.judge),
             workflows=open_workflows(
                 database, jobs, settings.workflows, road=road, directory=directory, tools=tools.toolbox,
-                agents=RoadAgents(database, agents),
+                agents=RoadAgents(agents),
             ),
+            retention=retention,
             directory=directory, changes=Changes(database, directory), audit=Audit(database), limiter=limits.limiter,
             mcp=mcp, closing=closing,
         )  # fmt: skip
@@ -163,6 +165,7 @@ async def begin_work(stack: AsyncExitStack, services: Services) -> None:
     await stack.enter_async_context(knowledge.reembedding.keeping_house())
     await stack.enter_async_context(knowledge.index.keeping_house())
     await stack.enter_async_context(services.workflows.keeping_time())
+    await stack.enter_async_context(services.retention.keeping_house())
     stack.push_async_callback(services.agents.triggers.aclose)
     services.agents.triggers.open()
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 INTERVAL = 0.5
 """Seconds between looks at the file. It is read when two of them have found it the same: while it is being written,
 half of it may well be valid, with half of the deployments."""
-LIVE = ("providers", "models", "keys", "teams", "prices", "cache", "traces", "batches", "memory", "agents")
+LIVE = ("providers", "models", "keys", "teams", "prices", "cache", "traces", "batches", "memory", "agents", "runs")
 """Sections that change while the server runs; the others need a restart."""
 
 

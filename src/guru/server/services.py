@@ -33,6 +33,7 @@ from guru.store.database import Database
 from guru.store.jobs import Jobs
 
 if TYPE_CHECKING:
+    from guru.agents.retention import Retention
     from guru.agents.workflows.workflows import Workflows
     from guru.knowledge.around.summaries import Summaries
     from guru.knowledge.base import KnowledgeBase
@@ -71,6 +72,7 @@ class Services:
     prompts: PromptLibrary
     prompt_folder: Folder
     workflows: Workflows
+    retention: Retention
     reloader: Reloader
     ledger: Ledger
     directory: Directory

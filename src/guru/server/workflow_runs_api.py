@@ -9,14 +9,16 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
+from sqlalchemy import Connection
 
 from guru.agents.workflows.definition import from_plain
 from guru.agents.workflows.graph import Graph, draw
-from guru.agents.workflows.records import Ask, Attempt, Run, StepRow
+from guru.agents.workflows.records import Ask, Attempt, Run, RunStatus, StepRow
 from guru.agents.workflows.workflows import asks
 from guru.errors import NotFound
+from guru.gateway.identity.audit import record
 from guru.gateway.messages import moment
-from guru.server.endpoint import Call, get, post
+from guru.server.endpoint import Call, delete, get, post
 from guru.server.evaluations_api import kept_caller
 from guru.server.services import Services
 from guru.server.sse import EventStream, sse
@@ -43,8 +45,10 @@ class AnswerBody(Struct, forbid_unknown_fields=True, kw_only=True):
 
 class RunQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     workflow: str | None = None
-    status: str | None = None
+    status: RunStatus | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    before: str | None = None
+    """Id of the last run seen."""
 
 
 class AttemptView(Struct, kw_only=True):
@@ -61,13 +65,16 @@ class StepView(Struct, kw_only=True):
     name: str
     kind: str
     status: str
-    """`running`, `retrying`, `waiting`, `asked`, `answered`, `again`, `done`, `caught`, `failed` or `cancelled`."""
+    """`running`, `retrying`, `waiting`, `asked`, `answered`, `parked` (its agent waits for a person), `again`, `done`,
+    `caught`, `failed` or `cancelled`."""
     next: str | None
     error: str | None
     cause: str | None
     attempts: list[AttemptView]
     ask: Ask | None
     """What a person is asked, while nobody has answered."""
+    agent_run: str | None
+    """The run of the agent that it has begun."""
     wake_at: datetime | None
     started_at: datetime
     finished_at: datetime | None
@@ -106,6 +113,8 @@ class RunDetail(RunView, kw_only=True):
 
 class RunList(Struct):
     runs: list[RunView]
+    next: str | None
+    """Give it as `before` to see older ones; null at the end."""
 
 
 class RunChange(Struct):
@@ -128,9 +137,10 @@ async def begin_workflow_run(call: Call, name: str, body: RunBody) -> RunView:
 async def list_workflow_runs(call: Call, query: RunQuery) -> RunList:
     """The newest first: one's own, and those that ask one something."""
     found = await call.services.workflows.list(
-        call.visible, workflow=query.workflow, status=query.status, limit=query.limit
+        call.visible, workflow=query.workflow, status=query.status, limit=query.limit + 1, before=query.before
     )
-    return RunList([to_run(run) for run in found])
+    shown = [to_run(run) for run in found[: query.limit]]
+    return RunList(shown, shown[-1].id if len(found) > query.limit else None)
 
 
 @get("/api/v1/workflow-runs/{run_id}")
@@ -143,6 +153,18 @@ async def show_workflow_run(call: Call, run_id: str) -> RunDetail:
         **run_fields(run), input=run.input if whole else None, output=run.output if whole else None, steps=steps,
         graph=graph,
     )  # fmt: skip
+
+
+@delete("/api/v1/workflow-runs/{run_id}", status=204)
+async def delete_workflow_run(call: Call, run_id: str) -> None:
+    """Remove a run that has ended, with its steps. Runs of agents that it began stay, and so do traces."""
+    caller = call.caller("workflows.runs")
+
+    def noted(connection: Connection, run: Run) -> None:
+        before = {"workflow": run.workflow, "status": run.status}
+        record(connection, caller, "workflow-runs.delete", run_id, before=before)
+
+    await call.services.workflows.delete(call.visible, run_id, noted)
 
 
 @get("/api/v1/workflow-runs/{run_id}/steps/{path:path}")
@@ -227,7 +249,7 @@ def to_run(run: Run) -> RunView:
 
 
 def step_fields(step: StepRow) -> dict[str, Any]:
-    names = ("path", "name", "kind", "status", "next", "error", "cause")
+    names = ("path", "name", "kind", "status", "next", "error", "cause", "agent_run")
     times = ("wake_at", "started_at", "finished_at")
     fields = {name: getattr(step, name) for name in names} | {name: at(getattr(step, name)) for name in times}
     asked = step.ask if step.status == "asked" else None
@@ -249,6 +271,7 @@ DOORS = [
     begin_workflow_run,
     list_workflow_runs,
     show_workflow_run,
+    delete_workflow_run,
     show_workflow_step,
     watch_workflow_run,
     cancel_workflow_run,

@@ -7,12 +7,16 @@ from typing import Protocol
 
 import msgspec
 
+from guru.agents.removing import forget_seen
+from guru.agents.removing import remove_run as remove_agent_run
+from guru.agents.retention import Retention
 from guru.agents.tools.base import ToolContext, ToolResult, ToolSpec
 from guru.agents.tools.toolbox import Toolbox
 from guru.agents.workflows.engine import Limits
-from guru.agents.workflows.work import Place, Work
+from guru.agents.workflows.removing import remove_run as remove_workflow_run
+from guru.agents.workflows.work import Note, Place, Work
 from guru.agents.workflows.workflows import Workflows
-from guru.config import WorkflowSettings
+from guru.config import Settings, WorkflowSettings
 from guru.gateway.identity import Caller, Directory
 from guru.gateway.pipeline import Road
 from guru.server.ask_api import to_answer
@@ -22,6 +26,7 @@ from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
+from guru.store.tables import agent_runs, workflow_runs
 from guru.types import JSON, ChatRequest, Completed, Delta, Event, Grounding, Message
 
 ROUTE = door_name("/api/v1/workflows/{name}/runs")
@@ -34,8 +39,16 @@ class AgentRunner(Protocol):
 
     async def names(self, caller: Caller) -> Collection[str]: ...
 
-    async def run(self, caller: Caller, agent: str, prompt: str, place: Place) -> JSON:
-        """What it comes to, with `text`. Asked for the same place again, it goes on with that, or gives the same."""
+    async def begin(self, caller: Caller, agent: str, prompt: str, place: Place, note: Note) -> str:
+        """The id of its run, which `note` keeps in the transaction that begins it."""
+        ...
+
+    async def take_up(self, caller: Caller, run_id: str) -> None:
+        """Have a run go on that was cancelled together with what waited for it."""
+        ...
+
+    async def follow(self, caller: Caller, run_id: str) -> JSON | None:
+        """What it comes to, with `text`; None as soon as it waits for a person. Raises `StepFailed`."""
         ...
 
 
@@ -89,8 +102,14 @@ class RoadWork:
             "tokens": completed.usage.total_tokens,
         }  # fmt: skip
 
-    async def run(self, agent: str, prompt: str, place: Place) -> JSON:
-        return await self._runner.run(self._asked(), agent, prompt, place)
+    async def begin(self, agent: str, prompt: str, place: Place, note: Note) -> str:
+        return await self._runner.begin(self._asked(), agent, prompt, place, note)
+
+    async def take_up(self, run: str) -> None:
+        await self._runner.take_up(self._asked(), run)
+
+    async def follow(self, run: str) -> JSON | None:
+        return await self._runner.follow(self._asked(), run)
 
     async def answer(self, question: str, collection: str, model: str) -> JSON:
         messages = [Message(role="user", content=question)]
@@ -106,6 +125,12 @@ class RoadWork:
         asked = msgspec.structs.replace(self._directory.renewed(self._caller), trace_id=new_id("tr"), headers={})
         self._directory.check(asked, ROUTE)
         return asked
+
+
+def open_retention(database: Database, settings: Settings) -> Retention:
+    """What removes runs that ended long ago. Those of workflows go first: they may need those of agents."""
+    tables = {workflow_runs: remove_workflow_run, agent_runs: remove_agent_run}
+    return Retention(database, settings.runs.days, tables, then=forget_seen)
 
 
 def open_workflows(

@@ -122,6 +122,22 @@ def add_workflows(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=[tables.metadata.tables[name] for name in names])
 
 
+def add_ends_of_runs(connection: Connection) -> None:
+    """What lists, retention and waiting for agents look runs up by; a database that is new has it already."""
+    add_columns(connection, "workflow_steps", agent_run="VARCHAR")
+    for name in ("agent_runs_by_time", "workflow_runs_of_tenant"):  # lists go by the id now
+        connection.execute(text(f"DROP INDEX IF EXISTS {name}"))
+    for table in (tables.agent_runs, tables.workflow_runs, tables.workflow_steps):
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
+    runs, steps = tables.agent_runs.c, tables.workflow_steps.c
+    begun = select(runs.id, runs.tenant, runs.cause).where(runs.cause.startswith("workflow:")).order_by(runs.id)
+    for row in connection.execute(begun).all():  # of several attempts, the last one's stays
+        run, _, path = row.cause.removeprefix("workflow:").rpartition(":")[0].partition(":")
+        mine = (steps.tenant == row.tenant, steps.run_id == run, steps.path == path)
+        connection.execute(update(tables.workflow_steps).where(*mine).values(agent_run=row.id))
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -136,6 +152,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_mcp_tools,
     add_prompts,
     add_workflows,
+    add_ends_of_runs,
 ]
 
 

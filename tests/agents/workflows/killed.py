@@ -3,11 +3,24 @@
 import asyncio
 import os
 import signal
+from types import SimpleNamespace
 
+from agents.acting import Scripted, sequence
+from agents.lent import LentHosts
 from agents.workflows.rig import Desk, open_shop
+from guru.agents.records import Decision
+from guru.agents.registry import Registry
+from guru.agents.runs import Runs
 from guru.agents.tools.base import ToolResult
+from guru.agents.tools.function import FunctionTool
 from guru.agents.workflows.runs import RunStore
+from guru.config.agent import AgentSettings
+from guru.gateway.identity import Caller
+from guru.server.workflow_agents import RoadAgents
 from guru.store.database import Database
+from guru.store.scope import Scope
+
+CALLER = Caller(tenant="t", route="", trace_id="", owner=True)
 
 
 class Moments:
@@ -23,6 +36,21 @@ class Moments:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Till:
+    """What the agent may use: it pays in the file."""
+
+    def __init__(self, desk):
+        self.desk = desk
+
+    def tools(self):
+        async def pay(text: str) -> str:
+            """Pay."""
+            self.desk.do("pay", SimpleNamespace(call="run:agent"), text)
+            return "paid"
+
+        return [FunctionTool(pay, effect="write", approval=True, repeatable=False)]
+
+
 class FileDesk(Desk):
     """Its tools do their work in a file, which outlives the process; each doing is a moment."""
 
@@ -35,6 +63,32 @@ class FileDesk(Desk):
         self.moment()
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"{tool}\t{place.call.partition(':')[2]}\t{text}\n")
+
+    def open(self, shop):
+        """An agent that pays, when a person allows it."""
+        registry = Registry(shop.database, {"helper": AgentSettings(tools=["pay"])}, tenant="t")
+        hosts = LentHosts(Scripted(by=sequence(("pay", {"text": "bill"}), "Paid.")), Till(self))
+        self.runs = Runs(shop.database, shop.jobs, registry, hosts)
+        self.runner = RoadAgents(SimpleNamespace(registry=registry, runs=self.runs))
+
+    async def begin(self, agent, prompt, place, note):
+        return await self.runner.begin(CALLER, agent, prompt, place, note)
+
+    async def take_up(self, run):
+        await self.runner.take_up(CALLER, run)
+
+    async def follow(self, run):
+        return await self.runner.follow(CALLER, run)
+
+    async def allow(self, run_id):
+        """A person allows what an agent waits for, having looked whether it was done."""
+        scope = Scope("t")
+        run, steps = await self.runs.show(scope, run_id)
+        said = Decision(say="done", text="paid") if any(kind == "pay" for kind, _, _ in self.effects()) else None
+        open_ = [step for step in steps if step.status == "waiting" and step.decision is None]
+        decisions = {(step.number, step.part): said or Decision(say="yes") for step in open_}
+        if run.status == "waiting" and decisions:
+            await self.runs.approve(scope, run_id, decisions)
 
     def effects(self):
         return (
@@ -66,6 +120,14 @@ class Watched(RunStore):
         self.moment()
         return await super().fenced(run, work, **change)
 
+    def note_agent(self, run, path):
+        def note(connection, agent_run):
+            noted(connection, agent_run)
+            self.moment()  # the run of the agent is about to begin
+
+        noted = super().note_agent(run, path)
+        return note
+
 
 async def carry_out(url, path, tenant, run_id, moment, answers):
     """Until the run has ended; people answer at once what `answers` says."""
@@ -79,6 +141,9 @@ async def carry_out(url, path, tenant, run_id, moment, answers):
             shop.workflows.runs.moment = moment
             run = await shop.workflows.runs.get(shop.scope(tenant), run_id)
             while not (run := await shop.get(run)).ended:
+                for step in (await shop.steps(run)).values():
+                    if run.status == "waiting" and step.status == "parked":
+                        await desk.allow(step.agent_run)
                 for path_, step in (await shop.steps(run)).items():
                     if step.status == "asked" and step.ask.id in answers:
                         await shop.say(run, path_, **answers[step.ask.id](desk, step))

@@ -76,9 +76,15 @@ class Desk:
         text = '{"label": "refund"}' if schema else f"You said: {prompt}"
         return {"text": text, "model": model, "cost": 0.0}
 
-    async def run(self, agent, prompt, place):
+    async def begin(self, agent, prompt, place, note):
         self.done.append((place.call, prompt))
-        return {"text": f"{agent} did: {prompt}"}
+        return f"{agent} did: {prompt}"
+
+    async def follow(self, run):
+        return {"text": run}
+
+    def open(self, shop):
+        """Called before jobs are run."""
 
     async def answer(self, question, collection, model):
         self.done.append((collection, question))
@@ -139,6 +145,7 @@ class Shop:
 @contextlib.asynccontextmanager
 async def open_shop(database, desk=None, **limits):
     shop = Shop(database, desk, **limits)
+    shop.desk.open(shop)
     await shop.jobs.start()
     try:
         async with shop.workflows.keeping_time():

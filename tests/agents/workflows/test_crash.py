@@ -41,6 +41,11 @@ FLOWS = {
         c={"kind": "choice", "choices": [{"variable": "$.text", "string_equals": "t", "next": "d"}], "default": "a"},
         d=task("note", **NOTE),
     ),
+    "agent": flow(
+        a={"kind": "task", "agent": "helper", "prompt": "Pay {{ $.text }}.", "next": "b",
+           "result_selector": {"text": "{{ $.text }}"}},
+        b=task("note", **NOTE),
+    ),
     "caught": flow(
         a={"kind": "parallel", "next": "c", "catch": [{"errors": ["Bad"], "next": "b"}], "branches": [
             {"start": "f", "steps": {"f": {"kind": "fail", "error": "Bad"}}},
@@ -74,7 +79,7 @@ async def begin(url, definition):
 
 def told(run, effects):
     """What must be the same however often the process died: `at` is when a person answered."""
-    charges = sorted(effect for effect in effects if effect[0] in ("charge", "wire"))
+    charges = sorted(effect for effect in effects if effect[0] in ("charge", "wire", "pay"))
     return run.status, run.output, run.error, run.cause, charges, sorted(set(effects))
 
 

@@ -44,7 +44,7 @@ from guru.agents.workflows.errors import (
 from guru.agents.workflows.expressions import written
 from guru.agents.workflows.fanning import fan_out
 from guru.agents.workflows.paths import BadPath, MissingPath
-from guru.agents.workflows.performing import perform
+from guru.agents.workflows.performing import perform, text_of
 from guru.agents.workflows.pulse import Pulse
 from guru.agents.workflows.records import Ask, Attempt, Run, StepRow, StepStatus
 from guru.agents.workflows.retrying import pause_of, rule_of
@@ -52,6 +52,7 @@ from guru.agents.workflows.runs import RunStore, Superseded
 from guru.agents.workflows.shaping import combined, fill, passed_on, placed, seen
 from guru.agents.workflows.work import Place, Work
 from guru.errors import StoreError
+from guru.types import JSON
 
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks for answers, while other branches work."""
@@ -347,14 +348,22 @@ class StepRun:
             row.attempts[-1] = Attempt(started_at=time.time())  # what was done within it stays done
         elif not row.unsure:
             row.attempts.append(Attempt(started_at=time.time()))
-        await self._engine._write(row, "running", wake_at=None)
+            row.agent_run = None
+        elif row.status == "again":
+            row.attempts[-1].started_at = time.time()
         number = len(row.attempts)
         try:
+            if row.status == "again" and row.agent_run is not None:
+                await self._engine._work.take_up(row.agent_run)
+            await self._engine._write(row, "running", wake_at=None)
             if not isinstance(step, Task):
                 return await self._fan(step, effective, number)
+            place = Place(self._engine._run.id, f"{self._engine._run.id}:{row.path}:{number}")
+            roots = {**self._roots, "$": effective}
+            if step.does == "agent":
+                return await self._agent(step, text_of(step.prompt, roots), place)
             async with self._engine._hands, asyncio.timeout(step.timeout):
-                place = Place(self._engine._run.id, f"{self._engine._run.id}:{row.path}:{number}")
-                return await perform(step, effective, {**self._roots, "$": effective}, self._engine._work, place)
+                return await perform(step, effective, roots, self._engine._work, place)
         except (StepFailed, RunEnded, Superseded, StoreError):
             raise
         except Exception as error:
@@ -404,6 +413,29 @@ class StepRun:
             return self._engine._block(steps, start, document, scope, prefix)
 
         return begin
+
+    async def _agent(self, step: Task, prompt: str, place: Place) -> JSON:
+        """What an agent comes to. One that the step gives up on is ended."""
+        row, engine = self._row, self._engine
+        until = None if step.timeout is None else row.attempts[-1].started_at + step.timeout
+        try:
+            while True:
+                async with engine._hands:
+                    if row.agent_run is None:
+                        note = engine._store.note_agent(engine._run, row.path)
+                        row.agent_run = await engine._work.begin(step.agent or "", prompt, place, note)
+                    async with asyncio.timeout(None if until is None else until - time.time()):
+                        result = await engine._work.follow(row.agent_run)
+                if result is not None:
+                    return result
+                await engine._write(row, "parked", wake_at=until)
+                if await engine._pulse.answer(row.path, until) is None:
+                    raise TimeoutError
+        except (StoreError, Superseded):
+            raise
+        except Exception:
+            await engine._store.end_agent(engine._run, row.path)
+            raise
 
     # ------------------------------------------------------------------ people
 

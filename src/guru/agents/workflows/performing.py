@@ -1,4 +1,4 @@
-"""The work of a task: a tool, a model, an agent, a question. What came of it as JSON, or a failure with a name."""
+"""The work of a task: a tool, a model, a question. What came of it as JSON, or a failure with a name."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ async def perform(task: Task, effective: Any, roots: Mapping[str, Any], work: Wo
     match task.does:
         case "tool":
             return await call_tool(task, effective, work, place)
-        case "agent":
-            prompt = text_of(task.prompt, roots)
-            return await work.run(task.agent or "", prompt, place)
         case "question":
             question, collection = text_of(task.question, roots), text_of(task.collection, roots)
             return await work.answer(question, collection, text_of(task.model or "default", roots))

@@ -11,10 +11,11 @@ from guru.types import JSON
 RunStatus = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
 ENDED: Final = ("done", "failed", "cancelled")
 StepStatus = Literal[
-    "running", "retrying", "waiting", "asked", "answered", "again", "done", "caught", "failed", "cancelled"
+    "running", "retrying", "waiting", "asked", "answered", "parked", "again", "done", "caught", "failed", "cancelled"
 ]
-"""`caught`: it failed, and the run went on where that says. `again`: it is done anew when the run is taken up."""
-OPEN: Final = ("running", "retrying", "waiting", "asked", "answered", "again")
+"""`parked`: its agent waits for a person. `caught`: it failed, and the run went on where that says. `again`: it is done
+anew when the run is taken up."""
+OPEN: Final = ("running", "retrying", "waiting", "asked", "answered", "parked", "again")
 
 
 class Saved(Struct, kw_only=True):
@@ -113,6 +114,8 @@ class StepRow(Struct, kw_only=True):
     attempts: list[Attempt]
     ask: Ask | None = None
     answers: dict[str, JSON]
+    agent_run: str | None = None
+    """The run of an agent that its last attempt has begun."""
     wake_at: float | None = None
     started_at: float
     finished_at: float | None = None

@@ -10,7 +10,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, delete, exists, insert, or_, select, update
 
+from guru.agents.workflows.parking import end_agents, released
 from guru.agents.workflows.records import ENDED, OPEN, Ask, Attempt, Run, StepRow
+from guru.agents.workflows.work import Note
 from guru.errors import Conflict, NotFound
 from guru.store.database import Database
 from guru.store.jobs import ENDED as JOB_ENDED
@@ -57,11 +59,14 @@ class RunStore:
         return Run(**row._mapping)
 
     async def list(
-        self, visible: ColumnElement[bool], *, workflow: str | None = None, status: str | None = None, limit: int = 50
-    ) -> Sequence[Run]:
-        """The newest first, without what is large in them."""
+        self, visible: ColumnElement[bool], *, workflow: str | None = None, status: str | None = None, limit: int = 50,
+        before: str | None = None,
+    ) -> Sequence[Run]:  # fmt: skip
+        """The newest first, without what is large in them. `before` is the id of the last one seen."""
         columns = [column for column in RUN_COLUMNS if column.name not in LARGE]
-        query = select(*columns).where(visible).order_by(workflow_runs.c.created_at.desc()).limit(limit)
+        query = select(*columns).where(visible).order_by(workflow_runs.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(workflow_runs.c.id < before)
         if workflow is not None:
             query = query.where(workflow_runs.c.workflow == workflow)
         if status is not None:
@@ -184,10 +189,7 @@ class RunStore:
         """Do `work` and change the run in one transaction, if nobody else has taken it up. Raises `Superseded`."""
 
         def write(connection: Connection) -> Result:
-            mine = and_(workflow_runs.c.id == run.id, workflow_runs.c.epoch == run.epoch)
-            values = {"changes": workflow_runs.c.changes + 1, **change}
-            if not connection.execute(update(workflow_runs).where(mine).values(values)).rowcount:
-                raise Superseded
+            fence(connection, run, **change)
             return work(connection)
 
         return await self._database.write(write)
@@ -209,15 +211,30 @@ class RunStore:
 
         await self.fenced(run, write, bytes=size)
 
+    def note_agent(self, run: Run, path: str) -> Note:
+        """Keeps the run of an agent that a step begins, in the transaction that begins it."""
+
+        def note(connection: Connection, agent_run: str) -> None:
+            fence(connection, run)
+            step = and_(workflow_steps.c.run_id == run.id, workflow_steps.c.path == path)
+            connection.execute(update(workflow_steps).where(step).values(agent_run=agent_run))
+
+        return note
+
+    async def end_agent(self, run: Run, path: str) -> None:
+        """Cancel the run of an agent that a step has begun, and has given up on."""
+        step = and_(workflow_steps.c.run_id == run.id, workflow_steps.c.path == path)
+        await self.fenced(run, lambda connection: end_agents(connection, step))
+
     async def close_steps(self, run: Run, prefix: str) -> None:
         """Mark the open steps within one as broken off."""
         await self.fenced(run, lambda connection: close_steps(connection, run.id, prefix, time.time()))
 
     async def answered(self, run: Run, paths: Sequence[str]) -> dict[str, dict[str, JSON]]:
-        """The answers of those of these steps that somebody has answered."""
+        """The answers of those of these steps that somebody has answered, and of those whose agent goes on."""
         mine = (workflow_steps.c.run_id == run.id, workflow_steps.c.tenant == run.tenant)
         query = select(workflow_steps.c.path, workflow_steps.c.answers)
-        query = query.where(*mine, workflow_steps.c.path.in_(paths), workflow_steps.c.status == "answered")
+        query = query.where(*mine, workflow_steps.c.path.in_(paths), told())
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.path: row.answers for row in rows}
 
@@ -225,7 +242,7 @@ class RunStore:
         """Put a run down until a time or an answer; one that was answered a moment ago is queued at once."""
 
         def write(connection: Connection) -> None:
-            answered = and_(workflow_steps.c.run_id == run.id, workflow_steps.c.status == "answered")
+            answered = and_(workflow_steps.c.run_id == run.id, workflow_steps.c.tenant == run.tenant, told())
             if connection.scalar(select(exists().where(answered))):
                 mine = select(*RUN_COLUMNS).where(workflow_runs.c.id == run.id)
                 requeue(connection, connection.execute(mine).one(), {})
@@ -241,7 +258,8 @@ class RunStore:
     # ------------------------------------------------------------------ for the clock
 
     async def wake(self, now: float) -> tuple[int, float | None]:
-        """Queue the runs whose time has come, and end those whose job is gone; how many, and when the next is due."""
+        """Queue the runs whose time has come, or an agent of which goes on, and end those whose job is gone; how many,
+        and when the next is due."""
 
         def write(connection: Connection) -> int:
             woken = 0
@@ -262,17 +280,37 @@ class RunStore:
             waiting = workflow_runs.c.status == "waiting"
             query = select(workflow_runs.c.wake_at).where(waiting, workflow_runs.c.wake_at.is_not(None))
             soonest = connection.scalar(query.order_by(workflow_runs.c.wake_at).limit(1))
-            return (soonest is not None and soonest <= now) or bool(abandoned(connection)), soonest
+            past = soonest is not None and soonest <= now
+            goes_on = exists().where(waiting, has_released())
+            return past or bool(connection.scalar(select(goes_on)) or abandoned(connection)), soonest
 
         work, soonest = await self._database.read(look)
         return (await self._database.write(write), None) if work else (0, soonest)
+
+
+def fence(connection: Connection, run: Run, **change: Any) -> None:
+    """Change a run, if nobody else has taken it up. Raises `Superseded`, so that nothing of the transaction is done."""
+    mine = and_(workflow_runs.c.id == run.id, workflow_runs.c.epoch == run.epoch)
+    values = {"changes": workflow_runs.c.changes + 1, **change}
+    if not connection.execute(update(workflow_runs).where(mine).values(values)).rowcount:
+        raise Superseded
 
 
 NO_WAKE: Final[JSON] = {"wake_at": None}
 
 
 def due(now: float) -> ColumnElement[bool]:
-    return and_(workflow_runs.c.status == "waiting", workflow_runs.c.wake_at <= now)
+    """The condition on runs that were put down, and go on: for their time has come, or an agent of theirs goes on."""
+    return and_(workflow_runs.c.status == "waiting", or_(workflow_runs.c.wake_at <= now, has_released()))
+
+
+def has_released() -> ColumnElement[bool]:
+    return workflow_runs.c.id.in_(select(workflow_steps.c.run_id).where(released()))
+
+
+def told() -> ColumnElement[bool]:
+    """The condition on steps that a person has answered, or has let the agent of go on."""
+    return or_(workflow_steps.c.status == "answered", released())
 
 
 def abandoned(connection: Connection) -> Sequence[Any]:
@@ -294,10 +332,11 @@ def requeue(connection: Connection, run: Row[Any], change: JSON) -> None:
 
 
 def close_steps(connection: Connection, run_id: str, prefix: str, now: float) -> None:
-    """Mark the open steps under a prefix as broken off."""
+    """Mark the open steps under a prefix as broken off, and end their agents."""
     mine = and_(workflow_steps.c.run_id == run_id, workflow_steps.c.status.in_(OPEN))
     if prefix:
         mine = and_(mine, workflow_steps.c.path.startswith(prefix, autoescape=True))
+    end_agents(connection, mine)
     connection.execute(update(workflow_steps).where(mine).values(status="cancelled", finished_at=now, wake_at=None))
 
 

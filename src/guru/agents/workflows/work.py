@@ -6,9 +6,13 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from guru.agents.tools.base import ToolResult, ToolSpec
 from guru.types import JSON
+
+Note = Callable[[Connection, str], None]
+"""Keeps the id of a run that is begun."""
 
 
 class Place(Struct, frozen=True):
@@ -44,8 +48,19 @@ class Work(Protocol):
         """What a model says: `text`, `model`, `usage`, `cost`, `trace_id`. Raises `GuruError`."""
         ...
 
-    async def run(self, agent: str, prompt: str, place: Place) -> JSON:
-        """What an agent comes to: `text` and more. Called again for the same place, it goes on or gives the same."""
+    async def begin(self, agent: str, prompt: str, place: Place, note: Note) -> str:
+        """Begin a run of an agent, and `note` its id in the same transaction. Raises `GuruError`, and as `note`."""
+        ...
+
+    async def take_up(self, run: str) -> None:
+        """Have a run of an agent go on that was cancelled together with what waited for it."""
+        ...
+
+    async def follow(self, run: str) -> JSON | None:
+        """What a run of an agent comes to, in the end: `text` and more. None as soon as it waits for a person.
+
+        Raises `StepFailed` and `GuruError`.
+        """
         ...
 
     async def answer(self, question: str, collection: str, model: str) -> JSON:

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy import Connection
 
 from guru.agents.workflows.catalogue import Catalogue
 from guru.agents.workflows.check import Known, check
@@ -17,6 +18,7 @@ from guru.agents.workflows.definition import Workflow, from_plain
 from guru.agents.workflows.engine import Engine, Limits
 from guru.agents.workflows.reading import Problem, first_problem, read
 from guru.agents.workflows.records import Ask, Run, StepRow
+from guru.agents.workflows.removing import delete_run
 from guru.agents.workflows.runs import JOB, RunStore, Superseded, no_run, visible_runs
 from guru.agents.workflows.schemas import problems_of
 from guru.agents.workflows.work import WorkAs
@@ -43,6 +45,7 @@ class Workflows:
     ) -> None:
         self.catalogue = Catalogue(database)
         self.runs = RunStore(database)
+        self._database = database
         self._jobs = jobs
         self._work_as = work_as
         self._limits = limits or Limits()
@@ -112,6 +115,16 @@ class Workflows:
             with contextlib.suppress(Conflict, NotFound):
                 await self._jobs.cancel(tenant, job)
         return await self.runs.get(Scope(tenant), run_id)
+
+    async def delete(self, scope: Scope, run_id: str, also: Callable[[Connection, Run], None]) -> None:
+        """Remove a run that has ended. `also` is done in the same transaction. Raises `NotFound` and `Conflict`."""
+        run = await self.runs.get(scope, run_id)
+
+        def remove(connection: Connection) -> None:
+            delete_run(connection, scope, run_id)
+            also(connection, run)
+
+        await self._database.write(remove)
 
     async def resume(self, tenant: str, run_id: str) -> Run:
         """Go on with a run that failed or was cancelled, at what failed. Raises `Conflict`."""

@@ -46,8 +46,9 @@ agent_runs = Table(
     Column("job_id", String),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
-    Index("agent_runs_by_time", "tenant", "created_at"),
+    Index("agent_runs_of_tenant", "tenant", "id"),
     Index("agent_runs_by_cause", "tenant", "agent", "cause"),
+    Index("agent_runs_by_end", "status", "finished_at"),
 )
 
 # What was done at the same time in one step has the same number.
@@ -70,7 +71,8 @@ agent_steps = Table(
     Column("ended_at", Float),
 )
 
-# When an agent runs next by itself, or which documents it has seen: whoever moves the mark begins the run.
+# When an agent runs next by itself, or which documents it has seen: whoever moves the mark begins the run. That it has
+# seen a document whose run was removed is a mark, too.
 agent_marks = Table(
     "agent_marks",
     metadata,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from typing import Final
+
+from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from guru.store.tables.base import metadata
+
+PARKED: Final = text("status = 'parked'")
 
 workflows = Table(
     "workflows",
@@ -60,8 +64,9 @@ workflow_runs = Table(
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
     Column("finished_at", Float),
-    Index("workflow_runs_of_tenant", "tenant", "created_at"),
+    Index("workflow_runs_by_tenant", "tenant", "id"),
     Index("workflow_runs_by_status", "status", "wake_at"),
+    Index("workflow_runs_by_end", "status", "finished_at"),
 )
 
 workflow_steps = Table(
@@ -84,7 +89,11 @@ workflow_steps = Table(
     # What a person is asked, who may answer, and what was answered, by what it was asked for.
     Column("ask", JSON),
     Column("answers", JSON, nullable=False),
+    # The run of an agent that the step has begun.
+    Column("agent_run", String),
     Column("wake_at", Float),
     Column("started_at", Float, nullable=False),
     Column("finished_at", Float),
+    # Looked through every second: few steps wait for an agent that waits for a person.
+    Index("workflow_steps_parked", "agent_run", sqlite_where=PARKED, postgresql_where=PARKED),
 )

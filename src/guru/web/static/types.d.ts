@@ -578,6 +578,7 @@ export interface WorkflowStep {
   cause: string | null;
   attempts: { started_at: string; finished_at: string | null; error: string | null; cause: string | null }[];
   ask: WorkflowAsk | null;
+  agent_run: string | null;
   wake_at: string | null;
   started_at: string;
   finished_at: string | null;

@@ -3,7 +3,7 @@
 /** @import { WorkflowGraph, WorkflowStep } from "./types.js" */
 
 /** Of the steps of one box, the state that the box shows: the first of these that one has. */
-const ORDER = ["asked", "running", "answered", "retrying", "waiting", "failed", "cancelled", "again", "caught", "done"];
+const ORDER = ["asked", "parked", "running", "answered", "retrying", "waiting", "failed", "cancelled", "again", "caught", "done"];
 
 /** @typedef {{status: string, steps: WorkflowStep[]}} BoxState */
 

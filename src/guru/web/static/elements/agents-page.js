@@ -4,6 +4,7 @@ import { describe, get, post, remove } from "../api.js";
 import { GuruElement } from "../element.js";
 import { ago, cost, count, duration, when } from "../format.js";
 import { icons } from "../icons.js";
+import { reach, renewed } from "../paging.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
 import "./agent-form.js";
@@ -13,8 +14,6 @@ import { statusBadge } from "./status-badge.js";
 
 /** @import { AgentRun, ApiErrorBody, KnownAgent, Model, ToolInfo } from "../types.js" */
 
-const PAGE = 50;
-const MOST = 500;
 /** Milliseconds between two looks while something runs. */
 const EVERY = 3000;
 const STATES = ["running", "waiting", "paused", "done", "failed", "cancelled"];
@@ -29,8 +28,8 @@ class AgentsPage extends GuruElement {
     super();
     /** @type {KnownAgent[] | null} */
     this.agents = null;
-    /** @type {AgentRun[]} */
-    this.runs = [];
+    /** @type {{items: AgentRun[], next: string | null}} */
+    this.runs = { items: [], next: null };
     /** @type {ToolInfo[]} */
     this.tools = [];
     /** @type {Model[]} */
@@ -44,7 +43,6 @@ class AgentsPage extends GuruElement {
     this.askError = null;
     this.ofAgent = "";
     this.ofState = "";
-    this.limit = PAGE;
     this.turn = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -66,22 +64,47 @@ class AgentsPage extends GuruElement {
   async load() {
     clearTimeout(this.timer);
     const turn = ++this.turn; // an answer that comes late must not stand for what was asked after it
-    const query = new URLSearchParams({ limit: String(this.limit) });
-    if (this.ofAgent) query.set("agent", this.ofAgent);
-    if (this.ofState) query.set("status", this.ofState);
     try {
-      const [{ agents }, { runs }, { tools }, { models }] = await Promise.all([get("/agents"), get(`/runs?${query}`), get("/tools"), get("/models")]);
+      const [{ agents }, { runs, next }, { tools }, { models }] = await Promise.all([get("/agents"), get(this.query(reach(this.runs.items))), get("/tools"), get("/models")]);
       if (turn !== this.turn) return;
       this.error = null;
       this.tools = tools;
       this.models = models.filter((/** @type {Model} */ { kind }) => kind === "chat");
       this.agents = agents;
-      this.runs = runs;
+      this.runs = renewed(this.runs, { items: runs, next });
     } catch (error) {
       if (turn === this.turn) this.error = describe(error);
     }
-    const works = this.runs.some(({ status }) => ["queued", "running", "pausing"].includes(status));
+    const works = this.runs.items.some(({ status }) => ["queued", "running", "pausing"].includes(status));
     if (turn === this.turn && works && !this.error && !document.hidden && this.isConnected) this.timer = setTimeout(() => this.load(), EVERY);
+  }
+
+  /** @param {number} limit @param {string | null} [before] */
+  query(limit, before = null) {
+    const query = new URLSearchParams({ limit: String(limit) });
+    if (this.ofAgent) query.set("agent", this.ofAgent);
+    if (this.ofState) query.set("status", this.ofState);
+    if (before) query.set("before", before);
+    return `/runs?${query}`;
+  }
+
+  /** What comes after the last run that is shown. */
+  async older() {
+    const turn = ++this.turn;
+    try {
+      const { runs, next } = await get(this.query(reach([]), this.runs.next));
+      if (turn === this.turn) this.runs = { items: [...this.runs.items, ...runs], next };
+    } catch (error) {
+      if (turn === this.turn) this.error = describe(error);
+    }
+    if (turn === this.turn) this.load();
+  }
+
+  /** @param {"ofAgent" | "ofState"} name @param {Event} event */
+  filter(name, event) {
+    this[name] = /** @type {HTMLSelectElement} */ (event.target).value;
+    this.runs = { items: [], next: null };
+    this.load();
   }
 
   // ------------------------------------------------------------------ what a person does
@@ -203,34 +226,36 @@ class AgentsPage extends GuruElement {
 
   renderRuns() {
     const filtered = this.ofAgent || this.ofState;
-    if (!this.runs.length && !filtered) return nothing;
-    const names = [...new Set([...(this.agents ?? []).map(({ agent }) => agent.name), ...this.runs.map(({ agent }) => agent)])].sort();
+    const runs = this.runs.items;
+    if (!runs.length && !filtered) return nothing;
+    const names = [...new Set([...(this.agents ?? []).map(({ agent }) => agent.name), ...runs.map(({ agent }) => agent), ...(this.ofAgent ? [this.ofAgent] : [])])].sort();
     return html`
       <section aria-labelledby="runs-title">
         <div class="section-head row list-head">
           <h2 id="runs-title">Runs</h2>
           <div class="row">
-            <select class="select bordered" aria-label="Runs of" @change=${(/** @type {any} */ event) => { this.ofAgent = event.target.value; this.load(); }}>
+            <select class="select bordered" aria-label="Runs of" @change=${(/** @type {Event} */ event) => this.filter("ofAgent", event)}>
               <option value="">All agents</option>${names.map((name) => html`<option value=${name} ?selected=${name === this.ofAgent}>${name}</option>`)}
             </select>
-            <select class="select bordered" aria-label="State" @change=${(/** @type {any} */ event) => { this.ofState = event.target.value; this.load(); }}>
+            <select class="select bordered" aria-label="State" @change=${(/** @type {Event} */ event) => this.filter("ofState", event)}>
               <option value="">All states</option>${STATES.map((name) => html`<option value=${name} ?selected=${name === this.ofState}>${name}</option>`)}
             </select>
             <button class="button" @click=${() => this.load()}>${icons.retry}Refresh</button>
           </div>
         </div>
-        ${this.runs.length ? this.renderTable() : html`<p class="faint">There are none like this.</p>`}
-        ${this.runs.length >= this.limit && this.limit < MOST ? html`<button class="button more" @click=${() => { this.limit = MOST; this.load(); }}>Older ones</button>` : nothing}
+        ${runs.length ? this.renderTable(runs) : html`<p class="faint">There are none like this.</p>`}
+        ${this.runs.next ? html`<button class="button more" @click=${() => this.older()}>Older ones</button>` : nothing}
       </section>
     `;
   }
 
-  renderTable() {
+  /** @param {AgentRun[]} runs */
+  renderTable(runs) {
     return html`
       <div class="table-wrap" tabindex="0" role="region" aria-label="Runs of agents">
         <table class="table runs">
           <thead><tr><th scope="col">Request</th><th scope="col">Agent</th><th scope="col">State</th><th scope="col" class="end">Steps</th><th scope="col" class="end">Tokens</th><th scope="col" class="end">Cost</th><th scope="col" class="end">Work</th></tr></thead>
-          <tbody>${repeat(this.runs, ({ id }) => id, (run) => html`<tr>
+          <tbody>${repeat(runs, ({ id }) => id, (run) => html`<tr>
             <td class="preview"><a class="plain" href="/agents/runs/${run.id}">${run.input.slice(0, 300) || run.id}</a><time class="faint" datetime=${run.created_at} title=${when(run.created_at)}>${ago(run.created_at)}</time></td>
             <td>${run.agent}</td>
             <td>${statusBadge(run.status)}</td>

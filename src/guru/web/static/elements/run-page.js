@@ -1,7 +1,7 @@
 /** One run of an agent: each step as it comes, what waits for a person, and what a person can do about it. */
 
 import { LIMITS, NUMBERS, numberOrText } from "../agent-settings.js";
-import { describe, events, get, isAbort, post } from "../api.js";
+import { describe, events, get, isAbort, post, remove } from "../api.js";
 import { GuruElement } from "../element.js";
 import { cost, count, duration, plural, when } from "../format.js";
 import { textOf } from "../holders.js";
@@ -145,6 +145,16 @@ class RunPage extends GuruElement {
     await this.act(() => post(`${this.place}/cancel`));
   }
 
+  async delete() {
+    if (!(await confirm({ title: "Delete the run?", text: "It is gone for good, with all its steps. Its traces stay, and what is remembered of it.", action: "Delete" }))) return;
+    try {
+      await remove(this.place);
+      location.assign("/agents");
+    } catch (error) {
+      this.actError = describe(error);
+    }
+  }
+
   decided() {
     this.focusOn("#run-title");
     this.load();
@@ -203,6 +213,8 @@ class RunPage extends GuruElement {
   /** @param {string} cause */
   renderCause(cause) {
     if (cause === "person") return nothing;
+    const workflow = /^workflow:(run_[^:]+)/.exec(cause)?.[1];
+    if (workflow) return html`, begun by <a href="/workflows?run=${workflow}">a workflow</a>`;
     return html`, ${cause.startsWith("run_") ? html`again what <a href="/agents/runs/${cause}">another run</a> did` : html`begun by ${cause}`}`;
   }
 
@@ -213,7 +225,7 @@ class RunPage extends GuruElement {
       ${status === "queued" || status === "running" ? button("Pause", () => this.act(() => post(`${this.place}/pause`))) : nothing}
       ${status === "paused" || status === "cancelled" ? button("Resume", () => this.act(() => post(`${this.place}/resume`))) : nothing}
       ${status === "failed" ? button("Resume", () => this.open("resume")) : nothing}
-      ${["done", "failed", "cancelled"].includes(status) ? button("Replay", () => this.open("replay")) : button("Cancel", () => this.cancel())}
+      ${["done", "failed", "cancelled"].includes(status) ? html`${button("Replay", () => this.open("replay"))}${button("Delete", () => this.delete())}` : button("Cancel", () => this.cancel())}
     `;
   }
 

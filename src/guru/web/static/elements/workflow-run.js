@@ -1,6 +1,6 @@
 /** One run: its drawing, lit as it goes; what went in and came out of each step; questions, answered here. */
 
-import { describe, events, get, isAbort, post } from "../api.js";
+import { describe, events, get, isAbort, post, remove } from "../api.js";
 import { GuruElement } from "../element.js";
 import { duration, when } from "../format.js";
 import { icons } from "../icons.js";
@@ -121,6 +121,15 @@ class WorkflowRunElement extends GuruElement {
     }
   }
 
+  async delete() {
+    if (await confirm({ title: "Delete this run?", text: "It is gone for good, with all its steps. Runs of agents that it began stay.", action: "Delete" })) {
+      await this.change(async () => {
+        await remove(this.place);
+        location.assign("/workflows");
+      });
+    }
+  }
+
   async resume() {
     await this.change(async () => {
       await post(`${this.place}/resume`);
@@ -151,6 +160,7 @@ class WorkflowRunElement extends GuruElement {
     if (!this.run) return html`<span class="skeleton block"></span>`;
     const { run } = this;
     const asked = (run.steps ?? []).filter(({ ask }) => ask);
+    const parked = (run.steps ?? []).filter(({ status }) => status === "parked");
     return html`
       <header class="page-head">
         <div>
@@ -160,11 +170,13 @@ class WorkflowRunElement extends GuruElement {
         <span role="status" aria-label="State of the run">${statusBadge(run.status)}</span>
         ${ended(run) ? nothing : html`<button class="button" ?disabled=${this.busy} @click=${() => this.cancel()}>${icons.stop} Cancel</button>`}
         ${run.status === "failed" || run.status === "cancelled" ? html`<button class="button" ?disabled=${this.busy} @click=${() => this.resume()}>${icons.retry} Resume</button>` : nothing}
+        ${ended(run) ? html`<button class="button" ?disabled=${this.busy} @click=${() => this.delete()}>${icons.trash} Delete</button>` : nothing}
       </header>
       ${this.error ? errorNote(this.error) : nothing}
       ${this.formError ? errorNote(this.formError) : nothing}
       ${run.status === "failed" ? errorNote({ message: run.error ?? "The run failed.", hint: run.cause }) : nothing}
       ${repeat(asked, ({ path }) => path, (step) => this.renderAsk(step))}
+      ${repeat(parked, ({ path }) => path, ({ name, agent_run }) => html`<p class="note">${icons.info}<span>The agent of ${name} waits for a person: <a href="/agents/runs/${agent_run}">look at its run</a>.</span></p>`)}
       ${run.graph ? html`<div class="workflow-panes">
         <guru-workflow-graph .graph=${run.graph} .states=${boxStates(run.graph, run.steps ?? [])} .selected=${this.selected}
           @choose=${(/** @type {CustomEvent<string>} */ event) => this.choose(event.detail)}></guru-workflow-graph>
@@ -217,6 +229,7 @@ class WorkflowRunElement extends GuruElement {
     const seconds = step.finished_at ? (Date.parse(step.finished_at) - Date.parse(step.started_at)) / 1000 : null;
     return html`
       <p class="row">${statusBadge(step.status)} <span class="faint small number">${seconds === null ? `since ${when(step.started_at)}` : duration(seconds)}</span></p>
+      ${step.agent_run ? html`<p><a href="/agents/runs/${step.agent_run}">The agent's run</a></p>` : nothing}
       ${step.error ? errorNote({ message: step.error, hint: step.cause }) : nothing}
       ${contents("Input", step.input)}
       ${step.status === "done" || step.status === "caught" ? contents("Output", step.output) : nothing}

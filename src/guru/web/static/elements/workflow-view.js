@@ -2,19 +2,18 @@
 
 import { describe, get, post } from "../api.js";
 import { GuruElement } from "../element.js";
-import { ago, when } from "../format.js";
+import { when } from "../format.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
-import { repeat } from "../vendor/lit/repeat.js";
 import { errorNote } from "./notes.js";
 import { readSchemaForm, schemaFields } from "./schema-form.js";
-import { statusBadge } from "./status-badge.js";
 import "./workflow-graph.js";
+import "./workflow-runs.js";
 
-/** @import { ApiErrorBody, Workflow, WorkflowRun } from "../types.js" */
+/** @import { ApiErrorBody, Workflow } from "../types.js" */
 
 class WorkflowView extends GuruElement {
   static properties = {
-    name: { type: String }, workflow: { state: true }, runs: { state: true }, selected: { state: true }, error: { state: true },
+    name: { type: String }, workflow: { state: true }, selected: { state: true }, error: { state: true },
     formError: { state: true }, busy: { state: true },
   };
 
@@ -23,8 +22,6 @@ class WorkflowView extends GuruElement {
     this.name = "";
     /** @type {Workflow | null} */
     this.workflow = null;
-    /** @type {WorkflowRun[]} */
-    this.runs = [];
     this.selected = "";
     /** @type {ApiErrorBody | null} */
     this.error = null;
@@ -40,14 +37,8 @@ class WorkflowView extends GuruElement {
 
   /** @param {string} [version] */
   async load(version = "") {
-    const query = new URLSearchParams({ workflow: this.name, limit: "20" });
     try {
-      const [workflow, { runs }] = await Promise.all([
-        get(`/workflows/${encodeURIComponent(this.name)}${version ? `?version=${version}` : ""}`),
-        get(`/workflow-runs?${query}`),
-      ]);
-      this.workflow = workflow;
-      this.runs = runs;
+      this.workflow = await get(`/workflows/${encodeURIComponent(this.name)}${version ? `?version=${version}` : ""}`);
       this.error = null;
     } catch (error) {
       this.error = describe(error);
@@ -96,8 +87,7 @@ class WorkflowView extends GuruElement {
             <pre class="contents" tabindex="0" role="region" aria-label="Definition of the step">${JSON.stringify(stepOf(workflow, this.selected), null, 2)}</pre></section>` : nothing}
         </aside>
       </div>
-      <h2 class="workflow-head">Runs</h2>
-      ${runsTable(this.runs)}
+      <guru-workflow-runs .workflow=${this.name}></guru-workflow-runs>
     `;
   }
 }
@@ -115,16 +105,3 @@ function stepOf(workflow, id) {
   }
   return step;
 }
-
-/** @param {WorkflowRun[]} runs */
-export const runsTable = (runs) => (runs.length ? html`
-  <div class="table-wrap" tabindex="0" role="region" aria-label="Runs">
-    <table class="table">
-      <thead><tr><th scope="col">Run</th><th scope="col">Workflow</th><th scope="col">State</th><th scope="col">Begun</th></tr></thead>
-      <tbody>${repeat(runs, ({ id }) => id, (run) => html`<tr>
-        <td><a class="plain" href="/workflows?run=${run.id}">${run.id}</a></td><td>${run.workflow} <span class="faint">v${run.version}</span></td>
-        <td>${statusBadge(run.status)}${run.error ? html` <span class="faint small">${run.error}</span>` : nothing}</td>
-        <td title=${when(run.created_at)}>${ago(run.created_at)}</td>
-      </tr>`)}</tbody>
-    </table>
-  </div>` : html`<p class="faint">There are no runs yet.</p>`);

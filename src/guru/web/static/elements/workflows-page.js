@@ -8,9 +8,10 @@ import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
 import { emptyState, errorNote } from "./notes.js";
 import "./workflow-run.js";
-import { runsTable } from "./workflow-view.js";
+import "./workflow-runs.js";
+import "./workflow-view.js";
 
-/** @import { ApiErrorBody, WorkflowGraph, WorkflowItem, WorkflowRun } from "../types.js" */
+/** @import { ApiErrorBody, WorkflowGraph, WorkflowItem } from "../types.js" */
 
 const EXAMPLE = `name = "hello"
 start = "greet"
@@ -30,7 +31,7 @@ end = true
 
 class WorkflowsPage extends GuruElement {
   static properties = {
-    workflows: { state: true }, runs: { state: true }, writing: { state: true }, checked: { state: true }, error: { state: true }, formError: { state: true }, busy: { state: true },
+    workflows: { state: true }, writing: { state: true }, checked: { state: true }, error: { state: true }, formError: { state: true }, busy: { state: true },
   };
 
   constructor() {
@@ -40,8 +41,6 @@ class WorkflowsPage extends GuruElement {
     this.run = query.get("run");
     /** @type {WorkflowItem[] | null} */
     this.workflows = null;
-    /** @type {WorkflowRun[]} */
-    this.runs = [];
     this.writing = false;
     /** What a check has said. @type {{ok: boolean, problems: {place: string, message: string}[], graph: WorkflowGraph | null} | null} */
     this.checked = null;
@@ -59,9 +58,7 @@ class WorkflowsPage extends GuruElement {
 
   async load() {
     try {
-      const [{ workflows }, { runs }] = await Promise.all([get("/workflows"), get("/workflow-runs?limit=20")]);
-      this.workflows = workflows;
-      this.runs = runs;
+      this.workflows = (await get("/workflows")).workflows;
       this.error = null;
     } catch (error) {
       this.error = describe(error);
@@ -134,9 +131,15 @@ class WorkflowsPage extends GuruElement {
 
   /** @param {WorkflowItem[]} workflows */
   renderLists(workflows) {
-    if (!workflows.length && !this.runs.length) {
-      return this.writing ? nothing : emptyState({ icon: icons.trace, title: "There are no workflows yet", text: "Write one here, or keep a file: guru workflow save FILE." });
-    }
+    const empty = emptyState({ icon: icons.trace, title: "There are no workflows yet", text: "Write one here, or keep a file: guru workflow save FILE." });
+    return html`
+      ${workflows.length ? this.renderTable(workflows) : this.writing ? nothing : empty}
+      <guru-workflow-runs .names=${workflows.map(({ name }) => name)}></guru-workflow-runs>
+    `;
+  }
+
+  /** @param {WorkflowItem[]} workflows */
+  renderTable(workflows) {
     return html`
       <div class="table-wrap" tabindex="0" role="region" aria-label="Workflows">
         <table class="table">
@@ -147,8 +150,6 @@ class WorkflowsPage extends GuruElement {
           </tr>`)}</tbody>
         </table>
       </div>
-      <h2 class="workflow-head">Runs</h2>
-      ${runsTable(this.runs)}
     `;
   }
 }
