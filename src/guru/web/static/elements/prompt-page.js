@@ -3,11 +3,13 @@
 import { describe, get, post } from "../api.js";
 import { GuruElement } from "../element.js";
 import { when } from "../format.js";
+import { icons } from "../icons.js";
 import { placeOf, template } from "../prompts.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { confirm } from "./confirm-dialog.js";
 import { errorNote } from "./notes.js";
 import "./prompt-diff.js";
+import "./prompt-editor.js";
 import "./prompt-trial.js";
 
 /** @import { ApiErrorBody, PromptDetail, PromptVersion } from "../types.js" */
@@ -16,7 +18,7 @@ const VIEWS = /** @type {const} */ ([["messages", "Messages"], ["diff", "Compare
 
 class PromptPage extends GuruElement {
   static properties = {
-    prompt: { state: true }, version: { state: true }, view: { state: true }, busy: { state: true }, error: { state: true },
+    prompt: { state: true }, version: { state: true }, view: { state: true }, writing: { state: true }, said: { state: true }, busy: { state: true }, error: { state: true },
   };
 
   constructor() {
@@ -28,6 +30,10 @@ class PromptPage extends GuruElement {
     this.version = null;
     /** @type {typeof VIEWS[number][0]} */
     this.view = "messages";
+    /** Whether a new version is written, or a new prompt that begins with this one. @type {"" | "version" | "copy"} */
+    this.writing = "";
+    /** What came of saving. */
+    this.said = "";
     this.busy = false;
     /** @type {ApiErrorBody | null} */
     this.error = null;
@@ -61,6 +67,23 @@ class PromptPage extends GuruElement {
     } catch (error) {
       if (turn === this.turn) this.error = describe(error);
     }
+  }
+
+  close() {
+    this.writing = "";
+    this.focusOn("#write");
+  }
+
+  /** @param {{name: string, version: number, created: boolean}} saved */
+  async saved({ name, version, created }) {
+    if (name !== this.name) {
+      location.assign(placeOf(name));
+      return;
+    }
+    this.close();
+    this.said = created ? `Version ${version} is saved.` : `Nothing is new: version ${version} says the same already.`;
+    await this.load();
+    await this.choose(String(version));
   }
 
   /** Change something once, and show what has become of it. @param {() => Promise<unknown>} work */
@@ -101,19 +124,34 @@ class PromptPage extends GuruElement {
     return html`
       <header class="page-head">
         <div><h1>${this.name}</h1><p><a href="/prompts">All prompts</a>${this.prompt?.file ? html` · read from ${this.prompt.file}` : nothing}</p></div>
-        ${this.prompt ? this.renderChoice(this.prompt) : nothing}
+        ${this.prompt && this.version && !this.writing ? this.renderChoice(this.prompt) : nothing}
       </header>
       ${this.error ? errorNote(this.error, () => this.load()) : nothing}
-      ${this.prompt && this.version ? this.renderBody(this.prompt, this.version) : this.error ? nothing : html`<span class="skeleton block"></span>`}
+      ${this.said && !this.writing ? html`<p class="prompt-said" role="status">${this.said}</p>` : nothing}
+      ${this.prompt && this.version ? this.writing ? this.renderEditor(this.prompt, this.version) : this.renderBody(this.prompt, this.version) : this.error ? nothing : html`<span class="skeleton block"></span>`}
     `;
   }
 
   /** @param {PromptDetail} prompt */
   renderChoice(prompt) {
-    return html`<div><label class="label" for="version">Version</label>
+    return html`<div class="row prompt-choice"><label for="version">Version</label>
       <select class="select bordered" id="version" .value=${String(this.version?.version ?? "")} @change=${(/** @type {any} */ event) => this.choose(event.target.value)}>
         ${prompt.versions.map(({ version }) => html`<option value=${version} ?selected=${version === this.version?.version}>${version}${labelsOf(prompt, version)}</option>`)}
-      </select></div>`;
+      </select>
+      <button class="button" id="copy" @click=${() => this.write("copy")}>Copy</button>
+      ${prompt.file ? nothing : html`<button class="button primary" id="write" @click=${() => this.write("version")}>${icons.plus} New version</button>`}</div>`;
+  }
+
+  /** @param {"version" | "copy"} what */
+  write(what) {
+    this.writing = what;
+    this.said = "";
+  }
+
+  /** @param {PromptDetail} prompt @param {PromptVersion} version */
+  renderEditor(prompt, version) {
+    return html`<guru-prompt-editor .base=${version} .latest=${this.writing === "version" ? prompt.latest : 0}
+      @saved=${(/** @type {CustomEvent} */ { detail }) => this.saved(detail)} @closed=${() => this.close()}></guru-prompt-editor>`;
   }
 
   /** @param {PromptDetail} prompt @param {PromptVersion} version */
