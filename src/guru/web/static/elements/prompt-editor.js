@@ -117,7 +117,7 @@ export class PromptEditor extends GuruElement {
       const fresh = variables.some((/** @type {string} */ name) => !this.draft.variables.some((known) => known.name === name));
       const whole = !fresh && !more.some((/** @type {PromptProblem} */ { param }) => !fieldOf(param).startsWith("variables."));
       const known = withFound(this.draft.variables, variables, whole);
-      this.found = variables;
+      this.found = whole ? variables : [...new Set([...this.found, ...variables])]; // of what cannot be read, what was known
       if (known.map(({ name }) => name).join() !== this.draft.variables.map(({ name }) => name).join()) {
         this.draft = { ...this.draft, variables: known };
         await this.look();
@@ -217,7 +217,7 @@ export class PromptEditor extends GuruElement {
   /** @param {string} place @param {string} id */
   problem(place, id) {
     const wrong = this.wrong(place);
-    return wrong ? html`<p class="field-error small" id="${id}-error">${wrong.message.replace(/^`[^`]+`: /, "")} ${wrong.hint}</p>` : nothing;
+    return wrong ? html`<p class="field-error small" id="${id}-error">${wrong.message.replace(/^`[^`]+`: /, "").replace(/[^.]$/, "$&.")} ${wrong.hint}</p>` : nothing;
   }
 
   /** A field of one line. @param {string} place @param {string} label @param {string} value @param {(value: string) => void} typed @param {{placeholder?: string, fixed?: boolean, list?: string}} [more] */

@@ -11,14 +11,15 @@ import { errorNote } from "./notes.js";
 import "./prompt-diff.js";
 import "./prompt-editor.js";
 import "./prompt-trial.js";
+import "./release-card.js";
 
-/** @import { ApiErrorBody, PromptDetail, PromptVersion } from "../types.js" */
+/** @import { ApiErrorBody, PromptDetail, PromptVersion, Release } from "../types.js" */
 
 const VIEWS = /** @type {const} */ ([["messages", "Messages"], ["diff", "Compare"], ["trial", "Try it"], ["labels", "Labels"]]);
 
 class PromptPage extends GuruElement {
   static properties = {
-    prompt: { state: true }, version: { state: true }, view: { state: true }, writing: { state: true }, said: { state: true }, busy: { state: true }, error: { state: true },
+    prompt: { state: true }, version: { state: true }, releases: { state: true }, view: { state: true }, writing: { state: true }, said: { state: true }, busy: { state: true }, error: { state: true },
   };
 
   constructor() {
@@ -30,6 +31,8 @@ class PromptPage extends GuruElement {
     this.version = null;
     /** @type {typeof VIEWS[number][0]} */
     this.view = "messages";
+    /** Of its labels, for administrators of the server. @type {Release[]} */
+    this.releases = [];
     /** Whether a new version is written, or a new prompt that begins with this one. @type {"" | "version" | "copy"} */
     this.writing = "";
     /** What came of saving. */
@@ -49,11 +52,18 @@ class PromptPage extends GuruElement {
     try {
       const prompt = /** @type {PromptDetail} */ (await get(placeOf(this.name)));
       this.prompt = prompt;
+      this.releases = manages() ? await this.tried() : [];
       await this.choose(String(this.version?.version ?? prompt.labels.prod ?? prompt.latest));
       this.error = null;
     } catch (error) {
       this.error = describe(error);
     }
+  }
+
+  /** The releases of its labels that are not over. @returns {Promise<Release[]>} */
+  async tried() {
+    const { releases } = await get("/releases");
+    return releases.filter((/** @type {Release} */ { alias, status }) => alias.startsWith(`${this.name}@`) && status !== "stopped");
   }
 
   /** @param {string} version */
@@ -110,6 +120,14 @@ class PromptPage extends GuruElement {
     const text = before ? `It stands for version ${before} now. Whoever asks for ${this.name}@${label} gets version ${version} at once.` : `Whoever asks for ${this.name}@${label} gets version ${version}.`;
     if (!label || !(await confirm({ title: `Move ${label} to version ${version}?`, text, action: "Move" }))) return;
     await this.change(() => post(`${placeOf(this.name)}/labels/${encodeURIComponent(label)}`, { version }));
+  }
+
+  /** Try the version that is shown on some who ask for a label. @param {SubmitEvent} event */
+  async begin(event) {
+    event.preventDefault();
+    const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
+    const body = { alias: `${this.name}@${form.get("label")}`, candidate: String(this.version?.version), kind: "ab", share: Number(form.get("share")) / 100 };
+    await this.change(() => post("/releases", body));
   }
 
   /** @param {string} label */
@@ -196,12 +214,32 @@ class PromptPage extends GuruElement {
           <button class="button primary" ?disabled=${this.busy}>Move to version ${version.version}</button>
         </form>
       </div>
+      ${manages() ? this.renderTrials(prompt, version) : nothing}
       ${prompt.moves.length ? html`<h2>How labels moved</h2><ol class="prompt-moves" reversed>${prompt.moves.map((move) => html`<li>
         <strong>${move.label}</strong> ${move.before ?? "–"} → ${move.after ?? "–"} <span class="faint small">by ${move.author}, ${when(move.at)}</span></li>`)}</ol>` : nothing}
     `;
   }
+
+  /** What runs of it, and a version to try. @param {PromptDetail} prompt @param {PromptVersion} version */
+  renderTrials(prompt, { version }) {
+    const others = Object.keys(prompt.labels).filter((label) => prompt.labels[label] !== version);
+    return html`
+      ${this.releases.map((release) => html`<guru-release .release=${release} @changed=${() => this.load()}></guru-release>`)}
+      ${others.length ? html`<h2>Try version ${version} on some</h2>
+        <form class="row" @submit=${this.begin}>
+          <label for="trial-label">who ask for</label>
+          <select class="select bordered" id="trial-label" name="label">${others.map((label) => html`<option value=${label}>${this.name}@${label}</option>`)}</select>
+          <label for="trial-share">percent of them</label>
+          <input class="field prompt-count" id="trial-share" name="share" type="number" min="0" max="100" step="any" required value="50">
+          <button class="button" ?disabled=${this.busy}>Begin</button>
+        </form>` : nothing}
+    `;
+  }
 }
 customElements.define("guru-prompt", PromptPage);
+
+/** Whether the reader may manage this server: the page has the way there then. */
+const manages = () => document.querySelector('.site-nav [href="/routes"]') !== null;
 
 /** @param {PromptDetail} prompt @param {number} version */
 function labelsOf({ labels }, version) {
