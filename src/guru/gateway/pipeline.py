@@ -152,6 +152,7 @@ class Road:
             settle(reservation, record.calls)
             if ended is not None:
                 ended(failure, record)
+            failure = None  # else this frame and the error would keep each other
 
     async def answer(self, request: Request, caller: Caller) -> list[Event]:
         """All events of an answer that is not streamed: what `run` gives, with less work on the way.

@@ -141,11 +141,12 @@ export class PromptEditor extends GuruElement {
     this.error = null;
     this.conflict = 0;
     this.focused = "";
-    const { definition, problems } = this.definition;
+    const name = this.name.trim();
     try {
-      if (problems.length) return await this.refuse(problems);
-      const name = this.name.trim();
-      if (!name) return await this.refuse([{ param: "name", message: "It needs a name.", hint: "Such as support." }]);
+      await this.look(); // what was typed last may have brought a variable
+      const wrong = [...(name ? [] : [{ param: "name", message: "It needs a name.", hint: "Such as support." }]), ...this.problems];
+      if (wrong.length) return await this.refuse(wrong);
+      const { definition } = this.definition;
       const saved = await post(`${placeOf(name)}/versions`, { definition, notes: this.notes, expect });
       this.latest = saved.version;
       this.begun = this.written;

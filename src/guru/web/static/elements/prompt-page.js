@@ -224,6 +224,7 @@ class PromptPage extends GuruElement {
   renderTrials(prompt, { version }) {
     const others = Object.keys(prompt.labels).filter((label) => prompt.labels[label] !== version);
     return html`
+      ${this.releases.length ? html`<h2>On trial</h2>` : nothing}
       ${this.releases.map((release) => html`<guru-release .release=${release} @changed=${() => this.load()}></guru-release>`)}
       ${others.length ? html`<h2>Try version ${version} on some</h2>
         <form class="row" @submit=${this.begin}>
