@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.gateway import MEMBER
-from e2e.test_accessible import settled, violations
+from e2e.looking import settled, violations
 from e2e.test_prompts_page import prompts  # noqa: F401
 from scripted import say
 
