@@ -207,9 +207,10 @@ def parse_events(text):
 
 
 @contextlib.asynccontextmanager
-async def run_server(home, settings=None, models=None):
+async def run_server(home, settings=None, models=None, source=None):
+    """`source` is read for the settings, and again when it has changed."""
     models = models or TestModels()
-    app = create_app(home, settings or Settings(), models=models)
+    app = create_app(home, settings or (source.load() if source else Settings()), models=models, source=source)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = Server(app)

@@ -56,6 +56,9 @@ def test_a_prompt_is_rendered_and_run(home, tmp_path):
     file = tmp_path / "greet.toml"
     file.write_text(PROMPT, encoding="utf-8")
     run(home, "prompt", "save", "greet", file)
+    assert "Say hi, 3." in run(home, "prompt", "render", f"{file}", "--var", "word=hi", "--var", "more=[3]").stdout
+    gone = run(home, "prompt", "render", "./gone.toml", check=False)
+    assert (gone.returncode, "There is no file" in gone.stderr) == (2, True)
     text = run(home, "prompt", "render", "greet@1", "--var", "word={{ more }}", "--var", 'more=["a", "b"]').stdout
     assert "Say {{ more }}, a, b." in text
     values = tmp_path / "values.json"

@@ -94,6 +94,22 @@ def test_a_member_is_told_who_may_move_a_protected_label(visit, prompts):
     expect(page.get_by_role("alert")).to_contain_text("Only an administrator may move the label 'prod'.")
 
 
+def test_a_version_is_tried_on_some_and_promoted(visit, prompts):
+    page = visit("/prompts/support")
+    page.get_by_label("Version", exact=True).select_option("2")
+    page.get_by_role("button", name="Labels").click()
+    page.get_by_label("percent of them").fill("25")
+    page.get_by_role("button", name="Begin").click()
+    card = page.get_by_role("article", name="Release of support@prod")
+    expect(card).to_contain_text("support@prod: support@2 against support@1 running")
+    expect(card).to_contain_text("25 % for the candidate")
+    assert violations(settled(page)) == []
+    card.get_by_role("button", name="Promote").click()
+    page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+    expect(page.get_by_role("listitem").first).to_contain_text("prod 1 → 2")
+    assert labels(prompts) == {"prod": 2}
+
+
 def test_prompts_fit_every_window_in_light_and_dark(visit, prompts):
     for scheme, width in (("light", 1600), ("dark", 360)):
         page = visit("/prompts", color_scheme=scheme, viewport={"width": width, "height": 900})

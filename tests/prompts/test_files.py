@@ -165,3 +165,25 @@ async def test_a_folder_is_watched(desk, folder, monkeypatch):
                 await asyncio.sleep(0.02)
     finally:
         await folder.aclose()
+
+
+async def test_another_folder_is_followed(desk, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("guru.prompts.folder.INTERVAL", 0.01)
+    prompts = (await desk.open()).of("local")
+    (folder.path / "greeting.toml").write_text(GREETING, encoding="utf-8")
+    await folder.open(watch=True)
+    for place in ("empty", "other"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "other" / "greeting.toml").write_text(GREETING.replace("Greet", "Welcome"), encoding="utf-8")
+
+    async def until(condition):
+        async with asyncio.timeout(20):
+            while not condition((await prompts.show("greeting")).prompt):
+                await asyncio.sleep(0.01)
+
+    folder.follow(tmp_path / "empty")
+    await until(lambda prompt: prompt.file is None)  # its file is not there: it is everybody's
+    folder.follow(tmp_path / "other")
+    await until(lambda prompt: (prompt.file, prompt.latest) == ("greeting.toml", 2))
+    folder.follow(folder.path)
+    await folder.aclose()

@@ -38,6 +38,8 @@ READS = {
     "/mcp",  # tools that change something, or ask a model, are not shown to viewers
     "/api/show",
     "/api/v1/chunk",
+    "/api/v1/prompt-drafts/check",
+    "/api/v1/prompt-drafts/render",
     "/api/v1/prompts/{name}/render",
     "/api/v1/workflows/check",
     *(f"/api/v1/collections/{{name}}/{what}" for what in ("search", "topics", "anomalies", "map")),

@@ -13,7 +13,7 @@ from guru.agents.mcp.client.host import Host
 from guru.agents.mcp.client.streamable import StreamableChannel
 from guru.agents.mcp.protocol import LEGACY, MODERN, McpError
 from guru.cli.mcp_http import SessionHttp
-from guru.config import McpSettings, ServerSettings, Settings
+from guru.config import McpSettings, NewsToolSettings, ServerSettings, Settings, ToolsSettings
 from guru.gateway.identity import Caller
 from guru.gateway.identity.records import Key, User
 from scripted import parse_events, run_server
@@ -259,6 +259,21 @@ async def test_who_listens_is_told_of_changed_documents(world):
         assert {item["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] for item in heard} == {7}
     while len(world.server.services.mcp.served.server.changes.listeners) > before:
         await asyncio.sleep(0.01)
+
+
+async def test_who_listens_is_told_of_other_tools(world):
+    services = world.server.services
+    message = {"jsonrpc": "2.0", "id": 8, "method": "subscriptions/listen"}
+    message["params"] = {"notifications": {"toolsListChanged": True}, "_meta": META}
+    headers = {"mcp-protocol-version": MODERN, "mcp-method": "subscriptions/listen"}
+    async with world.server.session.post(f"{world.server.url}/mcp", json=message, headers=headers) as answer:
+        lines = (json.loads(line[6:]) async for line in answer.content if line.startswith(b"data: "))
+        assert (await anext(lines))["params"]["notifications"] == {"toolsListChanged": True}
+        services.tools.reload(Settings(tools=ToolsSettings(news=NewsToolSettings())))
+        try:
+            assert (await anext(lines))["method"] == "notifications/tools/list_changed"
+        finally:
+            services.tools.reload(services.settings)
 
 
 async def test_what_is_no_message_is_refused_and_harms_nothing(world):

@@ -352,3 +352,52 @@ async def test_memory_and_a_prompt_go_together(support):
         status, answer = await support.post(path, body | {"stream": False, "guru": GURU | {"memory": True}})
         assert status == 200, answer
         assert [message for message in sent(support) if message in FILLED] == FILLED
+
+
+DRAFTS = "/api/v1/prompt-drafts"
+
+
+async def test_a_draft_is_looked_at_while_it_is_written(server):
+    draft = {
+        "messages": [
+            {"role": "system", "content": "{% for one in list %}{{ one }}{% endfor %} {{ town | upper }}"},
+            {"role": "user", "content": "{{ question"},
+            {"role": "user", "content": "{{ f() }}"},
+        ],
+        "variables": {"town": {"type": "integer", "default": "x"}, "list": {"type": "list"}},
+    }
+    status, found = await server.post(f"{DRAFTS}/check", {"definition": draft})
+    assert (status, found["variables"]) == (200, ["list", "town"])
+    assert [problem["param"] for problem in found["problems"]] == [
+        "variables.town", "messages[1].content", "messages[2].content",
+    ]  # fmt: skip
+    assert "a call cannot be in a prompt" in found["problems"][2]["message"]
+    assert (await server.post(f"{DRAFTS}/check", {"definition": SUPPORT}))[1] == {
+        "variables": ["town", "question"], "problems": [],
+    }  # fmt: skip
+    deep = {}
+    for _ in range(200):
+        deep = {"properties": deep}
+    _, found = await server.post(f"{DRAFTS}/check", {"definition": SUPPORT | {"output_schema": deep}})
+    assert [problem["param"] for problem in found["problems"]] == [None]
+    status, found = await server.post(f"{DRAFTS}/check", {"definition": {"messages": [{"role": "user"}]}})
+    assert (status, found["error"]["param"]) == (400, "definition.messages[0].content")
+
+
+async def test_a_draft_is_filled_in_and_tried(server):
+    body = {"definition": SUPPORT, "variables": {"question": "{{ why }}?"}}
+    status, found = await server.post(f"{DRAFTS}/render", body)
+    assert (status, found["request"]["temperature"]) == (200, 0.25)
+    assert [(message["role"], message["content"]) for message in found["prompt"]["messages"]] == FILLED
+    events = await server.events(f"{DRAFTS}/chat", body | {"message": "Hm?", "stream": True})
+    assert "".join(data["text"] for event, data in events if event == "delta") == "Hello there."
+    assert sent(server) == [*FILLED, ("user", "Hm?")]
+    assert server.model.requests[-1].response_format["json_schema"]["schema"] == SCHEMA
+    voted = SUPPORT | {"self_consistency": {"samples": 3}, "model": "test/scripted"}
+    status, answer = await server.post(f"{DRAFTS}/chat", body | {"definition": voted})
+    assert (status, answer["text"], answer["model"]) == (200, "Hello there.", "test/scripted")
+    assert len(server.model.requests) == 2
+    for path in ("render", "chat"):
+        status, found = await server.post(f"{DRAFTS}/{path}", {"definition": SUPPORT})
+        assert (status, found["error"]["param"]) == (400, "variables.question")
+    assert (await server.get(PATH))[1]["prompts"] == []

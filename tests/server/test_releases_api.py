@@ -123,6 +123,41 @@ async def test_feedback_counts_for_the_version_that_answered(server):
     assert quality["candidate"] == 1.0
 
 
+async def test_versions_of_a_prompt_are_tried_compared_and_promoted(server):
+    for content in ("One {{ x }}", "Two {{ x }}"):
+        prompt = {"messages": [{"role": "user", "content": content}], "variables": {"x": {}}}
+        await server.post("/api/v1/prompts/support/versions", {"definition": prompt})
+    await server.post("/api/v1/prompts/support/labels/prod", {"version": 1})
+    body = {"alias": "support@prod", "candidate": "2", "kind": "ab", "share": 1.0}
+    status, release = await server.post("/api/v1/releases", body)
+    assert (status, release["candidate"], release["baseline"]) == (201, "support@2", "support@1")
+    guru = {"prompt": "support@prod", "variables": {"x": "yes"}}
+    for stream in (False, True):
+        async with server.session.post(
+            server.url + "/v1/chat/completions",
+            json={"model": "test/scripted", "messages": [], "stream": stream, "guru": guru},
+        ) as response:
+            assert (response.status, response.headers["x-guru-prompt"]) == (200, "support@2")
+            await response.read()
+            trace_id = response.headers["x-guru-trace-id"]
+    assert server.models.model.requests[-1].messages[0].text == "Two yes"
+    _, trace = await server.get(f"/api/v1/traces/{trace_id}")
+    assert (trace["attributes"]["guru.prompt.version"], trace["attributes"]["guru.prompt.label"]) == (2, "prod")
+    assert (await server.post("/api/v1/feedback", {"trace_id": trace_id, "score": 1.0}))[0] == 204
+    _, release = await server.get("/api/v1/releases/support@prod")
+    assert release["sides"]["candidate"] == {"requests": 2, "errors": 0, "cost": 0.0, "scores": 1}
+    assert (await server.get("/api/v1/releases/support@prod/versions"))[1]["versions"][1]["version"] == 2
+    _, release = await server.post("/api/v1/releases/support@prod/promote", {})
+    assert (await server.get("/api/v1/prompts/support"))[1]["labels"] == {"prod": 2}
+    _, release = await server.post("/api/v1/releases/support@prod/rollback", {"reason": "Worse."})
+    assert release["status"] == "rolled-back"
+    assert (await server.get("/api/v1/prompts/support"))[1]["labels"] == {"prod": 1}
+    _, found = await server.get("/api/v1/audit")
+    assert {"releases.start", "releases.promote", "releases.rollback", "prompts.label"} <= {
+        entry["action"] for entry in found["entries"]
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

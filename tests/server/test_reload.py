@@ -1,7 +1,11 @@
 """A changed configuration file is in force without a restart; a wrong one changes nothing."""
 
 import asyncio
+import json
 import os
+import re
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,9 @@ from guru.config import Settings, Source
 from guru.errors import ConfigurationError
 from guru.server import reload
 from guru.server.reload import Reloader
+from scripted import run_server
+
+PROGRAM = Path(__file__).parents[1] / "mcp_program.py"
 
 
 class Part:
@@ -55,6 +62,75 @@ async def test_what_needs_a_restart_is_said_and_does_not_change(file):
     assert (found.changed, found.restart) == ([], ["server"])
     assert one.settings.server.port == 8080
     assert part.seen == []
+
+
+async def test_what_of_a_section_needs_a_restart_is_named_and_the_rest_is_in_force(file):
+    part = Part()
+    one = reloader(file, part)
+    file.write_text(alias("smart") + "[mcp]\nserve = false\nconformance_fixtures = true\n")
+    found = await one.reload()
+    assert (found.changed, found.restart) == (["mcp"], ["mcp.conformance_fixtures"])
+    assert (part.seen[-1].mcp.serve, part.seen[-1].mcp.conformance_fixtures) == (False, False)
+    assert (await one.reload()).restart == ["mcp.conformance_fixtures"]
+    assert len(part.seen) == 1
+    file.write_text(alias("smart"))
+    assert (await one.reload()).restart == []
+
+
+def test_what_needs_a_restart_is_documented():
+    text = (PROGRAM.parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    live, fixed = text.split("## Changes while the server runs")[1].split("\n\nThe other sections")
+    assert set(re.findall("`([a-z]+)`", live)) == set(reload.LIVE)
+    sections = set(Settings.__struct_fields__) - set(reload.LIVE)
+    assert set(re.findall("`([a-z]+)`", fixed)) == sections
+    assert set(re.findall(r"`([a-z]+\.[a-z_]+)`", fixed)) == {
+        f"{section}.{member}" for section, members in reload.FIXED.items() for member in members
+    }
+
+
+async def test_tools_servers_and_prompts_are_taken_over_by_a_server_that_runs(file, tmp_path):
+    program = tmp_path / "tools.json"
+    program.write_text(json.dumps([{"name": "add", "inputSchema": {"type": "object"}}]), encoding="utf-8")
+    command = json.dumps([sys.executable, str(PROGRAM), str(program)])
+    (tmp_path / "more").mkdir()
+    more = f"""[tools.files.notes]
+root = "{tmp_path}"
+[mcp]
+allow_stdio = true
+servers.p.command = {command}
+[prompts]
+folder = "{tmp_path / "more"}"
+protected = ["live"]
+"""
+    prompt = {"definition": {"messages": [{"role": "user", "content": "Hi"}]}}
+    async with run_server(tmp_path / "home", source=Source(file, tmp_path)) as server:
+
+        async def names():
+            return {tool["name"] for tool in (await server.get("/api/v1/tools"))[1]["tools"]}
+
+        async def use(text):
+            """None, or why not. The server may have looked at the file by itself before."""
+            file.write_text(alias("smart") + text)
+            _, body = await server.post("/api/v1/config/reload")
+            return body["error"]["message"] if "error" in body else None
+
+        before = await names()
+        assert not before & {"notes_read", "p__add"}
+        await server.post("/api/v1/prompts/hello/versions", prompt)
+        assert await use(more) is None
+        assert await names() >= before | {"notes_read", "p__add"}
+        assert (await server.get("/api/v1/prompts/hello"))[1]["protected"] == ["live"]
+        (tmp_path / "more" / "filed.toml").write_text('[[messages]]\nrole = "user"\ncontent = "Hi"\n')
+        async with asyncio.timeout(30):
+            while (await server.get("/api/v1/prompts/filed"))[0] != 200:
+                await asyncio.sleep(0.05)
+        assert "filse" in await use(more + "[tools.filse.notes]\nroot = '/'\n")
+        assert await names() >= {"notes_read", "p__add"}
+        assert await use(more.replace("allow_stdio = true", "allow_stdio = false")) is None
+        assert "p__add" not in await names()
+        assert await use("[mcp]\nserve = false\n") is None
+        assert await names() == before
+        assert (await server.post("/mcp", {}))[0] == 404
 
 
 async def test_a_wrong_file_changes_nothing_and_is_explained(file):

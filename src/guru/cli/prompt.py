@@ -217,15 +217,20 @@ def variables_options(function: Any) -> Any:
 @json_option
 @asynchronous
 async def render(reference: str, pairs: tuple[str, ...], file: Path | None, home: Path, as_json: bool) -> None:
-    """Fill REFERENCE in, and show the messages. No model is asked."""
+    """Fill REFERENCE in, and show the messages. No model is asked.
+
+    REFERENCE may be a file that is not kept yet, with its path, such as ./greeting.toml.
+    """
     from guru.cli.client import connect
     from guru.cli.output import clean, print_json
-    from guru.cli.prompt_values import variables
+    from guru.cli.prompt_values import drafted, variables
 
     name, which = split(reference)
+    draft = drafted(reference)
     async with connect(home) as client:
-        values = await variables(client, reference, pairs, file)
-        found = await client.post(path(name, "/render"), {"version": which, "variables": values})
+        values = await variables(client, reference, pairs, file, draft)
+        where, what = ("/api/v1/prompt-drafts/render", draft) if draft else (path(name, "/render"), {"version": which})
+        found = await client.post(where, what | {"variables": values})
     if as_json:
         print_json(found)
         return
@@ -251,20 +256,25 @@ async def run(
     home: Path,
     as_json: bool,
 ) -> None:
-    """Fill REFERENCE in, and ask a model: with MESSAGE behind it, if there is one."""
+    """Fill REFERENCE in, and ask a model: with MESSAGE behind it, if there is one.
+
+    REFERENCE may be a file that is not kept yet, with its path, such as ./greeting.toml.
+    """
     from guru.cli.answer import AnswerPrinter
     from guru.cli.client import connect
     from guru.cli.output import print_json
-    from guru.cli.prompt_values import variables
+    from guru.cli.prompt_values import drafted, variables
 
+    draft = drafted(reference)
     async with connect(home) as client:
-        values = await variables(client, reference, pairs, file)
-        body: JSON = {"prompt": reference, "variables": values, "message": message, "model": model}
+        values = await variables(client, reference, pairs, file, draft)
+        where = "/api/v1/prompt-drafts/chat" if draft else "/api/v1/chat"
+        body: JSON = {"variables": values, "message": message, "model": model, **(draft or {"prompt": reference})}
         if as_json:
-            print_json(await client.post("/api/v1/chat", body))
+            print_json(await client.post(where, body))
             return
         with AnswerPrinter() as printer:
-            async for event, data in client.stream("POST", "/api/v1/chat", body | {"stream": True}):
+            async for event, data in client.stream("POST", where, body | {"stream": True}):
                 printer.show(event, data)
             printer.finish()
 

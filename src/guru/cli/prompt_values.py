@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import click
+import msgspec
 
 from guru.cli.prompt_path import path, split
 from guru.prompts.files import PromptFile, read_json, read_toml
@@ -33,7 +34,19 @@ def read_object(file: Path) -> JSON:
     return values
 
 
-async def variables(client: Any, reference: str, pairs: tuple[str, ...], file: Path | None) -> JSON:
+def drafted(reference: str) -> JSON | None:
+    """The definition of a prompt that is a file: a reference with a slash, which no name has."""
+    if "/" not in reference:
+        return None
+    file = Path(reference)
+    if not file.is_file():
+        raise click.UsageError(f"There is no file {reference}.")
+    return {"definition": msgspec.to_builtins(read_prompt(file).definition())}
+
+
+async def variables(
+    client: Any, reference: str, pairs: tuple[str, ...], file: Path | None, draft: JSON | None = None
+) -> JSON:
     """The values, each as its variable's type: a text as it is, all else as JSON."""
     values: JSON = {}
     if file is not None:
@@ -41,7 +54,7 @@ async def variables(client: Any, reference: str, pairs: tuple[str, ...], file: P
     if not pairs:
         return values
     name, which = split(reference)
-    found = await client.get(path(name, f"/versions/{quote(which, safe='')}"))
+    found = draft or await client.get(path(name, f"/versions/{quote(which, safe='')}"))
     types = {key: item.get("type", "string") for key, item in found["definition"].get("variables", {}).items()}
     for pair in pairs:
         key, given, text = pair.partition("=")

@@ -19,7 +19,7 @@ STICKY = ("user", "key", "conversation", "none")
 @json_option
 @click.pass_context
 def command(context: click.Context, home: Path, as_json: bool) -> None:
-    """Try new versions of a model on some, compare, promote or roll back."""
+    """Try new versions of a model or a prompt on some, compare, promote or roll back."""
     if context.invoked_subcommand is None:
         context.invoke(list_releases, home=home, as_json=as_json)
 
@@ -83,7 +83,10 @@ async def start(
     alias: str, candidate: str, kind: str, share: float | None, steps: tuple[float, ...], sticky: str,
     baseline: str | None, home: Path, as_json: bool,
 ) -> None:  # fmt: skip
-    """Begin to give some users of ALIAS the deployment with the label CANDIDATE."""
+    """Begin to give some users of ALIAS the deployment with the label CANDIDATE.
+
+    Of a prompt, ALIAS is its label, such as support@prod, and CANDIDATE another version of it, such as 4.
+    """
     from guru.cli.client import connect
 
     body: JSON = {"alias": alias, "candidate": candidate, "kind": kind, "steps": list(steps), "sticky": sticky}
@@ -145,7 +148,7 @@ async def rollback(alias: str, reason: str | None, home: Path, as_json: bool) ->
 @json_option
 @asynchronous
 async def stop(alias: str, home: Path, as_json: bool) -> None:
-    """End the release of ALIAS undecided: the configured weights hold again."""
+    """End the release of ALIAS undecided: the configured weights hold again, or what the prompt's label stands for."""
     await act("POST", alias, "/stop", {}, home, as_json)
 
 

@@ -302,7 +302,8 @@ class ReleaseSettings(Section):
     """How a new version takes over. Shares and stops can also be changed at run time with `guru releases`."""
 
     candidate: str
-    """The label of the deployment that is tried."""
+    """The label of the deployment that is tried. Of a prompt, see [releases](releases.md#versions-of-a-prompt): the
+    version."""
     kind: Literal["ab", "canary", "blue-green", "shadow"] = "canary"
     """`ab` compares for as long as you like, `canary` grows through `steps`, `blue-green` switches at once,
     `shadow` mirrors."""

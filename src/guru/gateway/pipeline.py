@@ -87,6 +87,7 @@ class Road:
         answerer: Answerer,
         memory: Memory | None = None,
         prompts: PromptLibrary | None = None,
+        trials: prompting.Trials | None = None,
         tracer: Tracer,
         metrics: Metrics,
     ) -> None:
@@ -103,6 +104,7 @@ class Road:
         self._answerer = answerer
         self._memory = memory
         self._prompts = prompts
+        self._trials = trials
         self._tracer = tracer
         self._metrics = metrics
 
@@ -119,10 +121,13 @@ class Road:
         trace.preview = preview(request)
         reservation = None
         prompt: RenderedPrompt | None = None
+        ended, failure = None, None
         try:
             with trace.span(caller.route):
                 if isinstance(request, ChatRequest) and prompting.has_prompt(request):
-                    request, caller, prompt = await prompting.fill_in(self._prompts, request, caller, trace)
+                    request, caller, prompt, ended = await prompting.fill_in(
+                        self._prompts, self._trials, request, caller, trace
+                    )
                     trace.preview = preview(request)
                 samples = prompt.self_consistency if prompt else None
                 model, reservation = await self._admit(request, caller, trace, samples)
@@ -140,9 +145,14 @@ class Road:
                 self._answered(request, caller)
         except BaseException as error:
             trace.failed(error)
+            failure = error
             raise
         finally:
-            settle(reservation, self.end(trace).calls)
+            record = self.end(trace)
+            settle(reservation, record.calls)
+            if ended is not None:
+                ended(failure, record)
+            failure = None  # else this frame and the error would keep each other
 
     async def answer(self, request: Request, caller: Caller) -> list[Event]:
         """All events of an answer that is not streamed: what `run` gives, with less work on the way.

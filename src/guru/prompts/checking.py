@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -25,18 +26,54 @@ MAX_DEPTH: Final = 100
 
 def check(definition: PromptDefinition) -> None:
     """Raises `InvalidParameter`, with the place in `param`."""
+    for one in checks(definition):
+        one()
+
+
+def problems(definition: PromptDefinition) -> list[InvalidParameter]:
+    """Everything that `check` would refuse, not only the first of it."""
+    found: list[InvalidParameter] = []
+    for one in checks(definition):
+        try:
+            one()
+        except InvalidParameter as error:
+            found.append(error)
+            if error.param is None:
+                break  # too large or too deep to be looked at any further
+    return found
+
+
+def checks(definition: PromptDefinition) -> Iterator[Callable[[], object]]:
+    """Each raises `InvalidParameter` for one thing."""
+    yield partial(check_size, definition)
+    for name, variable in definition.variables.items():
+        yield partial(check_variable, name, variable)
+    for place, template in templates(definition):
+        yield partial(check_template, definition, place, template)
+    if definition.chain_of_thought and definition.output_schema is not None:
+        yield partial(chain_of_thought.with_reasoning, definition.output_schema)
+    if definition.examples is not None:
+        yield partial(check_examples, definition)
+
+
+def names(definition: PromptDefinition) -> list[str]:
+    """The variables that its templates read, in the order in which they come. Templates that are wrong have none."""
+    found: dict[str, None] = {}
+    for _, template in templates(definition):
+        try:
+            read = parse(template).names
+        except InvalidParameter:
+            continue
+        found |= dict.fromkeys(sorted(read, key=template.find))
+    return list(found)
+
+
+def check_size(definition: PromptDefinition) -> None:
+    """Raises `InvalidParameter`, which names no place."""
     if deeper(msgspec.to_builtins(definition), MAX_DEPTH):
         raise InvalidParameter("The prompt is nested too deeply.", hint="Use a schema and values that are less deep.")
     if len(msgspec.json.encode(definition)) > MAX_BYTES:
         raise InvalidParameter("The prompt is larger than 1 MB.", hint="Keep documents in collections, not in prompts.")
-    for name, variable in definition.variables.items():
-        check_variable(name, variable)
-    for place, template in templates(definition):
-        check_template(definition, place, template)
-    if definition.chain_of_thought and definition.output_schema is not None:
-        chain_of_thought.with_reasoning(definition.output_schema)
-    if definition.examples is not None:
-        check_examples(definition)
 
 
 def deeper(value: Any, depth: int) -> bool:

@@ -44,13 +44,13 @@ class Folder:
     """The files of one organisation's prompts."""
 
     def __init__(self, path: Path, library: Library, tenant: str, note: Note) -> None:
-        self.path = path
+        self.path = self._wanted = path
         self._prompts = library.of(tenant)
         self._database = library.database
         self._tenant = tenant
         self._note = note
-        self._read: dict[str, Stamp] = {}
-        """The files as they were when they were last taken over."""
+        self._read: dict[str, Stamp] | None = None
+        """The files as they were when they were last taken over; None: those of this folder never were."""
         self._problems: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -64,15 +64,21 @@ class Folder:
         if watch:
             self._task = asyncio.create_task(self._watch())
 
+    def follow(self, path: Path) -> None:
+        """Look there from the next time on. Prompts whose files are not there belong to everybody then."""
+        self._wanted = path
+
     async def aclose(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _watch(self) -> None:
-        seen = dict(self._read)
+        seen = dict(self._read or {})
         while True:
             await asyncio.sleep(INTERVAL)
+            if self.path != self._wanted:
+                self.path, self._read = self._wanted, None
             before, seen = seen, await asyncio.to_thread(self._look)
             if seen == self._read or seen != before:
                 continue
@@ -91,13 +97,14 @@ class Folder:
                     found[path.name] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
         except OSError as error:
             log.warning("The prompts in %s cannot be listed: %s.", self.path, error.strerror or error)
-            return dict(self._read)
+            return dict(self._read or {})
         return found
 
     async def sync(self, found: dict[str, Stamp]) -> None:
         """Take over what is new, and let go of what is gone."""
+        known = self._read or {}
         for file, stamp in found.items():
-            if self._read.get(file) != stamp:
+            if known.get(file) != stamp:
                 await self._take(file)
         await self._let_go(set(found))
         self._problems = {file: error for file, error in self._problems.items() if file in found}

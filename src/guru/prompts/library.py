@@ -20,7 +20,7 @@ from guru.prompts import rows
 from guru.prompts.building import Built, build, compared, response_format, sampling_of, shown_examples
 from guru.prompts.checking import check
 from guru.prompts.definition import PromptDefinition
-from guru.prompts.references import check_label, check_name, parse_reference
+from guru.prompts.references import Reference, check_label, check_name, parse_reference
 from guru.prompts.rows import Move, PromptRow, Version, VersionRow
 from guru.prompts.techniques import few_shot
 from guru.protocols import Embedder
@@ -151,17 +151,25 @@ class Prompts:
         """The prompt that a reference names, filled in. See `guru.protocols.Prompts`."""
         wanted = parse_reference(reference)
         found = await self.version(reference)
-        messages = await self._messages(wanted.name, found, variables or {})
-        definition = found.definition
+        return await self._filled(wanted, found.version, found.definition, variables or {})
+
+    async def draft(self, definition: PromptDefinition, variables: JSON) -> RenderedPrompt:
+        """One that is not kept yet, filled in: the version 0 of `draft`. Raises `InvalidParameter`."""
+        await asyncio.to_thread(check, definition)
+        return await self._filled(Reference("draft"), 0, definition, variables)
+
+    async def _filled(
+        self, wanted: Reference, version: int, definition: PromptDefinition, variables: JSON
+    ) -> RenderedPrompt:
+        messages = await self._messages(f"{wanted.name}@{version}", definition, variables)
         return RenderedPrompt(
-            name=wanted.name, version=found.version, label=wanted.label, messages=messages,
+            name=wanted.name, version=version, label=wanted.label, messages=messages,
             response_format=response_format(definition, wanted.name), model=definition.model,
             sampling=sampling_of(definition), self_consistency=definition.self_consistency,
         )  # fmt: skip
 
-    async def _messages(self, name: str, found: Version, variables: JSON) -> Any:
-        of = f"{name}@{found.version}"
-        definition, examples = found.definition, found.definition.examples
+    async def _messages(self, of: str, definition: PromptDefinition, variables: JSON) -> Any:
+        examples = definition.examples
         # It may take a second: the bounds of a template allow for that.
         built: Built = await asyncio.to_thread(build, definition, variables, of)
         if examples is None:

@@ -40,7 +40,7 @@ from guru.server.limits import Limits
 from guru.server.mcp import open_mcp
 from guru.server.parsing import make_parser
 from guru.server.probing import ActiveHealth
-from guru.server.prompting import open_prompts
+from guru.server.prompting import Following, open_prompts
 from guru.server.reload import Reloadable, Reloader
 from guru.server.running_agents import open_agents
 from guru.server.services import Services
@@ -120,7 +120,8 @@ async def open_services(
         )  # fmt: skip
         retention = open_retention(database, settings)
         reloadable: list[Reloadable] = [
-            *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps, agents, retention,
+            *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps, tools, mcp,
+            Following(home, prompts, folder), agents, retention,
         ]  # fmt: skip
         services = Services(
             reloader=Reloader(settings, source, reloadable),

@@ -24,7 +24,7 @@ from guru.knowledge.base import KnowledgeBase
 from guru.models.registry import LOCAL_EMBEDDING
 from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
-from guru.protocols import PromptLibrary
+from guru.prompts.library import Library as PromptLibrary
 from guru.server.library import Library
 from guru.server.limits import Limits
 from guru.server.reload import Reloadable
@@ -50,7 +50,9 @@ async def open_road(
     prices = Prices(settings)
     await prices.open()
     # The shadows of a release take the road, which takes the router, which asks the releases.
-    releases = Releases(database, settings, ask=lambda *asked: road.run(*asked), audit=record)  # noqa: PLW0108
+    releases = Releases(
+        database, settings, ask=lambda *asked: road.run(*asked), audit=record, prompts=prompts  # noqa: PLW0108
+    )  # fmt: skip
     cache = Cache(settings, library.embedder(LOCAL_EMBEDDING))
     stack.push_async_callback(cache.aclose)
     context, marks = Context(settings), PromptMarks(settings)
@@ -66,7 +68,7 @@ async def open_road(
     road = Road(
         settings=settings, models=library, router=router, prices=prices, tokens=TokenCounter(), limiter=limits,
         cache=cache, context=context, marks=marks, knowledge=knowledge, answerer=answerer, memory=memory,
-        prompts=prompts,
+        prompts=prompts, trials=releases,
         tracer=tracer, metrics=metrics,
     )  # fmt: skip
     await stack.enter_async_context(releases)

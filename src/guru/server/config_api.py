@@ -14,7 +14,7 @@ class ConfigurationView(Struct, kw_only=True):
     error: str | None
     """Why the file as it is now is not in force; null when it is."""
     restart: list[str]
-    """Sections that changed and need a restart."""
+    """Sections, and members of sections such as `mcp.conformance_fixtures`, that changed and need a restart."""
 
 
 @get("/api/v1/config")

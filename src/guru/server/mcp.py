@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from guru.agents.mcp.client.servers import McpServers, ServersTools
+from guru.agents.mcp.client.servers import ServersTools
 from guru.agents.mcp.serving.fixtures import Fixtures
 from guru.agents.mcp.serving.provider import Access, PromptSource, ResourceSource, ToolSource
 from guru.agents.mcp.serving.seal import Seal
@@ -16,14 +16,14 @@ from guru.agents.mcp.serving.streamable import Streamable
 from guru.agents.mcp.serving.tools import ContractTools
 from guru.agents.tools.catalogue import Catalogue
 from guru.agents.tools.toolbox import Toolbox
-from guru.config import McpSettings
+from guru.config import McpSettings, Settings
 from guru.gateway.identity import LOCAL_TENANT, Sessions
 from guru.gateway.pipeline import Road
 from guru.knowledge.base import KnowledgeBase
 from guru.prompts.library import Library
 from guru.server.mcp_prompts import LibraryPrompts
 from guru.server.mcp_resources import KnowledgeResources
-from guru.server.mcp_servers import open_servers
+from guru.server.mcp_servers import ConfiguredServers, open_servers
 from guru.store.database import Database
 
 FOR_MEMBERS: Final = {"ask_documents"}
@@ -34,7 +34,10 @@ class Mcp(NamedTuple):
     """What this server serves, and the servers of others."""
 
     served: Streamable
-    servers: McpServers
+    servers: ConfiguredServers
+
+    def reload(self, settings: Settings) -> None:
+        self.servers.reload(settings)
 
 
 def open_mcp(
@@ -55,6 +58,7 @@ def open_mcp(
     own = served_tools(tools)
     documents = KnowledgeResources(knowledge)
     server = make_server(own, documents, LibraryPrompts(prompts), fixtures=settings.conformance_fixtures)
+    tools.on_change.append(lambda: server.changes.changed("tools"))
     served = Streamable(server, Seal(Sessions.in_home(home).derive(b"mcp")), closing)
     stack.push_async_callback(served.aclose)
     return Mcp(served, servers)
@@ -63,7 +67,7 @@ def open_mcp(
 def make_server(tools: ToolSource, resources: ResourceSource, prompts: PromptSource, *, fixtures: bool) -> McpServer:
     """The server; with what the conformance suite calls besides, if that is wanted."""
     if not fixtures:
-        return McpServer(tools=tools, resources=resources, prompts=prompts)
+        return McpServer(tools=tools, resources=resources, prompts=prompts, changing=("resources", "tools"))
     both = Fixtures(tools, resources, prompts)
     server = McpServer(tools=both, resources=both, prompts=both, changing=("resources", "tools", "prompts"))
     both.changes = server.changes

@@ -60,7 +60,7 @@ async def mcp_metadata(call: Call) -> ResourceMetadata:
     served(call)
     return ResourceMetadata(
         resource=f"{public_url(call.scope)}/mcp",
-        authorization_servers=call.services.settings.mcp.authorization_servers,
+        authorization_servers=call.services.reloader.settings.mcp.authorization_servers,
         bearer_methods_supported=["header"],
         resource_name=str(IMPLEMENTATION["title"]),
     )
@@ -75,7 +75,7 @@ async def mcp_metadata_of_path(call: Call) -> ResourceMetadata:
 
 def served(call: Call) -> None:
     """Raises `NotFound` where MCP is not served."""
-    if not call.services.settings.mcp.serve:
+    if not call.services.reloader.settings.mcp.serve:
         raise NotFound("This server does not serve MCP.", hint="Set [mcp] serve = true.")
 
 

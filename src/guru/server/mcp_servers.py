@@ -18,7 +18,7 @@ from guru.agents.mcp.client.pins import Pins
 from guru.agents.mcp.client.servers import McpServers
 from guru.agents.mcp.client.stdio import StdioChannel
 from guru.agents.mcp.client.streamable import StreamableChannel
-from guru.config import McpServerSettings, McpSettings
+from guru.config import McpServerSettings, McpSettings, Settings
 from guru.errors import ConfigurationError
 from guru.gateway.identity import LOCAL_TENANT, Caller
 from guru.gateway.pipeline import Road
@@ -29,25 +29,40 @@ from guru.store.database import Database
 
 def open_servers(
     stack: AsyncExitStack, settings: McpSettings, database: Database, road: Road, *, home: Path
-) -> McpServers:
+) -> ConfiguredServers:
     """All of them; none is connected to before it is needed."""
     http = HttpClient()
     stack.push_async_callback(http.aclose)
+    servers = ConfiguredServers(settings, Pins(database, LOCAL_TENANT), http, road, home)
+    stack.push_async_callback(servers.aclose)
+    return servers
 
-    async def opener(name: str, server: McpServerSettings, changed: Changed) -> McpClient:
-        channel = await open_channel(name, server, http, home=home, stdio=settings.allow_stdio)
+
+class ConfiguredServers(McpServers):
+    """The servers of the configuration as it is now."""
+
+    def __init__(self, settings: McpSettings, pins: Pins, http: HttpClient, road: Road, home: Path) -> None:
+        self._http, self._road, self._home = http, road, home
+        self._allow_stdio = settings.allow_stdio
+        super().__init__(settings.servers, pins, self._client)
+
+    def reload(self, settings: Settings) -> None:
+        new = settings.mcp
+        if new.allow_stdio != self._allow_stdio:
+            self._allow_stdio = new.allow_stdio
+            self.configure({name: server for name, server in new.servers.items() if not server.command})
+        self.configure(new.servers)
+
+    async def _client(self, name: str, server: McpServerSettings, changed: Changed) -> McpClient:
+        channel = await open_channel(name, server, self._http, home=self._home, stdio=self._allow_stdio)
         sampler = None
         if server.sampling_model is not None:
             caller = Caller(tenant=LOCAL_TENANT, route="mcp", trace_id="", user=f"mcp:{name}")
-            sampler = RoadSampler(road, server.sampling_model, caller)
+            sampler = RoadSampler(self._road, server.sampling_model, caller)
         host = Host(
             name, roots=server.roots, sampler=sampler, tokens=server.sampling_tokens, calls=server.sampling_calls
         )
         return McpClient(channel, host, timeout=server.timeout, changed=changed)
-
-    servers = McpServers(settings.servers, Pins(database, LOCAL_TENANT), opener)
-    stack.push_async_callback(servers.aclose)
-    return servers
 
 
 async def open_channel(name: str, server: McpServerSettings, http: HttpClient, *, home: Path, stdio: bool) -> Channel:

@@ -61,11 +61,23 @@ def routes() -> list[BaseRoute]:
         ),
         Route(
             "/prompts",
-            page("managed.html", title="Prompts", section="prompts", element="prompts", styles=["prompts"]),
+            page(
+                "managed.html",
+                title="Prompts",
+                section="prompts",
+                element="prompts",
+                styles=["keys", "agents", "prompts"],
+            ),
         ),
         Route(
             "/prompts/{name}",
-            page("managed.html", title="Prompt", section="prompts", element="prompt", styles=["prompts"]),
+            page(
+                "managed.html",
+                title="Prompt",
+                section="prompts",
+                element="prompt",
+                styles=["keys", "agents", "routes", "prompts"],
+            ),
         ),
         Route(
             "/agents",

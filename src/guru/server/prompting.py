@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from guru.config import PromptSettings
+from guru.config import PromptSettings, Settings
 from guru.gateway.identity import LOCAL_TENANT, Caller
 from guru.gateway.identity.audit import actor, record
 from guru.prompts.folder import Folder
@@ -29,6 +29,17 @@ async def open_prompts(
     stack.push_async_callback(folder.aclose)
     await folder.open(watch=watch)
     return library, folder
+
+
+class Following:
+    """Takes another folder, and other labels that are protected."""
+
+    def __init__(self, home: Path, library: Library, folder: Folder) -> None:
+        self._home, self._library, self._folder = home, library, folder
+
+    def reload(self, settings: Settings) -> None:
+        self._library.protected = frozenset(settings.prompts.protected)
+        self._folder.follow(place(self._home, settings.prompts))
 
 
 def place(home: Path, settings: PromptSettings) -> Path:

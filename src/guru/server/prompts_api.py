@@ -211,9 +211,7 @@ async def render_prompt(call: Call, name: str, body: RenderBody) -> RenderAnswer
     request, prompt = await rendered(
         call.services.prompts, ChatRequest(model=name, messages=[], guru=guru), call.tenant
     )
-    plain: JSON = msgspec.to_builtins(request)
-    del plain["model"]
-    return RenderAnswer(prompt, plain)
+    return to_rendered(request, prompt)
 
 
 @get(PATH + "/{name}/export")
@@ -227,6 +225,12 @@ async def export_prompt(call: Call, name: str, query: ExportQuery) -> Any:
     exported = {"name": name, "labels": prompt.labels, "versions": versions}
     content = msgspec.json.format(msgspec.json.encode(exported), indent=2)
     return file(content, f"{name}.json", "application/json")
+
+
+def to_rendered(request: ChatRequest, prompt: RenderedPrompt) -> RenderAnswer:
+    plain: JSON = msgspec.to_builtins(request)
+    del plain["model"]
+    return RenderAnswer(prompt, plain)
 
 
 def library(call: Call) -> Prompts:

@@ -10,9 +10,11 @@ from msgspec import Meta, Struct
 
 from guru.config import ReleaseSettings
 from guru.config.base import Share
+from guru.gateway.identity import LOCAL_TENANT
 from guru.gateway.messages import moment
 from guru.gateway.releases.counts import Comparison, Counts
 from guru.gateway.releases.releases import ReleaseView
+from guru.observe import names
 from guru.server.endpoint import Call, get, post
 
 
@@ -56,9 +58,11 @@ class ReleaseList(Struct):
 
 
 class ReleaseStart(ReleaseSettings, kw_only=True):
-    """The members of `[models.ALIAS.release]`, and the alias."""
+    """The members of `[models.ALIAS.release]`, and the alias; or, for a prompt, its label and another version."""
 
     alias: str
+    """An alias of the configuration, or a prompt with a label, such as `support@prod`. `candidate` is a label of the
+    alias's deployments, or a version of the prompt: `4`, `support@4`, or what another label stands for."""
 
 
 class ShareChange(Struct, forbid_unknown_fields=True):
@@ -175,7 +179,7 @@ async def rollback_release(call: Call, alias: str, body: RollbackReason) -> Rele
 
 @post("/api/v1/releases/{alias}/stop")
 async def stop_release(call: Call, alias: str) -> ReleaseInfo:
-    """End a release undecided: the weights of the configuration hold again."""
+    """End a release undecided: the weights of the configuration hold again, or what the prompt's label stands for."""
     return info(await call.services.releases.stop(alias, call.require_operator()))
 
 
@@ -221,7 +225,15 @@ async def give_feedback(call: Call, body: FeedbackBody) -> None:
         alias=trace["requested"],
         variant=trace["variant"],
         answered_at=trace["started_at"],
+        prompt=prompt_of(trace) if caller.tenant == LOCAL_TENANT else None,
     )
+
+
+def prompt_of(trace: dict[str, Any]) -> tuple[str, str] | None:
+    """The label of a prompt that a request named, and the version that it got."""
+    said = trace["attributes"]
+    name, label, version = (said.get(each) for each in (names.PROMPT_NAME, names.PROMPT_LABEL, names.PROMPT_VERSION))
+    return (f"{name}@{label}", f"{name}@{version}") if label is not None else None
 
 
 def info(view: ReleaseView) -> ReleaseInfo:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from guru.config import Settings, Source
 from guru.errors import ConfigurationError, GuruError
@@ -21,8 +21,13 @@ log = logging.getLogger(__name__)
 INTERVAL = 0.5
 """Seconds between looks at the file. It is read when two of them have found it the same: while it is being written,
 half of it may well be valid, with half of the deployments."""
-LIVE = ("providers", "models", "keys", "teams", "prices", "cache", "traces", "batches", "memory", "agents", "runs")
+LIVE = (
+    "providers", "models", "keys", "teams", "prices", "cache", "traces", "batches", "memory", "agents", "tools", "mcp",
+    "prompts", "runs",
+)  # fmt: skip
 """Sections that change while the server runs; the others need a restart."""
+FIXED: dict[str, tuple[str, ...]] = {"mcp": ("conformance_fixtures",)}
+"""Members of such sections that need one all the same."""
 
 
 class Reloadable(Protocol):
@@ -37,7 +42,7 @@ class Changes(Struct):
     changed: list[str]
     """Sections that are in force now."""
     restart: list[str]
-    """Sections that changed and need a restart to be in force."""
+    """Sections, and members of sections, that changed and need a restart to be in force."""
 
 
 class Reloader:
@@ -105,14 +110,20 @@ class Reloader:
 
     def _apply(self, new: Settings) -> Changes:
         old = self.settings
-        different = [name for name in Settings.__struct_fields__ if getattr(new, name) != getattr(old, name)]
-        changed = [name for name in different if name in LIVE]
-        merged = {name: getattr(new if name in LIVE else old, name) for name in Settings.__struct_fields__}
-        settings = Settings(**merged)
+        settings = Settings(**{name: taken(name, old, new) for name in Settings.__struct_fields__})
+        changed = differing(settings, old)
         if changed:
             self._hand_out(settings)
         self.error = None
-        self.restart = [name for name in different if name not in LIVE]
+        self.restart = [
+            place
+            for name in differing(settings, new)
+            for place in (
+                [f"{name}.{member}" for member in differing(getattr(settings, name), getattr(new, name))]
+                if name in LIVE
+                else [name]
+            )
+        ]
         return Changes(changed, self.restart)
 
     def _hand_out(self, settings: Settings) -> None:
@@ -148,3 +159,17 @@ class Reloader:
                     log.info("The configuration was changed: %s.", ", ".join(found.changed))
                 if found.restart:
                     log.warning("Changed, but in force only after a restart: %s.", ", ".join(found.restart))
+
+
+def taken(name: str, old: Settings, new: Settings) -> Any:
+    """What becomes of a section: the new one, but for what needs a restart."""
+    before, after = getattr(old, name), getattr(new, name)
+    if name not in LIVE:
+        return before
+    fixed = {member: getattr(before, member) for member in FIXED.get(name, ())}
+    return structs.replace(after, **fixed) if fixed else after
+
+
+def differing(one: Struct, other: Struct) -> list[str]:
+    """The members that are not the same in both."""
+    return [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]

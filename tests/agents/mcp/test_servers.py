@@ -1,5 +1,7 @@
 """The tools of servers: accepted as they were first seen, and not used any more when they change."""
 
+import asyncio
+
 import msgspec
 import pytest
 from programs import ADD, tool
@@ -221,3 +223,89 @@ def test_settings_hide_what_may_be_secret():
     assert "s3cret" not in repr(settings)
     assert msgspec.json.decode(msgspec.json.encode(settings), type=McpServerSettings) == settings
     assert issubclass(ConfigurationError, GuruError)
+
+
+class Slow:
+    """A model that answers when it is told to."""
+
+    def __init__(self):
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def sample(self, params, tokens):
+        self.asked.set()
+        await self.go.wait()
+        return {"role": "assistant", "content": {"type": "text", "text": "Paris"}, "model": "m"}
+
+
+ASKED = {"messages": [{"role": "user", "content": {"type": "text", "text": "Where?"}}], "maxTokens": 5}
+
+
+@pytest.fixture
+def clients(world, program, monkeypatch):
+    """A world whose servers may ask a model, and the clients that were opened and closed."""
+    here, model, closed = world(), Slow(), []
+    program.offer(ADD, tool("ask"))
+
+    async def opener(name, settings, changed):
+        here.opened += 1
+        host = Host(name, sampler=model)
+        client = McpClient(StdioChannel(settings.command, settings.env), host, timeout=20, changed=changed)
+        close = client.aclose
+
+        async def aclose():
+            closed.append(name)
+            await close()
+
+        client.aclose = aclose
+        return client
+
+    here.servers = McpServers({"p": McpServerSettings(command=program.command)}, here.servers._pins, opener)
+    return here, model, closed
+
+
+async def test_other_servers_come_and_go_while_what_is_under_way_ends(clients, program):
+    here, model, closed = clients
+    servers, settings = here.servers, McpServerSettings(command=program.command)
+    tools = {item.spec.name: item for item in await servers.tools()}
+    arguments = {"method": "sampling/createMessage", "params": ASKED}
+    call = asyncio.create_task(tools["p__ask"].call(arguments, CONTEXT))
+    await model.asked.wait()
+    servers.configure({"q": settings})
+    assert [item.spec.name for item in await servers.tools()] == ["q__add", "q__ask"]
+    with pytest.raises(NotFound, match="no MCP server 'p'"):
+        await tools["p__add"].call({"a": 1, "b": 2}, CONTEXT)
+    assert closed == []
+    model.go.set()
+    assert "Paris" in (await call).text
+    while not closed:
+        await asyncio.sleep(0.01)
+    assert (closed, here.opened) == (["p"], 2)
+
+
+async def test_a_server_that_is_as_it_was_keeps_its_connection(clients, program):
+    here, _, closed = clients
+    servers, settings = here.servers, McpServerSettings(command=program.command)
+    await servers.tools()
+    servers.configure({"p": McpServerSettings(command=program.command), "q": settings})
+    kept = servers.get("p")
+    await servers.call("p", "add", {"a": 1, "b": 2})
+    assert (here.opened, closed) == (1, [])
+    servers.configure({"p": McpServerSettings(command=program.command, tools=["add"])})
+    with pytest.raises(NotFound, match="not configured any more"):
+        while True:
+            await kept.listed()  # whoever still has the old one
+            await asyncio.sleep(0.01)
+    assert [item.spec.name for item in await servers.tools()] == ["p__add"]
+    assert (here.opened, closed) == (2, ["p"])
+
+
+async def test_closing_ends_what_was_waited_for(clients):
+    here, model, closed = clients
+    [_, ask] = await here.servers.tools()
+    call = asyncio.create_task(ask.call({"method": "sampling/createMessage", "params": ASKED}, CONTEXT))
+    await model.asked.wait()
+    here.servers.configure({})
+    await here.servers.aclose()
+    assert closed[0] == "p"
+    with pytest.raises(GuruError):
+        await call

@@ -2,6 +2,7 @@
 
 import logging
 
+import msgspec
 import pytest
 
 from agents.tools.boxes import CONTEXT
@@ -13,6 +14,7 @@ from guru.config import (
     NewsToolSettings,
     OpenApiToolSettings,
     PythonToolSettings,
+    Settings,
     SqlToolSettings,
     ToolsSettings,
     WeatherToolSettings,
@@ -176,3 +178,24 @@ async def test_a_collection_must_be_named_where_there_are_several():
     assert result.text == "There are several collections. Name one as `collection`: a, b."
     box = await catalogue(documents=Library()).toolbox(ADMIN)
     assert "There are no documents." in (await box.call("search_documents", {"query": "When?"}, CONTEXT)).text
+
+
+async def test_other_settings_are_in_force_at_once_and_what_is_as_it_was_is_kept(tmp_path):
+    (tmp_path / "pets.json").write_text('{"openapi": "3.1.0", "paths": {"/a": {"get": {"operationId": "a"}}}}')
+    pets = {"pets": OpenApiToolSettings(document=str(tmp_path / "pets.json"), url="http://127.0.0.1")}
+    notes = {"notes": FilesToolSettings(root=str(tmp_path))}
+    told = []
+    made = catalogue(ToolsSettings(openapi=pets, files=notes))
+    made.on_change.append(lambda: told.append(True))
+    before = await made.toolbox(ADMIN)
+    (tmp_path / "pets.json").unlink()  # who asks for it again is refused
+    new = ToolsSettings(openapi=pets, news=NewsToolSettings(), confirm=["calculator"])
+    made.reload(Settings(tools=new))
+    made.reload(Settings(tools=msgspec.structs.replace(new)))
+    after = await made.toolbox(ADMIN)
+    assert [spec.name for spec in after.specs] == [*ALWAYS, "news", "pets_a"]
+    assert {spec.name for spec in after.specs if spec.approval} == {"calculator"}
+    assert told == [True]
+    assert not (await before.call("notes_list", {}, CONTEXT)).failed  # whoever has it ends with it
+    made.reload(Settings(tools=ToolsSettings(files={"notes": FilesToolSettings(root=str(tmp_path), write=True)})))
+    assert await names(made) == [*ALWAYS, "notes_list", "notes_read", "notes_search", "notes_write"]

@@ -25,7 +25,7 @@ from guru.agents.tools.builtin.web_fetch import web_fetch_tool
 from guru.agents.tools.builtin.web_search import web_search_tool
 from guru.agents.tools.toolbox import Toolbox
 from guru.agents.tools.web import Pages, Web
-from guru.config import ToolsSettings
+from guru.config import Settings, ToolsSettings
 from guru.errors import GuruError
 from guru.store.scope import Scope
 
@@ -46,10 +46,11 @@ class ToolSource(Protocol):
 class Group:
     """Tools that are made together, once, and shown to the same people."""
 
-    def __init__(self, place: str, make: Maker, *, allow: Sequence[str] | None = None) -> None:
-        """`place` is where they are configured; `allow` who may use them, besides administrators: empty is everybody
-        of the organisation whose server it is, None everybody."""
+    def __init__(self, place: str, make: Maker, *, of: object = None, allow: Sequence[str] | None = None) -> None:
+        """`place` is where they are configured, `of` what is said there; `allow` who may use them, besides
+        administrators: empty is everybody of the organisation whose server it is, None everybody."""
         self.place = place
+        self.of = of
         self.problem: str | None = None
         """Why they cannot be made."""
         self._make = make
@@ -98,11 +99,30 @@ class Catalogue:
     ) -> None:
         self.sources: list[ToolSource] = []
         """Others that bring tools. Whoever adds one says with it who may use them."""
+        self.on_change: list[Callable[[], None]] = []
+        """Called when others are offered than before."""
+        self._web, self._pages, self._documents = web, pages, documents
+        self._own_tenant = own_tenant
+        self._groups: list[Group] = []
+        self.configure(settings)
+
+    def configure(self, settings: ToolsSettings) -> None:
+        """Offer what the settings say, from now on. Whoever has a toolbox keeps its tools; a group that is as it was
+        keeps what it has made: the document of a service is not fetched again."""
+        self._settings = settings
         self.result_characters = settings.result_characters
         """Of a result that a model is shown: see `marking.marked`."""
-        self._confirm = settings.confirm
-        self._own_tenant = own_tenant
-        self._groups = groups(settings, web, pages, documents)
+        before = {group.place: group for group in self._groups}
+        self._groups = [
+            old if (old := before.get(group.place)) is not None and old.of == group.of else group
+            for group in groups(settings, self._web, self._pages, self._documents)
+        ]
+
+    def reload(self, settings: Settings) -> None:
+        if settings.tools != self._settings:
+            self.configure(settings.tools)
+            for tell in self.on_change:
+                tell()
 
     async def toolbox(self, scope: Scope, *, others: bool = True) -> Toolbox:
         """The tools that may be used within a scope. Of two that have one name the first is taken.
@@ -129,7 +149,7 @@ class Catalogue:
         spec = tool.spec
         if spec.name in found:
             log.warning("There are several tools called %s; the first is offered.", spec.name)
-        elif not spec.approval and any(fnmatchcase(spec.name, pattern) for pattern in self._confirm):
+        elif not spec.approval and any(fnmatchcase(spec.name, pattern) for pattern in self._settings.confirm):
             found[spec.name] = Confirmed(tool)
         else:
             found[spec.name] = tool
@@ -153,19 +173,23 @@ def groups(settings: ToolsSettings, web: Web, pages: Pages, documents: Documents
         Group("knowledge", lambda: knowledge_tools(documents)),
     ]
     if (python := settings.python) is not None:
-        found.append(Group("tools.python", lambda: [python_tool(python)]))
+        found.append(Group("tools.python", lambda: [python_tool(python)], of=python))
     if (fetch := settings.web) is not None:
-        found.append(Group("tools.web", lambda: [web_fetch_tool(fetch, web, pages, settings.private_hosts)]))
+        private = settings.private_hosts
+        found.append(Group("tools.web", lambda: [web_fetch_tool(fetch, web, pages, private)], of=(fetch, private)))
     if (search := settings.search) is not None:
-        found.append(Group("tools.search", lambda: [web_search_tool(search, web)]))
+        found.append(Group("tools.search", lambda: [web_search_tool(search, web)], of=search))
     if (weather := settings.weather) is not None:
-        found.append(Group("tools.weather", lambda: [weather_tool(weather, web)]))
+        found.append(Group("tools.weather", lambda: [weather_tool(weather, web)], of=weather))
     if (news := settings.news) is not None:
-        found.append(Group("tools.news", lambda: [news_tool(news, web)]))
+        found.append(Group("tools.news", lambda: [news_tool(news, web)], of=news))
     for name, database in settings.sql.items():
-        found.append(Group(f"tools.sql.{name}", partial(sql_tools, name, database), allow=database.allow))
+        make: Maker = partial(sql_tools, name, database)
+        found.append(Group(f"tools.sql.{name}", make, of=database, allow=database.allow))
     for name, folder in settings.files.items():
-        found.append(Group(f"tools.files.{name}", partial(file_tools, name, folder), allow=folder.allow))
+        make = partial(file_tools, name, folder)
+        found.append(Group(f"tools.files.{name}", make, of=folder, allow=folder.allow))
     for name, service in settings.openapi.items():
-        found.append(Group(f"tools.openapi.{name}", partial(openapi_tools, name, service, web), allow=service.allow))
+        make = partial(openapi_tools, name, service, web)
+        found.append(Group(f"tools.openapi.{name}", make, of=service, allow=service.allow))
     return found

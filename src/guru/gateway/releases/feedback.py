@@ -36,8 +36,10 @@ class Feedback:
         alias: str | None,
         variant: str | None,
         answered_at: float | None = None,
+        prompt: tuple[str, str] | None = None,
     ) -> None:
-        """Note a score. `alias`, `variant` and `answered_at` are what the trace was asked for, by what, and when."""
+        """Note a score. `alias`, `variant` and `answered_at` are what the trace was asked for, by what, and when;
+        `prompt` is the label of a prompt that it was asked with, and the version."""
         author = caller.person
         table = feedback.c
         mine = (table.tenant == caller.tenant, table.trace_id == trace_id, table.author == author)
@@ -53,5 +55,6 @@ class Feedback:
             return before
 
         before = await self._database.write(write)
-        if self._judge is not None and alias is not None:
-            self._judge(alias, variant, score - (before or 0.0), first=before is None, at=answered_at)
+        for asked, answered in ((alias, variant), prompt or (None, None)):
+            if self._judge is not None and asked is not None:
+                self._judge(asked, answered, score - (before or 0.0), first=before is None, at=answered_at)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from guru.config import AliasSettings, Deployment, ReleaseSettings
 from guru.gateway.identity import Caller
 from guru.gateway.releases.counts import Arm, Counts
 from guru.gateway.releases.sticky import flagged, is_candidate
+from guru.types import ChatRequest, TextRequest
 
 if TYPE_CHECKING:
     from guru.gateway.releases.tally import Tally
 
 Status = Literal["running", "promoted", "rolled-back", "stopped"]
 Labels = frozenset[str | None]
+Request = ChatRequest | TextRequest
 
 OPERATIONAL = {"weight", "priority", "concurrency", "timeout"}
 """Settings of a deployment that can change without its being another version."""
@@ -38,11 +40,23 @@ class Release(Struct, kw_only=True):
     started_at: float
     changed_at: float
 
+    @property
+    def of_prompt(self) -> bool:
+        """Whether versions of a prompt are compared: `alias` is a label of it then, such as `support@prod`."""
+        name, at, _ = self.alias.partition("@")
+        return bool(at) and self.settings.candidate.startswith(name + at)
+
+    @property
+    def label_at(self) -> int:
+        """Of a prompt: the version that the label stands for, as long as nobody moves it beside the release."""
+        return self.version if self.status == "promoted" else int((self.settings.baseline or "").rpartition("@")[2])
+
 
 class Live:
     """A release at work: which labels stand on which side, and what is counted."""
 
-    def __init__(self, release: Release, alias: AliasSettings, tally: Tally) -> None:
+    def __init__(self, release: Release, alias: AliasSettings | None, tally: Tally) -> None:
+        """`alias`: None for a prompt."""
         self.release = release
         self.known: dict[Arm, Counts] = {"candidate": Counts(), "baseline": Counts()}
         """What the database has, of all servers, as it was last seen."""
@@ -51,9 +65,10 @@ class Live:
         self._tally = tally
         settings = release.settings
         self.candidate: Labels = frozenset({settings.candidate})
-        others = {deployment.label for deployment in alias.deployments} - self.candidate
+        deployments = alias.deployments if alias is not None else []
+        others = {deployment.label for deployment in deployments} - self.candidate
         self.baseline: Labels = frozenset({settings.baseline}) if settings.baseline is not None else frozenset(others)
-        self.model = next(deployment.model for deployment in alias.deployments if deployment.label in self.candidate)
+        self._model = next((each.model for each in deployments if each.label in self.candidate), None)
 
     def choose(self, caller: Caller) -> tuple[Labels, ...]:
         """The labels to try. A candidate that fails leaves the caller to the baseline, never the other way round."""
@@ -65,6 +80,14 @@ class Live:
         if flagged(release.flags, caller) or is_candidate(release.id, release.share, caller, release.settings.sticky):
             return self.candidate, self.baseline
         return (self.baseline,)
+
+    def mirrored(self, request: Request) -> Request:
+        """A request as the candidate is asked it."""
+        if self._model is not None:
+            return structs.replace(request, model=self._model)
+        assert isinstance(request, ChatRequest) and request.guru is not None
+        guru = structs.replace(request.guru, prompt=self.release.settings.candidate)
+        return structs.replace(request, guru=guru)
 
     def arm(self, label: str | None) -> Arm | None:
         if label in self.candidate:

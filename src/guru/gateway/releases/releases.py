@@ -8,44 +8,36 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Collection
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from guru.config import AliasSettings, ReleaseSettings, Settings
-from guru.errors import Conflict, InvalidParameter, NotFound
+from guru.errors import Conflict, InvalidParameter, ModelError, NotFound
 from guru.gateway.identity import LOCAL_TENANT, Caller
+from guru.gateway.prompting import Ended
 from guru.gateway.releases import store
 from guru.gateway.releases.counts import Arm, Comparison, Counts, compare
-from guru.gateway.releases.release import Live, Release, Status, candidate_of, definition
-from guru.gateway.releases.shadow import Ask, Request, Shadows
-from guru.gateway.releases.store import Change, ShadowAnswer
+from guru.gateway.releases.prompts import Labels
+from guru.gateway.releases.release import Live, Release, Request, Status, candidate_of, definition
+from guru.gateway.releases.shadow import Ask, Shadows
+from guru.gateway.releases.store import Audit, Change, ShadowAnswer
 from guru.gateway.releases.tally import Tally
 from guru.gateway.routing import Outcome
+from guru.gateway.routing.retry import is_failure
+from guru.observe.spans import TraceRecord, cost_of
+from guru.prompts.library import Library
 from guru.store.database import Database
 from guru.store.ids import new_id
+from guru.types import ChatRequest
 
 log = logging.getLogger(__name__)
 
 CHECK = 2.0
 """Seconds between two looks at what all servers have counted and decided. A kill loses what was counted since."""
-
-
-class Audit(Protocol):
-    """Writes an entry of the audit log in the transaction of the change."""
-
-    def __call__(
-        self,
-        connection: Connection,
-        caller: Caller,
-        action: str,
-        subject: str,
-        *,
-        before: Any = None,
-        after: Any = None,
-    ) -> None: ...
 
 
 GURU = Caller(tenant=LOCAL_TENANT, route="releases", trace_id="", user="guru", role="admin")
@@ -75,9 +67,11 @@ class Releases:
         *,
         ask: Ask,
         audit: Audit | None = None,
+        prompts: Library | None = None,
         tenant: str = LOCAL_TENANT,
     ) -> None:
-        """`ask` takes the mirrored requests of shadows: the road's `run`."""
+        """`ask` takes the mirrored requests of shadows: the road's `run`. `prompts` are those that are tried, too: of
+        one organisation, `tenant`."""
         self._database = database
         self._settings = settings
         self._audit = audit
@@ -87,6 +81,9 @@ class Releases:
         """The newest release of each alias."""
         self._numbers: dict[tuple[str, str], int] = {}
         """By alias and label: the versions that this server's configuration has."""
+        self._labels = Labels(prompts, tenant, audit) if prompts is not None else None
+        self._stands: dict[str, int | None] = {}
+        """By the label of a prompt: the version that it stood for at the last look."""
         self._tally = Tally()
         self._shadows = Shadows(ask)
         self._lock = asyncio.Lock()
@@ -105,6 +102,30 @@ class Releases:
             return
         if random.random() < live.release.share:
             self._shadows.begin(live, request, caller)
+
+    def try_prompt(self, request: ChatRequest, caller: Caller) -> tuple[list[str], Ended] | None:
+        """See `guru.gateway.prompting.Trials`."""
+        reference = request.guru.prompt if request.guru is not None else None
+        live = self._live.get(reference) if reference is not None and caller.tenant == self._tenant else None
+        if reference is None or live is None or not live.release.of_prompt or live.release.status != "running":
+            return None
+        self.mirror(reference, request, caller)
+        versions = [next(iter(labels)) or "" for labels in live.choose(caller)]
+        return versions, partial(self._prompt_ended, reference)
+
+    def _prompt_ended(
+        self, reference: str, version: str, error: BaseException | None, ended: TraceRecord | None
+    ) -> None:
+        """Count what came of a request. What the prompt had no part in says nothing: limits, leavers, the cache."""
+        live = self._live.get(reference)
+        if live is None or live.release.status != "running" or (arm := live.arm(version)) is None:
+            return
+        if ended is None:
+            live.count(arm).add(failed=True, seconds=None, dollars=0.0)
+        elif error is None and ended.cache in ("miss", "off"):
+            live.count(arm).add(failed=False, seconds=ended.first_token, dollars=cost_of(ended.calls))
+        elif isinstance(error, ModelError) and is_failure(error):
+            live.count(arm).add(failed=True, seconds=None, dollars=0.0)
 
     def record(self, outcome: Outcome) -> None:
         """Count the first attempt of a request: what a version did by itself. Bad requests and leavers do not count."""
@@ -173,6 +194,7 @@ class Releases:
             }
             self._live = {}
             await self._look()
+            await self._let_go()
             for name, alias in settings.models.items():
                 try:
                     await self._follow(name, alias)
@@ -220,6 +242,7 @@ class Releases:
         async with self._lock:
             await self._flush()
             await self._look()
+            await self._let_go()
             try:
                 yield
             except store.Outdated as error:
@@ -234,22 +257,16 @@ class Releases:
     async def start(self, alias: str, settings: ReleaseSettings, caller: Caller) -> ReleaseView:
         """Begin a release; the alias's earlier one ends. Raises `NotFound` and `InvalidParameter`."""
         async with self._current():
-            configured = self._alias(alias)
-            deployment = candidate_of(configured, settings.candidate)
-            if deployment is None:
-                labels = [deployment.label for deployment in configured.deployments if deployment.label]
-                raise InvalidParameter(
-                    f"`{alias}` has no deployment with the label {settings.candidate!r}.",
-                    hint=f"Its labels are: {', '.join(labels) or 'none; give its deployments labels'}.",
-                    param="candidate",
-                )
-            if len({deployment.label for deployment in configured.deployments}) < 2:
-                raise InvalidParameter(f"`{alias}` has nothing to compare {settings.candidate!r} with.", param="alias")
-            check_baseline(configured, settings)
+            configured, number = None, 0
+            if self._labels is not None and "@" in alias and alias not in self._settings.models:
+                settings, number = await self._labels.settle(alias, settings)
+            else:
+                configured = self._alias(alias)
+                check_candidate(alias, configured, settings)
+                number = self._numbers[alias, settings.candidate]
             last = self._latest.get(alias)
             if last is not None and last.status == "running":
                 last = await self._change(last, caller, "stop", status="stopped", reason="Another release began.")
-            number = self._numbers[alias, settings.candidate]
             return self._view(await self._start(configured, settings, number, caller, last=last, name=alias))
 
     async def share(self, alias: str, share: float, caller: Caller) -> ReleaseView:
@@ -301,6 +318,9 @@ class Releases:
         return await self._database.read(lambda connection: store.load_changes(connection, self._tenant, alias, limit))
 
     async def versions(self, alias: str) -> list[dict[str, Any]]:
+        release = self._latest.get(alias)
+        if release is not None and release.of_prompt and self._labels is not None:
+            return await self._labels.versions(release)
         return await self._database.read(lambda connection: store.versions(connection, self._tenant, alias))
 
     async def shadows(self, alias: str, limit: int = 100) -> list[ShadowAnswer]:
@@ -338,8 +358,8 @@ class Releases:
     # ----------------------------------------------------------------------- keeping it
 
     async def _start(
-        self, alias: AliasSettings, settings: ReleaseSettings, version: int, caller: Caller, *, last: Release | None,
-        name: str,
+        self, alias: AliasSettings | None, settings: ReleaseSettings, version: int, caller: Caller, *,
+        last: Release | None, name: str,
     ) -> Release:  # fmt: skip
         """Begin a release after `last`. Raises `store.Outdated`."""
         now = after(last.changed_at if last is not None else 0.0)
@@ -379,29 +399,35 @@ class Releases:
         def write(connection: Connection) -> None:
             store.save(connection, self._tenant, release, before, new=new)
             store.add_change(connection, self._tenant, change)
+            if release.of_prompt and before is not None and not new and self._labels is not None:
+                self._labels.follow(connection, release, before, caller)
             if self._audit is not None:
                 self._audit(connection, caller, f"releases.{action}", release.alias, before=old, after=now)
 
         await self._database.write(write)
         self._latest[release.alias] = release
+        if release.of_prompt and release.status != "stopped":
+            self._stands[release.alias] = release.label_at
 
     async def _look(self) -> None:
         """See the newest releases and what all servers have counted of them."""
 
-        def load(connection: Connection) -> list[tuple[Release, dict[Arm, Counts], dict[Arm, Counts]]]:
+        def load(connection: Connection) -> list[tuple[Release, dict[Arm, Counts], dict[Arm, Counts], int | None]]:
             return [
                 (
                     release,
                     store.load_counts(connection, release, release.epoch),
                     store.load_counts(connection, release, release.epoch - 1),
+                    self._labels.stands_for(connection, release.alias) if self._labels and release.of_prompt else None,
                 )
                 for release in store.load_latest(connection, self._tenant).values()
             ]
 
-        for release, counts, before in await self._database.read(load):
+        for release, counts, before, stands in await self._database.read(load):
             self._latest[release.alias] = release
+            self._stands[release.alias] = stands
             alias = self._settings.models.get(release.alias)
-            if alias is None or release.status == "stopped" or not self._has(release):
+            if release.status == "stopped" or not self._has(release):
                 self._live.pop(release.alias, None)
                 continue
             live = self._live.get(release.alias)
@@ -410,9 +436,19 @@ class Releases:
             live.release, live.known, live.before = release, counts, before
 
     def _has(self, release: Release) -> bool:
-        """Whether this server's configuration has what a release tries. One that is rolled back tries nothing."""
+        """Whether this server's configuration has what a release tries. One that is rolled back tries nothing.
+        Of a prompt: whether its label is where the release has left it."""
+        if release.of_prompt:
+            return self._stands.get(release.alias) == release.label_at
         number = self._numbers.get((release.alias, release.settings.candidate))
         return number == release.version or (number is not None and release.status == "rolled-back")
+
+    async def _let_go(self) -> None:
+        """End the releases of prompts whose label somebody has moved beside them: where it stands now holds."""
+        for release in list(self._latest.values()):
+            if release.of_prompt and release.status != "stopped" and not self._has(release):
+                with contextlib.suppress(store.Outdated):  # another server was first, which the next look sees
+                    await self._change(release, GURU, "stop", status="stopped", reason=f"{release.alias} was moved.")
 
     async def _flush(self) -> None:
         """Add the counts to those of all servers, and write the shadows' answers down."""
@@ -492,6 +528,20 @@ def explain(found: Comparison) -> str:
 def after(moment: float) -> float:
     """Now, and in any case later than `moment`: clocks of servers differ, and are set back."""
     return max(time.time(), moment + 1e-3)
+
+
+def check_candidate(name: str, alias: AliasSettings, settings: ReleaseSettings) -> None:
+    """Raises `InvalidParameter` for a release that could compare nothing."""
+    if candidate_of(alias, settings.candidate) is None:
+        labels = [deployment.label for deployment in alias.deployments if deployment.label]
+        raise InvalidParameter(
+            f"`{name}` has no deployment with the label {settings.candidate!r}.",
+            hint=f"Its labels are: {', '.join(labels) or 'none; give its deployments labels'}.",
+            param="candidate",
+        )
+    if len({deployment.label for deployment in alias.deployments}) < 2:
+        raise InvalidParameter(f"`{name}` has nothing to compare {settings.candidate!r} with.", param="alias")
+    check_baseline(alias, settings)
 
 
 def check_baseline(alias: AliasSettings, settings: ReleaseSettings) -> None:

@@ -8,17 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from time import monotonic
 
-import msgspec
-
 from guru.errors import GuruError
 from guru.gateway.identity import Caller
-from guru.gateway.releases.release import Live
+from guru.gateway.releases.release import Live, Request
 from guru.gateway.releases.store import ShadowAnswer
 from guru.gateway.routing.retry import is_failure
 from guru.store.ids import new_id
-from guru.types import ChatRequest, Completed, Delta, Event, TextRequest
+from guru.types import Completed, Delta, Event
 
-Request = ChatRequest | TextRequest
 Ask = Callable[[Request, Caller], AsyncIterator[Event]]
 """The road: a shadow takes it like any request, as a trace of its own."""
 
@@ -60,7 +57,7 @@ class Shadows:
 
     async def _run(self, live: Live, request: Request, caller: Caller) -> None:
         trace_id = new_id("tr")
-        mirrored = msgspec.structs.replace(request, model=live.model)
+        mirrored = live.mirrored(request)
         # Nobody's limits, budget or account: the request's owner did not ask for it.
         shadow = Caller(
             tenant=caller.tenant, route=ROUTE, trace_id=trace_id, role="admin", cache="off",

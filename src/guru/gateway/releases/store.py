@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from guru.config import ReleaseSettings
+from guru.gateway.identity import Caller
 from guru.gateway.releases.counts import Arm, Counts
 from guru.gateway.releases.release import Release
 from guru.gateway.releases.tally import Place
@@ -19,6 +20,21 @@ from guru.store.tables.releases import model_versions, release_changes, release_
 
 MOST_SHADOWS = 1_000
 """Answers of a shadow that are kept, the latest."""
+
+
+class Audit(Protocol):
+    """Writes an entry of the audit log in the transaction of the change."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        caller: Caller,
+        action: str,
+        subject: str,
+        *,
+        before: Any = None,
+        after: Any = None,
+    ) -> None: ...
 
 
 class Change(Struct, kw_only=True):

@@ -242,6 +242,65 @@ export interface PromptVariable {
   description?: string;
   required?: boolean;
   default?: unknown;
+  choices?: unknown[];
+}
+
+export interface PromptDefinition {
+  messages: { role: string; content: string }[];
+  variables?: Record<string, PromptVariable>;
+  examples?: { items: { input: unknown; output: string }[]; choose?: string; count?: number };
+  output_schema?: unknown;
+  description?: string;
+  role?: string;
+  constraints?: string[];
+  chain_of_thought?: boolean | string;
+  self_consistency?: { samples?: number };
+  model?: string;
+  sampling?: Record<string, any>;
+}
+
+/** Something in a prompt that is not kept yet, for which it would be refused. */
+export interface PromptProblem {
+  message: string;
+  hint: string | null;
+  param: string | null;
+}
+
+export interface DraftVariable {
+  name: string;
+  type: string;
+  description: string;
+  required: boolean;
+  /** The default, as it is typed. */
+  value: string;
+  choices: string;
+  /** Somebody has written something about it: it stays when no message names it. */
+  kept: boolean;
+}
+
+export interface DraftExample {
+  key: number;
+  input: string;
+  output: string;
+  /** Whether `input` is an object with values of variables. */
+  values: boolean;
+}
+
+/** What the fields of the editor hold. */
+export interface PromptDraft {
+  messages: { key: number; role: string; content: string }[];
+  variables: DraftVariable[];
+  examples: DraftExample[];
+  choose: string;
+  count: string;
+  schema: string;
+  description: string;
+  role: string;
+  constraints: string;
+  steps: boolean;
+  samples: string;
+  model: string;
+  [number: string]: any;
 }
 
 export interface PromptVersion {
@@ -251,7 +310,7 @@ export interface PromptVersion {
   notes: string;
   created_at: string;
   labels: string[];
-  definition: { messages: { role: string; content: string }[]; variables?: Record<string, PromptVariable>; model?: string };
+  definition: PromptDefinition;
 }
 
 export interface PromptDifference {

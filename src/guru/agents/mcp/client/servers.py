@@ -7,6 +7,7 @@ import fnmatch
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -78,6 +79,9 @@ class RemoteServer:
         self._listed_at = 0.0
         self._failures = 0
         self._not_before = 0.0
+        self._working = 0
+        self._idle = asyncio.Event()
+        self._gone = False
         self.error: str | None = None
 
     def status(self) -> ServerStatus:
@@ -92,17 +96,18 @@ class RemoteServer:
         """Its tools, each with what is to be known before it is used; `fresh`: as they are now. Raises `GuruError`."""
         if fresh:
             self._tools = None
-        pins = await self._pins.of(self.name)
-        found = []
-        for definition in await self._definitions():
-            tool = judge(definition, pins.get(definition["name"]))
-            if not any(fnmatch.fnmatchcase(tool.name, pattern) for pattern in self.settings.tools):
-                tool.status = "excluded"
-            elif tool.status == "new" and not tool.findings:
-                await self._pins.accept(self.name, definition)
-                tool.status = "accepted"
-            found.append(tool)
-        return found
+        with self._at_work():
+            pins = await self._pins.of(self.name)
+            found = []
+            for definition in await self._definitions():
+                tool = judge(definition, pins.get(definition["name"]))
+                if not any(fnmatch.fnmatchcase(tool.name, pattern) for pattern in self.settings.tools):
+                    tool.status = "excluded"
+                elif tool.status == "new" and not tool.findings:
+                    await self._pins.accept(self.name, definition)
+                    tool.status = "accepted"
+                found.append(tool)
+            return found
 
     async def accept(self, tool: str, seen: str, *, by: str) -> ListedTool:
         """Accept a tool as it is described now, if that is what was seen. Raises `NotFound`, `Conflict`, and others."""
@@ -122,8 +127,23 @@ class RemoteServer:
 
     async def call(self, definition: JSON, arguments: JSON) -> JSON:
         """A `CallToolResult`. Raises `GuruError`."""
-        result: JSON = await self._with_client(lambda client: client.call(definition, arguments))
-        return result
+        with self._at_work():
+            result: JSON = await self._with_client(lambda client: client.call(definition, arguments))
+            return result
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """What `retire` waits for. Raises `NotFound` where that is over."""
+        if self._gone:
+            raise NotFound(f"The MCP server {self.name} is not configured any more.", hint="Do without it.")
+        self._working += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._working -= 1
+            if not self._working:
+                self._idle.set()
 
     async def _definitions(self) -> list[JSON]:
         if self._tools is None or self._client is None or time.monotonic() - self._listed_at > FRESH:
@@ -189,6 +209,13 @@ class RemoteServer:
             self._client = None
         await client.aclose()
 
+    async def retire(self) -> None:
+        """It is not configured any more: what is under way ends as it began, then the connection is closed."""
+        while self._working:
+            await self._idle.wait()
+        self._gone = True
+        await self.aclose()
+
     async def aclose(self) -> None:
         if self._client is not None:
             await self._drop(self._client)
@@ -198,7 +225,27 @@ class McpServers:
     """All of them."""
 
     def __init__(self, settings: Mapping[str, McpServerSettings], pins: Pins, opener: Open) -> None:
-        self._servers = {name: RemoteServer(name, each, pins, opener) for name, each in settings.items()}
+        self._pins = pins
+        self._open = opener
+        self._servers: dict[str, RemoteServer] = {}
+        self._retiring: dict[asyncio.Task[None], RemoteServer] = {}
+        self.configure(settings)
+
+    def configure(self, settings: Mapping[str, McpServerSettings]) -> None:
+        """Have these from now on. One that is as it was keeps its connection; of one that is another now, or gone,
+        the calls under way end as they began."""
+        before = self._servers
+        self._servers = {
+            name: old
+            if (old := before.get(name)) is not None and old.settings == each
+            else RemoteServer(name, each, self._pins, self._open)
+            for name, each in settings.items()
+        }
+        for name, server in before.items():
+            if self._servers.get(name) is not server:
+                task = asyncio.create_task(server.retire())
+                self._retiring[task] = server
+                task.add_done_callback(self._retiring.pop)
 
     def __iter__(self) -> Iterator[RemoteServer]:
         return iter(self._servers.values())
@@ -245,7 +292,9 @@ class McpServers:
         return to_tool_result(await remote.call(found.definition, arguments))
 
     async def aclose(self) -> None:
-        await asyncio.gather(*(server.aclose() for server in self))
+        retiring = dict(self._retiring)
+        await asyncio.gather(*(server.aclose() for server in (*self, *retiring.values())))
+        await asyncio.gather(*retiring, return_exceptions=True)
 
 
 class ServersTools:

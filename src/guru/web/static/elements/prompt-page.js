@@ -3,20 +3,23 @@
 import { describe, get, post } from "../api.js";
 import { GuruElement } from "../element.js";
 import { when } from "../format.js";
+import { icons } from "../icons.js";
 import { placeOf, template } from "../prompts.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { confirm } from "./confirm-dialog.js";
 import { errorNote } from "./notes.js";
 import "./prompt-diff.js";
+import "./prompt-editor.js";
 import "./prompt-trial.js";
+import "./release-card.js";
 
-/** @import { ApiErrorBody, PromptDetail, PromptVersion } from "../types.js" */
+/** @import { ApiErrorBody, PromptDetail, PromptVersion, Release } from "../types.js" */
 
 const VIEWS = /** @type {const} */ ([["messages", "Messages"], ["diff", "Compare"], ["trial", "Try it"], ["labels", "Labels"]]);
 
 class PromptPage extends GuruElement {
   static properties = {
-    prompt: { state: true }, version: { state: true }, view: { state: true }, busy: { state: true }, error: { state: true },
+    prompt: { state: true }, version: { state: true }, releases: { state: true }, view: { state: true }, writing: { state: true }, said: { state: true }, busy: { state: true }, error: { state: true },
   };
 
   constructor() {
@@ -28,6 +31,12 @@ class PromptPage extends GuruElement {
     this.version = null;
     /** @type {typeof VIEWS[number][0]} */
     this.view = "messages";
+    /** Of its labels, for administrators of the server. @type {Release[]} */
+    this.releases = [];
+    /** Whether a new version is written, or a new prompt that begins with this one. @type {"" | "version" | "copy"} */
+    this.writing = "";
+    /** What came of saving. */
+    this.said = "";
     this.busy = false;
     /** @type {ApiErrorBody | null} */
     this.error = null;
@@ -43,11 +52,18 @@ class PromptPage extends GuruElement {
     try {
       const prompt = /** @type {PromptDetail} */ (await get(placeOf(this.name)));
       this.prompt = prompt;
+      this.releases = manages() ? await this.tried() : [];
       await this.choose(String(this.version?.version ?? prompt.labels.prod ?? prompt.latest));
       this.error = null;
     } catch (error) {
       this.error = describe(error);
     }
+  }
+
+  /** The releases of its labels that are not over. @returns {Promise<Release[]>} */
+  async tried() {
+    const { releases } = await get("/releases");
+    return releases.filter((/** @type {Release} */ { alias, status }) => alias.startsWith(`${this.name}@`) && status !== "stopped");
   }
 
   /** @param {string} version */
@@ -61,6 +77,23 @@ class PromptPage extends GuruElement {
     } catch (error) {
       if (turn === this.turn) this.error = describe(error);
     }
+  }
+
+  close() {
+    this.writing = "";
+    this.focusOn("#write");
+  }
+
+  /** @param {{name: string, version: number, created: boolean}} saved */
+  async saved({ name, version, created }) {
+    if (name !== this.name) {
+      location.assign(placeOf(name));
+      return;
+    }
+    this.close();
+    this.said = created ? `Version ${version} is saved.` : `Nothing is new: version ${version} says the same already.`;
+    await this.load();
+    await this.choose(String(version));
   }
 
   /** Change something once, and show what has become of it. @param {() => Promise<unknown>} work */
@@ -89,6 +122,14 @@ class PromptPage extends GuruElement {
     await this.change(() => post(`${placeOf(this.name)}/labels/${encodeURIComponent(label)}`, { version }));
   }
 
+  /** Try the version that is shown on some who ask for a label. @param {SubmitEvent} event */
+  async begin(event) {
+    event.preventDefault();
+    const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
+    const body = { alias: `${this.name}@${form.get("label")}`, candidate: String(this.version?.version), kind: "ab", share: Number(form.get("share")) / 100 };
+    await this.change(() => post("/releases", body));
+  }
+
   /** @param {string} label */
   async rollBack(label) {
     const before = this.prompt?.moves.find((move) => move.label === label)?.before;
@@ -101,19 +142,34 @@ class PromptPage extends GuruElement {
     return html`
       <header class="page-head">
         <div><h1>${this.name}</h1><p><a href="/prompts">All prompts</a>${this.prompt?.file ? html` · read from ${this.prompt.file}` : nothing}</p></div>
-        ${this.prompt ? this.renderChoice(this.prompt) : nothing}
+        ${this.prompt && this.version && !this.writing ? this.renderChoice(this.prompt) : nothing}
       </header>
       ${this.error ? errorNote(this.error, () => this.load()) : nothing}
-      ${this.prompt && this.version ? this.renderBody(this.prompt, this.version) : this.error ? nothing : html`<span class="skeleton block"></span>`}
+      ${this.said && !this.writing ? html`<p class="prompt-said" role="status">${this.said}</p>` : nothing}
+      ${this.prompt && this.version ? this.writing ? this.renderEditor(this.prompt, this.version) : this.renderBody(this.prompt, this.version) : this.error ? nothing : html`<span class="skeleton block"></span>`}
     `;
   }
 
   /** @param {PromptDetail} prompt */
   renderChoice(prompt) {
-    return html`<div><label class="label" for="version">Version</label>
+    return html`<div class="row prompt-choice"><label for="version">Version</label>
       <select class="select bordered" id="version" .value=${String(this.version?.version ?? "")} @change=${(/** @type {any} */ event) => this.choose(event.target.value)}>
         ${prompt.versions.map(({ version }) => html`<option value=${version} ?selected=${version === this.version?.version}>${version}${labelsOf(prompt, version)}</option>`)}
-      </select></div>`;
+      </select>
+      <button class="button" id="copy" @click=${() => this.write("copy")}>Copy</button>
+      ${prompt.file ? nothing : html`<button class="button primary" id="write" @click=${() => this.write("version")}>${icons.plus} New version</button>`}</div>`;
+  }
+
+  /** @param {"version" | "copy"} what */
+  write(what) {
+    this.writing = what;
+    this.said = "";
+  }
+
+  /** @param {PromptDetail} prompt @param {PromptVersion} version */
+  renderEditor(prompt, version) {
+    return html`<guru-prompt-editor .base=${version} .latest=${this.writing === "version" ? prompt.latest : 0}
+      @saved=${(/** @type {CustomEvent} */ { detail }) => this.saved(detail)} @closed=${() => this.close()}></guru-prompt-editor>`;
   }
 
   /** @param {PromptDetail} prompt @param {PromptVersion} version */
@@ -158,12 +214,33 @@ class PromptPage extends GuruElement {
           <button class="button primary" ?disabled=${this.busy}>Move to version ${version.version}</button>
         </form>
       </div>
+      ${manages() ? this.renderTrials(prompt, version) : nothing}
       ${prompt.moves.length ? html`<h2>How labels moved</h2><ol class="prompt-moves" reversed>${prompt.moves.map((move) => html`<li>
         <strong>${move.label}</strong> ${move.before ?? "–"} → ${move.after ?? "–"} <span class="faint small">by ${move.author}, ${when(move.at)}</span></li>`)}</ol>` : nothing}
     `;
   }
+
+  /** What runs of it, and a version to try. @param {PromptDetail} prompt @param {PromptVersion} version */
+  renderTrials(prompt, { version }) {
+    const others = Object.keys(prompt.labels).filter((label) => prompt.labels[label] !== version);
+    return html`
+      ${this.releases.length ? html`<h2>On trial</h2>` : nothing}
+      ${this.releases.map((release) => html`<guru-release .release=${release} @changed=${() => this.load()}></guru-release>`)}
+      ${others.length ? html`<h2>Try version ${version} on some</h2>
+        <form class="row" @submit=${this.begin}>
+          <label for="trial-label">who ask for</label>
+          <select class="select bordered" id="trial-label" name="label">${others.map((label) => html`<option value=${label}>${this.name}@${label}</option>`)}</select>
+          <label for="trial-share">percent of them</label>
+          <input class="field prompt-count" id="trial-share" name="share" type="number" min="0" max="100" step="any" required value="50">
+          <button class="button" ?disabled=${this.busy}>Begin</button>
+        </form>` : nothing}
+    `;
+  }
 }
 customElements.define("guru-prompt", PromptPage);
+
+/** Whether the reader may manage this server: the page has the way there then. */
+const manages = () => document.querySelector('.site-nav [href="/routes"]') !== null;
 
 /** @param {PromptDetail} prompt @param {number} version */
 function labelsOf({ labels }, version) {

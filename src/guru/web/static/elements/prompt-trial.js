@@ -5,6 +5,7 @@ import { GuruElement } from "../element.js";
 import { cost, duration } from "../format.js";
 import { placeOf, valueOf } from "../prompts.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
+import { repeat } from "../vendor/lit/repeat.js";
 import { errorNote } from "./notes.js";
 
 /** @import { ApiErrorBody, Model, PromptVersion, PromptVariable } from "../types.js" */
@@ -17,7 +18,7 @@ class PromptTrial extends GuruElement {
 
   constructor() {
     super();
-    /** @type {PromptVersion} */
+    /** What is tried; of the version 0, a definition that is not kept. @type {Pick<PromptVersion, "name" | "version" | "definition">} */
     this.version = /** @type {any} */ (null);
     /** @type {string[]} */
     this.models = [];
@@ -80,8 +81,9 @@ class PromptTrial extends GuruElement {
 
   async fill() {
     try {
-      const { name, version } = this.version;
-      const { prompt } = await post(`${placeOf(name)}/render`, { version: String(version), variables: this.read() });
+      const { name, version, definition } = this.version;
+      const variables = this.read();
+      const { prompt } = await (version ? post(`${placeOf(name)}/render`, { version: String(version), variables }) : post("/prompt-drafts/render", { definition, variables }));
       this.filled = prompt.messages;
       this.error = null;
     } catch (error) {
@@ -102,8 +104,10 @@ class PromptTrial extends GuruElement {
     try {
       if (this.error) return;
       const form = new FormData(this.form);
-      const body = { prompt: `${this.version.name}@${this.version.version}`, variables: this.read(), model: form.get("model"), message: form.get("message"), stream: true };
-      for await (const { event: kind, data } of events("/chat", { json: body, signal: running.signal })) {
+      const { name, version, definition } = this.version;
+      const asked = { variables: this.read(), model: form.get("model"), message: form.get("message"), stream: true };
+      const [path, json] = version ? ["/chat", { prompt: `${name}@${version}`, ...asked }] : ["/prompt-drafts/chat", { definition, ...asked }];
+      for await (const { event: kind, data } of events(path, { json, signal: running.signal })) {
         if (kind === "delta") this.answer += data.text ?? "";
         else if (kind === "completed") this.completed = data;
         else if (kind === "error") this.error = data.error;
@@ -119,7 +123,7 @@ class PromptTrial extends GuruElement {
     const preferred = this.version.definition.model ?? "default";
     return html`
       <form class="prompt-trial" @submit=${this.run}>
-        ${this.variables.map(([name, variable]) => html`<div>
+        ${repeat(this.variables, ([name]) => name, ([name, variable]) => html`<div>
           <label class="label" for="var-${name}">${name}${variable.type && variable.type !== "string" ? html` <span class="faint">${variable.type}, as JSON</span>` : nothing}</label>
           <textarea class="field" rows="2" id="var-${name}" name="var-${name}" placeholder=${"default" in variable ? JSON.stringify(variable.default) : variable.required === false ? "optional" : ""}></textarea>
           ${variable.description ? html`<span class="faint small">${variable.description}</span>` : nothing}

@@ -7,11 +7,12 @@ import { icons } from "../icons.js";
 import { placeOf } from "../prompts.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { emptyState, errorNote } from "./notes.js";
+import "./prompt-editor.js";
 
 /** @import { ApiErrorBody, Prompt } from "../types.js" */
 
 class PromptsPage extends GuruElement {
-  static properties = { prompts: { state: true }, problems: { state: true }, error: { state: true } };
+  static properties = { prompts: { state: true }, problems: { state: true }, writing: { state: true }, error: { state: true } };
 
   constructor() {
     super();
@@ -19,6 +20,7 @@ class PromptsPage extends GuruElement {
     this.prompts = null;
     /** @type {{file: string, error: string}[]} */
     this.problems = [];
+    this.writing = false;
     /** @type {ApiErrorBody | null} */
     this.error = null;
   }
@@ -41,16 +43,25 @@ class PromptsPage extends GuruElement {
 
   render() {
     return html`
-      <header class="page-head"><div><h1>Prompts</h1><p>Every prompt with its versions. A label, such as prod, says which version is asked for by that name.</p></div></header>
+      <header class="page-head">
+        <div><h1>Prompts</h1><p>Every prompt with its versions. A label, such as prod, says which version is asked for by that name.</p></div>
+        ${this.writing ? nothing : html`<button class="button primary" id="add" @click=${() => { this.writing = true; }}>${icons.plus} New prompt</button>`}
+      </header>
+      ${this.writing ? html`<guru-prompt-editor @saved=${(/** @type {CustomEvent} */ { detail }) => location.assign(placeOf(detail.name))} @closed=${() => this.close()}></guru-prompt-editor>` : nothing}
       ${this.error ? errorNote(this.error, () => this.load()) : nothing}
       ${this.problems.map(({ file, error }) => html`<div class="note warning">${icons.warning}<div><strong>${file} cannot be used.</strong> ${error}</div></div>`)}
       ${this.renderBody()}
     `;
   }
 
+  close() {
+    this.writing = false;
+    this.focusOn("#add");
+  }
+
   renderBody() {
     if (!this.prompts) return this.error ? nothing : html`<span class="skeleton block"></span>`;
-    if (!this.prompts.length) return emptyState({ icon: icons.file, title: "There are no prompts yet", text: html`Save one: <code>guru prompt save NAME FILE</code>` });
+    if (!this.prompts.length) return emptyState({ icon: icons.file, title: "There are no prompts yet", text: html`Write one here, or save a file: <code>guru prompt save NAME FILE</code>` });
     return html`
       <div class="table-wrap" tabindex="0" role="region" aria-label="Prompts">
         <table class="table">

@@ -57,7 +57,7 @@ class ReleaseCard extends GuruElement {
 
   stop() {
     const { alias } = /** @type {Release} */ (this.release);
-    this.decide("stop", { title: `Stop the release of ${alias}?`, text: "It ends undecided: the weights of the configuration hold again.", action: "Stop" });
+    this.decide("stop", { title: `Stop the release of ${alias}?`, text: `It ends undecided: ${alias.includes("@") ? "what the label stands for holds" : "the weights of the configuration hold"} again.`, action: "Stop" });
   }
 
   render() {
