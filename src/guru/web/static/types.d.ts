@@ -291,7 +291,7 @@ export interface Job {
 
 export interface Model {
   name: string;
-  kind: "chat" | "embedding";
+  kind: "chat" | "embedding" | "agent";
   status: "ready" | "available" | "not installed";
   description?: string;
   aliases?: string[];
