@@ -3,7 +3,8 @@
     python mcp_program.py TOOLS.json
 
 Tools that it lists may be called by these names: `add`, `ask` (asks the client what its argument `method` says),
-`progress`, `hang`, `die`, `garbage` (writes what is no message, then answers), `env` (its variables), `big`.
+`visit` (wants an
+address opened first), `progress`, `hang`, `die`, `garbage` (writes what is no message, then answers), `env` (its variables), `big`.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 
 writing = threading.Lock()
 answers = {}
+visits = []
 arrived = threading.Condition()
 
 
@@ -37,6 +39,12 @@ def call(request):
         with arrived:
             arrived.wait_for(lambda: number in answers)
         return text(json.dumps(answers[number].get("result", answers[number].get("error"))))
+    if name == "visit":
+        visits.append(1)
+        if len(visits) == 1:
+            asked = {"mode": "url", "elicitationId": "e1", "url": arguments["url"], "message": "Log in first."}
+            return {"error": {"code": -32042, "message": "Log in", "data": {"elicitations": [asked]}}}
+        return text("visited")
     if name == "progress":
         token = params["_meta"]["progressToken"]
         for step in (1, 2):
@@ -79,6 +87,8 @@ def serve(request):
     result = answer(request)
     if result is None:
         say({"id": request["id"], "error": {"code": -32601, "message": "no such method"}})
+    elif "error" in result:
+        say({"id": request["id"], "error": result["error"]})
     else:
         say({"id": request["id"], "result": result})
 

@@ -140,7 +140,7 @@ async def test_the_socket_of_the_chat(acting):
         await socket.send_json({"type": "message", "model": "agent/adder", "message": "Sure?"})
         await until("done")
         said = [message.content for message in acting.model.requests[-1].messages]
-        assert ["2+3?", "It is 5.", "Sure?"] == [text for text in said if text in ("2+3?", "It is 5.", "Sure?")]
+        assert [text for text in said if text in ("2+3?", "It is 5.", "Sure?")] == ["2+3?", "It is 5.", "Sure?"]
         begun = hang(acting)
         await socket.send_json({"type": "message", "model": "agent/adder", "message": "And now?"})
         await begun.wait()
@@ -184,7 +184,7 @@ async def test_ollamas_client(acting):
 
 async def test_agents_are_in_every_list_of_models(acting):
     _, own = await acting.get("/api/v1/models")
-    assert [(m["name"], m["description"]) for m in own["models"] if m["kind"] == "agent"][0] == ("agent/adder", "adds")
+    assert {m["name"]: m["description"] for m in own["models"] if m["kind"] == "agent"}["agent/adder"] == "adds"
     async with anthropic.AsyncAnthropic(base_url=acting.url, api_key="none") as client:
         assert "agent/adder" in [model.id async for model in client.models.list()]
         assert (await client.models.retrieve("agent/adder")).id == "agent/adder"

@@ -122,6 +122,11 @@ def add_workflows(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=[tables.metadata.tables[name] for name in names])
 
 
+def add_questions_of_servers(connection: Connection) -> None:
+    """What the server of a tool asks a person during a step; a database that is new has the column already."""
+    add_columns(connection, "agent_steps", asked="JSON")
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -136,6 +141,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_mcp_tools,
     add_prompts,
     add_workflows,
+    add_questions_of_servers,
 ]
 
 
