@@ -3,8 +3,8 @@
     python mcp_program.py TOOLS.json
 
 Tools that it lists may be called by these names: `add`, `ask` (asks the client what its argument `method` says),
-`visit` (wants an
-address opened first), `progress`, `hang`, `die`, `garbage` (writes what is no message, then answers), `env` (its variables), `big`.
+`visit` (wants an address opened first), `progress`, `hang`, `die`, `garbage` (writes what is no message, then answers),
+`env` (its variables), `big`.
 """
 
 import json
