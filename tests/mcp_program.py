@@ -1,10 +1,10 @@
 """An MCP server as a program, of a legacy revision, for tests: what it offers is read from a file at every list.
 
-    python mcp_program.py TOOLS.json
+    python mcp_program.py TOOLS.json [modern]
 
 Tools that it lists may be called by these names: `add`, `ask` (asks the client what its argument `method` says),
 `visit` (wants an address opened first), `progress`, `hang`, `die`, `garbage` (writes what is no message, then answers),
-`env` (its variables), `big`.
+`env` (its variables), `big`. With `modern`, it is of the revision 2026-07-28, and `ask` asks by its result.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+MODERN = "modern" in sys.argv[2:]
 writing = threading.Lock()
 answers = {}
 visits = []
@@ -33,6 +34,11 @@ def call(request):
     name, arguments = params["name"], params.get("arguments", {})
     if name == "add":
         return text(str(arguments["a"] + arguments["b"]), structuredContent={"sum": arguments["a"] + arguments["b"]})
+    if name == "ask" and MODERN:
+        if "inputResponses" in params:
+            return text(json.dumps(params["inputResponses"]["q"]))
+        asked = {"method": arguments["method"], "params": arguments.get("params", {})}
+        return {"resultType": "input_required", "inputRequests": {"q": asked}, "requestState": "as it was"}
     if name == "ask":
         number = f"q{request['id']}"
         say({"id": number, "method": arguments["method"], "params": arguments.get("params", {})})
@@ -69,6 +75,8 @@ def call(request):
 
 def answer(request):
     method = request["method"]
+    if method == "server/discover" and MODERN:
+        return {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
     if method == "initialize":
         capabilities = {"tools": {"listChanged": True}}
         return {
