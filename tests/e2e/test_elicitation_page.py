@@ -90,7 +90,7 @@ def test_a_form_of_a_server_is_filled_in(visit, gateway):
     form = page.get_by_role("form", name="Answer travel, 2.1")
     expect(form).to_contain_text("The MCP server travel asks you:")
     expect(form).to_contain_text(MESSAGE)  # as text
-    expect(form).to_contain_text("Look twice. it seems to ask for a secret")
+    expect(form).to_contain_text("Look twice: it seems to ask for a secret")
     assert page.title() != "hacked"
     both_ways(page)
     send = form.get_by_role("button", name="Send to travel")

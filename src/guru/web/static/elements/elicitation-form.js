@@ -54,7 +54,7 @@ class ElicitationForm extends GuruElement {
         <p class="small">The MCP server <strong>${asked.server}</strong> asks you:</p>
         <blockquote class="part-text asked">${asked.message}</blockquote>
         <p class="faint small">These are its own words. What you answer goes to ${asked.server}${asked.until ? html`, which waits until ${clock(asked.until)}` : nothing}.</p>
-        ${asked.warnings.length ? html`<div class="note warning">${icons.warning}<div><strong>Look twice.</strong> ${asked.warnings.join("; ")}.</div></div>` : nothing}
+        ${asked.warnings.length ? html`<div class="note warning">${icons.warning}<div><strong>Look twice:</strong> ${asked.warnings.join("; ")}.</div></div>` : nothing}
         ${asked.url ? html`<p class="small asked-address">${address(asked.url)}</p>` : hasFields(asked.schema) ? html`<div class="asked-fields">${schemaFields(asked.schema, `asked-${id}`)}</div>` : nothing}
         ${this.error ? errorNote(this.error) : nothing}
         <div class="actions row">

@@ -53,7 +53,7 @@ function control(name, property, required, id) {
   const choices = choicesOf(property);
   if (choices) {
     return html`<select class="select bordered" id=${id} name=${name} aria-describedby=${described}>
-      ${required ? nothing : html`<option value=""></option>`}
+      ${required ? nothing : html`<option value="">–</option>`}
       ${choices.map(({ value, title }) => html`<option value=${JSON.stringify(value)} ?selected=${value === given}>${title}</option>`)}
     </select>`;
   }
