@@ -38,7 +38,7 @@ async def runs(server):
 
 async def ended(server, statuses):
     """Returns when the runs have these."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while [run["status"] for run in await runs(server)] != statuses:
             await asyncio.sleep(0.02)
 
@@ -131,7 +131,7 @@ async def test_the_socket_of_the_chat(acting):
     async with acting.session.ws_connect(f"{acting.url}/api/v1/chat/ws") as socket:
 
         async def until(kind):
-            while (event := await socket.receive_json(timeout=20))["type"] != kind:
+            while (event := await socket.receive_json(timeout=60))["type"] != kind:
                 assert event["type"] != "error", event
             return event
 

@@ -68,7 +68,7 @@ async def test_a_question_is_shown_answered_and_not_kept(asking):
     assert (await asking.post(f"{path}/approve", {"all": "yes"}))[1]["status"] == "waiting"
     said = decision(say="yes", content={"name": "Ann"})
     assert (await asking.post(f"{path}/approve", said))[0] == 200
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (found := (await asking.get(path))[1])["status"] != "done":
             await asyncio.sleep(0.02)
     step = found["log"][1]

@@ -71,16 +71,16 @@ class Unhurried:
         clock = asyncio.get_running_loop().time
         if not self._asking and (when := self._limit.when()) is not None:
             self._left = max(0.0, when - clock())
-            self._limit.reschedule(None)
+            self._move(None)
         self._asking += 1
         try:
             yield
         finally:
             self._asking -= 1
-            if not self._asking and not self._limit.expired():
-                self._resume(clock() + self._left)
+            if not self._asking:
+                self._move(clock() + self._left)
 
-    def _resume(self, when: float) -> None:
+    def _move(self, when: float | None) -> None:
         try:
             self._limit.reschedule(when)
         except RuntimeError:
