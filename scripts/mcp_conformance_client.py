@@ -18,6 +18,7 @@ from guru.agents.mcp.client.host import Host
 from guru.agents.mcp.client.oauth import NoGrants, OAuth
 from guru.agents.mcp.client.streamable import StreamableChannel
 from guru.agents.mcp.protocol import LEGACY, MODERN, McpError
+from guru.agents.tools.asking import Elicitation, Elicited
 from guru.cli.mcp_http import SessionHttp
 from guru.errors import GuruError
 
@@ -30,17 +31,16 @@ DOCUMENT = "https://conformance-test.local/client-metadata.json"
 class Agrees:
     """A person who agrees to everything: the suite asks what a client does with the answers."""
 
-    async def fill_in(self, server: str, message: str, schema: dict[str, Any]) -> dict[str, Any]:
+    async def ask(self, question: Elicitation, state: dict[str, Any] | None) -> Elicited:
+        schema = question.schema or {}
         given = {"boolean": True, "string": "text", "number": 1, "integer": 1}
         wanted = schema.get("required") or ()
         fields = schema.get("properties", {})
-        return {
+        content = {
             name: given.get(field.get("type"), [])
             for name, field in fields.items() if name in wanted and "default" not in field
         }  # fmt: skip
-
-    async def visit(self, server: str, message: str, url: str) -> bool:
-        return True
+        return Elicited(action="accept", content=content)
 
 
 class Redirect:

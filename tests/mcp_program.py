@@ -1,9 +1,10 @@
 """An MCP server as a program, of a legacy revision, for tests: what it offers is read from a file at every list.
 
-    python mcp_program.py TOOLS.json
+    python mcp_program.py TOOLS.json [modern]
 
 Tools that it lists may be called by these names: `add`, `ask` (asks the client what its argument `method` says),
-`progress`, `hang`, `die`, `garbage` (writes what is no message, then answers), `env` (its variables), `big`.
+`visit` (wants an address opened first), `progress`, `hang`, `die`, `garbage` (writes what is no message, then answers),
+`env` (its variables), `big`. With `modern`, it is of the revision 2026-07-28, and `ask` asks by its result.
 """
 
 import json
@@ -12,8 +13,10 @@ import sys
 import threading
 from pathlib import Path
 
+MODERN = "modern" in sys.argv[2:]
 writing = threading.Lock()
 answers = {}
+visits = []
 arrived = threading.Condition()
 
 
@@ -31,12 +34,23 @@ def call(request):
     name, arguments = params["name"], params.get("arguments", {})
     if name == "add":
         return text(str(arguments["a"] + arguments["b"]), structuredContent={"sum": arguments["a"] + arguments["b"]})
+    if name == "ask" and MODERN:
+        if "inputResponses" in params:
+            return text(json.dumps(params["inputResponses"]["q"]))
+        asked = {"method": arguments["method"], "params": arguments.get("params", {})}
+        return {"resultType": "input_required", "inputRequests": {"q": asked}, "requestState": "as it was"}
     if name == "ask":
         number = f"q{request['id']}"
         say({"id": number, "method": arguments["method"], "params": arguments.get("params", {})})
         with arrived:
             arrived.wait_for(lambda: number in answers)
         return text(json.dumps(answers[number].get("result", answers[number].get("error"))))
+    if name == "visit":
+        visits.append(1)
+        if len(visits) == 1:
+            asked = {"mode": "url", "elicitationId": "e1", "url": arguments["url"], "message": "Log in first."}
+            return {"error": {"code": -32042, "message": "Log in", "data": {"elicitations": [asked]}}}
+        return text("visited")
     if name == "progress":
         token = params["_meta"]["progressToken"]
         for step in (1, 2):
@@ -61,6 +75,8 @@ def call(request):
 
 def answer(request):
     method = request["method"]
+    if method == "server/discover" and MODERN:
+        return {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
     if method == "initialize":
         capabilities = {"tools": {"listChanged": True}}
         return {
@@ -79,6 +95,8 @@ def serve(request):
     result = answer(request)
     if result is None:
         say({"id": request["id"], "error": {"code": -32601, "message": "no such method"}})
+    elif "error" in result:
+        say({"id": request["id"], "error": result["error"]})
     else:
         say({"id": request["id"], "result": result})
 

@@ -58,8 +58,8 @@ def settings():
 class Gateway:
     """The server of `settings`. A context manager."""
 
-    def __init__(self, home):
-        self._home = home
+    def __init__(self, home, settings=settings):
+        self._home, self._settings = home, settings
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -76,7 +76,7 @@ class Gateway:
     async def _run(self):
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            async with run_server(self._home, settings(), TwoModels()) as server:
+            async with run_server(self._home, self._settings(), TwoModels()) as server:
                 self.server, self.url, self.models = server, server.url, server.models
                 self.models.new.script = say("Hello", " there.")
                 self._ready.set()

@@ -1,21 +1,20 @@
 """Agents over HTTP: defined, run, watched, approved, and paid for by whoever runs them."""
 
 import asyncio
-import contextlib
 import io
 import json
 
 import pytest
 
-from agents.acting import World, events_of, sequence
+from agents.acting import sequence
+from agents.served import ActingModel, acting_server
 from guru.agents.records import Decision
-from guru.agents.tools.toolbox import Toolbox
 from guru.config import ServerSettings, Settings
 from guru.config.agent import AgentSettings
 from guru.gateway.identity import Caller
 from guru.gateway.identity.records import Key
 from guru.store.scope import Scope
-from scripted import TestModels, parse_events, run_server
+from scripted import parse_events
 
 KEY = "0123456789abcdef0123"
 CONFIGURED = {
@@ -24,44 +23,10 @@ CONFIGURED = {
 }
 
 
-class ActingModel:
-    """Answers by what was said so far."""
-
-    name = "test/scripted"
-    context_length = 8192
-    small = False
-
-    def __init__(self):
-        self.requests = []
-        self.by = lambda request: "Hello."
-
-    async def chat(self, request):
-        self.requests.append(request)
-        for event in events_of(self.by(request)):
-            yield event
-
-
 @pytest.fixture
 async def acting(tmp_path):
     async with acting_server(tmp_path / "home", Settings(agents=CONFIGURED)) as server:
         yield server
-
-
-def acting_server(home, settings):
-    @contextlib.asynccontextmanager
-    async def run():
-        models = TestModels()
-        models.model = ActingModel()
-        async with run_server(home, settings, models) as server:
-            server.world = World()
-
-            async def tools(scope):
-                return Toolbox(server.world.tools())
-
-            server.services.agents.hosts.tools = tools
-            yield server
-
-    return run()
 
 
 async def test_defined_shown_listed_and_deleted(acting):

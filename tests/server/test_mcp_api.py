@@ -12,6 +12,7 @@ from guru.agents.mcp.client.client import McpClient
 from guru.agents.mcp.client.host import Host
 from guru.agents.mcp.client.streamable import StreamableChannel
 from guru.agents.mcp.protocol import LEGACY, MODERN, McpError
+from guru.agents.tools.asking import Elicited
 from guru.cli.mcp_http import SessionHttp
 from guru.config import McpSettings, NewsToolSettings, ServerSettings, Settings, ToolsSettings
 from guru.gateway.identity import Caller
@@ -25,11 +26,8 @@ BOTH = pytest.mark.parametrize("revision", [MODERN, *LEGACY])
 
 
 class Person:
-    async def fill_in(self, server, message, schema):
-        return dict.fromkeys(schema["properties"], "Ann")
-
-    async def visit(self, server, message, url):
-        return False
+    async def ask(self, question, state):
+        return Elicited(action="accept", content=dict.fromkeys(question.schema["properties"], "Ann"))
 
 
 class Model:

@@ -15,12 +15,22 @@ from sqlalchemy import Connection, select, update
 from guru.agents import loop
 from guru.agents.agent import Agent
 from guru.agents.approvals import OUTSIDE, Approvals
+from guru.agents.asking import Open, RunPerson
 from guru.agents.checkpoints import Checkpoints, Stopped
 from guru.agents.limits import Limits
 from guru.agents.live import Live
 from guru.agents.members import members_of
 from guru.agents.performing import Host, Performer
-from guru.agents.records import Definition, RunRecord, StepRecord, find_run, mine, read_messages, read_steps
+from guru.agents.records import (
+    Definition,
+    RunRecord,
+    StepRecord,
+    find_run,
+    mine,
+    mine_step,
+    read_messages,
+    read_steps,
+)
 from guru.agents.strategies import STRATEGIES
 from guru.agents.strategies.talk import Work
 from guru.agents.tools.toolbox import Toolbox
@@ -28,7 +38,7 @@ from guru.errors import GuruError
 from guru.store.database import Database
 from guru.store.jobs import JobRun
 from guru.store.scope import Scope
-from guru.store.tables import agent_runs
+from guru.store.tables import agent_runs, agent_steps
 from guru.types import JSON
 
 
@@ -71,6 +81,7 @@ class Carrier:
         self._database = database
         self._hosts = hosts
         self._live = live
+        self._open = Open()
 
     async def carry(self, job: JobRun) -> JSON:
         """The handler of the job: one leg of a run. Called again after a kill, it goes on where that one stopped."""
@@ -98,6 +109,8 @@ class Carrier:
 
         def take(connection: Connection) -> RunRecord | None:
             run = find_run(connection, Scope(tenant), run_id)
+            if run.job_id == job_id and leave_open(connection, tenant, run_id) and run.status == "waiting":
+                run.status = "running"
             if run.job_id != job_id or run.status not in ("queued", "running"):
                 if run.job_id == job_id and run.status == "pausing":
                     values = {"status": "paused"}
@@ -151,6 +164,9 @@ class Carrier:
         performer = Performer(
             run.id, host, members, host.tools, checkpoints=checkpoints, approvals=approvals, limits=limits,
             tell=lambda event, data: self._live.tell(run.id, event, data),
+            person=lambda number, part: RunPerson(
+                checkpoints, number, part, limits=limits, open=self._open, watching=lambda: self._live.watching(run.id)
+            ),
         )  # fmt: skip
         agent = definition.agent
         team = {name: members[name] for name in definition.team}
@@ -188,6 +204,16 @@ class Carrier:
     async def _change(self, tenant: str, run_id: str, **values: Any) -> None:
         change = update(agent_runs).where(mine(tenant, run_id)).values(values)
         await self._database.write(lambda connection: connection.execute(change), beside=True)
+
+
+def leave_open(connection: Connection, tenant: str, run_id: str) -> bool:
+    """Whether a process that is gone had kept calls open for a person: nobody can answer them any more."""
+    asking = (mine_step(tenant, run_id), agent_steps.c.status == "asking")
+    found = connection.execute(select(agent_steps.c.part).where(*asking).limit(1)).first() is not None
+    if found:
+        values = {"status": "begun", "decision": None, "asked": None}
+        connection.execute(update(agent_steps).where(*asking).values(values))
+    return found
 
 
 def storable(text: str) -> str:

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, and_, insert, select, update
 
 from guru.agents.approvals import Approvals
 from guru.agents.limits import Limits
-from guru.agents.records import StepRecord
+from guru.agents.records import Asked, Decision, StepRecord, StepStatus, read_asked
 from guru.agents.steps import Part, Result, kind_of, name_of, read_result, shown, write_result
 from guru.errors import Conflict, GuruError
 from guru.store.database import Database
 from guru.store.tables import agent_runs, agent_steps
+from guru.types import JSON
 
 
 class Stopped(GuruError):
@@ -87,16 +88,92 @@ class Checkpoints:
     async def wait(self, number: int, part: int, reason: str) -> None:
         """A person must say something first. What was said before no longer holds."""
         step = self._steps[number, part]
-        step.status, step.reason, step.decision = "waiting", reason, None
-        await self._write(
-            lambda connection: self._update(connection, step, status="waiting", reason=reason, decision=None)
-        )
+        step.status, step.reason, step.decision, step.asked = "waiting", reason, None, None
+        await self._write(lambda connection: self._open(connection, step))
 
     async def start(self, number: int, part: int) -> None:
         """What waited for a person is being done."""
         step = self._steps[number, part]
         step.status = "begun"
-        await self._write(lambda connection: self._update(connection, step, status="begun", begun_at=time.time()))
+        if step.asked is not None and step.decision is not None:
+            self._forget_answer(step, step.decision)
+        values = {"begun_at": time.time(), "asked": step.asked, "decision": step.decision}
+        await self._write(lambda connection: self._update(connection, step, status="begun", **values))
+
+    # ------------------------------------------------------------------ questions of servers
+
+    async def suspend(self, number: int, part: int, asked: Asked) -> None:
+        """A call waits for the answer to a question, and has ended until then."""
+        step = self._asking(number, part, "waiting", asked)
+        await self._write(lambda connection: self._open(connection, step))
+
+    async def hold(self, number: int, part: int, asked: Asked) -> None:
+        """A call is kept open for the answer to a question. Raises `Stopped`."""
+        step = self._asking(number, part, "asking", asked)
+
+        def write(connection: Connection) -> None:
+            status = connection.scalar(select(agent_runs.c.status).where(self._mine))
+            if status not in ("running", "waiting", "pausing"):
+                raise Stopped(f"The run is {status}.")
+            self._open(connection, step)
+            works = (self._mine, agent_runs.c.status == "running")
+            connection.execute(update(agent_runs).where(*works).values(status="waiting"))
+
+        await self._write(write)
+
+    async def decided(self, number: int, part: int) -> bool:
+        """Whether somebody has answered the question of a call that is kept open, here or elsewhere."""
+        if self._database is None:
+            return False
+        decision = agent_steps.c.decision
+        query = select(decision).where(self._at(number, part), agent_steps.c.status == "asking")
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return not rows or rows[0].decision is not None
+
+    async def close(self, number: int, part: int) -> Decision | None:
+        """The answer, if there is one; from now on there can be none."""
+        step, said = self._steps[number, part], []
+
+        def write(connection: Connection) -> None:
+            step.status = "begun"
+            self._update(connection, step, status="begun")  # first: whoever decides at this moment is too late
+            decision = connection.scalar(select(agent_steps.c.decision).where(self._at(number, part)))
+            if decision is not None:
+                said.append(msgspec.convert(decision, Decision))
+            self._forget_answer(step, decision)
+            self._update(connection, step, asked=step.asked, decision=step.decision)
+            ours = (agent_steps.c.tenant == self._tenant, agent_steps.c.run_id == self._run)
+            others = select(agent_steps.c.decision).where(*ours, agent_steps.c.status == "asking")
+            if all(row.decision is not None for row in connection.execute(others)):
+                waits = (self._mine, agent_runs.c.status == "waiting")
+                connection.execute(update(agent_runs).where(*waits).values(status="running"))
+
+        await self._write(write)
+        return said[0] if said else None
+
+    def _asking(self, number: int, part: int, status: StepStatus, asked: Asked) -> StepRecord:
+        step = self._steps[number, part]
+        step.status, step.decision = status, None
+        step.reason = f"The MCP server {asked.question.server} asks you something."
+        step.asked = msgspec.to_builtins(asked)
+        return step
+
+    def _open(self, connection: Connection, step: StepRecord) -> None:
+        """A person can say something from now on."""
+        values = {"reason": step.reason, "decision": None, "asked": step.asked}
+        self._update(connection, step, status=step.status, **values)
+
+    def _forget_answer(self, step: StepRecord, decision: JSON | None) -> None:
+        """Keep that there was an answer, and not what it is: that is the server's alone."""
+        asked = read_asked(step)
+        if asked is not None:
+            said = decision["say"] if decision is not None else None
+            asked.said, asked.state, asked.until = said, None, None
+            step.asked, step.decision = msgspec.to_builtins(asked), None if said is None else {"say": said}
+
+    def _at(self, number: int, part: int) -> Any:
+        place = (agent_steps.c.number == number, agent_steps.c.part == part)
+        return and_(agent_steps.c.tenant == self._tenant, agent_steps.c.run_id == self._run, *place)
 
     def _new(self, number: int, place: int, part: Part) -> StepRecord:
         reason = self._approvals.reason(part)
@@ -126,9 +203,7 @@ class Checkpoints:
         return and_(agent_runs.c.tenant == self._tenant, agent_runs.c.id == self._run)
 
     def _update(self, connection: Connection, step: StepRecord, **values: Any) -> None:
-        place = (agent_steps.c.number == step.number, agent_steps.c.part == step.part)
-        mine = and_(agent_steps.c.tenant == self._tenant, agent_steps.c.run_id == self._run, *place)
-        connection.execute(update(agent_steps).where(mine).values(values))
+        connection.execute(update(agent_steps).where(self._at(step.number, step.part)).values(values))
 
     async def _write(self, change: Callable[[Connection], None]) -> None:
         """Write what has ended, and `change`, in one transaction."""

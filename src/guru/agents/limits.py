@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from guru.agents.agent import Agent
 from guru.agents.steps import Part, Reply, Result, ToolCall
@@ -28,6 +29,8 @@ class Limits:
         self._agent = agent
         self._before = seconds
         self._began = time.monotonic()
+        self._stopped: list[float] = []
+        """When each wait for a person began that is not over."""
         self._calls: Counter[tuple[str, str]] = Counter()
         self.tokens = 0
         self.cost = 0.0
@@ -35,7 +38,21 @@ class Limits:
     @property
     def seconds(self) -> float:
         """Of work, all in all."""
-        return self._before + time.monotonic() - self._began
+        now = self._stopped[0] if self._stopped else time.monotonic()
+        return self._before + now - self._began
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """While a person is waited for, no time of work passes."""
+        self._stopped.append(time.monotonic())
+        try:
+            yield
+        finally:
+            if len(self._stopped) == 1:
+                self._began += time.monotonic() - self._stopped[0]
+                self._stopped.clear()
+            else:
+                self._stopped.pop()
 
     @property
     def left(self) -> float:

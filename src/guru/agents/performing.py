@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from guru.agents.approvals import Approvals
+from guru.agents.asking import RunPerson, to_answer
 from guru.agents.checkpoints import Checkpoints
 from guru.agents.limits import Limits
-from guru.agents.records import Decision, StepRecord
+from guru.agents.records import Decision, StepRecord, read_asked
 from guru.agents.steps import (
     Choice,
     Chosen,
@@ -28,6 +29,8 @@ from guru.agents.steps import (
     name_of,
 )
 from guru.agents.strategies.talk import Member
+from guru.agents.tools.asking import Suspended
+from guru.agents.tools.asking import answered as with_answer
 from guru.agents.tools.base import ToolContext, ToolResult
 from guru.agents.tools.toolbox import Toolbox
 from guru.errors import BadRequest
@@ -95,8 +98,10 @@ class Performer:
     def __init__(
         self, run_id: str, host: Host, members: Mapping[str, Member], tools: Toolbox, *, checkpoints: Checkpoints,
         approvals: Approvals, limits: Limits, tell: Callable[[str, JSON], None] = lambda event, data: None,
+        person: Callable[[int, int], RunPerson] | None = None,
     ) -> None:  # fmt: skip
-        """`tell` is told what a model says while it says it."""
+        """`tell` is told what a model says while it says it. `person` can be asked by the servers of tools, during the
+        call that is that part of that step."""
         self._run = run_id
         self._host = host
         self._members = members
@@ -105,6 +110,7 @@ class Performer:
         self._approvals = approvals
         self._limits = limits
         self._tell = tell
+        self._person = person
 
     async def perform(self, number: int, place: int, part: Part) -> Result | None:
         step = self._checkpoints.step(number, place)
@@ -171,6 +177,10 @@ class Performer:
         """What a person has said of a call is done; without a need to ask, the call is made."""
         if step.status == "waiting":
             said = msgspec.convert(step.decision, Decision)
+            asked = read_asked(step)
+            if asked is not None and asked.state is not None and isinstance(part, ToolCall):
+                await self._checkpoints.start(step.number, step.part)
+                return await self._call_of(step, part, with_answer(asked.state, to_answer(said)))
             if isinstance(part, Question):
                 return Said(text=said.text or said.say)
             if said.say == "done":
@@ -184,28 +194,42 @@ class Performer:
             return None
         if isinstance(part, Question):  # it waits from the beginning
             return None
+        return await self._call_of(step, part)
+
+    async def _call_of(self, step: StepRecord, part: ToolCall, answered: JSON | None = None) -> Returned | None:
+        """The call of a step; None where its server asks something that a person must answer first."""
         part = msgspec.structs.replace(part, arguments=step.request["arguments"])  # a person may have changed them
-        return await self._call(part, f"{self._run}:{step.number}:{step.part}")
+        context = ToolContext(
+            scope=self._host.scope, caller=self._host.caller, run=self._run,
+            call=f"{self._run}:{step.number}:{step.part}", answered=answered,
+            person=self._person(step.number, step.part) if self._person is not None else None,
+        )  # fmt: skip
+        try:
+            return await self._call(part, context)
+        except Suspended:
+            return None
 
     def _repeatable(self, part: Part) -> bool:
         return not isinstance(part, ToolCall) or part.name not in self._tools or (
             self._tools.get(part.name).spec.repeatable
         )  # fmt: skip
 
-    async def _call(self, call: ToolCall, call_id: str) -> Returned:
+    async def _call(self, call: ToolCall, context: ToolContext) -> Returned:
         """The tool's result; that of another one where it fails and the agent names some."""
         if self._limits.repeated(call):
             text = f"{call.name} was called with these arguments often enough. Do something else, or answer."
             return Returned(text=text, failed=True, tool=call.name)
         member = self._members[call.agent] if call.agent in self._members else next(iter(self._members.values()))
         mine = [tool.name for tool in member.tools]
-        context = ToolContext(scope=self._host.scope, caller=self._host.caller, run=self._run, call=call_id)
         if call.name not in mine:
             known = f"There are: {', '.join(mine)}." if mine else "There are no tools; answer without."
             return Returned(text=f"There is no tool {call.name[:80]!r}. {known}", failed=True, tool=call.name)
         result = await self._patiently(call.name, call.arguments, context, member.agent.retries)
         if not result.failed:
             return returned(result, call.name)
+        if was_asked(context):
+            return returned(result, call.name)
+        context = msgspec.structs.replace(context, person=None)  # what a call goes on from is of its own tool
         for other in member.agent.alternatives.get(call.name, ()):
             # What must wait for a person is no way round a tool that fails.
             if other in mine and self._approvals.reason(msgspec.structs.replace(call, name=other)) is None:
@@ -220,10 +244,15 @@ class Performer:
         spec = self._tools.get(name).spec
         result = await self._tools.call(name, arguments, context)
         for _ in range(retries if spec.repeatable and spec.effect != "none" else 0):
-            if not result.failed:
+            if not result.failed or was_asked(context):
                 break
             result = await self._tools.call(name, arguments, context)
         return result
+
+
+def was_asked(context: ToolContext) -> bool:
+    """Whether a person has answered something during a call: nobody is asked again because it has failed."""
+    return context.answered is not None or (isinstance(context.person, RunPerson) and context.person.asked)
 
 
 def returned(result: ToolResult, tool: str) -> Returned:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, and_, select
 
 from guru.agents.agent import Agent
+from guru.agents.tools.asking import Elicitation
 from guru.errors import NotFound
 from guru.store.scope import Scope
 from guru.store.tables import agent_runs, agent_steps
 from guru.types import JSON, Message
 
 RunStatus = Literal["queued", "running", "pausing", "paused", "waiting", "done", "failed", "cancelled"]
-StepStatus = Literal["begun", "waiting", "done"]
+StepStatus = Literal["begun", "asking", "waiting", "done"]
+"""`asking` and `waiting` are for a person; while it is `asking`, a call is kept open for the answer."""
+OPEN: Final = ("asking", "waiting")
+"""Steps about which a person can say something."""
 WORKING: Final = ("queued", "running", "pausing")
 """While a job carries the run."""
 ENDED: Final = ("done", "failed", "cancelled")
@@ -56,6 +61,18 @@ class RunRecord(Struct, kw_only=True):
         return self.status in WORKING
 
 
+class Asked(Struct, kw_only=True, omit_defaults=True):
+    """What the server of a tool wants to know during a call."""
+
+    question: Elicitation
+    until: float | None = None
+    """When the call is not kept open any longer; None: it has ended, and is gone on with after the answer."""
+    state: JSON | None = None
+    """From what it is gone on with."""
+    said: str | None = None
+    """What was decided. What was filled in is the server's alone, and not kept."""
+
+
 class StepRecord(Struct, kw_only=True):
     """A part of a step: a call of a model or a tool, a choice, a question."""
 
@@ -69,6 +86,8 @@ class StepRecord(Struct, kw_only=True):
     reason: str | None = None
     """Why a person must say something."""
     decision: JSON | None = None
+    asked: JSON | None = None
+    """An `Asked`."""
     begun_at: float = 0.0
     ended_at: float | None = None
     left: bool = False
@@ -78,12 +97,15 @@ class StepRecord(Struct, kw_only=True):
 class Decision(Struct, kw_only=True, forbid_unknown_fields=True):
     """What a person says to a call that waits."""
 
-    say: Literal["yes", "no", "done"]
-    """`done`: it has happened already, with `text` as its result. To a question, `yes` with the answer as `text`."""
+    say: Literal["yes", "no", "done", "cancel"]
+    """`done`: it has happened already, with `text` as its result. To a question, `yes` with the answer as `text`.
+    `cancel`: to a question of a server, neither yes nor no."""
     text: str = ""
     """A reason for the model, a result, or an answer."""
     arguments: JSON | None = None
     """Other arguments than the model's."""
+    content: JSON | None = None
+    """The form of a server, filled in."""
 
 
 RUN = [agent_runs.c[name] for name in RunRecord.__struct_fields__]
@@ -113,9 +135,12 @@ def read_steps(connection: Connection, tenant: str, run_id: str) -> list[StepRec
 
 
 def read_messages(written: Any) -> list[Message]:
-    import msgspec
-
     return msgspec.convert(written, list[Message])
+
+
+def read_asked(step: StepRecord) -> Asked | None:
+    """The question of a server that a step has, or had."""
+    return None if step.asked is None else msgspec.convert(step.asked, Asked)
 
 
 def mine(tenant: str, run_id: str) -> Any:

@@ -15,8 +15,10 @@ from guru.agents.agent import Agent
 from guru.agents.approvals import OUTSIDE
 from guru.agents.carrying import Carrier, Hosts
 from guru.agents.live import Live
+from guru.agents.mcp.forms import problems, with_defaults
 from guru.agents.records import (
     ENDED,
+    OPEN,
     Decision,
     Definition,
     RunRecord,
@@ -24,6 +26,7 @@ from guru.agents.records import (
     find_run,
     mine,
     mine_step,
+    read_asked,
     read_messages,
     read_steps,
 )
@@ -236,26 +239,36 @@ class Runs:
     async def approve(self, scope: Scope, run_id: str, decisions: dict[tuple[int, int], Decision]) -> RunRecord:
         """Say what becomes of calls that wait, by step and part; the run goes on when nothing waits any more.
 
-        Raises `NotFound` and `Conflict`.
+        Raises `NotFound`, `Conflict` and `InvalidParameter`.
         """
 
         def decide(connection: Connection) -> tuple[RunRecord, bool]:
             run, steps = find_run(connection, scope, run_id), read_steps(connection, scope.tenant, run_id)
-            waiting = {(step.number, step.part): step for step in steps if step.status == "waiting"}
+            waiting = {(step.number, step.part): step for step in steps if step.status in OPEN}
             for place, decision in decisions.items():
                 if place not in waiting:
                     raise Conflict(
                         f"Nothing waits at step {place[0]}, part {place[1]}.",
                         hint=f"See what does: guru agent runs {run_id}",
                     )
+                check_decision(waiting[place], decision)
                 waiting[place].decision = msgspec.to_builtins(decision)
                 row = (mine_step(run.tenant, run_id), agent_steps.c.number == place[0], agent_steps.c.part == place[1])
                 values = {"decision": waiting[place].decision}
                 if decision.arguments is not None:
                     arguments = msgspec.json.encode(decision.arguments).decode()
                     values["request"] = waiting[place].request | {"arguments": arguments}
-                connection.execute(update(agent_steps).where(*row).values(values))
-            return run, all(step.decision is not None for step in waiting.values())
+                still = agent_steps.c.status.in_(OPEN)
+                if not connection.execute(update(agent_steps).where(*row, still).values(values)).rowcount:
+                    raise Conflict(f"Step {place[0]} does not wait any longer.", hint="See the run.")
+            held = [step for step in waiting.values() if step.status == "asking"]
+            if not held:
+                return run, all(step.decision is not None for step in waiting.values())
+            if run.status == "waiting" and all(step.decision is not None for step in held):
+                # Whoever keeps the calls open goes on with them.
+                waits = (mine(run.tenant, run_id), agent_runs.c.status == "waiting")
+                connection.execute(update(agent_runs).where(*waits).values(status="running"))
+            return run, False
 
         run, ready = await self._database.write(decide)
         if ready and run.status == "waiting":
@@ -343,6 +356,30 @@ class Runs:
 
         await self._jobs.submit(run.tenant, JOB, {"run": run.id}, person=run.owner, also=queue)
         return await self.get(Scope(run.tenant), run.id)
+
+
+def check_decision(step: StepRecord, decision: Decision) -> None:
+    """Raises `InvalidParameter` for what is no answer to what a step asks."""
+    asked = read_asked(step)
+    if asked is None:
+        if decision.say == "cancel" or decision.content is not None:
+            raise InvalidParameter(
+                f"Step {step.number} asks for no form.", param="say", hint="Say `yes`, `no` or `done`."
+            )
+        return
+    if decision.say == "done" or decision.arguments is not None:
+        raise InvalidParameter(
+            f"Step {step.number} waits for an answer to {asked.question.server}.", param="say",
+            hint="Say `yes` with the `content` of its form, `no` or `cancel`.",
+        )  # fmt: skip
+    if decision.say != "yes":
+        decision.content = None
+    elif asked.question.schema is not None:
+        content = with_defaults(asked.question.schema, decision.content or {})
+        unknown = [f"{name!r} is no field." for name in content if name not in asked.question.schema["properties"]]
+        if wrong := problems(asked.question.schema, content) + unknown:
+            raise InvalidParameter(" ".join(wrong), param="content", hint="Correct the form, or decline it.")
+        decision.content = content
 
 
 def changed(agent: Agent, changes: JSON) -> Agent:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 WORKING = ("queued", "running", "pausing")
 FAILED = ("failed", "cancelled")
+OPEN = ("asking", "waiting")
+"""Steps about which a person can say something."""
 
 
 def set_option(command: Any) -> Any:
@@ -163,6 +165,55 @@ async def approve(run_id: str, say: str | None, text: str, home: Path, as_json: 
 
 @command.command
 @click.argument("run_id", metavar="RUN")
+@click.argument("fields", metavar="[NAME=VALUE]...", nargs=-1)
+@click.option("--accept", "say", flag_value="yes", help="Yes, with its defaults; you have opened its address.")
+@click.option("--decline", "say", flag_value="no", help="No.")
+@click.option("--cancel", "say", flag_value="cancel", help="Neither yes nor no.")
+@click.option("--step", type=click.IntRange(1), help="Which step asks, where several do.")
+@click.option("--part", default=0, metavar="N", help="Which of what is done at the same time.  [default: 0]")
+@home_option
+@json_option
+@asynchronous
+async def answer(
+    run_id: str, fields: tuple[str, ...], say: str | None, step: int | None, part: int, home: Path, as_json: bool
+) -> None:
+    """Answer what the MCP server of a tool asks in RUN, with the fields of its form; then follow the run.
+
+    Without any you are asked, field by field.
+    """
+    from guru.cli.agent_form import fill_in, read_pairs
+    from guru.cli.client import connect
+
+    async with connect(home) as client:
+        asking = asking_step(await client.get(run_path(run_id)), step, part)
+        if fields and say not in (None, "yes"):
+            raise click.UsageError("A form that is declined has no fields.")
+        if fields or say is not None:
+            decision = {"say": say or "yes", "content": read_pairs(asking["asked"], fields) if fields else None}
+        elif sys.stdin.isatty():
+            decision = fill_in(asking["asked"])
+        else:
+            raise click.UsageError("Give the fields as NAME=VALUE, or --accept, --decline or --cancel.")
+        place = {"step": asking["number"], "part": asking["part"]}
+        await client.post(run_path(run_id, "/approve"), {"decisions": [place | decision]})
+        await follow(client, run_id, as_json=as_json)
+
+
+def asking_step(found: JSON, number: int | None, part: int) -> JSON:
+    """The step in which a server asks. Raises `click.UsageError` where there is none, or more than one."""
+    asking: list[JSON] = [step for step in found["log"] if is_open(step) and step["asked"]]
+    if number is not None:
+        asking = [step for step in asking if (step["number"], step["part"]) == (number, part)]
+    if not asking:
+        raise click.UsageError(f"No server asks anything in {found['id']}.")
+    if len(asking) > 1:
+        places = ", ".join(f"--step {step['number']} --part {step['part']}" for step in asking)
+        raise click.UsageError(f"Several do: {places}.")
+    return asking[0]
+
+
+@command.command
+@click.argument("run_id", metavar="RUN")
 @set_option
 @home_option
 @json_option
@@ -270,7 +321,7 @@ async def follow(client: Client, run_id: str, *, as_json: bool) -> None:
 
 
 def is_open(step: JSON) -> bool:
-    return step["status"] == "waiting" and step["decision"] is None
+    return step["status"] in OPEN and step["decision"] is None
 
 
 def decide(step: JSON) -> JSON:
@@ -278,6 +329,10 @@ def decide(step: JSON) -> JSON:
     from guru.cli.output import clean
 
     place = {"step": step["number"], "part": step["part"]}
+    if step["asked"]:
+        from guru.cli.agent_form import fill_in
+
+        return place | fill_in(step["asked"])
     click.echo(clean(step["reason"] or ""), err=True)
     if step["kind"] == "person":
         return place | {"say": "yes", "text": click.prompt("Your answer", err=True)}
@@ -295,7 +350,7 @@ def tell_step(step: JSON) -> None:
     if step["status"] == "done":
         result = step["result"] or {}
         line = f"{step['number']:>3}   = {result.get('text') or result.get('option') or '(calls tools)'}"
-    elif step["status"] == "waiting":
+    elif step["status"] in OPEN:
         line += " waits for a person"
     click.echo(one_line(line, 160), err=True)
 
@@ -316,15 +371,29 @@ def print_run(found: JSON, *, as_json: bool, steps: bool = False) -> None:
     if found["answer"] is not None:
         click.echo(clean(found["answer"]))
     elif found["status"] == "waiting":
-        for step in found["log"]:
-            if is_open(step):
-                arguments = step["request"].get("arguments", "")
-                click.echo(clean(f"{step['name']} {arguments}\n  {step['reason']}"), err=True)
-        click.echo(f"Say yes or no: guru agent approve {found['id']} --yes", err=True)
+        tell_open(found["id"], [step for step in found["log"] if is_open(step)])
     elif found["error"]:
         click.echo(clean(" ".join(filter(None, (found["error"], found["hint"])))), err=True)
     else:
         click.echo(f"{found['id']}: {found['status']}")
+
+
+def tell_open(run_id: str, steps: list[JSON]) -> None:
+    """What waits for a person, and what to do about it, on stderr."""
+    from guru.cli.agent_form import show_question
+    from guru.cli.output import clean
+
+    for step in steps:
+        if step["asked"]:
+            show_question(step["asked"])
+            names = (step["asked"]["schema"] or {}).get("properties", {})
+            fields = "".join(f" {name}=..." for name in names) or " --accept"
+            click.echo(clean(f"Answer it: guru agent answer {run_id}{fields}"), err=True)
+        else:
+            arguments = step["request"].get("arguments", "")
+            click.echo(clean(f"{step['name']} {arguments}\n  {step['reason']}"), err=True)
+    if not all(step["asked"] for step in steps):
+        click.echo(f"Say yes or no: guru agent approve {run_id} --yes", err=True)
 
 
 def read_changes(pairs: tuple[str, ...]) -> JSON:

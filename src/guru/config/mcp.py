@@ -41,6 +41,11 @@ class McpServerSettings(Section):
     """The longest answer that it gets from it."""
     sampling_calls: Positive = 10
     """How often it may ask the model during one call of a tool."""
+    elicitation: bool = True
+    """Whether the server may ask the person whose agent calls it: to fill in a form, or to open an address."""
+    elicitation_seconds: Seconds = 900.0
+    """How long a call of a server of 2025-11-25 is kept open for the answer, in seconds. Servers of 2026-07-28 wait for
+    as long as it takes."""
     scopes: list[str] = []
     """Of OAuth, asked for by `guru mcp login`; empty: those that the server names."""
     client_id: str | None = None

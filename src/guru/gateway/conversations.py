@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -18,7 +18,6 @@ from guru.errors import GuruError, NotFound
 from guru.gateway import messages as rows
 from guru.gateway.identity import Caller
 from guru.gateway.messages import Changes, Conversation, ConversationPage, ConversationTree
-from guru.gateway.pipeline import Road
 from guru.gateway.turns import Stored, Turn, store_turn, to_request
 from guru.store.database import Database
 from guru.store.ids import new_id
@@ -38,6 +37,12 @@ from guru.types import (
 log = logging.getLogger(__name__)
 SAVE_EVERY = 1.0
 """Seconds: what a kill can take of an answer that is being written."""
+
+
+class ChatRoad(Protocol):
+    """Who answers: the road, or what stands before it."""
+
+    def run(self, request: ChatRequest, caller: Caller) -> AsyncGenerator[Event]: ...
 
 
 class Draft:
@@ -85,9 +90,9 @@ class Draft:
 
 
 class Conversations:
-    """Keeps conversations, and takes their turns over the road."""
+    """Keeps conversations, and has their turns answered."""
 
-    def __init__(self, database: Database, road: Road) -> None:
+    def __init__(self, database: Database, road: ChatRoad) -> None:
         self._database = database
         self._road = road
         self._drafts: dict[str, Draft] = {}
@@ -179,7 +184,7 @@ class Conversations:
     async def _write(
         self, draft: Draft, request: ChatRequest, caller: Caller, queue: asyncio.Queue[Event | Exception | None]
     ) -> None:
-        """Run the road, in a task of its own so that it can be stopped from anywhere."""
+        """Have it answered, in a task of its own so that it can be stopped from anywhere."""
         ending: dict[str, Any] = {"status": "interrupted"}
         failure: Exception | None = None
         try:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from guru.agents.agent import Agent, public
-from guru.agents.records import Decision, RunRecord, RunStatus, StepRecord, read_messages
+from guru.agents.records import OPEN, Decision, RunRecord, RunStatus, StepRecord, read_asked, read_messages
 from guru.agents.registry import Known
 from guru.errors import InvalidParameter, TooLarge
 from guru.gateway.identity.audit import record
@@ -77,6 +77,22 @@ class RunView(Struct, kw_only=True):
     finished_at: datetime | None
 
 
+class AskedView(Struct, kw_only=True):
+    """What the server of a tool asks a person. All of it was written by whoever runs that server."""
+
+    server: str
+    message: str
+    schema: JSON | None
+    """Of the form; None for an address."""
+    url: str | None
+    warnings: list[str]
+    """What looks dangerous about it."""
+    until: datetime | None
+    """When the call is not kept open any longer; None: it waits for as long as it takes."""
+    said: str | None
+    """What was decided: `yes`, `no` or `cancel`. What was filled in is not kept."""
+
+
 class StepView(Struct, kw_only=True):
     """What was done at the same time has the same number."""
 
@@ -86,12 +102,14 @@ class StepView(Struct, kw_only=True):
     """`model`, `tool`, `choice` or `person`."""
     name: str
     status: str
-    """`begun`, `waiting` or `done`."""
+    """`begun`, `waiting` (for a person), `asking` (the same, while a call is kept open for the answer) or `done`."""
     request: JSON
     result: JSON | None
     reason: str | None
     """Why it waits for a person."""
     decision: JSON | None
+    asked: AskedView | None
+    """What it waits for, where the server of a tool asks."""
     begun_at: datetime
     ended_at: datetime | None
 
@@ -130,7 +148,7 @@ class StepDecision(Decision, kw_only=True, forbid_unknown_fields=True):
 class ApproveBody(Struct, kw_only=True, forbid_unknown_fields=True):
     decisions: list[StepDecision] = []
     all: Literal["yes", "no"] | None = None
-    """To everything that waits and has no decision of its own here."""
+    """To everything that waits and has no decision of its own here; `yes` fills in no forms."""
     text: str = ""
     """With `all`: a reason."""
 
@@ -287,15 +305,17 @@ async def cancel_run(call: Call, run_id: str) -> RunView:
 
 @post("/api/v1/runs/{run_id}/approve")
 async def approve_run(call: Call, run_id: str, body: ApproveBody) -> RunView:
-    """Say yes or no to calls that wait for a person, or answer a question."""
+    """Say yes or no to calls that wait for a person, or answer a question: of an agent, or of the server of a tool."""
     runs = call.services.agents.runs
     decisions: dict[tuple[int, int], Decision] = {}
     if body.all is not None:
         _, steps = await runs.show(call.visible, run_id)
-        waiting = [step for step in steps if step.status == "waiting" and step.decision is None]
+        waiting = [step for step in steps if step.status in OPEN and step.decision is None]
+        if body.all == "yes":
+            waiting = [step for step in waiting if step.asked is None]
         decisions = {(step.number, step.part): Decision(say=body.all, text=body.text) for step in waiting}
     decisions |= {
-        (item.step, item.part): Decision(say=item.say, text=item.text, arguments=item.arguments)
+        (item.step, item.part): Decision(say=item.say, text=item.text, arguments=item.arguments, content=item.content)
         for item in body.decisions
     }
     if not decisions and body.all is None:
@@ -354,8 +374,26 @@ def to_run(run: RunRecord) -> RunView:
 def to_step(step: StepRecord) -> StepView:
     return StepView(
         number=step.number, part=step.part, kind=step.kind, name=step.name, status=step.status, request=step.request,
-        result=step.result, reason=step.reason, decision=step.decision, begun_at=moment(step.begun_at),
-        ended_at=moment(step.ended_at) if step.ended_at else None,
+        result=step.result, reason=step.reason, decision=shown_decision(step), asked=to_asked(step),
+        begun_at=moment(step.begun_at), ended_at=moment(step.ended_at) if step.ended_at else None,
+    )  # fmt: skip
+
+
+def shown_decision(step: StepRecord) -> JSON | None:
+    """What was decided, without what was filled into a form: that is for the server which asks."""
+    if step.decision is None or step.asked is None:
+        return step.decision
+    return {name: value for name, value in step.decision.items() if name != "content"}
+
+
+def to_asked(step: StepRecord) -> AskedView | None:
+    asked = read_asked(step)
+    if asked is None:
+        return None
+    question = asked.question
+    return AskedView(
+        server=question.server, message=question.message, schema=question.schema, url=question.url,
+        warnings=question.warnings, until=moment(asked.until) if asked.until else None, said=asked.said,
     )  # fmt: skip
 
 

@@ -127,10 +127,10 @@ async def answer_events(
     call: Call, request: ChatRequest, caller: Caller, to_answer: Callable[[list[Event]], Told]
 ) -> Whole | EventStream:
     """The answer in Guru's own words: its events as they come, or what `to_answer` makes of all of them."""
-    road = call.services.road
+    answerers = call.services.answerers
     if request.stream:
-        return await streamed(call, road.run(request, caller), partial(stream_events, trace_id=call.trace_id))
-    events = await while_connected(call.receive, road.answer(request, caller))
+        return await streamed(call, answerers.run(request, caller), partial(stream_events, trace_id=call.trace_id))
+    events = await while_connected(call.receive, answerers.answer(request, caller))
     answer = to_answer(events)
     return told(call, answer, answer, last_started(events).cache)
 

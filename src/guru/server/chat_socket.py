@@ -144,7 +144,7 @@ class SocketConversation:
             caller.require_member()
             await choose_model(call, asked)
             events: list[Event] = []
-            async with aclosing(call.services.road.run(to_request(asked, messages), caller)) as stream:
+            async with aclosing(call.services.answerers.run(to_request(asked, messages), caller)) as stream:
                 async for event in stream:
                     events.append(event)
                     if isinstance(event, Delta):

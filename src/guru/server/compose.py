@@ -12,7 +12,6 @@ from guru.gateway.batches.files import Files
 from guru.gateway.conversations import Conversations
 from guru.gateway.cost.ledger import Ledger
 from guru.gateway.identity import Audit, Changes, Directory, Sessions
-from guru.gateway.pipeline import Road
 from guru.gateway.releases import Feedback
 from guru.gateway.responses import Responses
 from guru.gateway.routing import Router
@@ -27,6 +26,7 @@ from guru.models.registry import LOCAL_EMBEDDING
 from guru.observe.metrics import Metrics
 from guru.observe.otlp import Exporter
 from guru.observe.traces import Tracer
+from guru.server.answerers import Answerers, ChatRoad
 from guru.server.batching import open_batches
 from guru.server.cluster.ray import RayCluster
 from guru.server.compose_road import open_road
@@ -103,7 +103,6 @@ async def open_services(
             stack, settings, database, library=library, limits=limits, knowledge=knowledge, answerer=answerer,
             prompts=prompts, directory=directory, tracer=tracer, metrics=metrics,
         )  # fmt: skip
-        conversations = await open_conversations(stack, database, road)
         inner, closing = InnerDoors(), asyncio.Event()
         tools = open_tools(stack, settings.tools, parser=parser, collections=knowledge.collections, road=road)
         mcp = open_mcp(
@@ -119,6 +118,8 @@ async def open_services(
             embedder=library.embedder(LOCAL_EMBEDDING), tools=tools.toolbox, memories=memories, prompts=prompts,
         )  # fmt: skip
         retention = open_retention(database, settings)
+        answerers = Answerers(road, agents)
+        conversations = await open_conversations(stack, database, answerers)
         reloadable: list[Reloadable] = [
             *([library] if isinstance(library, LocalLibrary) else []), limits, batches, *steps, tools, mcp,
             Following(home, prompts, folder), agents, retention,
@@ -126,7 +127,7 @@ async def open_services(
         services = Services(
             reloader=Reloader(settings, source, reloadable),
             home=home, settings=settings, database=database, blobs=blobs, jobs=jobs, models=library, parser=parser,
-            knowledge=knowledge, tracer=tracer, metrics=metrics, road=road,
+            knowledge=knowledge, tracer=tracer, metrics=metrics, road=road, answerers=answerers,
             conversations=conversations, responses=Responses(database), ledger=ledger,
             memories=memories,
             files=batches.files, batches=batches,
@@ -171,7 +172,7 @@ async def begin_work(stack: AsyncExitStack, services: Services) -> None:
     services.agents.triggers.open()
 
 
-async def open_conversations(stack: AsyncExitStack, database: Database, road: Road) -> Conversations:
+async def open_conversations(stack: AsyncExitStack, database: Database, road: ChatRoad) -> Conversations:
     conversations = Conversations(database, road)
     stack.push_async_callback(conversations.close)
     await conversations.open()

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 
+from guru.errors import InvalidParameter
 from guru.gateway.cost.tokens import count_prompt, load, vocabulary
 from guru.gateway.identity import Caller
 from guru.gateway.prompting import has_prompt, rendered
+from guru.server.answerers import AGENT
 from guru.server.endpoint import Call
 from guru.server.sse import while_connected
 from guru.types import ChatRequest
 
 
 async def count(call: Call, request: ChatRequest, caller: Caller) -> int:
-    """Raises `Forbidden`, `ModelNotFound`, and the errors of the provider that is asked; `ClientGone`."""
+    """Raises `Forbidden`, `ModelNotFound`, and the errors of the provider that is asked; `InvalidParameter` for an
+    agent; `ClientGone`."""
     return await while_connected(call.receive, ask(call, request, caller))
 
 
 async def ask(call: Call, request: ChatRequest, caller: Caller) -> int:
+    if request.model.startswith(AGENT):
+        raise InvalidParameter(
+            "What an agent has its model read is known only when it has run.", param="model", hint="Count for a model."
+        )
     services = call.services
     services.directory.allow(caller, request.model, caller.route)
     if has_prompt(request):

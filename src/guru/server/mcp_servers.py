@@ -60,8 +60,9 @@ class ConfiguredServers(McpServers):
             caller = Caller(tenant=LOCAL_TENANT, route="mcp", trace_id="", user=f"mcp:{name}")
             sampler = RoadSampler(self._road, server.sampling_model, caller)
         host = Host(
-            name, roots=server.roots, sampler=sampler, tokens=server.sampling_tokens, calls=server.sampling_calls
-        )
+            name, roots=server.roots, sampler=sampler, tokens=server.sampling_tokens, calls=server.sampling_calls,
+            asks=server.elicitation, patience=server.elicitation_seconds,
+        )  # fmt: skip
         return McpClient(channel, host, timeout=server.timeout, changed=changed)
 
 
@@ -84,7 +85,8 @@ async def open_channel(name: str, server: McpServerSettings, http: HttpClient, *
         client_secret=server.client_secret,
     )  # fmt: skip
     await oauth.open()
-    return StreamableChannel(reached, server.url, server.headers, authorization=oauth, idle=server.timeout)
+    idle = server.timeout + (server.elicitation_seconds if server.elicitation else 0)
+    return StreamableChannel(reached, server.url, server.headers, authorization=oauth, idle=idle)
 
 
 class ReachedHttp:

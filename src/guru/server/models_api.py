@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from guru.agents.agent import Agent
 from guru.errors import ModelNotFound
 from guru.models.registry import ModelStatus
+from guru.server.answerers import AGENT
 from guru.server.endpoint import Call, delete, get, post
 from guru.server.jobs_api import JobAnswer, to_view
 from guru.server.services import Services
@@ -23,8 +25,8 @@ class Pull(Struct, forbid_unknown_fields=True):
 
 @get("/api/v1/models")
 async def show_models(call: Call) -> ModelList:
-    """Every model that is here or in the catalogue, as far as the caller may use it."""
-    return ModelList(await usable_models(call))
+    """Every model that is here or in the catalogue, as far as the caller may use it, and agents."""
+    return ModelList([*await usable_models(call), *await usable_agents(call)])
 
 
 @post("/api/v1/models/pull", status=202)
@@ -49,6 +51,18 @@ async def usable_models(call: Call) -> list[ModelStatus]:
         if aliases or call.may_use(model.name):
             found.append(msgspec.structs.replace(model, aliases=aliases))
     return found
+
+
+async def usable_agents(call: Call) -> list[ModelStatus]:
+    """The agents that the caller may ask, as if they were models."""
+    return [agent_status(agent) for agent in await call.services.agents.usable(call.caller("models"))]
+
+
+def agent_status(agent: Agent) -> ModelStatus:
+    return ModelStatus(
+        name=AGENT + agent.name, kind="agent", status="ready", size_bytes=0, context_length=None, licence=None,
+        description=agent.description, memory_bytes=0, aliases=[],
+    )  # fmt: skip
 
 
 async def list_models(services: Services) -> list[ModelStatus]:

@@ -29,8 +29,9 @@ from guru.models.wire.ollama_requests import (
     decode_generate_request,
     plain_name,
 )
+from guru.server.answerers import AGENT
 from guru.server.endpoint import Call, delete, get, post
-from guru.server.models_api import find_model, usable_models
+from guru.server.models_api import find_model, usable_agents, usable_models
 from guru.server.road import answer, perform, told
 from guru.server.services import Services
 from guru.server.sse import EventStream, while_connected
@@ -43,6 +44,10 @@ API_VERSION = "0.12.6"
 """The version of Ollama whose API this is: programs ask for it to know what they may use."""
 EPOCH = "1970-01-01T00:00:00Z"
 """For models whose age nobody knows."""
+
+
+CAPABILITIES = {"embedding": ["embedding"], "agent": ["completion"]}
+"""By kind, where they are not those of a model for chat: an agent has tools of its own, and takes none."""
 
 
 class OllamaChatBody(Struct, kw_only=True):
@@ -135,11 +140,14 @@ async def load(call: Call, decoded: OllamaCall, encoder: type[ChatEncoder], rout
     if decoded.loading.get("keep_alive") in (0, "0", "0s"):
         hint = "They go by themselves, after [local] idle_unload_seconds."
         raise InvalidParameter("Models cannot be unloaded by callers.", param="keep_alive", hint=hint)
-    call.services.directory.allow(call.caller(route), decoded.request.model)
-    model = call.services.models.chat_model(decoded.request.model)
-    if (start := getattr(model, "load", None)) is not None:
-        await while_connected(call.receive, start())
-    return Response(encoder(decoded.request.model).loaded(), media_type="application/json")
+    name = decoded.request.model
+    if name.startswith(AGENT):
+        await find_for(call, name, route)
+    else:
+        call.services.directory.allow(call.caller(route), name)
+        if (start := getattr(call.services.models.chat_model(name), "load", None)) is not None:
+            await while_connected(call.receive, start())
+    return Response(encoder(name).loaded(), media_type="application/json")
 
 
 def on_ollama(services: Services, name: str) -> bool:
@@ -190,10 +198,11 @@ async def embed(call: Call, *, legacy: bool) -> Embeddings:
 
 @get("/api/tags")
 async def ollama_tags(call: Call) -> JSON:
-    """The models that the caller can use now, and the aliases that name them."""
+    """The models that the caller can use now, the aliases that name them, and agents."""
     ready = [model for model in await usable_models(call) if model.status != "not installed"]
     named = [(model, name) for model in ready for name in (model.name, *model.aliases)]
-    return {"models": [listed(model, name) for model, name in named if call.may_use(name)]}
+    models = [listed(model, name) for model, name in named if call.may_use(name)]
+    return {"models": models + [listed(agent, agent.name) for agent in await usable_agents(call)]}
 
 
 @get("/api/ps")
@@ -215,9 +224,8 @@ async def ollama_ps(call: Call) -> JSON:
 
 @post("/api/show", reads=True)
 async def ollama_show(call: Call, body: OllamaName) -> JSON:
-    """What is known about a model."""
-    call.services.directory.allow(call.caller("ollama.show"), name_of(body))
-    model = await find(call.services, name_of(body))
+    """What is known about a model, or an agent."""
+    model = await find_for(call, name_of(body), "ollama.show")
     family = model.name.partition("/")[0]
     info = {"general.architecture": family, "general.basename": model.name}
     if model.context_length:
@@ -229,7 +237,7 @@ async def ollama_show(call: Call, body: OllamaName) -> JSON:
         "template": "",
         "details": details(model),
         "model_info": info,
-        "capabilities": ["embedding"] if model.kind == "embedding" else ["completion", "tools"],
+        "capabilities": CAPABILITIES.get(model.kind, ["completion", "tools"]),
         "modified_at": EPOCH,
     }
 
@@ -304,6 +312,17 @@ def name_of(body: OllamaName) -> str:
     if not name:
         raise InvalidParameter("`model` is missing.", param="model", hint="Name a model.")
     return name
+
+
+async def find_for(call: Call, name: str, route: str) -> ModelStatus:
+    """A model or an agent that the caller may use. Raises `ModelNotFound` and `Forbidden`."""
+    if not name.startswith(AGENT):
+        call.services.directory.allow(call.caller(route), name)
+        return await find(call.services, name)
+    for agent in await usable_agents(call):
+        if agent.name == name:
+            return agent
+    raise ModelNotFound(f"There is no agent {name!r}.", hint="/api/tags lists those that there are.", param="model")
 
 
 async def find(services: Services, name: str) -> ModelStatus:

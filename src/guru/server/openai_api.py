@@ -109,7 +109,7 @@ async def completions(call: Call) -> Any:
 async def run_prompts(call: Call, requests: list[TextRequest]) -> AsyncGenerator[Event]:
     """Every prompt takes the road, one after the other; the first one's trace is the request's."""
     for place, (request, caller) in enumerate(zip(requests, callers(call, requests), strict=True)):
-        async with aclosing(call.services.road.run(request, caller)) as events:
+        async with aclosing(call.services.answerers.run(request, caller)) as events:
             async for event in events:
                 if place == 0 or not isinstance(event, Started):
                     yield shift(event, place * request.n)
@@ -119,7 +119,7 @@ async def answer_prompts(call: Call, requests: list[TextRequest]) -> list[Event]
     """The same, where nobody watches the answers grow."""
     found: list[Event] = []
     for place, (request, caller) in enumerate(zip(requests, callers(call, requests), strict=True)):
-        events = await call.services.road.answer(request, caller)
+        events = await call.services.answerers.answer(request, caller)
         found += [shift(event, place * request.n) for event in events if place == 0 or not isinstance(event, Started)]
     return found
 

@@ -96,7 +96,7 @@ async def create_response(call: Call) -> Any:
 
 async def answer_and_keep(call: Call, request: ResponsesRequest, writer: ResponseWriter, caller: Caller) -> list[Event]:
     """The events of an answer, which is kept before the caller hears of it; one that fails has nobody who knows it."""
-    events = await call.services.road.answer(request.chat, caller)
+    events = await call.services.answerers.answer(request.chat, caller)
     for event in events:
         writer.feed(event)
     if request.store:
@@ -160,7 +160,7 @@ async def kept(
     responses, begun = call.services.responses, False
     items = [with_item_id(item) for item in request.items]
     try:
-        async with aclosing(call.services.road.run(request.chat, caller)) as events:
+        async with aclosing(call.services.answerers.run(request.chat, caller)) as events:
             async for event in events:
                 begun = begun or not isinstance(event, Started)
                 encoder.feed(event)

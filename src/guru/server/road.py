@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -23,8 +23,6 @@ from guru.server.sse import ClientGone, EventStream, while_connected
 from guru.types import Completed, Event, Started
 
 encode = msgspec.json.Encoder().encode
-AGENT: Final = "agent/"
-"""Before an agent's name, where it is asked as a model."""
 
 
 class AnswerEncoder(Protocol):
@@ -55,10 +53,9 @@ async def answer(
     media_type: str = "text/event-stream",
 ) -> Whole | EventStream:
     """The answer of a model or of an agent, whole or as a stream; `encoder` is made when it is known who answers."""
-    road = call.services.agents if request.model.startswith(AGENT) else call.services.road
     if request.stream:
-        return await stream(call, road.run(request, caller), encoder, media_type)
-    return await whole(call, road.answer(request, caller), encoder)
+        return await stream(call, call.services.answerers.run(request, caller), encoder, media_type)
+    return await whole(call, call.services.answerers.answer(request, caller), encoder)
 
 
 async def stream(

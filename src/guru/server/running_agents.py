@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
@@ -29,15 +30,15 @@ from guru.gateway.steps import Request
 from guru.gateway.whole import collect
 from guru.observe.spans import Trace
 from guru.protocols import Embedder, PromptLibrary
+from guru.server.answerers import AGENT
 from guru.server.endpoint import door_name
 from guru.server.evaluations_api import kept_caller
 from guru.server.remembering_agents import AgentMemory
-from guru.server.road import AGENT
 from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
-from guru.types import JSON, ChatRequest, Completed, Delta, Event, Finished, Message, Started, Usage
+from guru.types import JSON, ChatRequest, Completed, Delta, Event, Finished, Grounding, Message, Started, Usage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,11 +163,27 @@ def asked_of_agent(request: Request) -> tuple[list[Message], JSON]:
     usual = ChatRequest(model="", messages=[])
     for name in ChatRequest.__struct_fields__:
         if name not in TAKEN and getattr(request, name) != getattr(usual, name):
+            shown = next(iter(request.extra)) if name == "extra" else name
+            if name == "guru" and request.guru is not None:
+                shown = of_guru(request.guru)
             raise InvalidParameter(
-                f"An agent takes no `{name}`: it has its own.", param=name, hint="Leave it out, or ask a model."
+                f"An agent takes no `{shown}`: it has its own.", param=shown, hint="Leave it out, or ask a model."
             )
     changes = {"temperature": request.temperature, "max_tokens": request.max_tokens}
     return request.messages, {name: value for name, value in changes.items() if value is not None}
+
+
+def of_guru(asked: Grounding) -> str:
+    """The member of it that says most of what was asked for."""
+    return "collection" if asked.collection else "prompt" if asked.prompt is not None else "memory"
+
+
+def ended_without(run: RunRecord) -> GuruError:
+    """Why a run has no answer. Clients ask again after such errors by themselves, and here each time is a new run."""
+    waits = Conflict(f"The run {run.id} is {run.status}.", hint=f"Go on with it: guru agent approve {run.id}")
+    error = GuruError(run.error, hint=run.hint) if run.error else waits
+    error.headers["x-should-retry"] = "false"
+    return error
 
 
 class Agents:
@@ -189,40 +206,59 @@ class Agents:
             name, messages, tenant=caller.tenant, owner=caller.person, caller=kept, changes=changes
         )
 
-    async def names(self, caller: Caller) -> list[str]:
-        """The agents that somebody may ask, as models are named."""
+    async def usable(self, caller: Caller) -> list[Agent]:
+        """The agents that somebody may ask."""
         try:
             self._directory.check(caller, ROUTE)
         except GuruError:
             return []
-        return [AGENT + known.agent.name for known in await self.registry.all(caller.tenant)]
+        return [known.agent for known in await self.registry.all(caller.tenant)]
+
+    async def names(self, caller: Caller) -> list[str]:
+        """The same, as models are named."""
+        return [AGENT + agent.name for agent in await self.usable(caller)]
 
     async def run(self, request: Request, caller: Caller) -> AsyncGenerator[Event]:
-        """An agent's answer, as a model would give it. The run goes on when the client leaves.
+        """An agent's answer, as a model would give it. Closing it cancels the run, of which nobody else knows.
 
         Raises as `begin`, `Conflict` where it waits for a person, and what it failed for.
         """
         messages, changes = asked_of_agent(request)
         run = await self.begin(request.model.removeprefix(AGENT), messages, caller, changes)
-        yield Started(model=request.model, trace_id=caller.trace_id)
-        async with aclosing(self.runs.watch(caller.private, run.id)) as events:
-            async for _ in events:
-                pass
+        heard = False
+        try:
+            yield Started(model=request.model, trace_id=caller.trace_id)
+            async with aclosing(self.runs.watch(caller.private, run.id)) as events:
+                async for _ in events:
+                    pass
+            heard = True
+        finally:
+            if not heard:
+                await asyncio.shield(self._leave(caller, run.id))
         run, steps = await self.runs.show(caller.private, run.id)
         if run.answer is None:
-            waits = Conflict(f"The run {run.id} is {run.status}.", hint=f"Go on with it: guru agent approve {run.id}")
-            raise GuruError(run.error, hint=run.hint) if run.error else waits
+            raise ended_without(run)
         replies = [step.result for step in steps if step.kind == "model" and step.result]
         usage = Usage(**{
             name: sum(reply.get(name, 0) for reply in replies) for name in ("prompt_tokens", "completion_tokens")
         })  # fmt: skip
+        unknown = any(reply.get("cost") is None for reply in replies)
         yield Delta(text=run.answer)
         yield Finished("stop")
-        yield Completed(model=request.model, usage=usage, cost=run.cost, timings={"total": run.seconds})
+        yield Completed(
+            model=request.model, usage=usage, cost=None if unknown else run.cost, timings={"total": run.seconds}
+        )
 
     async def answer(self, request: Request, caller: Caller) -> list[Event]:
         """All events of `run`."""
         return await collect(self.run(request, caller))
+
+    async def _leave(self, caller: Caller, run_id: str) -> None:
+        """Cancel a run for whose answer nobody waits any more."""
+        try:
+            await self.runs.cancel(caller.private, run_id)
+        except GuruError as error:  # it was quicker
+            log.info("the run %s was not cancelled: %s", run_id, error)
 
     def reload(self, settings: Settings) -> None:
         self.registry.configure(settings.agents)

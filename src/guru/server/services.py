@@ -25,6 +25,7 @@ from guru.observe.metrics import Metrics
 from guru.observe.traces import Tracer
 from guru.prompts.folder import Folder
 from guru.prompts.library import Library as PromptLibrary
+from guru.server.answerers import Answerers
 from guru.server.library import Library
 from guru.server.reload import Reloader
 from guru.server.throttle import Throttle
@@ -57,6 +58,7 @@ class Services:
     tracer: Tracer
     metrics: Metrics
     road: Road
+    answerers: Answerers
     router: Router
     releases: Releases
     feedback: Feedback

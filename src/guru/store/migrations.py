@@ -138,6 +138,11 @@ def add_ends_of_runs(connection: Connection) -> None:
         connection.execute(update(tables.workflow_steps).where(*mine).values(agent_run=row.id))
 
 
+def add_questions_of_servers(connection: Connection) -> None:
+    """What the server of a tool asks a person during a step; a database that is new has the column already."""
+    add_columns(connection, "agent_steps", asked="JSON")
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -153,6 +158,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_prompts,
     add_workflows,
     add_ends_of_runs,
+    add_questions_of_servers,
 ]
 
 

@@ -5,6 +5,7 @@ import json
 from programs import tool
 
 from guru.agents.mcp.client.host import Host
+from guru.agents.tools.asking import Elicited
 from guru.errors import BudgetExceeded
 
 
@@ -23,13 +24,10 @@ class Ann:
     def __init__(self, content):
         self.content, self.seen = content, []
 
-    async def fill_in(self, server, message, schema):
-        self.seen.append((server, message))
-        return self.content
-
-    async def visit(self, server, message, url):
-        self.seen.append((server, url))
-        return True
+    async def ask(self, question, state):
+        self.seen.append((question.server, question.url or question.message))
+        action = "accept" if question.url or self.content is not None else "decline"
+        return Elicited(action=action, content=self.content or {})
 
 
 SAMPLE = {"messages": [{"role": "user", "content": {"type": "text", "text": "Hello"}}], "maxTokens": 500}

@@ -6,9 +6,16 @@ https://modelcontextprotocol.io/specification/2026-07-28/client/elicitation
 
 from __future__ import annotations
 
-from typing import Any
+import datetime
+import math
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from guru.types import JSON
+
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 def with_defaults(schema: JSON, content: JSON) -> JSON:
@@ -43,11 +50,14 @@ def _check(name: str, field: Any, value: Any) -> list[str]:
 def _check_number(name: str, field: JSON, value: Any) -> list[str]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [f"{name!r} is not a number."]
-    if field["type"] == "integer" and value != int(value):
+    if not math.isfinite(value) or (field["type"] == "integer" and value != int(value)):
         return [f"{name!r} is not a whole number."]
     least, most = field.get("minimum"), field.get("maximum")
     if (least is not None and value < least) or (most is not None and value > most):
-        return [f"{name!r} is not within {least} and {most}."]
+        bounds = " and ".join(
+            f"at {word} {bound}" for word, bound in (("least", least), ("most", most)) if bound is not None
+        )
+        return [f"{name!r} must be {bounds}."]
     return []
 
 
@@ -59,7 +69,7 @@ def _check_list(name: str, field: JSON, value: Any) -> list[str]:
         return [f"{name!r} has a choice that is not offered."]
     least, most = field.get("minItems"), field.get("maxItems")
     if (least is not None and len(value) < least) or (most is not None and len(value) > most):
-        return [f"{name!r} has not between {least} and {most} choices."]
+        return [f"{name!r} has not between {least or 0} and {most or 'any number of'} choices."]
     return []
 
 
@@ -71,8 +81,43 @@ def _check_text(name: str, field: JSON, value: Any) -> list[str]:
         return [f"{name!r} is not one of {', '.join(map(str, allowed))}."]
     least, most = field.get("minLength"), field.get("maxLength")
     if (least is not None and len(value) < least) or (most is not None and len(value) > most):
-        return [f"{name!r} has not between {least} and {most} characters."]
+        return [f"{name!r} has not between {least or 0} and {most or 'any number of'} characters."]
+    looks_right = FORMATS.get(field.get("format", ""))
+    if looks_right is not None and not looks_right(value):
+        return [f"{name!r} is no {field['format']}."]
     return []
+
+
+def _is_uri(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme and (parts.netloc or parts.path)) and not re.search(r"\s", text)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == 10
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return text[10:11] in ("T", "t", " ")
+
+
+FORMATS: Final[dict[str, Callable[[str], bool]]] = {
+    "email": lambda text: _EMAIL.fullmatch(text) is not None,
+    "uri": _is_uri,
+    "date": _is_date,
+    "date-time": _is_moment,
+}
 
 
 def choices(field: JSON) -> list[Any] | None:

@@ -26,6 +26,8 @@ SESSION_NOT_FOUND: Final = -32001
 HEADER_MISMATCH: Final = -32020
 MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
+URL_REQUIRED: Final = -32042
+"""Of 2025-11-25: an address has to be opened first."""
 MODERN_ERRORS: Final = frozenset((HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION))
 """Who answers with one of these knows the modern revision."""
 

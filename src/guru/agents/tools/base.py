@@ -6,8 +6,9 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from guru.agents.tools.asking import Person
 from guru.store.scope import Scope
-from guru.types import ImagePart
+from guru.types import JSON, ImagePart
 
 Effect = Literal["none", "read", "write"]
 """`none`: it computes; `read`: it looks at something outside, and changes nothing; `write`: it changes something."""
@@ -49,6 +50,10 @@ class ToolContext(Struct, frozen=True, kw_only=True):
     run: str | None = None
     call: str = ""
     """The id of this call: the same when it is made again after a crash."""
+    person: Person | None = None
+    """Who can be asked, where the tool is of a server that asks; None: nobody."""
+    answered: JSON | None = None
+    """What a call that was suspended goes on from: the person has answered."""
 
 
 class ToolResult(Struct, kw_only=True):

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from guru.agents.tools.arguments import Arguments
+from guru.agents.tools.asking import Suspended, Unhurried
 from guru.agents.tools.base import Tool, ToolContext, ToolResult, ToolSpec
 from guru.agents.tools.failure import told
 from guru.errors import ConfigurationError, GuruError, NotFound
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 
 
 class Toolbox:
-    """Whatever goes wrong within a call is a failed result in words for the model; only a cancellation raises."""
+    """Whatever goes wrong within a call is a failed result in words for the model; only a cancellation raises, and
+    `Suspended`."""
 
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         """Raises `ConfigurationError` for two tools of one name, and for a name that no provider takes."""
@@ -86,11 +88,16 @@ class Toolbox:
 
 
 async def call_in_time(tool: Tool, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
-    """The result of a call, or of its failure. Raises `asyncio.CancelledError` alone, when this task is cancelled."""
+    """The result of a call, or of its failure. Raises `asyncio.CancelledError` alone, when this task is cancelled, and
+    `Suspended`, where a person must answer before the call can go on."""
     spec, task = tool.spec, asyncio.current_task()
     try:
         async with asyncio.timeout(spec.timeout) as limit:
+            if context.person is not None:
+                context = msgspec.structs.replace(context, person=Unhurried(context.person, limit))
             return await tool.call(arguments, context)
+    except Suspended:
+        raise
     except asyncio.CancelledError:
         if task is None or task.cancelling():
             raise

@@ -67,6 +67,8 @@ agent_steps = Table(
     # Why a person must say something, and what was said.
     Column("reason", Text),
     Column("decision", JSON),
+    # What the server of a tool wants to know of the person during the call.
+    Column("asked", JSON),
     Column("begun_at", Float, nullable=False),
     Column("ended_at", Float),
 )

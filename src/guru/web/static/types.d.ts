@@ -350,7 +350,7 @@ export interface Job {
 
 export interface Model {
   name: string;
-  kind: "chat" | "embedding";
+  kind: "chat" | "embedding" | "agent";
   status: "ready" | "available" | "not installed";
   description?: string;
   aliases?: string[];
@@ -725,17 +725,31 @@ export interface RunStep {
   part: number;
   kind: "model" | "tool" | "choice" | "person";
   name: string;
-  status: "begun" | "waiting" | "done";
+  status: "begun" | "asking" | "waiting" | "done";
   request: Record<string, any>;
   result: Record<string, any> | null;
   reason: string | null;
   decision: { say: string; text?: string } | null;
+  asked: RunAsked | null;
   begun_at: string;
   ended_at: string | null;
 }
 
+/** What the MCP server of a tool asks during a call; all texts are its own. */
+export interface RunAsked {
+  server: string;
+  message: string;
+  /** Of its form; null for an address. */
+  schema: Record<string, any> | null;
+  url: string | null;
+  warnings: string[];
+  until: string | null;
+  said: string | null;
+}
+
 export interface Decision {
-  say: "yes" | "no" | "done";
+  say: "yes" | "no" | "done" | "cancel";
   text?: string;
   arguments?: Record<string, unknown>;
+  content?: Record<string, unknown>;
 }

@@ -11,11 +11,15 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
+
+import msgspec
 
 from guru.agents.mcp import messages
 from guru.agents.mcp.client.channel import Channel, NotModern, ServerGone
 from guru.agents.mcp.client.host import Host
+from guru.agents.mcp.client.rounds import Round, asked_by, read_kept, refused_until
 from guru.agents.mcp.headers import parameter_headers, standard_headers
 from guru.agents.mcp.messages import Answer, Notification, Request
 from guru.agents.mcp.protocol import (
@@ -30,6 +34,7 @@ from guru.agents.mcp.protocol import (
     VERSION_KEY,
     McpError,
 )
+from guru.agents.tools.asking import Elicited, Person, Unhurried
 from guru.errors import GuruError, ModelTimeout
 from guru.types import JSON
 
@@ -45,6 +50,20 @@ LISTEN_SECONDS: Final = 1.0
 """How long a legacy server is given to begin its stream: what it asks before that would not be heard."""
 Progress = Callable[[float, float | None, str | None], None]
 Changed = Callable[[str, JSON], Awaitable[None]]
+
+
+class Pending:
+    """A call under way: who can be asked on behalf of it, and what is being answered."""
+
+    def __init__(self, person: Person | None) -> None:
+        self.person = person
+        self.answering: set[asyncio.Task[None]] = set()
+
+    async def end(self) -> None:
+        """Nobody waits for the answers any more."""
+        for task in self.answering:
+            task.cancel()
+        await asyncio.gather(*self.answering, return_exceptions=True)
 
 
 class McpClient:
@@ -66,6 +85,7 @@ class McpClient:
         self._numbers = itertools.count(1)
         self._progress: dict[messages.Id, Progress] = {}
         self._answering: set[asyncio.Task[None]] = set()
+        self._calls: list[Pending] = []
         self._listening: asyncio.Task[None] | None = None
         self.revision = ""
         self.capabilities: JSON = {}
@@ -110,12 +130,29 @@ class McpClient:
             found.append(tool)
         return found
 
-    async def call(self, tool: JSON, arguments: JSON, *, progress: Progress | None = None) -> JSON:
-        """The result of a tool, as `tools` described it. Raises `GuruError` and `McpError`."""
+    async def call(
+        self,
+        tool: JSON,
+        arguments: JSON,
+        *,
+        progress: Progress | None = None,
+        person: Person | None = None,
+        answered: JSON | None = None,
+    ) -> JSON:
+        """The result of a tool, as `tools` described it. `person` may be asked by the server; `answered` is what a call
+        that was suspended goes on from. Raises `GuruError`, `McpError` and `Suspended`."""
         self._host.renew()
         headers = parameter_headers(tool["inputSchema"], arguments) if self.modern else {}
         params = {"name": tool["name"], "arguments": arguments}
-        return await self.request("tools/call", params, headers=headers, progress=progress)
+        call = Pending(person)
+        self._calls.append(call)
+        try:
+            return await self.request(
+                "tools/call", params, headers=headers, progress=progress, call=call, answered=answered
+            )
+        finally:
+            self._calls.remove(call)
+            await call.end()
 
     async def resources(self) -> list[JSON]:
         return await self._list("resources/list", "resources")
@@ -150,46 +187,73 @@ class McpClient:
         *,
         headers: dict[str, str] | None = None,
         progress: Progress | None = None,
+        call: Pending | None = None,
+        answered: JSON | None = None,
     ) -> JSON:
-        """The result; questions of the server are answered on the way. Raises `GuruError` and `McpError`."""
+        """The result; questions of the server are answered on the way.
+
+        Raises `GuruError`, `McpError` and `Suspended`.
+        """
+        asked = None if answered is None else self._gone_on(answered)
         try:
-            async with asyncio.timeout(self._timeout):
-                again: JSON = {}
-                for _ in range(ROUNDS):
-                    result = await self._once(method, params | again, headers or {}, progress)
+            async with asyncio.timeout(self._timeout) as limit:
+                if call is not None and call.person is not None:
+                    call.person = Unhurried(call.person, limit)
+                while asked is None or asked.number < ROUNDS:
+                    again = {} if asked is None else await self._answers(asked, call)
+                    number = 1 if asked is None else asked.number + 1
+                    try:
+                        result = await self._once(method, params | again, headers or {}, progress, call)
+                    except McpError as error:
+                        asked = refused_until(error, number) if call is not None and call.person is not None else None
+                        if asked is None:
+                            raise
+                        continue
                     if result.get("resultType", "complete") != "input_required":
                         return result
-                    again = await self._answers(result)
+                    asked = asked_by(result, number)
         except TimeoutError:
             raise ModelTimeout(
                 f"The MCP server did not answer {method} within {self._timeout:g} seconds.",
                 hint="Ask it for less, or raise [mcp.servers.NAME] timeout.",
             ) from None
-        raise McpError(INTERNAL_ERROR, f"The server asked more than {ROUNDS} times before it answered.")
+        raise McpError(INTERNAL_ERROR, f"The server asked {ROUNDS} times, and did not answer.")
 
-    async def _answers(self, result: JSON) -> JSON:
+    def _gone_on(self, answered: JSON) -> Round:
+        """The round of a request that was suspended, with what the person has said."""
+        asked, name = read_kept(answered["state"])
+        said = msgspec.convert({"action": answered["action"], "content": answered["content"]}, Elicited)
+        asked.answers[name] = self._host.said(asked.questions[name].get("params") or {}, said)
+        return asked
+
+    async def _answers(self, asked: Round, call: Pending | None) -> JSON:
         """What is sent again with a request that was answered with questions."""
-        asked = result.get("inputRequests") or {}
-        again: JSON = {"requestState": result["requestState"]} if "requestState" in result else {}
-        if not isinstance(asked, dict) or not all(isinstance(item, dict) for item in asked.values()):
-            raise McpError(INTERNAL_ERROR, "The server's questions are none.")
-        answers = {}
-        for name, question in asked.items():
-            answers[name] = await self._host.answer(str(question.get("method")), question.get("params") or {})
-        return again | ({"inputResponses": answers} if answers else {})
+        person = call.person if call is not None else None
+        for name, question in asked.questions.items():
+            if name not in asked.answers:
+                method, params = str(question.get("method")), question.get("params") or {}
+                asked.answers[name] = await self._host.answer(method, params, person, asked.kept(name))
+        return asked.again()
 
-    async def _once(self, method: str, params: JSON, headers: dict[str, str], progress: Progress | None) -> JSON:
+    async def _once(
+        self,
+        method: str,
+        params: JSON,
+        headers: dict[str, str],
+        progress: Progress | None,
+        call: Pending | None = None,
+    ) -> JSON:
         number = next(self._numbers)
         meta: JSON = {}
         if self.modern or not self.revision:
-            meta = self._meta()
+            meta = self._meta(call)
             headers = {**standard_headers(MODERN, method, params), **headers}
         if progress is not None:
             meta["progressToken"] = number
             self._progress[number] = progress
         message = messages.request(number, method, params | ({"_meta": meta} if meta else {}))
         try:
-            answer = await self._channel.request(message, headers, self._hear)
+            answer = await self._channel.request(message, headers, partial(self._hear, call=call))
         except asyncio.CancelledError:
             await self._cancel(number)
             raise
@@ -206,8 +270,11 @@ class McpClient:
             async with asyncio.timeout(2):
                 await asyncio.shield(self._channel.send(told, {}))
 
-    def _meta(self) -> JSON:
-        return {VERSION_KEY: MODERN, CLIENT_KEY: IMPLEMENTATION, CAPABILITIES_KEY: self._host.capabilities}
+    def _meta(self, call: Pending | None) -> JSON:
+        offered = self._host.capabilities
+        if call is not None:
+            offered = self._host.offered(asks=call.person is not None)
+        return {VERSION_KEY: MODERN, CLIENT_KEY: IMPLEMENTATION, CAPABILITIES_KEY: offered}
 
     # ------------------------------------------------------------------- connecting
 
@@ -266,11 +333,15 @@ class McpClient:
         except GuruError as error:
             log.info("nothing more is heard of an MCP server: %s", error.message)
 
-    async def _hear(self, message: Request | Notification) -> None:
+    async def _hear(self, message: Request | Notification, call: Pending | None = None) -> None:
+        """`call` is the one that the message belongs to, where the channel can tell."""
         if isinstance(message, Request):
-            task = asyncio.create_task(self._reply(message))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            if call is None and len(self._calls) == 1:
+                call = self._calls[0]
+            tasks = self._answering if call is None else call.answering
+            task = asyncio.create_task(self._reply(message, call))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
             return
         if message.method == "notifications/progress":
             self._told_progress(message.params)
@@ -283,10 +354,13 @@ class McpClient:
         if heard is not None and isinstance(done, int | float):
             heard(done, total if isinstance(total, int | float) else None, said if isinstance(said, str) else None)
 
-    async def _reply(self, request: Request) -> None:
+    async def _reply(self, request: Request, call: Pending | None) -> None:
         """Answer a question that a legacy server asks. A modern one asks by its results."""
+        person = call.person if call is not None else None
+        if call is None and request.method == "elicitation/create" and self._calls:
+            log.warning("an MCP server asks a person, and nobody can tell in which of its calls: it is declined")
         try:
-            answer = messages.result(request.id, await self._host.answer(request.method, request.params))
+            answer = messages.result(request.id, await self._host.answer(request.method, request.params, person))
         except McpError as error:
             answer = messages.failure(request.id, error)
         except Exception:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from guru.agents.mcp.client.elicitation import read_question
 from guru.agents.mcp.forms import problems, with_defaults
 from guru.agents.mcp.protocol import INVALID_PARAMS, METHOD_NOT_FOUND, McpError
+from guru.agents.tools.asking import Elicitation, Elicited, Person
 from guru.errors import GuruError
 from guru.types import JSON
 
@@ -27,18 +29,6 @@ class Sampler(Protocol):
         ...
 
 
-class Person(Protocol):
-    """Somebody who can be asked."""
-
-    async def fill_in(self, server: str, message: str, schema: JSON) -> JSON | None:
-        """The fields of a form, filled in; None: they would rather not."""
-        ...
-
-    async def visit(self, server: str, message: str, url: str) -> bool:
-        """Whether they agree to open an address, which they are shown first."""
-        ...
-
-
 class Host:
     """What one server gets."""
 
@@ -51,8 +41,11 @@ class Host:
         tokens: int = 1000,
         calls: int = 10,
         person: Person | None = None,
+        asks: bool = False,
+        patience: float = 900.0,
     ) -> None:
-        """`calls` are those of the model until `renew`."""
+        """`calls` are those of the model until `renew`. `person` is asked where a call has nobody else; `asks`: whether
+        there are calls that have somebody, who may take `patience` seconds."""
         self._server = server
         self._roots = [Path(root).expanduser().absolute() for root in roots]
         self._sampler = sampler
@@ -60,15 +53,22 @@ class Host:
         self._calls = calls
         self._left = calls
         self._person = person
+        self._asks = asks
+        self._patience = patience
 
     @property
     def capabilities(self) -> JSON:
+        """All that the server may ever ask for."""
+        return self.offered(asks=self._asks)
+
+    def offered(self, *, asks: bool) -> JSON:
+        """What it may ask for in a call that has somebody to be asked, or nobody."""
         offered: JSON = {}
         if self._roots:
             offered["roots"] = {}
         if self._sampler is not None:
             offered["sampling"] = {}
-        if self._person is not None:
+        if self._person is not None or (asks and self._asks):
             offered["elicitation"] = {"form": {}, "url": {}}
         return offered
 
@@ -76,8 +76,11 @@ class Host:
         """Another call of a tool begins."""
         self._left = self._calls
 
-    async def answer(self, method: str, params: JSON) -> JSON:
-        """The answer to a question of the server. Raises `McpError`."""
+    async def answer(self, method: str, params: JSON, person: Person | None = None, state: JSON | None = None) -> JSON:
+        """The answer to a question of the server, during a call that has somebody to be asked: see `Person.ask`.
+
+        Raises `McpError`, and `Suspended`.
+        """
         match method:
             case "ping":
                 return {}
@@ -86,7 +89,7 @@ class Host:
             case "sampling/createMessage":
                 return await self._sample(params)
             case "elicitation/create":
-                return await self._elicit(params)
+                return await self._elicit(params, person, state)
         raise McpError(METHOD_NOT_FOUND, f"This client has no {method!r}.")
 
     async def _sample(self, params: JSON) -> JSON:
@@ -105,20 +108,25 @@ class Host:
         except GuruError as error:
             raise McpError(-1, f"The model did not answer: {error.message}") from error
 
-    async def _elicit(self, params: JSON) -> JSON:
-        message = params.get("message")
-        if self._person is None or not isinstance(message, str):
+    async def _elicit(self, params: JSON, person: Person | None, state: JSON | None) -> JSON:
+        person = person if person is not None and self._asks else self._person
+        question = read_question(self._server, params, seconds=self._patience)
+        if person is None or question is None:
             return {"action": "decline"}
-        if params.get("mode") == "url":
-            url = params.get("url")
-            agreed = isinstance(url, str) and url.startswith("https://")
-            agreed = agreed and await self._person.visit(self._server, message, str(url))
-            return {"action": "accept" if agreed else "decline"}
-        schema = params.get("requestedSchema")
-        if not isinstance(schema, dict):
-            raise McpError(INVALID_PARAMS, "`requestedSchema` is not an object.")
-        content = await self._person.fill_in(self._server, message, schema)
-        if content is None:
-            return {"action": "decline"}
-        content = with_defaults(schema, content)
-        return {"action": "accept", "content": content} if not problems(schema, content) else {"action": "cancel"}
+        return checked(question, await person.ask(question, state))
+
+    def said(self, params: JSON, answer: Elicited) -> JSON:
+        """The answer to a question that a person was asked before. Raises `McpError`."""
+        question = read_question(self._server, params, seconds=self._patience)
+        return {"action": "decline"} if question is None else checked(question, answer)
+
+
+def checked(question: Elicitation, answer: Elicited) -> JSON:
+    """An answer as the server is given it: what does not hold to its form is none."""
+    if answer.action != "accept" or question.schema is None:
+        return {"action": answer.action}
+    content = with_defaults(question.schema, answer.content)
+    if problems(question.schema, content):
+        return {"action": "cancel"}
+    known = {name: content[name] for name in question.schema["properties"] if name in content}
+    return {"action": "accept", "content": known}

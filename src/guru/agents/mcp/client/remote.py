@@ -19,7 +19,7 @@ MOST_IMAGES: Final = 8
 MOST_NAME: Final = 55
 """Characters of a name that is followed by a digest."""
 _OTHER: Final = re.compile(r"[^A-Za-z0-9_-]+")
-Call = Callable[[str, JSON, JSON], Awaitable[JSON]]
+Call = Callable[[str, JSON, JSON, ToolContext], Awaitable[JSON]]
 """Server, definition and arguments to a `CallToolResult`."""
 
 
@@ -46,8 +46,8 @@ class RemoteTool:
         )
 
     async def call(self, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
-        """Raises `GuruError`."""
-        return to_tool_result(await self._call(self._server, self._definition, arguments))
+        """Raises `GuruError`, and `Suspended` where a person must answer the server first."""
+        return to_tool_result(await self._call(self._server, self._definition, arguments, context))
 
 
 def tool_name(server: str, tool: str) -> str:

@@ -19,7 +19,8 @@ from guru.agents.mcp.client.remote import RemoteTool, to_tool_result
 from guru.agents.mcp.client.suspicion import findings
 from guru.agents.mcp.messages import encode
 from guru.agents.mcp.protocol import INVALID_PARAMS, METHOD_NOT_FOUND, McpError
-from guru.agents.tools.base import ToolResult
+from guru.agents.tools.asking import Person
+from guru.agents.tools.base import ToolContext, ToolResult
 from guru.config import McpServerSettings
 from guru.errors import Conflict, GuruError, InvalidParameter, NotFound
 from guru.store.scope import Scope
@@ -125,10 +126,14 @@ class RemoteServer:
             raise NotFound(f"{self.name} has no tool {tool!r}.", hint=f"See `guru mcp tools {self.name}`.")
         return found
 
-    async def call(self, definition: JSON, arguments: JSON) -> JSON:
-        """A `CallToolResult`. Raises `GuruError`."""
+    async def call(
+        self, definition: JSON, arguments: JSON, *, person: Person | None = None, answered: JSON | None = None
+    ) -> JSON:
+        """A `CallToolResult`; see `McpClient.call`. Raises `GuruError` and `Suspended`."""
         with self._at_work():
-            result: JSON = await self._with_client(lambda client: client.call(definition, arguments))
+            result: JSON = await self._with_client(
+                lambda client: client.call(definition, arguments, person=person, answered=answered)
+            )
             return result
 
     @contextmanager
@@ -274,14 +279,14 @@ class McpServers:
         accepted = [tool.definition for tool in listed if tool.status == "accepted"]
         return [RemoteTool(server.name, definition, server.settings, self._call) for definition in accepted]
 
-    async def _call(self, server: str, definition: JSON, arguments: JSON) -> JSON:
+    async def _call(self, server: str, definition: JSON, arguments: JSON, context: ToolContext) -> JSON:
         """Raises `Conflict` when the tool has changed since it was given out."""
         remote = self.get(server)
         found = await remote.find(definition["name"])
         check_usable(server, found)
         if fingerprint(found.definition) != fingerprint(definition):
             raise Conflict(f"{found.name} was changed.", hint="Look at its new description before you call it.")
-        result: JSON = await remote.call(definition, arguments)
+        result: JSON = await remote.call(definition, arguments, person=context.person, answered=context.answered)
         return result
 
     async def call(self, server: str, tool: str, arguments: JSON) -> ToolResult:

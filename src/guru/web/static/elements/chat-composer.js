@@ -38,7 +38,7 @@ class ChatComposer extends GuruElement {
   }
 
   render() {
-    const chatModels = this.models.filter(({ kind, status }) => kind === "chat" && status !== "not installed");
+    const chatModels = this.models.filter(({ kind, status }) => (kind === "chat" || kind === "agent") && status !== "not installed");
     return html`
       <form class="composer" @submit=${this.onSubmit}>
         <label class="visually-hidden" for="question">Your question</label>

@@ -247,7 +247,7 @@ class RunPage extends GuruElement {
 
   /** To all that waits at once. @param {AgentRunDetail} run */
   renderAll(run) {
-    const waiting = run.log.filter(({ kind, status, decision }) => kind === "tool" && status === "waiting" && !decision);
+    const waiting = run.log.filter(({ kind, status, decision, asked }) => kind === "tool" && status === "waiting" && !decision && !asked);
     const questions = run.log.some(({ kind, status, decision }) => kind === "person" && status === "waiting" && !decision);
     if (waiting.length < 2 || questions) return nothing;
     const all = (/** @type {"yes" | "no"} */ say) => this.act(() => post(`${this.place}/approve`, { all: say }));

@@ -7,14 +7,17 @@ import { icons } from "../icons.js";
 import { pretty, secondsOf } from "../run-steps.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import "./decision-form.js";
+import "./elicitation-form.js";
 import { errorNote } from "./notes.js";
 
-/** @import { ApiErrorBody, RunStep } from "../types.js" */
+/** @import { ApiErrorBody, RunAsked, RunStep } from "../types.js" */
 
 /** @type {Record<string, string>} */
 const KINDS = { model: "model", tool: "tool", choice: "choice", person: "question" };
 /** @type {Record<string, string>} */
 const SAID = { yes: "approved", no: "refused", done: "done already" };
+/** To the server of a tool. @type {Record<string, string>} */
+const ANSWERED = { yes: "answered", no: "declined", cancel: "not answered" };
 
 class RunStepCard extends GuruElement {
   static properties = {
@@ -70,7 +73,7 @@ class RunStepCard extends GuruElement {
   render() {
     const { step } = this;
     if (!step) return nothing;
-    const waits = step.status === "waiting" && !step.decision;
+    const waits = (step.status === "waiting" || step.status === "asking") && !step.decision;
     const failed = step.result?.failed && step.decision?.say !== "no";
     return html`
       <div class="part ${waits ? "waits" : ""}">
@@ -78,7 +81,7 @@ class RunStepCard extends GuruElement {
           <span class="badge">${KINDS[step.kind]}</span>
           ${step.kind === "person" ? nothing : html`<strong>${step.name}</strong>`}
           ${step.request.agent ? html`<span class="faint small">${step.request.agent}</span>` : nothing}
-          ${waits ? html`<span class="badge warning">waits for you</span>` : step.decision ? html`<span class="badge">${step.kind === "person" ? "answered" : SAID[step.decision.say]}</span>` : nothing}
+          ${waits ? html`<span class="badge warning">waits for you</span>` : step.decision ? html`<span class="badge">${step.kind === "person" ? "answered" : (step.asked ? ANSWERED : SAID)[step.decision.say]}</span>` : nothing}
           ${failed ? html`<span class="badge danger">failed</span>` : nothing}
           <span class="part-end"><span class="faint small number">${step.ended_at ? duration(secondsOf(step)) : this.live && step.status === "begun" ? "…" : ""}</span>
             ${this.still && step.status === "done" && !this.editing ? html`<button class="icon-button compact change" aria-label="Change the result of step ${step.number}: ${step.name}" title="Change the result" @click=${() => this.edit(true)}>${icons.edit}</button>` : nothing}</span>
@@ -94,7 +97,8 @@ class RunStepCard extends GuruElement {
     if (step.kind === "model") return this.renderModel(step);
     if (step.kind === "tool") {
       return html`
-        ${waits ? html`<guru-decision .runId=${this.runId} .step=${step}></guru-decision>` : html`<pre class="code" tabindex="0" aria-label="Arguments of ${step.name}">${pretty(step.request.arguments)}</pre>`}
+        ${waits && !step.asked ? html`<guru-decision .runId=${this.runId} .step=${step}></guru-decision>` : html`<pre class="code" tabindex="0" aria-label="Arguments of ${step.name}">${pretty(step.request.arguments)}</pre>`}
+        ${step.asked ? this.renderAsked(step, step.asked, waits) : nothing}
         ${this.renderResult(step)}
       `;
     }
@@ -102,6 +106,12 @@ class RunStepCard extends GuruElement {
       return html`<p class="part-text">${step.request.text}</p>${step.result ? html`<p class="small"><strong>${step.result.option || "none"}</strong> <span class="faint">of ${(step.request.options ?? []).join(", ")}</span></p>` : nothing}`;
     }
     return html`<p class="part-text">${step.request.text}</p>${waits ? html`<guru-decision .runId=${this.runId} .step=${step}></guru-decision>` : html`<p class="part-text"><strong>${step.result?.text ?? step.decision?.text ?? ""}</strong></p>`}`;
+  }
+
+  /** @param {RunStep} step @param {RunAsked} asked @param {boolean} waits */
+  renderAsked(step, asked, waits) {
+    if (waits) return html`<guru-elicitation .runId=${this.runId} .step=${step}></guru-elicitation>`;
+    return html`<p class="faint small">${asked.server} asked:</p><blockquote class="part-text asked small">${asked.message}</blockquote>`;
   }
 
   /** @param {RunStep} step */
