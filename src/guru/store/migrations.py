@@ -122,6 +122,12 @@ def add_workflows(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=[tables.metadata.tables[name] for name in names])
 
 
+def add_mcp_sessions(connection: Connection) -> None:
+    """Sessions and tasks of clients of `/mcp`; a database that is new has the tables already."""
+    added = [tables.mcp_sessions, tables.mcp_streams, tables.mcp_mail, tables.mcp_tasks]
+    tables.metadata.create_all(connection, tables=added)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -136,6 +142,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_mcp_tools,
     add_prompts,
     add_workflows,
+    add_mcp_sessions,
 ]
 
 
