@@ -55,7 +55,7 @@ def open_mcp(
     own = served_tools(tools)
     documents = KnowledgeResources(knowledge)
     server = make_server(own, documents, LibraryPrompts(prompts), fixtures=settings.conformance_fixtures)
-    served = Streamable(server, Seal(Sessions.in_home(home).derive(b"mcp")), closing)
+    served = Streamable(server, Seal(Sessions.in_home(home).derive(b"mcp")), closing, database)
     stack.push_async_callback(served.aclose)
     return Mcp(served, servers)
 

@@ -83,7 +83,8 @@ def admitted(call: Call) -> Access:
     served(call)
     caller = call.caller("mcp")
     return Access(
-        scope=caller.visible, caller=caller, person=caller.person, may_change=caller.role != "viewer"
+        scope=caller.visible, caller=caller, person=caller.person, key=caller.key or "",
+        may_change=caller.role != "viewer",
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ LOOK_SECONDS: Final = 0.5
 """Between two looks at what another server has written."""
 LEASE_SECONDS: Final = 20.0
 """A server that has not said for that long that it works on something has died."""
-STOPPED: Final = McpError(INTERNAL_ERROR, "The server that worked on it has stopped. Send the request anew.")
+STOPPED: Final = McpError(INTERNAL_ERROR, "The server that worked on it has stopped: how far it came is not known.")
 
 
 class LeftStreams:
@@ -58,8 +58,8 @@ class LeftStreams:
         while (row := await self.find(session, name)) is not None:
             for number, text in row.messages:
                 if number > after:
-                    after = number
                     yield as_event(text.encode(), f"{name}-{number}")
+                    after = number
             if row.ended:
                 return
             if row.alive_at < time.time() - LEASE_SECONDS:

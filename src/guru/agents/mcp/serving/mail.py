@@ -6,6 +6,8 @@ wish to read on where a stream broke off may come to one that knows nothing of t
 
 from __future__ import annotations
 
+import re
+import secrets
 import time
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
@@ -20,8 +22,11 @@ from guru.store.tables import mcp_mail
 from guru.types import JSON
 
 Kind = Literal["question", "cancel", "resume"]
+QUESTION: Final = re.compile(r"guru-[0-9a-f]{16}")
 MOST: Final = 128
 """Rows of one session."""
+WISH_SECONDS: Final = 60.0
+"""Wishes are of no use later: what they are about has ended."""
 
 
 class Mail(NamedTuple):
@@ -36,13 +41,17 @@ class Mailbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ask(self, session: SessionRow, name: str) -> None:
-        """Note that the client is asked something, so that its answer finds us."""
+    async def ask(self, session: SessionRow) -> str:
+        """Note that the client is asked something, so that its answer finds us; what to call the question."""
+        name = f"guru-{secrets.token_hex(8)}"
         values = row(session, "question", name)
         await self._database.write(lambda connection: connection.execute(insert(mcp_mail).values(values)), beside=True)
+        return name
 
     async def answer(self, session: SessionRow, answer: Answer) -> None:
         """Leave an answer for who asked; one to no question is read over, and so is a second one."""
+        if not QUESTION.fullmatch(str(answer.id)):
+            return
         body: JSON = {"result": answer.result} if answer.error is None else {"error": answer.error}
         asked = (
             mcp_mail.c.session == session.id, mcp_mail.c.tenant == session.tenant, mcp_mail.c.kind == "question",
@@ -59,6 +68,8 @@ class Mailbox:
 
         def write(connection: Connection) -> None:
             mine = mcp_mail.c.session == session.id
+            old = mcp_mail.c.sent_at < time.time() - WISH_SECONDS
+            connection.execute(delete(mcp_mail).where(mine, mcp_mail.c.kind != "question", old))
             same = and_(mine, mcp_mail.c.kind == kind, mcp_mail.c.name == name)
             count = select(func.count()).select_from(mcp_mail)
             if connection.scalar(count.where(same)) or (connection.scalar(count.where(mine)) or 0) >= MOST:
@@ -78,9 +89,7 @@ class Mailbox:
     async def take(self, mails: Sequence[Mail]) -> None:
         """Remove what was looked at, or is wanted no more."""
         table = mcp_mail.c
-        which = or_(
-            *(and_(table.session == it.session, table.kind == it.kind, table.name == it.name) for it in mails)
-        )
+        which = or_(*(and_(table.session == it.session, table.kind == it.kind, table.name == it.name) for it in mails))
         await self._database.write(lambda connection: connection.execute(delete(mcp_mail).where(which)), beside=True)
 
 

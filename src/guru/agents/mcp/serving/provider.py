@@ -21,6 +21,10 @@ class Access(Struct, frozen=True, kw_only=True):
     """As the gateway knows them; handed on, not looked into."""
     person: str = ""
     """Their name within the tenant: what is theirs is nobody else's."""
+    key: str = ""
+    """The id of the key that they came with; empty without one."""
+    client: str = ""
+    """What their program calls itself, which nobody has checked."""
     may_change: bool = True
     """Whether they may use tools that change something."""
 

@@ -1,4 +1,4 @@
-"""Sessions of legacy clients as the store keeps them: any server on the database goes on with them, also after a restart.
+"""Sessions of legacy clients as the store keeps them: any server on the database goes on with them, also a new one.
 
 A session belongs to the person and the key that made it, ends when it was not used for an hour, and is gone, with all
 that belongs to it, when its client deletes it.
@@ -10,10 +10,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
-from guru.agents.mcp.protocol import SESSION_NOT_FOUND, McpError
+from guru.agents.mcp.protocol import SESSION_NOT_FOUND, McpError, invalid_params
 from guru.agents.mcp.serving.provider import Access
 from guru.store.database import Database
 from guru.store.ids import new_id
@@ -26,6 +26,8 @@ TOUCH_SECONDS: Final = 60.0
 """How exactly it is known when one was used last."""
 MOST: Final = 10_000
 """Sessions at a time; of one person, a hundredth of it."""
+URIS: Final = 256
+"""Resources whose changes a session is told of."""
 
 
 class SessionRow(Struct, frozen=True, kw_only=True):
@@ -64,8 +66,8 @@ class SessionRows:
             of_person = (mcp_sessions.c.tenant == made.tenant, mcp_sessions.c.person == access.person)
             mine = select(mcp_sessions.c.id).where(*of_person).order_by(mcp_sessions.c.used_at)
             ids = list(connection.scalars(mine))
-            for id in ids[: max(0, len(ids) - MOST // 100 + 1)]:
-                forget(connection, mcp_sessions.c.id == id)
+            for old in ids[: max(0, len(ids) - MOST // 100 + 1)]:
+                forget(connection, mcp_sessions.c.id == old)
             if (connection.scalar(select(func.count()).select_from(mcp_sessions)) or 0) >= MOST:
                 raise McpError(-32603, "There are too many sessions. Try again later.")
             connection.execute(insert(mcp_sessions).values(values))
@@ -100,10 +102,23 @@ class SessionRows:
         await self._change(mcp_sessions.c.id.in_(ids), used_at=time.time())
 
     async def set_level(self, session: SessionRow, level: str) -> None:
-        await self._change(mcp_sessions.c.id == session.id, level=level)
+        await self._change((mcp_sessions.c.id == session.id) & (mcp_sessions.c.tenant == session.tenant), level=level)
 
-    async def set_uris(self, session: SessionRow, uris: Sequence[str]) -> None:
-        await self._change(mcp_sessions.c.id == session.id, uris=list(uris))
+    async def subscribe(self, session: SessionRow, uri: str, *, on: bool) -> SessionRow:
+        """The session as it is then. Raises `McpError` when there are too many resources, or the session has ended."""
+        which = (mcp_sessions.c.id == session.id, mcp_sessions.c.tenant == session.tenant)
+
+        def write(connection: Connection) -> SessionRow:
+            row = connection.execute(select(mcp_sessions).where(*which)).one_or_none()
+            if row is None:
+                raise McpError(SESSION_NOT_FOUND, "Session not found: initialize a new one.")
+            uris = sorted({*row.uris, uri} if on else {*row.uris} - {uri})
+            if len(uris) > URIS:
+                raise invalid_params(f"A session has at most {URIS} subscriptions.")
+            connection.execute(update(mcp_sessions).where(*which).values(uris=uris))
+            return structs.replace(to_session(row), uris=uris)
+
+        return await self._database.write(write)
 
     async def delete(self, session: SessionRow) -> None:
         ended = (mcp_sessions.c.id == session.id) & (mcp_sessions.c.tenant == session.tenant)

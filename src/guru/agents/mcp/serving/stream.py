@@ -22,9 +22,7 @@ KEPT_BYTES = 4 << 20
 class Stream:
     """`resumable`: each message has an id, which the client can name when it comes back."""
 
-    def __init__(
-        self, name: str = "", *, resumable: bool = False, left: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, name: str = "", *, resumable: bool = False, left: Callable[[], None] | None = None) -> None:
         self.name = name
         self.resumable = resumable
         self._left = left
@@ -82,8 +80,8 @@ class Stream:
                 self._news.clear()
                 for number, data in list(self._messages):
                     if number > after and self._reader == me:
-                        after = number
                         yield self._event(number, data)
+                        after = number  # only now is it known that somebody took it
                 if self._reader != me or (self.ended and after >= self.count):
                     return
                 await self._news.wait()
