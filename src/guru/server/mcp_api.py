@@ -83,7 +83,7 @@ def admitted(call: Call) -> Access:
     served(call)
     caller = call.caller("mcp")
     return Access(
-        scope=caller.visible, caller=caller, person=caller.person, key=caller.key or "",
+        scope=caller.visible, caller=caller, person=caller.person, key=caller.key or "", trace=call.trace_id,
         may_change=caller.role != "viewer",
     )  # fmt: skip
 

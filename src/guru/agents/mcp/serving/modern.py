@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from guru.agents.mcp import messages
 from guru.agents.mcp.headers import check_parameters, check_standard
 from guru.agents.mcp.messages import Request
 from guru.agents.mcp.protocol import (
     CAPABILITIES_KEY,
+    CLIENT_KEY,
     HEADER_MISMATCH,
     INTERNAL_ERROR,
     LOG_LEVEL_KEY,
@@ -28,6 +30,7 @@ from guru.agents.mcp.protocol import (
     UNSUPPORTED_VERSION,
     VERSION_KEY,
     McpError,
+    client_name,
     invalid_params,
     meta_of,
 )
@@ -71,6 +74,7 @@ class ModernDoor:
         """`headers` have lower-case names; `streams`: whether the client takes server-sent events."""
         try:
             peer = self._check(request, headers, access)
+            access = structs.replace(access, client=client_name(meta_of(request.params).get(CLIENT_KEY)))
             if request.method == "subscriptions/listen":
                 return self._listen(request, access)
             if is_call(request):
