@@ -93,11 +93,11 @@ def headers_of(call: Call) -> JSON:
 
 
 def respond(reply: Reply, call: Call) -> Any:
+    headers = {"x-guru-trace-id": call.trace_id, **call.headers, **reply.headers}
     if reply.events is not None:
-        return EventStream(reply.events, {**call.headers, **reply.headers})
+        return EventStream(reply.events, headers)
     if reply.message is None:
-        return Response(status_code=reply.status, headers=reply.headers)
-    headers = {**call.headers, **reply.headers}
+        return Response(status_code=reply.status, headers=headers)
     return Response(encode(reply.message), reply.status, headers, "application/json")
 
 
