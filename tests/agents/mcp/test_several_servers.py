@@ -422,6 +422,30 @@ async def test_there_are_not_too_many_sessions_of_all(pair, monkeypatch):
     assert [reply.status for reply in replies] == [200, 400]
 
 
+async def test_what_is_too_long_to_be_kept_is_refused(pair):
+    one = pair[0]
+    params = {"protocolVersion": LEGACY[0], "capabilities": {"experimental": {"x": "x" * 70_000}}}
+    reply = await one.post({"id": 0, "method": "initialize", "params": params})
+    assert (reply.status, reply.message["error"]["code"]) == (400, -32602)
+    session = await one.open()
+    [answer] = await one.call(1, "resources/subscribe", session, uri="x" * 5000)
+    assert answer["error"]["code"] == -32602
+
+
+async def test_of_answers_that_broke_off_the_oldest_make_room(pair, monkeypatch):
+    monkeypatch.setattr(left, "STREAMS", 2)
+    one = pair[0]
+    session = await one.open()
+    for count in (1, 2, 2):
+        await begin_and_leave(one, session)
+        while await counted(one, mcp_streams) < count or one.served._legacy._sessions._doing:
+            await asyncio.sleep(0.01)
+        [work] = one.served._legacy._sessions._here[session].running.values()
+        work.task.cancel()
+        await asyncio.wait({work.task})
+    assert await counted(one, mcp_streams) == 2
+
+
 async def test_both_answer_for_a_task(each):
     one, other = each
     made = (await one.modern("tools/call", name="ask", arguments={}))["result"]

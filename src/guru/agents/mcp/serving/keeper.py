@@ -32,6 +32,9 @@ class Keeper:
             except GuruError as error:
                 log.warning("what is kept for clients of MCP cannot be looked after: %s", error)
                 pause = AGAIN
+            except Exception:
+                log.exception("unexpected error while looking after what is kept for clients of MCP")
+                pause = AGAIN
         self._task = None
 
     async def aclose(self) -> None:

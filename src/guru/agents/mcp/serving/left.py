@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from guru.agents.mcp import messages
 from guru.agents.mcp.messages import Id
@@ -18,6 +18,8 @@ from guru.agents.mcp.serving.stream import Stream, as_event
 from guru.store.database import Database
 from guru.store.tables import mcp_sessions, mcp_streams
 
+STREAMS: Final = 32
+"""Of one session; the oldest make room."""
 LOOK_SECONDS: Final = 0.5
 """Between two looks at what another server has written."""
 LEASE_SECONDS: Final = 20.0
@@ -42,8 +44,13 @@ class LeftStreams:
             mine = (mcp_streams.c.session == session.id, mcp_streams.c.name == stream.name)
             if connection.execute(update(mcp_streams).where(*mine).values(values)).rowcount:
                 return
-            if connection.scalar(select(mcp_sessions.c.id).where(mcp_sessions.c.id == session.id)):  # it has not ended
-                connection.execute(insert(mcp_streams).values(key | first | values))
+            if not connection.scalar(select(mcp_sessions.c.id).where(mcp_sessions.c.id == session.id)):
+                return  # it has ended
+            of_session = mcp_streams.c.session == session.id
+            newest = select(mcp_streams.c.name).where(of_session).order_by(mcp_streams.c.alive_at.desc())
+            for old in connection.scalars(newest).all()[STREAMS - 1 :]:
+                connection.execute(delete(mcp_streams).where(of_session, mcp_streams.c.name == old))
+            connection.execute(insert(mcp_streams).values(key | first | values))
 
         await self._database.write(write, beside=True)
 

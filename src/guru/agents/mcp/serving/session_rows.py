@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
@@ -28,6 +29,8 @@ MOST: Final = 10_000
 """Sessions at a time; of one person, a hundredth of it."""
 URIS: Final = 256
 """Resources whose changes a session is told of."""
+MOST_URI: Final = 4096
+MOST_CAPABILITIES: Final = 64 << 10
 
 
 class SessionRow(Struct, frozen=True, kw_only=True):
@@ -51,8 +54,10 @@ class SessionRows:
     async def add(self, access: Access, revision: str, capabilities: JSON, client: str) -> SessionRow:
         """A new session; the one of this person that was not used for longest makes room for it.
 
-        Raises `McpError` when there are too many of all.
+        Raises `McpError` when there are too many of all, and for what is too long.
         """
+        if len(msgspec.json.encode(capabilities)) > MOST_CAPABILITIES:
+            raise invalid_params(f"`capabilities` have at most {MOST_CAPABILITIES:,} bytes.")
         now = time.time()
         made = SessionRow(
             id=new_id("mcp"), tenant=access.scope.tenant, revision=revision, client=client, capabilities=capabilities,
@@ -107,6 +112,8 @@ class SessionRows:
     async def subscribe(self, session: SessionRow, uri: str, *, on: bool) -> SessionRow:
         """The session as it is then. Raises `McpError` when there are too many resources, or the session has ended."""
         which = (mcp_sessions.c.id == session.id, mcp_sessions.c.tenant == session.tenant)
+        if len(uri) > MOST_URI:
+            raise invalid_params(f"An address has at most {MOST_URI:,} characters.")
 
         def write(connection: Connection) -> SessionRow:
             row = connection.execute(select(mcp_sessions).where(*which)).one_or_none()

@@ -28,7 +28,7 @@ TTL: Final = 3_600_000
 AT_ONCE: Final = 32
 """Tasks of one person that are not yet done."""
 MOST: Final = 10_000
-"""Tasks that are remembered."""
+"""Tasks that are remembered; of one person, a twentieth of it."""
 Status = Literal["working", "input_required", "completed", "cancelled", "failed"]
 OPEN: Final = ("working", "input_required")
 NAME: Final = re.compile(r"task_[\w-]{32}", re.ASCII)
@@ -72,11 +72,10 @@ class TaskRows:
         def write(connection: Connection) -> None:
             connection.execute(delete(mcp_tasks).where(table.created_at < now - TTL / 1000))
             count = select(func.count()).select_from(mcp_tasks)
-            mine = count.where(
-                table.tenant == made.tenant, table.person == access.person, table.status.in_(OPEN),
-                table.alive_at >= now - LEASE_SECONDS,
-            )  # fmt: skip
-            if (connection.scalar(mine) or 0) >= AT_ONCE or (connection.scalar(count) or 0) >= MOST:
+            mine = count.where(table.tenant == made.tenant, table.person == access.person)
+            working = mine.where(table.status.in_(OPEN), table.alive_at >= now - LEASE_SECONDS)
+            limits = ((working, AT_ONCE), (mine, MOST // 20), (count, MOST))
+            if any((connection.scalar(query) or 0) >= most for query, most in limits):
                 raise McpError(INTERNAL_ERROR, "There are too many tasks. Wait for some of them.")
             connection.execute(insert(mcp_tasks).values(values))
 
