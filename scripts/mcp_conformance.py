@@ -97,8 +97,9 @@ class Suite:
 
     def _run(self, *arguments: str) -> tuple[int, str]:
         command = [*self._node, str(self._script), *arguments, "--timeout", TIMEOUT]
+        environment = ENVIRONMENT | {"NODE_COMPILE_CACHE": str(self._folder / "compiled")}  # a quarter of its start
         done = subprocess.run(
-            command, cwd=self._folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
+            command, cwd=self._folder, env=environment, capture_output=True, text=True, timeout=600, check=False
         )
         return done.returncode, done.stdout + done.stderr
 
