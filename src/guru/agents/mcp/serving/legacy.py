@@ -104,7 +104,7 @@ class LegacyDoor:
             session.general.end()
 
         with session.listening(self._server.changes, access):
-            self._sessions.wake()
+            self._sessions.wake(session)
             ending = asyncio.create_task(end_with_server())
             try:
                 async for event in session.general.read(after):
@@ -163,7 +163,7 @@ class LegacyDoor:
         stream = session.open_stream(lambda stream: self._sessions.leave(session, request.id, stream))
         task = asyncio.create_task(self._work(request, session, access, stream))
         session.running[request.id] = Work(task, stream)
-        self._sessions.wake()
+        self._sessions.wake(session)
 
         def finish(_: object) -> None:  # also when it is cancelled before it has begun
             del session.running[request.id]

@@ -57,14 +57,14 @@ class LegacySessions:
         row = await self.rows.get(id, access)
         session = self._here.get(id)
         if session is None:
-            session = self._here[id] = Session(row, access, self._server, self.mail)
             self._trim()
+            session = self._here[id] = Session(row, access, self._server, self.mail)
         session.update(row)
         self._here.move_to_end(id)
         return session
 
     def _trim(self) -> None:
-        spare = len(self._here) - REMEMBERED
+        spare = len(self._here) + 1 - REMEMBERED
         idle = [session for session in self._here.values() if not session.busy] if spare > 0 else []
         for session in idle[:spare]:
             del self._here[session.row.id]
@@ -74,8 +74,9 @@ class LegacySessions:
         self._here.pop(session.row.id, None)
         await session.aclose()
 
-    def wake(self) -> None:
-        """Something goes on from now on."""
+    def wake(self, session: Session) -> None:
+        """Something goes on for a session from now on."""
+        self._here.setdefault(session.row.id, session)
         self._keeper.wake(LOOK_SECONDS)
 
     # ---------------------------------------------------------------------- streams
@@ -84,7 +85,7 @@ class LegacySessions:
         """The reader of a stream is gone: from now on it is kept in the store as well."""
         session.left[stream.name] = request
         self._do(self._save(session, stream))
-        self.wake()
+        self.wake(session)
 
     def ended(self, session: Session, stream: Stream) -> None:
         """Nothing more comes on a stream."""
@@ -141,7 +142,8 @@ class LegacySessions:
             else:
                 self._here.pop(session.row.id, None)
                 await session.aclose()
-        taken = [mail for mail in await self.mail.look(ids) if self._deliver(mail)]
+        asked = [name for session in busy for name in session.asked]
+        taken = [mail for mail in await self.mail.look(ids, asked) if self._deliver(mail)]
         if taken:
             await self.mail.take(taken)
         for session in busy:
@@ -170,6 +172,7 @@ class LegacySessions:
             stream, (count, at) = session.streams.get(name), self._saved.get(name, (0, 0.0))
             if stream is None:
                 session.left.pop(name, None)
+                self._saved.pop(name, None)
             elif stream.count > count or time.monotonic() - at >= ALIVE_SECONDS:
                 await self._save(session, stream)
 

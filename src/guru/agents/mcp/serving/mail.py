@@ -78,10 +78,12 @@ class Mailbox:
 
         await self._database.write(write)
 
-    async def look(self, sessions: Sequence[str]) -> list[Mail]:
-        """What has come for these sessions. It stays until it is taken."""
-        query = select(mcp_mail.c.session, mcp_mail.c.kind, mcp_mail.c.name, mcp_mail.c.body).where(
-            mcp_mail.c.session.in_(sessions), or_(mcp_mail.c.kind != "question", mcp_mail.c.body.is_not(None))
+    async def look(self, sessions: Sequence[str], asked: Sequence[str]) -> list[Mail]:
+        """What has come for these sessions, and answers to these questions. It stays until it is taken."""
+        table = mcp_mail.c
+        answered = and_(table.name.in_(asked), table.body.is_not(None))
+        query = select(table.session, table.kind, table.name, table.body).where(
+            table.session.in_(sessions), or_(table.kind != "question", answered)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [Mail(*found) for found in rows]

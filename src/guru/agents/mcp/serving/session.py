@@ -53,7 +53,7 @@ class Session:
         """What belongs to no request: changes. Other servers have others, of other names."""
         self.readers = 0
         """Of the general stream."""
-        self._questions: dict[Id, asyncio.Future[JSON]] = {}
+        self._questions: dict[str, asyncio.Future[JSON]] = {}
         self._server = server
         self._mail = mail
         self._watch: asyncio.Task[None] | None = None
@@ -121,9 +121,14 @@ class Session:
                 await self._mail.take([Mail(self.row.id, "question", number, None)])
         return check_answer(request, answer)
 
+    @property
+    def asked(self) -> list[str]:
+        """The questions that wait for an answer here."""
+        return list(self._questions)
+
     def answered(self, answer: Answer) -> bool:
         """The client's answer to a question; False for one that was not asked here."""
-        waiting = self._questions.get(answer.id) if answer.id is not None else None
+        waiting = self._questions.get(answer.id) if isinstance(answer.id, str) else None
         if waiting is None:
             return False
         if waiting.done():
