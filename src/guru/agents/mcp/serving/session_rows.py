@@ -68,6 +68,7 @@ class SessionRows:
 
         def write(connection: Connection) -> None:
             forget(connection, mcp_sessions.c.used_at < now - IDLE_SECONDS)
+            connection.execute(delete(mcp_mail).where(mcp_mail.c.sent_at < now - 2 * IDLE_SECONDS))  # of ended ones
             of_person = (mcp_sessions.c.tenant == made.tenant, mcp_sessions.c.person == access.person)
             mine = select(mcp_sessions.c.id).where(*of_person).order_by(mcp_sessions.c.used_at)
             ids = list(connection.scalars(mine))
