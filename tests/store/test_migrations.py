@@ -2,6 +2,7 @@
 
 from sqlalchemy import delete, insert, inspect, select, text
 
+from guru.store.database import Database
 from guru.store.migrations import MIGRATIONS, applied
 from guru.store.tables import (
     agent_runs,
@@ -14,6 +15,10 @@ from guru.store.tables import (
     evaluations,
     index_entries,
     index_marks,
+    mcp_mail,
+    mcp_sessions,
+    mcp_streams,
+    mcp_tasks,
     messages,
     workflow_runs,
     workflow_steps,
@@ -162,4 +167,24 @@ async def test_runs_of_a_database_without_their_ends_are_kept_and_found(stores, 
 
     names = await database.read(named)
     assert set(indexes) <= names and "agent_runs_by_time" not in names
+    await database.close()
+
+
+async def test_the_tables_of_mcp_sessions_are_added_to_a_database_that_lacks_them(tmp_path):
+    added = [mcp_sessions, mcp_streams, mcp_mail, mcp_tasks]
+    database = Database.in_home(tmp_path)
+    await database.open()
+
+    def go_back(connection):
+        version = next(place for place, step in enumerate(MIGRATIONS, start=1) if step.__name__ == "add_mcp_sessions")
+        for table in added:
+            table.drop(connection)
+        connection.execute(delete(applied).where(applied.c.version >= version))
+
+    await database.write(go_back)
+    await database.close()
+    database = Database.in_home(tmp_path)
+    await database.open()
+    tables = await database.read(lambda connection: set(inspect(connection).get_table_names()))
+    assert {table.name for table in added} <= tables
     await database.close()

@@ -62,6 +62,14 @@ TOOL_NAME: Final = "gen_ai.tool.name"
 TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_RESULT: Final = "gen_ai.tool.call.result"
 TOOL_FAILED: Final = "guru.tool.failed"
+MCP_METHOD: Final = "mcp.method.name"
+MCP_RESOURCE: Final = "mcp.resource.uri"
+MCP_CLIENT: Final = "guru.mcp.client"
+"""What the client calls itself, which nobody has checked."""
+MCP_ASKED: Final = "guru.mcp.asked"
+"""What the client was asked instead of being answered: it sends its request again, with what it answers."""
+MCP_CHARACTERS: Final = "guru.mcp.characters"
+"""Of a document that was read."""
 
 CONTENT: Final = frozenset({
     INPUT_MESSAGES, OUTPUT_MESSAGES, TOOLS, QUERY, SEARCH_QUERIES, HITS, CITATIONS, UNSUPPORTED, NOTES, METADATA,

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from guru.agents.mcp.client.servers import ServersTools
 from guru.agents.mcp.serving.fixtures import Fixtures
-from guru.agents.mcp.serving.provider import Access, PromptSource, ResourceSource, ToolSource
+from guru.agents.mcp.serving.provider import Access, PromptSource, Recorder, ResourceSource, ToolSource
 from guru.agents.mcp.serving.seal import Seal
 from guru.agents.mcp.serving.server import McpServer
 from guru.agents.mcp.serving.streamable import Streamable
@@ -17,13 +17,14 @@ from guru.agents.mcp.serving.tools import ContractTools
 from guru.agents.tools.catalogue import Catalogue
 from guru.agents.tools.toolbox import Toolbox
 from guru.config import McpSettings, Settings
-from guru.gateway.identity import LOCAL_TENANT, Sessions
+from guru.gateway.identity import LOCAL_TENANT, Audit, Sessions
 from guru.gateway.pipeline import Road
 from guru.knowledge.base import KnowledgeBase
 from guru.prompts.library import Library
 from guru.server.mcp_prompts import LibraryPrompts
 from guru.server.mcp_resources import KnowledgeResources
 from guru.server.mcp_servers import ConfiguredServers, open_servers
+from guru.server.mcp_traces import RoadRecorder
 from guru.store.database import Database
 
 FOR_MEMBERS: Final = {"ask_documents"}
@@ -55,26 +56,31 @@ def open_mcp(
     """Both sides. The tools of other servers join `tools`; `closing` is set when this server stops."""
     servers = open_servers(stack, settings, database, road, home=home)
     tools.sources.append(ServersTools(servers, LOCAL_TENANT))
-    own = served_tools(tools)
+    recorder = RoadRecorder(road, Audit(database))
+    own = served_tools(tools, recorder)
     documents = KnowledgeResources(knowledge)
-    server = make_server(own, documents, LibraryPrompts(prompts), fixtures=settings.conformance_fixtures)
+    server = make_server(own, documents, LibraryPrompts(prompts), recorder, fixtures=settings.conformance_fixtures)
     tools.on_change.append(lambda: server.changes.changed("tools"))
-    served = Streamable(server, Seal(Sessions.in_home(home).derive(b"mcp")), closing)
+    served = Streamable(server, Seal(Sessions.in_home(home).derive(b"mcp")), closing, database)
     stack.push_async_callback(served.aclose)
     return Mcp(served, servers)
 
 
-def make_server(tools: ToolSource, resources: ResourceSource, prompts: PromptSource, *, fixtures: bool) -> McpServer:
+def make_server(
+    tools: ToolSource, resources: ResourceSource, prompts: PromptSource, recorder: Recorder, *, fixtures: bool
+) -> McpServer:
     """The server; with what the conformance suite calls besides, if that is wanted."""
     if not fixtures:
-        return McpServer(tools=tools, resources=resources, prompts=prompts, changing=("resources", "tools"))
+        changing = ("resources", "tools")
+        return McpServer(tools=tools, resources=resources, prompts=prompts, recorder=recorder, changing=changing)
     both = Fixtures(tools, resources, prompts)
-    server = McpServer(tools=both, resources=both, prompts=both, changing=("resources", "tools", "prompts"))
+    changing = ("resources", "tools", "prompts")
+    server = McpServer(tools=both, resources=both, prompts=both, recorder=recorder, changing=changing)
     both.changes = server.changes
     return server
 
 
-def served_tools(tools: Catalogue) -> ToolSource:
+def served_tools(tools: Catalogue, recorder: RoadRecorder) -> ToolSource:
     """The tools of this server, for those who may use them. Those of other MCP servers are theirs to serve."""
 
     async def for_caller(access: Access) -> Toolbox:
@@ -83,4 +89,4 @@ def served_tools(tools: Catalogue) -> ToolSource:
             return box
         return Toolbox(tool for tool in box if tool.spec.effect != "write" and tool.spec.name not in FOR_MEMBERS)
 
-    return ContractTools(for_caller)
+    return ContractTools(for_caller, recorder.change)

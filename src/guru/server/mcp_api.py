@@ -83,7 +83,8 @@ def admitted(call: Call) -> Access:
     served(call)
     caller = call.caller("mcp")
     return Access(
-        scope=caller.visible, caller=caller, person=caller.person, may_change=caller.role != "viewer"
+        scope=caller.visible, caller=caller, person=caller.person, key=caller.key or "", trace=call.trace_id,
+        may_change=caller.role != "viewer",
     )  # fmt: skip
 
 
@@ -92,11 +93,11 @@ def headers_of(call: Call) -> JSON:
 
 
 def respond(reply: Reply, call: Call) -> Any:
+    headers = {"x-guru-trace-id": call.trace_id, **call.headers, **reply.headers}
     if reply.events is not None:
-        return EventStream(reply.events, {**call.headers, **reply.headers})
+        return EventStream(reply.events, headers)
     if reply.message is None:
-        return Response(status_code=reply.status, headers=reply.headers)
-    headers = {**call.headers, **reply.headers}
+        return Response(status_code=reply.status, headers=headers)
     return Response(encode(reply.message), reply.status, headers, "application/json")
 
 

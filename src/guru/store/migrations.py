@@ -143,6 +143,12 @@ def add_questions_of_servers(connection: Connection) -> None:
     add_columns(connection, "agent_steps", asked="JSON")
 
 
+def add_mcp_sessions(connection: Connection) -> None:
+    """Sessions and tasks of clients of `/mcp`; a database that is new has the tables already."""
+    added = [tables.mcp_sessions, tables.mcp_streams, tables.mcp_mail, tables.mcp_tasks]
+    tables.metadata.create_all(connection, tables=added)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -159,6 +165,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_workflows,
     add_ends_of_runs,
     add_questions_of_servers,
+    add_mcp_sessions,
 ]
 
 

@@ -42,6 +42,8 @@ SERVER_KEY: Final = PREFIX + "serverInfo"
 LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """Of log messages, from RFC 5424, the least first."""
 
+NAME: Final = 100
+"""Characters of a client's name that are kept."""
 IMPLEMENTATION: Final[JSON] = {"name": "guru", "title": "Guru", "version": __version__}
 
 
@@ -65,6 +67,13 @@ def invalid_params(message: str, **data: Any) -> McpError:
 
 def method_not_found(method: str) -> McpError:
     return McpError(METHOD_NOT_FOUND, f"There is no method {method!r}.")
+
+
+def client_name(info: Any) -> str:
+    """What a client calls itself, with its version; empty where it does not say."""
+    said = (info.get("name"), info.get("version")) if isinstance(info, dict) else ()
+    text = " ".join(part for part in said if isinstance(part, str))
+    return "".join(letter for letter in text if letter.isprintable())[:NAME]
 
 
 def meta_of(params: JSON) -> JSON:

@@ -17,7 +17,7 @@ from guru.store.tables.knowledge import (
     documents,
     embeddings,
 )
-from guru.store.tables.mcp import mcp_tools
+from guru.store.tables.mcp import mcp_mail, mcp_sessions, mcp_streams, mcp_tasks, mcp_tools
 from guru.store.tables.memory import memories, memory_notes
 from guru.store.tables.prompts import prompt_labels, prompt_moves, prompt_versions, prompts
 from guru.store.tables.releases import (
@@ -60,6 +60,10 @@ __all__ = [
     "index_entries",
     "index_marks",
     "jobs",
+    "mcp_mail",
+    "mcp_sessions",
+    "mcp_streams",
+    "mcp_tasks",
     "mcp_tools",
     "memories",
     "memory_notes",

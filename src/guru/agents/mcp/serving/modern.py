@@ -12,13 +12,16 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from guru.agents.mcp import messages
 from guru.agents.mcp.headers import check_parameters, check_standard
 from guru.agents.mcp.messages import Request
 from guru.agents.mcp.protocol import (
     CAPABILITIES_KEY,
+    CLIENT_KEY,
     HEADER_MISMATCH,
+    INTERNAL_ERROR,
     LOG_LEVEL_KEY,
     MODERN,
     SERVER_KEY,
@@ -27,6 +30,7 @@ from guru.agents.mcp.protocol import (
     UNSUPPORTED_VERSION,
     VERSION_KEY,
     McpError,
+    client_name,
     invalid_params,
     meta_of,
 )
@@ -38,6 +42,8 @@ from guru.agents.mcp.serving.seal import Seal
 from guru.agents.mcp.serving.server import INSTRUCTIONS, McpServer
 from guru.agents.mcp.serving.stream import Stream
 from guru.agents.mcp.serving.tasks import TaskPeer, Tasks, is_of, knows_tasks, require_tasks
+from guru.errors import GuruError
+from guru.store.database import Database
 from guru.types import JSON
 
 PATIENCE: Final = 8.0
@@ -54,12 +60,12 @@ URIS: Final = 256
 
 
 class ModernDoor:
-    def __init__(self, server: McpServer, seal: Seal, closing: asyncio.Event) -> None:
+    def __init__(self, server: McpServer, seal: Seal, closing: asyncio.Event, database: Database) -> None:
         """`closing` is set when the server stops: subscriptions end then."""
         self._server = server
         self._seal = seal
         self._closing = closing
-        self._tasks = Tasks()
+        self._tasks = Tasks(database)
 
     async def aclose(self) -> None:
         await self._tasks.aclose()
@@ -68,6 +74,7 @@ class ModernDoor:
         """`headers` have lower-case names; `streams`: whether the client takes server-sent events."""
         try:
             peer = self._check(request, headers, access)
+            access = structs.replace(access, client=client_name(meta_of(request.params).get(CLIENT_KEY)))
             if request.method == "subscriptions/listen":
                 return self._listen(request, access)
             if is_call(request):
@@ -121,6 +128,8 @@ class ModernDoor:
                 message = self._asking(request, peer, question)
             except McpError as error:
                 message = messages.failure(request.id, error)
+            except GuruError as error:  # of the store
+                message = messages.failure(request.id, McpError(INTERNAL_ERROR, str(error)))
             peer.stream.write(message)
             return message
         finally:
@@ -130,7 +139,7 @@ class ModernDoor:
         if request.method == "server/discover":
             return self._discover()
         if request.method in ("tasks/get", "tasks/update", "tasks/cancel"):
-            return self._tasks.handle(request.method, request.params, access, peer.capabilities)
+            return await self._tasks.handle(request.method, request.params, access, peer.capabilities)
         tool = await self._server.find_tool(request.params.get("name"), access) if is_call(request) else None
         if tool is None or tool.task == "never" or not knows_tasks(peer.capabilities):
             if tool is not None and tool.task == "required":
@@ -141,8 +150,8 @@ class ModernDoor:
         async def work(client: TaskPeer) -> JSON:
             return await self._server.handle(request.method, request.params, access, client)
 
-        task = self._tasks.start(access, peer.capabilities, peer.answers, work)
-        return {"resultType": "task", **task.view()}
+        task = await self._tasks.start(access, peer.capabilities, peer.answers, work)
+        return {"resultType": "task", **task}
 
     def _discover(self) -> JSON:
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -21,6 +22,12 @@ class Access(Struct, frozen=True, kw_only=True):
     """As the gateway knows them; handed on, not looked into."""
     person: str = ""
     """Their name within the tenant: what is theirs is nobody else's."""
+    key: str = ""
+    """The id of the key that they came with; empty without one."""
+    client: str = ""
+    """What their program calls itself, which nobody has checked."""
+    trace: str = ""
+    """The id of the trace of their request."""
     may_change: bool = True
     """Whether they may use tools that change something."""
 
@@ -81,3 +88,34 @@ class PromptSource(Protocol):
         ...
 
     async def complete(self, access: Access, name: str, argument: str, value: str) -> list[str]: ...
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a client wants, of that which is written down."""
+
+    method: str
+    kind: Literal["tool", "resource", "prompt"]
+    name: str
+    """Of the tool or the prompt, or the address of the resource, as the client says it."""
+    arguments: JSON
+
+
+class Record(Protocol):
+    """One request, while it is worked on."""
+
+    @property
+    def access(self) -> Access:
+        """Who asks: for the work that is done for this request."""
+        ...
+
+    def questions(self, asked: Sequence[str]) -> None:
+        """The client has to answer these before it gets a result."""
+        ...
+
+    def result(self, result: JSON) -> None: ...
+
+
+class Recorder(Protocol):
+    """Writes down what clients do."""
+
+    def record(self, asked: Asked, access: Access) -> AbstractContextManager[Record]: ...

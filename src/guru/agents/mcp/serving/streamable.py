@@ -14,6 +14,7 @@ from guru.agents.mcp.serving.provider import Access
 from guru.agents.mcp.serving.reply import Reply
 from guru.agents.mcp.serving.seal import Seal
 from guru.agents.mcp.serving.server import McpServer
+from guru.store.database import Database
 
 MOST_BYTES = 4 << 20
 """Of one message."""
@@ -22,10 +23,10 @@ MOST_BYTES = 4 << 20
 class Streamable:
     """The whole server, over HTTP. `headers` have lower-case names."""
 
-    def __init__(self, server: McpServer, seal: Seal, closing: asyncio.Event) -> None:
+    def __init__(self, server: McpServer, seal: Seal, closing: asyncio.Event, database: Database) -> None:
         self.server = server
-        self._modern = ModernDoor(server, seal, closing)
-        self._legacy = LegacyDoor(server, closing)
+        self._modern = ModernDoor(server, seal, closing, database)
+        self._legacy = LegacyDoor(server, closing, database)
 
     async def post(self, body: bytes, headers: Mapping[str, str], access: Access) -> Reply:
         kinds = accepted(headers.get("accept", "*/*"))

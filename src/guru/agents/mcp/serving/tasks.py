@@ -1,33 +1,31 @@
 """Calls of tools that go on behind the request (the tasks extension): the client looks in again for the result.
 
-Only for clients that say they know it, and for tools that take long. Tasks are in the memory of the server, for some
-time: a restart forgets them. Specification: https://modelcontextprotocol.io/seps/2663-tasks-extension
+Only for clients that say they know it, and for tools that take long. What a client can ask about is in the store: see
+`task_rows.py`. Specification: https://modelcontextprotocol.io/seps/2663-tasks-extension
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from guru.agents.mcp.protocol import INTERNAL_ERROR, MISSING_CAPABILITY, PREFIX, McpError, invalid_params
+from guru.agents.mcp.serving.keeper import Keeper
+from guru.agents.mcp.serving.left import LOOK_SECONDS, STOPPED
 from guru.agents.mcp.serving.peer import check_answer, check_asked
 from guru.agents.mcp.serving.provider import Access
+from guru.agents.mcp.serving.task_rows import TTL, Status, TaskRow, TaskRows
+from guru.errors import GuruError
+from guru.store.database import Database
 from guru.types import JSON
 
+log = logging.getLogger(__name__)
 EXTENSION: Final = PREFIX + "tasks"
-TTL: Final = 3_600_000
-"""Milliseconds from its creation for which a task can be asked about."""
 POLL: Final = 500
 """Milliseconds after which it makes sense to ask again."""
-AT_ONCE: Final = 32
-"""Tasks of one person that are not yet done."""
-MOST: Final = 2000
-"""Tasks that are remembered."""
-Status = Literal["working", "input_required", "completed", "cancelled", "failed"]
 Work = Callable[["TaskPeer"], Awaitable[JSON]]
 
 
@@ -43,46 +41,17 @@ def require_tasks(capabilities: JSON) -> None:
         raise McpError(MISSING_CAPABILITY, "The client does not know the tasks extension.", data)
 
 
-class Task:
-    """One call that goes on."""
-
-    def __init__(self, access: Access) -> None:
-        self.id = f"task_{secrets.token_urlsafe(24)}"  # it is also what lets its owner ask about it
-        self.access = access
-        self.created = self.updated = time.time()
-        self.status: Status = "working"
-        self.outcome: JSON = {}
-        """`result` or `error`, at the end."""
-        self.questions: dict[str, JSON] = {}
-        """What the client has not answered yet."""
-        self.answers: dict[str, asyncio.Future[JSON]] = {}
-        self.work: asyncio.Task[None] | None = None
-
-    @property
-    def done(self) -> bool:
-        return self.status in ("completed", "cancelled", "failed")
-
-    def set(self, status: Status, **outcome: JSON) -> None:
-        self.status, self.outcome, self.updated = status, outcome, time.time()
-
-    def view(self) -> JSON:
-        """A `DetailedTask`."""
-        shown: JSON = {
-            "taskId": self.id, "status": self.status, "createdAt": moment(self.created),
-            "lastUpdatedAt": moment(self.updated), "ttlMs": TTL, "pollIntervalMs": POLL, **self.outcome,
-        }  # fmt: skip
-        return shown | {"inputRequests": self.questions} if self.status == "input_required" else shown
-
-
 class TaskPeer:
     """The client of a task: it is asked by the state of the task, and told of nothing else."""
 
-    def __init__(self, task: Task, capabilities: JSON, answers: JSON) -> None:
-        """`answers` were given before the work began."""
+    def __init__(self, task: TaskRow, rows: TaskRows, capabilities: JSON, given: JSON) -> None:
+        """`given` was answered before the work began."""
         self._task = task
+        self._rows = rows
         self._capabilities = capabilities
-        self._given = answers
+        self._given = given
         self._asked = 0
+        self._answers: dict[str, asyncio.Future[JSON]] = {}
 
     @property
     def capabilities(self) -> JSON:
@@ -99,93 +68,110 @@ class TaskPeer:
 
     async def ask(self, requests: dict[str, JSON]) -> dict[str, JSON]:
         check_asked(self._capabilities, requests)
-        waiting: dict[str, asyncio.Future[JSON]] = {}
-        for name, request in requests.items():
-            if name in self._given:
-                continue
-            self._asked += 1
-            key = f"{name}-{self._asked}"  # never the same twice
-            waiting[name] = self._task.answers[key] = asyncio.get_running_loop().create_future()
-            self._task.questions[key] = request
-        if waiting:
-            self._task.set("input_required")
-            await asyncio.gather(*waiting.values())
-            self._task.set("working")
-        answers = self._given | {name: future.result() for name, future in waiting.items()}
+        keys: dict[str, str] = {}
+        for name in requests:
+            if name not in self._given:
+                self._asked += 1
+                keys[name] = f"{name}-{self._asked}"  # never the same twice
+        answers = dict(self._given)
+        if keys:
+            self._answers = {key: asyncio.get_running_loop().create_future() for key in keys.values()}
+            await self._rows.ask(self._task.id, self._task.tenant, {keys[name]: requests[name] for name in keys})
+            await asyncio.gather(*self._answers.values())
+            answers |= {name: self._answers[key].result() for name, key in keys.items()}
+            await self._rows.set(self._task.id, self._task.tenant, "working", {})
         return {name: check_answer(request, answers[name]) for name, request in requests.items()}
+
+    def answered(self, answers: JSON) -> None:
+        """What the client has answered by now."""
+        for key, answer in answers.items():
+            waiting = self._answers.get(key)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(answer)
 
     def hang_up(self) -> None:
         """There is no stream."""
 
 
 class Tasks:
-    """Those of one server."""
+    """Those of one server, and those of others as they are in the store."""
 
-    def __init__(self) -> None:
-        self._tasks: dict[str, Task] = {}
+    def __init__(self, database: Database) -> None:
+        self._rows = TaskRows(database)
+        self._here: dict[str, tuple[TaskPeer, asyncio.Task[None]]] = {}
+        self._keeper = Keeper(self._look)
 
-    def start(self, access: Access, capabilities: JSON, answers: JSON, work: Work) -> Task:
-        """Raises `McpError` when there are too many."""
-        self._forget()
-        mine = [task for task in self._tasks.values() if not task.done and is_of(task.access, access)]
-        if len(mine) >= AT_ONCE or len(self._tasks) >= MOST:
-            raise McpError(INTERNAL_ERROR, "There are too many tasks. Wait for some of them.")
-        task = Task(access)
-        self._tasks[task.id] = task
-        task.work = asyncio.create_task(self._run(task, work(TaskPeer(task, capabilities, answers))))
-        return task
+    async def start(self, access: Access, capabilities: JSON, given: JSON, work: Work) -> JSON:
+        """The task as its client sees it. Raises `McpError` when there are too many."""
+        row = await self._rows.add(access)
+        peer = TaskPeer(row, self._rows, capabilities, given)
+        self._here[row.id] = (peer, asyncio.create_task(self._run(row, work(peer))))
+        self._keeper.wake(LOOK_SECONDS)
+        return view(row)
 
-    async def _run(self, task: Task, work: Awaitable[JSON]) -> None:
+    async def _run(self, task: TaskRow, work: Awaitable[JSON]) -> None:
+        status: Status = "failed"
         try:
-            task.set("completed", result=await work)
+            status, outcome = "completed", {"result": await work}
         except McpError as error:
-            task.set("failed", error=error.body())
-        except asyncio.CancelledError:
-            task.set("cancelled")
+            outcome = {"error": error.body()}
+        except GuruError as error:  # of the store
+            outcome = {"error": McpError(INTERNAL_ERROR, str(error)).body()}
+        except asyncio.CancelledError:  # by the client, which the store knows, or because the server stops
+            outcome = {"error": STOPPED.body()}
+        try:
+            await self._rows.set(task.id, task.tenant, status, outcome)
+        except GuruError as error:
+            log.warning("the result of a task of MCP cannot be kept: %s", error)
         finally:
-            task.questions.clear()
+            del self._here[task.id]
 
-    def handle(self, method: str, params: JSON, access: Access, capabilities: JSON) -> JSON:
+    async def handle(self, method: str, params: JSON, access: Access, capabilities: JSON) -> JSON:
         """`tasks/get`, `tasks/update` and `tasks/cancel`. Raises `McpError`."""
         require_tasks(capabilities)
-        self._forget()
-        task = self._tasks.get(params.get("taskId", "") if isinstance(params.get("taskId"), str) else "")
-        if task is None or not is_of(task.access, access):
-            raise invalid_params(f"There is no task {params.get('taskId')!r}.")
-        if method == "tasks/get":
-            return task.view()
-        if method == "tasks/cancel":
-            if task.work is not None and not task.done:
-                task.work.cancel()
-                if task.status == "working":
-                    task.set("cancelled")
+        name = params.get("taskId")
+        if method == "tasks/update":
+            responses = params.get("inputResponses")
+            if not isinstance(responses, dict):
+                raise invalid_params("`inputResponses` is not an object.")
+            row = await self._rows.answer(name, access, responses)
+            if row.id in self._here:
+                self._here[row.id][0].answered(row.answers)
             return {}
-        self._update(task, params.get("inputResponses"))
+        row = await self._rows.get(name, access)
+        if method == "tasks/get":
+            return view(row)
+        if await self._rows.set(row.id, row.tenant, "cancelled", {}) and row.id in self._here:
+            self._here[row.id][1].cancel()
         return {}
 
-    def _update(self, task: Task, responses: Any) -> None:
-        if not isinstance(responses, dict):
-            raise invalid_params("`inputResponses` is not an object.")
-        checked = {
-            key: check_answer(task.questions[key], answer) for key, answer in responses.items() if key in task.questions
-        }
-        for key, answer in checked.items():
-            del task.questions[key]
-            task.answers[key].set_result(answer)
-            task.updated = time.time()
-
-    def _forget(self) -> None:
-        ended = [task for task in self._tasks.values() if time.time() - task.created > TTL / 1000]
-        for task in ended:
-            del self._tasks[task.id]
-            if task.work is not None:
-                task.work.cancel()
+    async def _look(self) -> float | None:
+        """What other servers were told of the tasks that are worked on here."""
+        if self._here:
+            for row in await self._rows.look(list(self._here)):
+                if row.id not in self._here:
+                    continue
+                peer, work = self._here[row.id]
+                peer.answered(row.answers)
+                if not row.open:
+                    work.cancel()
+        return LOOK_SECONDS if self._here else None
 
     async def aclose(self) -> None:
-        works = [task.work for task in self._tasks.values() if task.work is not None]
+        await self._keeper.aclose()
+        works = [work for _, work in self._here.values()]
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
+
+
+def view(task: TaskRow) -> JSON:
+    """A `DetailedTask`."""
+    shown: JSON = {
+        "taskId": task.id, "status": task.status, "createdAt": moment(task.created_at),
+        "lastUpdatedAt": moment(task.updated_at), "ttlMs": TTL, "pollIntervalMs": POLL, **task.outcome,
+    }  # fmt: skip
+    return shown | {"inputRequests": task.questions} if task.status == "input_required" else shown
 
 
 def is_of(one: Access, other: Access) -> bool:

@@ -17,6 +17,7 @@ from guru.types import JSON, ImagePart
 
 LONG = 120.0
 """Seconds: a tool that may take longer goes on behind the request."""
+Change = Callable[[str, JSON, Access], Awaitable[None]]
 FORM: JSON = {
     "type": "object",
     "properties": {"allow": {"type": "boolean", "title": "Allow it", "default": False}},
@@ -27,9 +28,10 @@ FORM: JSON = {
 class ContractTool:
     """A tool of the contract. What needs approval is asked of the person at the client, and refused without one."""
 
-    def __init__(self, tool: Tool, toolbox: Toolbox) -> None:
+    def __init__(self, tool: Tool, toolbox: Toolbox, change: Change | None) -> None:
         self._tool = tool
         self._toolbox = toolbox
+        self._change = change
         self.task: Background = "optional" if tool.spec.timeout > LONG else "never"
 
     @property
@@ -54,7 +56,9 @@ class ContractTool:
             raise invalid_params(f"{spec.name} changes something, and this key may only look.")
         if spec.approval and not await self._allowed(arguments, peer):
             return failed(f"{spec.name} needs the approval of a person, and nobody gave it.")
-        context = ToolContext(scope=access.scope, caller=access.caller)
+        if spec.effect == "write" and self._change is not None:
+            await self._change(spec.name, arguments, access)
+        context = ToolContext(scope=access.scope, caller=access.caller, call=access.trace)
         result = await self._toolbox.call(spec.name, arguments, context)
         return to_result(result, structured=spec.output is not None)
 
@@ -71,14 +75,16 @@ class ContractTool:
 
 
 class ContractTools:
-    """Tools of the contract as a source. `toolbox` gives those that a caller may use."""
+    """Tools of the contract as a source. `toolbox` gives those that a caller may use; `change` is told before one
+    changes something."""
 
-    def __init__(self, toolbox: Callable[[Access], Awaitable[Toolbox]]) -> None:
+    def __init__(self, toolbox: Callable[[Access], Awaitable[Toolbox]], change: Change | None = None) -> None:
         self._toolbox = toolbox
+        self._change = change
 
     async def tools(self, access: Access) -> Sequence[ServedTool]:
         toolbox = await self._toolbox(access)
-        return [ContractTool(tool, toolbox) for tool in toolbox]
+        return [ContractTool(tool, toolbox, self._change) for tool in toolbox]
 
 
 def to_result(result: ToolResult, *, structured: bool) -> JSON:
