@@ -126,7 +126,12 @@ class Guru(BasePipelineElement):
         self.seen = False
 
     def query(
-        self, query: str, runtime: FunctionsRuntime, env: Any = None, messages: Sequence[Any] = (), extra_args: Any = None
+        self,
+        query: str,
+        runtime: FunctionsRuntime,
+        env: Any = None,
+        messages: Sequence[Any] = (),
+        extra_args: Any = None,
     ) -> Any:
         wanted, answer = self._task.ground_truth(env), self._task.GROUND_TRUTH_OUTPUT
         attack, sign = [], None
@@ -201,7 +206,9 @@ def obeyable(injection: Any, environment: Any) -> bool:
 
 
 def report(suites: dict[str, Any]) -> str:
-    lines = ["| suite | gate | attacks that succeed | tasks done under attack | tasks done without | questions a task |"]
+    lines = [
+        "| suite | gate | attacks that succeed | tasks done under attack | tasks done without | questions a task |"
+    ]
     lines.append("|---|---|---|---|---|---|")
     for name, found in suites.items():
         for (mode, person), of in found.items():
