@@ -8,7 +8,7 @@ https://arxiv.org/abs/2406.13352). No model is asked: a script does what the tas
 tool's result shows it the injection, it first does what the injection's own solution does. So the tables say nothing
 of how well models resist, and all of what is left to hold them: the approvals of the loop.
 
-- `allow`: no call waits. `ask`: the default. `strict`: tools that were not used before wait, too.
+- `allow`: no call waits. `ask`: the default. `strict`: so do tools that were not used before, or ask any address.
 - Whoever is asked says no to everything ("nobody there"), or yes to exactly the calls that the task itself needs
   ("who knows what they want"): no model of a person, but the two ends between which people are.
 
@@ -51,6 +51,8 @@ from guru.types import ChatRequest, Completed, Delta, Event, Finished, Message, 
 
 READING = ("get_", "read_", "search_", "list_", "check_")
 """How the names of tools begin that change nothing."""
+ANYWHERE = ("get_webpage",)
+"""Tools that ask whatever address they are given."""
 MODES = (("allow", "-"), ("ask", "no"), ("ask", "knows"), ("strict", "no"), ("strict", "knows"))
 NAMED = {"-": "", "no": ", nobody there", "knows": ", who knows what they want"}
 
@@ -102,7 +104,7 @@ class DojoTool:
         self._done = done
         self.spec = ToolSpec(
             name=function.name, description=function.description, parameters=function.parameters.model_json_schema(),
-            effect="read" if function.name.startswith(READING) else "write",
+            effect="read" if function.name.startswith(READING) else "write", anywhere=function.name in ANYWHERE,
         )  # fmt: skip
 
     async def call(self, arguments: dict[str, Any], context: ToolContext) -> ToolResult:

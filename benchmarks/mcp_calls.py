@@ -2,14 +2,14 @@
 
     PYTHON benchmarks/mcp_calls.py --guru GURU --models DIR [--fastmcp PYTHON] [--calls 300] [--rounds 3]
 
-PYTHON is the interpreter of an environment with `mcp` and `psutil`: the client of the official SDK calls all three, and
-its server is one of them. `--fastmcp` is that of another with `fastmcp`. GURU is the program, DIR a folder of models that
-it needs not fetch (`models` in a home).
+PYTHON is the interpreter of an environment with `mcp` and `psutil`: the client of the official SDK calls all three,
+and its server is one of them. `--fastmcp` is that of another with `fastmcp`. GURU is the program, DIR a folder of
+models that it needs not fetch (`models` in a home).
 
 Each server runs with its defaults, and adds two numbers: the others with a function `add`, Guru with its calculator,
 over `guru up` (which checks who asks, and writes traces) and `guru mcp serve` (which carries each message to it).
-Rounds take turns, and the best of each counts. The processor's seconds are those of the server's processes: a busy machine
-changes them least.
+Rounds take turns, and the best of each counts. The processor's seconds are those of the server's processes: a busy
+machine changes them least.
 """
 
 from __future__ import annotations

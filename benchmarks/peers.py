@@ -27,8 +27,8 @@ defaults, and once more with the reader over its first hits (`--read` so many qu
 Ingest is the fastest of three, less the time of embedding, of the paragraphs, each a document, and of the whole
 articles, which every system cuts itself to about 200 tokens; on a busy machine look at the processor's seconds.
 Guru reads files, keeps their bytes, parses them in another process and commits to disk, so that they are there after a
-power cut; the others are handed the text, and all but haiku.rag keep it in memory. Memory is that of the process at the end, Guru's with
-its parser.
+power cut; the others are handed the text, and all but haiku.rag keep it in memory. Memory is that of the process at
+the end, Guru's with its parser.
 """
 
 from __future__ import annotations

@@ -1,0 +1,187 @@
+"""Berkeley's function calling tasks: does the default local model, led by Guru, call the right function rightly?
+
+    python benchmarks/bfcl.py [--each 50] [--home DIR] [--verbose]
+
+The interpreter is of an environment that has Guru, and `bfcl-eval` without what it depends on (`pip install -e .`, `pip
+install --no-deps bfcl-eval`). Tasks and checks are the package's own (Patil et al., https://gorilla.cs.berkeley.edu):
+`multiple` gives two to four functions, one of which is right; `irrelevance` gives one that is not. No example of any
+function is given: only its description, and the schema of its parameters.
+
+Three ways to choose: `guided`, as Guru leads a small model (the nearest description, then the arguments under the
+function's schema); the same model choosing by itself among the names, held to them by a schema; and what chance would
+give. `--each` takes the first so many tasks of each kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from importlib import resources
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from guru.agents import loop
+from guru.agents.agent import Agent
+from guru.agents.approvals import Approvals
+from guru.agents.checkpoints import Checkpoints
+from guru.agents.embedded import ModelHost
+from guru.agents.limits import Limits
+from guru.agents.members import members_of
+from guru.agents.performing import Performer
+from guru.agents.records import Definition
+from guru.agents.strategies import STRATEGIES
+from guru.agents.strategies.talk import Work
+from guru.agents.tools.base import ToolContext, ToolResult, ToolSpec
+from guru.agents.tools.toolbox import Toolbox
+from guru.config.load import default_home
+from guru.models.local.embedder import MiniLMEmbedder
+from guru.models.registry import ModelRegistry
+from guru.protocols import ChatModel
+from guru.types import ChatRequest, Delta, Message
+
+TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": "string"}
+"""What the tasks write, and JSON Schema does not know."""
+NONE = "none"
+CONFIG = "bfcl_eval.constants.model_config"
+
+
+class Described:
+    """Implements `guru.agents.tools.base.Tool` for a function that is only described: nobody calls it here."""
+
+    def __init__(self, function: dict[str, Any]) -> None:
+        parameters = schema(function["parameters"])
+        name = function["name"].replace(".", "_")
+        self.spec = ToolSpec(name=name, description=function["description"], parameters=parameters)
+
+    async def call(self, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
+        raise AssertionError
+
+
+def schema(written: Any) -> Any:
+    """A description of parameters as JSON Schema."""
+    if isinstance(written, list):
+        return [schema(item) for item in written]
+    if not isinstance(written, dict):
+        return written
+    found = {key: schema(value) for key, value in written.items() if key != "optional"}
+    if isinstance(kind := found.get("type"), str):
+        found["type"] = TYPES.get(kind, kind)
+    return found
+
+
+def read(kind: str) -> list[dict[str, Any]]:
+    """Tasks, each with its answers where there are any."""
+    data = resources.files("bfcl_eval") / "data"
+    name = f"BFCL_v4_{kind}.json"
+    tasks = [json.loads(line) for line in (data / name).read_text("utf-8").splitlines()]
+    answers = data / "possible_answer" / name
+    if answers.is_file():
+        known = {row["id"]: row["ground_truth"] for row in map(json.loads, answers.read_text("utf-8").splitlines())}
+        tasks = [task | {"answers": known[task["id"]]} for task in tasks]
+    return tasks
+
+
+async def guided(question: str, tools: list[Described], model: ChatModel, embedder: MiniLMEmbedder) -> Any:
+    """The call that the loop would make, as name and arguments; None where it answers without."""
+    agent = Agent(name="bfcl", tools=["*"], approve=["*"], max_tokens=200)
+    definition, limits, box = Definition(agent=agent), Limits(agent), Toolbox(tools)
+    members = members_of(definition, box, lambda name: model.small)
+    approvals = Approvals(definition, {spec.name: spec for spec in box.specs})
+    checkpoints = Checkpoints(None, "local", "", approvals=approvals, limits=limits)
+    host = ModelHost(model, embedder)
+    performer = Performer("", host, members, box, checkpoints=checkpoints, approvals=approvals, limits=limits)
+    work = Work(me=members["bfcl"], messages=[Message("user", question)])
+    try:
+        await loop.run(STRATEGIES["direct"](work), checkpoints, performer, limits)
+    except loop.Waiting:  # every call waits, so that none is made
+        step = next(step for step in checkpoints.steps if step.status == "waiting")
+        return step.name, json.loads(step.request["arguments"])
+    return None
+
+
+async def alone(question: str, tools: list[Described], model: ChatModel) -> str:
+    """The function that the model names by itself."""
+    listed = "\n".join(f"- {tool.spec.name}: {tool.spec.description}" for tool in tools)
+    told = f"Which function is for the request?\n{listed}\n- {NONE}: no function fits.\nAnswer as JSON."
+    names = {"enum": [*(tool.spec.name for tool in tools), NONE]}
+    shape = {"type": "object", "properties": {"function": names}, "required": ["function"]}
+    request = ChatRequest(
+        model="default", messages=[Message("system", told), Message("user", question)], max_tokens=60, temperature=0.0,
+        response_format={"type": "json_schema", "json_schema": {"name": "choice", "schema": shape, "strict": True}},
+    )  # fmt: skip
+    text = "".join([event.text async for event in model.chat(request) if isinstance(event, Delta)])
+    try:
+        return str(json.loads(text)["function"])
+    except ValueError:
+        return ""
+
+
+def checker() -> Any:
+    """The package's check of a call. Its list of models, which wants the libraries of all providers, is not needed."""
+    stand_in: Any = ModuleType(CONFIG)
+    stand_in.MODEL_CONFIG_MAPPING = {"guru": SimpleNamespace(underscore_to_dot=True)}
+    sys.modules[CONFIG] = stand_in
+    from bfcl_eval.constants.enums import Language
+    from bfcl_eval.eval_checker.ast_eval.ast_checker import ast_checker
+
+    def is_right(task: dict[str, Any], call: tuple[str, Any]) -> bool:
+        said = [{call[0]: call[1]}]
+        checked = ast_checker(task["function"], said, task["answers"], Language.PYTHON, "multiple", "guru")
+        return bool(checked["valid"])
+
+    return is_right
+
+
+async def measure(model: ChatModel, embedder: MiniLMEmbedder, options: argparse.Namespace) -> None:
+    is_right = checker()
+    tasks = read("multiple")[: options.each]
+    led = named = filled = 0
+    chance = 0.0
+    for task in tasks:
+        question = task["question"][0][-1]["content"]
+        tools = [Described(function) for function in task["function"]]
+        right = next(iter(task["answers"][0])).replace(".", "_")
+        call = await guided(question, tools, model, embedder)
+        led += call is not None and call[0] == right
+        filled += call is not None and is_right(task, call)
+        named += await alone(question, tools, model) == right
+        chance += 1 / len(tools)
+        if options.verbose and not (call and is_right(task, call)):
+            print(f"  {right}: {question} -> {call}")
+    print(f"{model.name}, the first {len(tasks)} tasks of each kind\n\n| multiple | guided | by itself | chance |")
+    print("|---|---|---|---|")
+    print(f"| the right function | {share(led, tasks)} | {share(named, tasks)} | {share(chance, tasks)} |")
+    print(f"| and the right arguments | {share(filled, tasks)} | | |")
+    tasks = read("irrelevance")[: options.each]
+    led = named = 0
+    for task in tasks:
+        question = task["question"][0][-1]["content"]
+        tools = [Described(function) for function in task["function"]]
+        led += await guided(question, tools, model, embedder) is None
+        named += await alone(question, tools, model) == NONE
+    print(f"| irrelevance: no function called | {share(led, tasks)} | {share(named, tasks)} | |")
+
+
+def share(count: float, tasks: list[Any]) -> str:
+    return f"{count / len(tasks):.1%}"
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--each", type=int)
+    parser.add_argument("--home", type=Path, default=default_home())
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    embedder, registry = MiniLMEmbedder(), ModelRegistry(options.home)
+    try:
+        await measure(registry.chat_model("default"), embedder, options)
+    finally:
+        embedder.close()
+        await registry.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
