@@ -8,11 +8,16 @@ A run asks the model, calls `add`, asks again ... and answers after so many call
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
+import os
 import sys
+import tempfile
 import time
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Run = Callable[[], Any]
@@ -41,8 +46,9 @@ def pydantic_ai(calls: int) -> Run:
     return run
 
 
-def langgraph(calls: int) -> Run:
-    from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+def state_graph(calls: int) -> Any:
+    """LangGraph's graph of a model and its tools."""
+    from langchain_core.messages import AIMessage, ToolMessage
     from langchain_core.tools import tool
     from langgraph.graph import END, START, MessagesState, StateGraph
     from langgraph.prebuilt import ToolNode
@@ -65,11 +71,34 @@ def langgraph(calls: int) -> Run:
         "model", lambda state: "tools" if state["messages"][-1].tool_calls else END, ["tools", END]
     )
     graph.add_edge("tools", "model")
-    app = graph.compile()
+    return graph
+
+
+async def ask_graph(app: Any, calls: int, **more: Any) -> None:
+    from langchain_core.messages import HumanMessage
+
+    config = {"recursion_limit": 4 * calls + 10, "configurable": {"thread_id": str(uuid.uuid4())}}
+    found = await app.ainvoke({"messages": [HumanMessage("go")]}, config, **more)
+    assert found["messages"][-1].content == "done"
+
+
+def langgraph(calls: int) -> Run:
+    app = state_graph(calls).compile()
+    return lambda: ask_graph(app, calls)
+
+
+def langgraph_sqlite(calls: int) -> Run:
+    """With each step in SQLite before the next begins, as a run that must survive a crash has it."""
+    graph, opened = state_graph(calls), contextlib.AsyncExitStack()
+    apps: list[Any] = []
 
     async def run() -> None:
-        found = await app.ainvoke({"messages": [HumanMessage("go")]}, {"recursion_limit": 4 * calls + 10})
-        assert found["messages"][-1].content == "done"
+        from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+        if not apps:
+            saver = AsyncSqliteSaver.from_conn_string(str(Path(tempfile.mkdtemp(), "checkpoints.db")))
+            apps.append(graph.compile(checkpointer=await opened.enter_async_context(saver)))
+        await ask_graph(apps[0], calls, durability="sync")
 
     return run
 
@@ -139,7 +168,10 @@ def smolagents(calls: int) -> Run:
     return run
 
 
-PEERS = {"pydantic-ai": pydantic_ai, "langgraph": langgraph, "openai-agents": openai_agents, "smolagents": smolagents}
+PEERS = {
+    "pydantic-ai": pydantic_ai, "langgraph": langgraph, "openai-agents": openai_agents, "smolagents": smolagents,
+    "langgraph-sqlite": langgraph_sqlite,
+}  # fmt: skip
 
 
 async def measure(run: Run, runs: int) -> dict[str, Any]:
@@ -160,4 +192,10 @@ async def measure(run: Run, runs: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     name, runs, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    sys.stdout.write("\n" + json.dumps(asyncio.run(measure(PEERS[name](calls), runs))) + "\n")
+
+    async def main() -> None:
+        sys.stdout.write("\n" + json.dumps(await measure(PEERS[name](calls), runs)) + "\n")
+        sys.stdout.flush()
+        os._exit(0)  # what is still open need not be closed
+
+    asyncio.run(main())

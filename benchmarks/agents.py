@@ -1,12 +1,13 @@
 """What a step of an agent costs, beside pydantic-ai, LangGraph, the OpenAI Agents SDK and smolagents.
 
     python benchmarks/agents.py [--pydantic-ai PYTHON] [--langgraph PYTHON] [--openai-agents PYTHON]
-        [--smolagents PYTHON] [--runs 50] [--calls 10] [--rounds 3]
+        [--smolagents PYTHON] [--langgraph-sqlite PYTHON] [--runs 50] [--calls 10] [--rounds 3]
 
 A run asks the model, calls a tool, asks again ... and answers after so many calls: the same task on the same scripted
 model, which takes no time, so that what is left is the frameworks' own. PYTHON is the interpreter of an environment
-that has the other: `pydantic-ai-slim`, `langgraph langchain-core`, `openai-agents`, `smolagents`. Guru is measured
-without rows, as the others are, and with every step written to SQLite before and after it is done, as its server does.
+that has the other: `pydantic-ai-slim`, `langgraph langchain-core langgraph-checkpoint-sqlite`, `openai-agents`,
+`smolagents`. Guru is measured without rows, as the others are, and with every step written to SQLite before and after
+it is done, as its server does; LangGraph's checkpoints in SQLite are the nearest to that.
 Rounds take turns, and the best of each counts: neighbours only slow things down.
 """
 

@@ -33,7 +33,7 @@ from guru.agents.members import members_of
 from guru.agents.performing import Performer
 from guru.agents.records import Definition
 from guru.agents.strategies import STRATEGIES
-from guru.agents.strategies.talk import Work
+from guru.agents.strategies.talk import Work, read_object
 from guru.agents.tools.base import ToolContext, ToolResult, ToolSpec
 from guru.agents.tools.toolbox import Toolbox
 from guru.config.load import default_home
@@ -98,7 +98,7 @@ async def guided(question: str, tools: list[Described], model: ChatModel, embedd
         await loop.run(STRATEGIES["direct"](work), checkpoints, performer, limits)
     except loop.Waiting:  # every call waits, so that none is made
         step = next(step for step in checkpoints.steps if step.status == "waiting")
-        return step.name, json.loads(step.request["arguments"])
+        return step.name, read_object(step.request["arguments"])
     return None
 
 
