@@ -4,12 +4,12 @@
 
 The interpreter is of an environment that has Guru, and `bfcl-eval` without what it depends on (`pip install -e .`, `pip
 install --no-deps bfcl-eval`). Tasks and checks are the package's own (Patil et al., https://gorilla.cs.berkeley.edu):
-`multiple` gives two to four functions, one of which is right; `irrelevance` gives one that is not. No example of any
-function is given: only its description, and the schema of its parameters.
+`multiple` gives some functions, one of which is right; `irrelevance` gives some that are not; `live` ones are of users.
+No example of any function is given: only its description, and the schema of its parameters.
 
-Three ways to choose: `guided`, as Guru leads a small model (the nearest description, then the arguments under the
-function's schema); the same model choosing by itself among the names, held to them by a schema; and what chance would
-give. `--each` takes the first so many tasks of each kind.
+First the choice of the function on all tasks, which Guru makes by the nearest description, without the model that
+writes; then, on the first `--each` tasks of `multiple` and `irrelevance`, the whole call, with the arguments that the
+default model writes under the function's schema, and beside it the same model choosing by itself among the names.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from guru.agents.checkpoints import Checkpoints
 from guru.agents.embedded import ModelHost
 from guru.agents.limits import Limits
 from guru.agents.members import members_of
-from guru.agents.performing import Performer
+from guru.agents.performing import Performer, choose
 from guru.agents.records import Definition
 from guru.agents.strategies import STRATEGIES
+from guru.agents.strategies.guided import choice
 from guru.agents.strategies.talk import Work, read_object
 from guru.agents.tools.base import ToolContext, ToolResult, ToolSpec
 from guru.agents.tools.toolbox import Toolbox
@@ -135,34 +136,49 @@ def checker() -> Any:
     return is_right
 
 
-async def measure(model: ChatModel, embedder: MiniLMEmbedder, options: argparse.Namespace) -> None:
+async def choices(host: ModelHost) -> None:
+    """The function that is chosen, on all tasks; right is none where none fits."""
+    print("| | tasks | the right choice | chance |\n|---|---|---|---|")
+    for kind in ("multiple", "live_multiple", "irrelevance", "live_irrelevance"):
+        tasks = [task for task in read(kind) if task["function"]]
+        right, chance = 0, 0.0
+        for task in tasks:
+            tools = [Described(function).spec for function in task["function"]]
+            chosen = await choose(choice(asked(task), tools, []), host)
+            right += chosen.option == answer(task)
+            chance += 1 / len(tools) if answer(task) else 0
+        of_chance = share(chance, tasks) if chance else ""
+        print(f"| {kind} | {len(tasks):,} | {share(right, tasks)} | {of_chance} |", flush=True)
+
+
+def asked(task: dict[str, Any]) -> str:
+    return str(task["question"][0][-1]["content"])
+
+
+def answer(task: dict[str, Any]) -> str:
+    """The right function's name; "" for none."""
+    return next(iter(task["answers"][0])).replace(".", "_") if "answers" in task else ""
+
+
+async def calls(model: ChatModel, embedder: MiniLMEmbedder, options: argparse.Namespace) -> None:
+    """Whole calls on the first tasks, and what the model chooses by itself."""
     is_right = checker()
-    tasks = read("multiple")[: options.each]
-    led = named = filled = 0
-    chance = 0.0
-    for task in tasks:
-        question = task["question"][0][-1]["content"]
-        tools = [Described(function) for function in task["function"]]
-        right = next(iter(task["answers"][0])).replace(".", "_")
-        call = await guided(question, tools, model, embedder)
-        led += call is not None and call[0] == right
-        filled += call is not None and is_right(task, call)
-        named += await alone(question, tools, model) == right
-        chance += 1 / len(tools)
-        if options.verbose and not (call and is_right(task, call)):
-            print(f"  {right}: {question} -> {call}")
-    print(f"{model.name}, the first {len(tasks)} tasks of each kind\n\n| multiple | guided | by itself | chance |")
-    print("|---|---|---|---|")
-    print(f"| the right function | {share(led, tasks)} | {share(named, tasks)} | {share(chance, tasks)} |")
-    print(f"| and the right arguments | {share(filled, tasks)} | | |")
-    tasks = read("irrelevance")[: options.each]
-    led = named = 0
-    for task in tasks:
-        question = task["question"][0][-1]["content"]
-        tools = [Described(function) for function in task["function"]]
-        led += await guided(question, tools, model, embedder) is None
-        named += await alone(question, tools, model) == NONE
-    print(f"| irrelevance: no function called | {share(led, tasks)} | {share(named, tasks)} | |")
+    print(f"\n{model.name}, the first {options.each} tasks\n\n| | guided | the model by itself |\n|---|---|---|")
+    for kind in ("multiple", "irrelevance"):
+        tasks = read(kind)[: options.each]
+        led = filled = named = 0
+        for task in tasks:
+            tools = [Described(function) for function in task["function"]]
+            call = await guided(asked(task), tools, model, embedder)
+            led += (call[0] if call else "") == answer(task)
+            done = call is not None and "answers" in task and is_right(task, call)
+            filled += done
+            named += await alone(asked(task), tools, model) == (answer(task) or NONE)
+            if options.verbose and not done:
+                print(f"  {answer(task)}: {asked(task)} -> {call}")
+        print(f"| {kind}: the right choice | {share(led, tasks)} | {share(named, tasks)} |", flush=True)
+        if filled:
+            print(f"| {kind}: and the right arguments | {share(filled, tasks)} | |", flush=True)
 
 
 def share(count: float, tasks: list[Any]) -> str:
@@ -171,13 +187,15 @@ def share(count: float, tasks: list[Any]) -> str:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--each", type=int)
+    parser.add_argument("--each", type=int, default=50)
     parser.add_argument("--home", type=Path, default=default_home())
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     embedder, registry = MiniLMEmbedder(), ModelRegistry(options.home)
     try:
-        await measure(registry.chat_model("default"), embedder, options)
+        model = registry.chat_model("default")
+        await choices(ModelHost(model, embedder))
+        await calls(model, embedder, options)
     finally:
         embedder.close()
         await registry.aclose()
