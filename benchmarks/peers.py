@@ -1,7 +1,7 @@
-"""Guru beside LlamaIndex, Haystack, LangChain and txtai in one run: recall, MRR, nDCG, latency, ingest, memory.
+"""Guru beside LlamaIndex, Haystack, LangChain, txtai and haiku.rag in one run: recall, MRR, latency, ingest, memory.
 
     python benchmarks/peers.py --data DIR [--pdfs DIR] [--llamaindex PYTHON] [--haystack PYTHON] [--langchain PYTHON]
-        [--txtai PYTHON] [--questions N] [--read N] [--work DIR] [--only NAME,...]
+        [--txtai PYTHON] [--haiku PYTHON] [--questions N] [--read N] [--work DIR] [--only NAME,...]
 
 PYTHON is the interpreter of an environment of its own with that system:
 
@@ -10,6 +10,7 @@ PYTHON is the interpreter of an environment of its own with that system:
 - Haystack: `haystack-ai psutil`
 - LangChain: `langchain-community langchain-classic langchain-text-splitters faiss-cpu rank_bm25 psutil`
 - txtai: `txtai psutil`
+- haiku.rag (Python 3.12): `haiku.rag-slim docling-core[chunking] psutil`
 
 DIR of `--data` holds `docs/*.md` and `questions.jsonl`; that of `--pdfs` the files that `pdf_questions.json` names.
 Each system runs in a process of its own, one after the other, and gets the same texts and the same vectors (of
@@ -26,8 +27,8 @@ defaults, and once more with the reader over its first hits (`--read` so many qu
 Ingest is the fastest of three, less the time of embedding, of the paragraphs, each a document, and of the whole
 articles, which every system cuts itself to about 200 tokens; on a busy machine look at the processor's seconds.
 Guru reads files, keeps their bytes, parses them in another process and commits to disk, so that they are there after a
-power cut; the others are handed the text and keep it in memory. Memory is that of the process at the end, Guru's with
-its parser.
+power cut; the others are handed the text, and all but haiku.rag keep it in memory. Memory is that of the process at
+the end, Guru's with its parser.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ from guru.store.tables import chunks, documents
 from guru.tasks import Ranking, RerankRequest
 from guru.types import SearchOptions
 
-PEERS = ("llamaindex", "haystack", "langchain", "txtai")
+PEERS = ("llamaindex", "haystack", "langchain", "txtai", "haiku")
 QUESTIONS = Path(__file__).with_name("pdf_questions.json")
 MEASURES = ("recall@1", "recall@5", "recall@10", "mrr@10", "ndcg@10")
 CHUNKS = {"paragraphs": {"chunk_tokens": 254, "chunk_overlap": 0}, "pdfs": {}}

@@ -63,8 +63,11 @@ class Approvals:
             return None
         if spec.effect == "write":
             return f"{spec.name} changes something, and {source} may have brought instructions of strangers."
-        if strictness == 2 and spec.name not in self._used and self._read_by is not None:
-            return f"{spec.name} was not used before {source} may have brought instructions of strangers."
+        if strictness == 2 and self._read_by is not None:
+            if spec.name not in self._used:
+                return f"{spec.name} was not used before {source} may have brought instructions of strangers."
+            if spec.anywhere:
+                return f"{spec.name} asks any address, and {source} may have brought instructions of strangers."
         return None
 
     def _describing(self, spec: ToolSpec) -> str | None:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from guru.agents.approvals import Approvals
 from guru.agents.limits import Limits
-from guru.agents.records import Asked, Decision, StepRecord, StepStatus, read_asked
+from guru.agents.records import Asked, Decision, RunStatus, StepRecord, StepStatus, read_asked
 from guru.agents.steps import Part, Result, kind_of, name_of, read_result, shown, write_result
 from guru.errors import Conflict, GuruError
 from guru.store.database import Database
 from guru.store.tables import agent_runs, agent_steps
 from guru.types import JSON
+
+# Made once: to put a statement together takes longer than to carry it out, and there are four for each step of a run.
+_MINE: Final = (agent_runs.c.tenant == bindparam("of_tenant"), agent_runs.c.id == bindparam("of_run"))
+_STATUS: Final = select(agent_runs.c.status).where(*_MINE)
+_CHANGE_RUN: Final = update(agent_runs).where(*_MINE)
+_NEW_STEP: Final = insert(agent_steps)
+_OF_RUN: Final = (agent_steps.c.tenant == bindparam("of_tenant"), agent_steps.c.run_id == bindparam("of_run"))
+_PLACE: Final = (*_OF_RUN, agent_steps.c.number == bindparam("at"), agent_steps.c.part == bindparam("place"))
+_CHANGE_STEP: Final = update(agent_steps).where(*_PLACE)
+_DECISION: Final = select(agent_steps.c.decision).where(*_PLACE)
+_ASKING: Final = select(agent_steps.c.decision).where(*_OF_RUN, agent_steps.c.status == "asking")
 
 
 class Stopped(GuruError):
@@ -112,12 +123,9 @@ class Checkpoints:
         step = self._asking(number, part, "asking", asked)
 
         def write(connection: Connection) -> None:
-            status = connection.scalar(select(agent_runs.c.status).where(self._mine))
-            if status not in ("running", "waiting", "pausing"):
-                raise Stopped(f"The run is {status}.")
+            self._check(connection, "running", "waiting", "pausing")
             self._open(connection, step)
-            works = (self._mine, agent_runs.c.status == "running")
-            connection.execute(update(agent_runs).where(*works).values(status="waiting"))
+            connection.execute(_CHANGE_RUN.where(agent_runs.c.status == "running"), {**self._mine, "status": "waiting"})
 
         await self._write(write)
 
@@ -125,9 +133,8 @@ class Checkpoints:
         """Whether somebody has answered the question of a call that is kept open, here or elsewhere."""
         if self._database is None:
             return False
-        decision = agent_steps.c.decision
-        query = select(decision).where(self._at(number, part), agent_steps.c.status == "asking")
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        query, place = _DECISION.where(agent_steps.c.status == "asking"), self._at(number, part)
+        rows = await self._database.read(lambda connection: connection.execute(query, place).all())
         return not rows or rows[0].decision is not None
 
     async def close(self, number: int, part: int) -> Decision | None:
@@ -137,16 +144,14 @@ class Checkpoints:
         def write(connection: Connection) -> None:
             step.status = "begun"
             self._update(connection, step, status="begun")  # first: whoever decides at this moment is too late
-            decision = connection.scalar(select(agent_steps.c.decision).where(self._at(number, part)))
+            decision = connection.scalar(_DECISION, self._at(number, part))
             if decision is not None:
                 said.append(msgspec.convert(decision, Decision))
             self._forget_answer(step, decision)
             self._update(connection, step, asked=step.asked, decision=step.decision)
-            ours = (agent_steps.c.tenant == self._tenant, agent_steps.c.run_id == self._run)
-            others = select(agent_steps.c.decision).where(*ours, agent_steps.c.status == "asking")
-            if all(row.decision is not None for row in connection.execute(others)):
-                waits = (self._mine, agent_runs.c.status == "waiting")
-                connection.execute(update(agent_runs).where(*waits).values(status="running"))
+            if all(row.decision is not None for row in connection.execute(_ASKING, self._mine)):
+                waits = _CHANGE_RUN.where(agent_runs.c.status == "waiting")
+                connection.execute(waits, {**self._mine, "status": "running"})
 
         await self._write(write)
         return said[0] if said else None
@@ -171,9 +176,8 @@ class Checkpoints:
             asked.said, asked.state, asked.until = said, None, None
             step.asked, step.decision = msgspec.to_builtins(asked), None if said is None else {"say": said}
 
-    def _at(self, number: int, part: int) -> Any:
-        place = (agent_steps.c.number == number, agent_steps.c.part == part)
-        return and_(agent_steps.c.tenant == self._tenant, agent_steps.c.run_id == self._run, *place)
+    def _at(self, number: int, part: int) -> dict[str, Any]:
+        return {**self._mine, "at": number, "place": part}
 
     def _new(self, number: int, place: int, part: Part) -> StepRecord:
         reason = self._approvals.reason(part)
@@ -190,20 +194,20 @@ class Checkpoints:
         for row in rows:
             row |= {"run_id": self._run, "tenant": self._tenant}
             del row["left"]
-        connection.execute(insert(agent_steps), rows)
+        connection.execute(_NEW_STEP, rows)
 
-    def _check(self, connection: Connection) -> None:
-        """Raises `Stopped`."""
-        status = connection.scalar(select(agent_runs.c.status).where(self._mine))
-        if status != "running":
+    def _check(self, connection: Connection, *allowed: RunStatus) -> None:
+        """Raises `Stopped` for a run that is in another state: than running, where none are named."""
+        status = connection.scalar(_STATUS, self._mine)
+        if status not in (allowed or ("running",)):
             raise Stopped(f"The run is {status}.")
 
     @property
-    def _mine(self) -> Any:
-        return and_(agent_runs.c.tenant == self._tenant, agent_runs.c.id == self._run)
+    def _mine(self) -> dict[str, str]:
+        return {"of_tenant": self._tenant, "of_run": self._run}
 
     def _update(self, connection: Connection, step: StepRecord, **values: Any) -> None:
-        connection.execute(update(agent_steps).where(self._at(step.number, step.part)).values(values))
+        connection.execute(_CHANGE_STEP, {**self._at(step.number, step.part), **values})
 
     async def _write(self, change: Callable[[Connection], None]) -> None:
         """Write what has ended, and `change`, in one transaction."""
@@ -215,7 +219,7 @@ class Checkpoints:
             if ended:
                 used = {"tokens": limits.tokens, "cost": limits.cost, "seconds": limits.seconds}
                 values = used | {"steps": max(step.number for step in ended)}
-                connection.execute(update(agent_runs).where(self._mine).values(values))
+                connection.execute(_CHANGE_RUN, {**self._mine, **values})
             change(connection)
 
         if self._database is not None:

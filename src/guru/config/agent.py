@@ -87,7 +87,7 @@ class AgentSettings(Section):
     untrusted: Literal["ask", "strict", "allow"] = "ask"
     """What holds once a tool has read something from outside, or where an MCP server that is not trusted describes one:
     both may carry instructions of strangers. `ask`: calls that change something wait for a person. `strict`: so do
-    those of tools that have not been used before."""
+    those of tools that have not been used before, and of those that ask any address that they are given."""
     schedule: str | None = None
     """When it runs by itself, as cron has it: `0 7 * * 1-5`."""
     timezone: str = "UTC"

@@ -192,6 +192,13 @@ def test_what_a_tool_says_of_itself_counts_where_it_is_trusted(settings, hints, 
     assert (spec.effect, spec.approval) == (effect, approval)
 
 
+def test_only_a_trusted_server_says_that_a_tool_asks_any_address():
+    definition = ADD | {"annotations": {"readOnlyHint": True, "openWorldHint": True}}
+    specs = [RemoteTool("p", definition, McpServerSettings(url="http://x", trusted=trusted), None).spec
+             for trusted in (True, False)]  # fmt: skip
+    assert [spec.anywhere for spec in specs] == [True, False]
+
+
 def test_names_are_those_that_every_provider_takes():
     names = [tool_name("my server", "get/weather"), tool_name("my_server", "get_weather"), tool_name("s", "x" * 90)]
     assert all(len(name) <= 64 and name.replace("-", "_").replace("_", "a").isalnum() for name in names)

@@ -27,6 +27,8 @@ class ToolSpec(Struct, frozen=True, kw_only=True):
     effect: Effect = "none"
     foreign: bool = False
     """Somebody who is not trusted has made it: its description and its results may carry instructions of theirs."""
+    anywhere: bool = False
+    """It asks whatever address the model names, so that a call can carry away what the model knows."""
     approval: bool = False
     """A person must say yes to each call."""
     repeatable: bool = True

@@ -33,6 +33,12 @@ async def fetch(net, url, private=("127.0.0.1",), pages=None, start=0, **setting
     return await box.call("fetch_page", {"url": url, "start": start}, CONTEXT)
 
 
+@pytest.mark.parametrize(("hosts", "anywhere"), [([], True), (["*.example.org"], False)])
+def test_it_asks_any_address_unless_hosts_are_named(net, hosts, anywhere):
+    spec = web_fetch_tool(WebToolSettings(hosts=hosts), net, PlainPages(), []).spec
+    assert (spec.effect, spec.anywhere) == ("read", anywhere)
+
+
 async def test_a_page_is_fetched_and_read_by_the_parser(site, net):
     html = "<html><head><title>Lunch</title></head><body><h1>Menu</h1><p>Soup &amp; bread.</p><script>x()</script>"
     site.say("/menu", html, content_type="text/html; charset=utf-8")

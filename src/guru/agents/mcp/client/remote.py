@@ -40,6 +40,7 @@ class RemoteTool:
             output=shown.get("outputSchema"),
             effect=effect,
             foreign=not settings.trusted,
+            anywhere=hints.get("openWorldHint") is True,
             approval=settings.approval == "always" or (settings.approval == "writes" and effect == "write"),
             repeatable=reads or hints.get("idempotentHint") is True,
             timeout=settings.timeout,

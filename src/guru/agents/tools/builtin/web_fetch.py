@@ -39,7 +39,7 @@ def web_fetch_tool(settings: WebToolSettings, web: Web, pages: Pages, private_ho
         data = {"url": where, "title": page.title, "text": shown, "characters": len(page.text)}
         return ToolResult(text=f"{head}{shown or 'There is no text.'}{more}", data=data)
 
-    return FunctionTool(fetch_page, effect="read", timeout=settings.timeout_seconds)
+    return FunctionTool(fetch_page, effect="read", anywhere=not settings.hosts, timeout=settings.timeout_seconds)
 
 
 class Visitor:
