@@ -55,7 +55,7 @@ def nearest(
     """
     most = k + max(32, k // 2)
     by_graph = graph_from is not None and distance in IN_GRAPH and most <= MOST_BY_GRAPH
-    if by_graph and (not documents.values or count_eligible(connection, documents, graph_from or 0) == graph_from):
+    if by_graph and leaves(connection, documents, graph_from or 0):
         connection.execute(SETTINGS, {"width": str(min(max(200, 2 * most), MOST_BY_GRAPH))})
         found = _search(connection, documents, vector, most, distance, exact=False)
         if len(found) == most:
@@ -63,8 +63,15 @@ def nearest(
     return _search(connection, documents, vector, most, distance, exact=True)
 
 
+def leaves(connection: Connection, documents: DocumentFilter, least: int) -> bool:
+    """Whether there are `least` passages that may be found."""
+    if documents.selection is not None:
+        return documents.selection.passages >= least
+    return not documents.narrows or count_eligible(connection, documents, least) == least
+
+
 def count_eligible(connection: Connection, documents: DocumentFilter, most: int) -> int:
-    """How many passages a filter leaves, counted up to `most`."""
+    """How many passages there are that may be found, counted up to `most`."""
     query = ELIGIBLE.format(
         table=vectors_of(documents.dimension), number=documents.number, conditions=documents.on_vectors("v")
     )
@@ -77,7 +84,8 @@ def _search(
 ) -> Sequence[Any]:  # fmt: skip
     order = f"v.vector {OPERATORS[distance]} CAST(:vector AS halfvec({documents.dimension}))"
     query = NEAREST.format(
-        table=vectors_of(documents.dimension), number=documents.number, conditions=documents.on_vectors("v"),
+        table=vectors_of(documents.dimension), number=documents.number,
+        conditions=documents.on_vectors("v", each=not exact),
         order=f"({order}) + 0" if exact else order,  # no graph is made for a sum
     )  # fmt: skip
     near = text(query).columns(column("chunk_id", BigInteger)).subquery("near")

@@ -1,0 +1,46 @@
+"""What a filter leaves of a collection, asked in SQL before its first search: few documents by name, or how many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import Connection, select, text
+
+from guru.knowledge.documents import read_fields
+from guru.knowledge.index.postgresql.conditions import Condition
+from guru.knowledge.index.postgresql.filter import PASSES, DocumentFilter, Selection
+from guru.store.scope import Scope
+from guru.store.tables import document_access
+
+FEW: Final = 2000
+"""Documents that are named in a search. Of more, each is looked at as the search comes to it."""
+ODD: Final = text("""
+SELECT document_id FROM index_documents WHERE number = :number AND (facts IS NULL OR facts = 'null')
+""")
+LEFT: Final = """
+SELECT coalesce(sum(d.passages), 0) AS passages, (array_agg(d.document_id))[1\\:{most}] AS ids
+FROM index_documents d WHERE d.number = {number} AND {passes}{seen}
+"""
+
+
+def names_of(connection: Connection, scope: Scope, collection_id: str) -> tuple[str, ...] | None:
+    """The names under which somebody may see what is restricted; None where nothing of a collection is hidden."""
+    if scope.names is None:
+        return None
+    restricted = select(document_access.c.document_id).where(document_access.c.collection_id == collection_id)
+    return None if connection.scalar(restricted.limit(1)) is None else scope.names
+
+
+def select_documents(
+    connection: Connection, documents: DocumentFilter, condition: Condition, accepts: Callable[[Any], bool]
+) -> Selection:
+    """What a condition leaves of the documents that somebody sees. `accepts` says it of those without facts."""
+    odd = connection.scalars(ODD, {"number": documents.number}).all()
+    passing = tuple(row.id for row, fields in read_fields(connection, odd) if accepts(fields)) if odd else ()
+    passes = PASSES.format(sql=condition.sql)
+    query = LEFT.format(number=documents.number, passes=passes, seen=documents.on_documents(), most=FEW + 1)
+    values = documents.values | condition.values | {"odd": list(passing)}
+    left = connection.execute(text(query), values).one()
+    ids = left.ids or []
+    return Selection(left.passages, frozenset(ids) if len(ids) <= FEW else None, condition, passing)
