@@ -10,6 +10,8 @@ from sqlalchemy import select, text, update
 
 from guru.config import StoreSettings
 from guru.errors import InvalidParameter
+from guru.knowledge import base
+from guru.knowledge.collections import touch
 from guru.knowledge.documents import allowed_documents
 from guru.knowledge.filters import FIELDS, compile_filter
 from guru.knowledge.index.base import Narrowing
@@ -19,11 +21,13 @@ from guru.knowledge.index.postgresql.conditions import MOST_CONDITIONS, translat
 from guru.knowledge.index.postgresql.facts import facts_of
 from guru.knowledge.index.postgresql.filter import PASSES
 from guru.knowledge.index.postgresql.index import PostgreSQLIndex
+from guru.knowledge.index.postgresql.schema import make_extension, make_tables
+from guru.knowledge.kept import Kept
 from guru.knowledge.query import weigh
 from guru.knowledge.terms import hash_term
 from guru.store.database import Database
 from guru.store.scope import Scope
-from guru.store.tables import documents
+from guru.store.tables import chunks, documents
 from knowledge.index.corpus import ALL, ANNA, Corpus, units
 from knowledge.index.test_conformance import DISTANCES, sentence
 
@@ -40,8 +44,6 @@ def filtering(postgresql):
     url = postgresql.make_migrated()
     database = Database(url)
     with database.transaction("alone") as connection:
-        from guru.knowledge.index.postgresql.schema import make_extension, make_tables
-
         make_extension(connection)
         make_tables(connection)
     yield database
@@ -130,11 +132,11 @@ def test_sql_says_of_every_document_what_python_says(filtering, some, asked):
     named = {str(number): document for number, document in enumerate(some)}
     with filtering.engine.connect().execution_options(guru_writes="beside") as connection, connection.begin() as change:
         written = write(connection, named)
-        for filter in asked:
-            accepts = compile_filter(filter)
-            answer = passing(connection, written, filter)
-            assert answer is not None, filter
-            assert answer == {name for name in written if accepts(named[name])}, filter
+        for one in asked:
+            accepts = compile_filter(one)
+            answer = passing(connection, written, one)
+            assert answer is not None, one
+            assert answer == {name for name in written if accepts(named[name])}, one
         change.rollback()
 
 
@@ -152,10 +154,10 @@ def test_every_operator_is_asked_of_every_kind_of_value(filtering):
     with filtering.engine.connect().execution_options(guru_writes="beside") as connection, connection.begin() as change:
         written = write(connection, named)
         assert len(written) == len(some) - 1  # one says `\u0000`
-        for filter in asked:
-            if (answer := passing(connection, written, filter)) is not None:
-                accepts = compile_filter(filter)
-                assert answer == {name for name in written if accepts(named[name])}, filter
+        for one in asked:
+            if (answer := passing(connection, written, one)) is not None:
+                accepts = compile_filter(one)
+                assert answer == {name for name in written if accepts(named[name])}, one
         change.rollback()
 
 
@@ -189,6 +191,9 @@ def test_a_document_whose_facts_postgresql_cannot_hold_has_none():
 
 # --------------------------------------------------------------------------- searches
 
+KEPT = """
+SELECT count(*) FROM index_collections i JOIN collections c ON c.id = i.collection_id AND c.generation = i.generation
+"""
 ASKED = [
     {"metadata.team": "sales"},
     {"not": {"metadata.team": "sales"}},
@@ -281,18 +286,13 @@ async def hold(corpus, filter, scope, k=8):
 
 
 def owners(connection, ids):
-    from guru.store.tables import chunks
-
     return connection.scalars(select(chunks.c.document_id).where(chunks.c.id.in_(ids.tolist())))
 
 
-@pytest.mark.parametrize("waiting", [0, 4])
-async def test_a_filter_in_sql_finds_what_python_lets_through(corpus, waiting):
-    await fill(corpus, 1, waiting)
-    left = []
-    for scope in (ALL, ANNA, Scope("t", ("user:ben",), ("team:legal",)), Scope("t", ()), Scope("u")):
-        for filter in ASKED:
-            left.append(await hold(corpus, filter, scope))
+async def test_a_filter_in_sql_finds_what_python_lets_through(corpus):
+    await fill(corpus, 1, waiting=4)
+    scopes = (ALL, ANNA, Scope("t", ("user:ben",), ("team:legal",)), Scope("t", ()), Scope("u"))
+    left = [await hold(corpus, one, scope) for scope in scopes for one in ASKED]
     assert 0 in left
     assert max(left) >= 15
 
@@ -309,8 +309,6 @@ async def test_a_filter_follows_every_change(corpus):
     await hold(corpus, ASKED[0], ANNA)
 
     def rename(connection):
-        from guru.knowledge.collections import touch
-
         mine = documents.c.collection_id == "t.c"
         connection.execute(update(documents).where(mine).values(metadata={"team": "nobody"}))
         touch(connection, "t.c")
@@ -322,3 +320,30 @@ async def test_a_filter_follows_every_change(corpus):
     changed = "SELECT count(*) FROM index_documents WHERE facts IS NULL"
     assert await corpus.database.read(lambda connection: connection.scalar(text(changed))) == 0
     assert await hold(corpus, ASKED[7], ALL) == 29
+
+
+async def test_a_whole_search_asks_sql_and_where_it_cannot_python(open_bench, stores, tmp_path, monkeypatch):
+    if stores.kind != "postgresql":
+        pytest.skip("memory is asked in Python")
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number in range(12):
+        team = ("red", "blue", "green")[number % 3]
+        (folder / f"{number}.md").write_text(f"---\nteam: {team}\n---\n\nThe valve number {number} is sold.")
+    blue = {"metadata.front_matter.team": "blue"}
+    long = {"or": [blue] * (MOST_CONDITIONS + 1)}
+    async with open_bench() as bench:
+        await bench.ingest(folder)
+        keeper = bench.knowledge.index.own.keeper
+        while not await bench.database.read(lambda connection: connection.scalar(text(KEPT))):
+            await keeper.work()
+        asked = []
+        monkeypatch.setattr(base, "allowed_documents", lambda *it: asked.append(1) or allowed_documents(*it))
+        for mode in ("hybrid", "dense", "sparse"):
+            everything = await bench.search("the valve is sold", k=12, mode=mode)
+            expected = [hit.document for hit in everything if int(hit.document[:-3]) % 3 == 1]
+            assert [hit.document for hit in await bench.search("the valve is sold", mode=mode, filter=blue)] == expected
+            assert asked == []
+            assert [hit.document for hit in await bench.search("the valve is sold", mode=mode, filter=long)] == expected
+            assert asked.pop()
+            bench.knowledge._allowed = Kept(1)
