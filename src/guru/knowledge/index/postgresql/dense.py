@@ -65,8 +65,8 @@ def nearest(
 
 def leaves(connection: Connection, documents: DocumentFilter, least: int) -> bool:
     """Whether there are `least` passages that may be found."""
-    if documents.selection is not None:
-        return documents.selection.passages >= least
+    if documents.passages is not None:
+        return documents.passages >= least
     return not documents.narrows or count_eligible(connection, documents, least) == least
 
 

@@ -55,6 +55,9 @@ class DocumentFilter(Struct, frozen=True):
     allowed: frozenset[str] | None = None
     """Ids; None where they are not known."""
     selection: Selection | None = None
+    """Of a filter that leaves more than a few."""
+    passages: int | None = None
+    """About how many are left, where that is known."""
 
     @property
     def narrows(self) -> bool:

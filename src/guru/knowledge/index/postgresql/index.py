@@ -99,10 +99,10 @@ class PostgreSQLSnapshot(StoredSnapshot):
         selection = self._selections.get(
             key, lambda: select_documents(self.connection, self._documents, condition, accepts)
         )
-        if selection.ids is None:
-            documents = structs.replace(self._documents, selection=selection)
-        else:
-            documents = structs.replace(self._documents, allowed=selection.ids)
+        documents = structs.replace(
+            self._documents, allowed=selection.ids, passages=selection.passages,
+            selection=selection if selection.ids is None else None,
+        )  # fmt: skip
         owners = sorted(set(self._tail.owners.tolist()))
         waiting = (row.id for row, fields in read_fields(self.connection, owners) if accepts(fields))
         self._narrowed = documents, frozenset(waiting)
