@@ -221,7 +221,7 @@ async def database(postgresql):
 async def corpus(request, database, monkeypatch):
     """Whether few documents are named in a search, each is looked at, or each in a graph."""
     if request.param != "named":
-        monkeypatch.setattr(selecting, "FEW", 0)
+        monkeypatch.setattr(selecting, "MOST_NAMED", 0)
     await open_index(database, StoreSettings())
     index = PostgreSQLIndex(database, graph_from=1 if request.param == "graph" else 10**6)
     made = Corpus(database, index)

@@ -1,14 +1,18 @@
 """The dense side: the nearest vectors, by a scan of all that may be found, or by the collection's HNSW graph.
 
-A collection of fewer than `GRAPH_FROM` passages has no graph, and a filter that leaves fewer is not searched in one:
+A collection of fewer than `GRAPH_FROM` passages has no graph, and a filter that leaves few is not searched in one:
 that many half precision vectors are scanned in milliseconds, and a scan misses nothing. In a graph, the filter is
 inside the search, which goes on until enough has passed (pgvector's iterative scans); where it gives up before, all
 that the filter leaves is scanned.
+
+How many are few grows as the root of the collection: a scan takes as long as there are passages left, a search of the
+graph the longer, the smaller their share is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isqrt
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Connection, column, select, text
@@ -46,21 +50,26 @@ def nearest(
     k: int,
     distance: Distance,
     *,
-    graph_from: int | None,
+    scanned: int | None,
 ) -> Sequence[Any]:
     """The passages (`id`, packed `vector`) nearest to a unit vector by half precision: the best `k`, and some more
     that may be nearer by the vectors as they are stored.
 
-    Where the filter leaves `graph_from` passages, they are looked for in the graph; None where there is no graph.
+    Where `scanned` passages or more are left, they are looked for in the graph; None where there is no graph.
     """
     most = k + max(32, k // 2)
-    by_graph = graph_from is not None and distance in IN_GRAPH and most <= MOST_BY_GRAPH
-    if by_graph and leaves(connection, documents, graph_from or 0):
+    by_graph = scanned is not None and distance in IN_GRAPH and most <= MOST_BY_GRAPH
+    if by_graph and leaves(connection, documents, scanned or 0):
         connection.execute(SETTINGS, {"width": str(min(max(200, 2 * most), MOST_BY_GRAPH))})
         found = _search(connection, documents, vector, most, distance, exact=False)
         if len(found) == most:
             return found
     return _search(connection, documents, vector, most, distance, exact=True)
+
+
+def scanned_below(passages: int, graph_from: int) -> int:
+    """Of a collection of so many passages, how few are scanned where there is a graph."""
+    return max(graph_from, isqrt(graph_from * passages // 8))
 
 
 def leaves(connection: Connection, documents: DocumentFilter, least: int) -> bool:

@@ -26,7 +26,7 @@ from guru.knowledge.index.base import Snapshot, Wanted
 from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.index.postgresql import postings
 from guru.knowledge.index.postgresql.conditions import translate
-from guru.knowledge.index.postgresql.dense import GRAPH_FROM, nearest
+from guru.knowledge.index.postgresql.dense import GRAPH_FROM, nearest, scanned_below
 from guru.knowledge.index.postgresql.filter import DocumentFilter, Selection
 from guru.knowledge.index.postgresql.keeper import Keeper
 from guru.knowledge.index.postgresql.selecting import names_of, select_documents
@@ -75,7 +75,7 @@ class PostgreSQLSnapshot(StoredSnapshot):
         super().__init__(connection, scope, collection)
         self.languages = languages
         self._state = state
-        self._graph_from = graph_from if state.graph else None
+        self._scanned = scanned_below(state.passages, graph_from)
         self._documents = DocumentFilter(
             state.number, state.dimension, collection.id, names_of(connection, scope, collection.id)
         )
@@ -97,7 +97,8 @@ class PostgreSQLSnapshot(StoredSnapshot):
         written = msgspec.json.encode(filter, order="deterministic")
         key = (state.number, state.newest, self.collection.generation, self._documents.names, written)
         selection = self._selections.get(
-            key, lambda: select_documents(self.connection, self._documents, condition, accepts)
+            key,
+            lambda: select_documents(self.connection, self._documents, condition, accepts, scanned=self._scanned),
         )
         documents = structs.replace(
             self._documents, allowed=selection.ids, passages=selection.passages,
@@ -124,7 +125,8 @@ class PostgreSQLSnapshot(StoredSnapshot):
         import numpy as np
 
         documents, waiting = self._searched(allowed)
-        rows = nearest(self.connection, documents, vector, k, distance, graph_from=self._graph_from)
+        scanned = self._scanned if self._state.graph else None
+        rows = nearest(self.connection, documents, vector, k, distance, scanned=scanned)
         ids, packed = np.array([row.id for row in rows], np.int64), read_vectors([row.vector for row in rows])
         near = nearness(packed, vector, distance) if rows else np.zeros(0, np.float32)
         if len(self._tail):
@@ -150,7 +152,8 @@ class PostgreSQLSnapshot(StoredSnapshot):
         """The documents of the index and of the tail that may be found."""
         if allowed is None and self._narrowed is not None:
             return self._narrowed
-        return structs.replace(self._documents, allowed=allowed), allowed
+        left = self.statistics.passages - len(self._tail) if allowed is None else None
+        return structs.replace(self._documents, allowed=allowed, passages=left), allowed
 
 
 class PostgreSQLIndex:

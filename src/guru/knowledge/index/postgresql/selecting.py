@@ -13,8 +13,8 @@ from guru.knowledge.index.postgresql.filter import PASSES, DocumentFilter, Selec
 from guru.store.scope import Scope
 from guru.store.tables import document_access
 
-FEW: Final = 2000
-"""Documents that are named in a search. Of more, each is looked at as the search comes to it."""
+MOST_NAMED: Final = 10_000
+"""Documents that are named in a search."""
 ODD: Final = text("""
 SELECT document_id FROM index_documents WHERE number = :number AND (facts IS NULL OR facts = 'null')
 """)
@@ -33,14 +33,23 @@ def names_of(connection: Connection, scope: Scope, collection_id: str) -> tuple[
 
 
 def select_documents(
-    connection: Connection, documents: DocumentFilter, condition: Condition, accepts: Callable[[Any], bool]
+    connection: Connection,
+    documents: DocumentFilter,
+    condition: Condition,
+    accepts: Callable[[Any], bool],
+    *,
+    scanned: int,
 ) -> Selection:
-    """What a condition leaves of the documents that somebody sees. `accepts` says it of those without facts."""
+    """What a condition leaves of the documents that somebody sees. `accepts` says it of those without facts.
+
+    Documents with fewer than `scanned` passages together are named. Of more, a search looks at each that it comes to.
+    """
     odd = connection.scalars(ODD, {"number": documents.number}).all()
     passing = tuple(row.id for row, fields in read_fields(connection, odd) if accepts(fields)) if odd else ()
     passes = PASSES.format(sql=condition.sql)
-    query = LEFT.format(number=documents.number, passes=passes, seen=documents.on_documents(), most=FEW + 1)
+    query = LEFT.format(number=documents.number, passes=passes, seen=documents.on_documents(), most=MOST_NAMED + 1)
     values = documents.values | condition.values | {"odd": list(passing)}
     left = connection.execute(text(query), values).one()
     ids = left.ids or []
-    return Selection(left.passages, frozenset(ids) if len(ids) <= FEW else None, condition, passing)
+    named = left.passages < scanned and len(ids) <= MOST_NAMED
+    return Selection(left.passages, frozenset(ids) if named else None, condition, passing)
