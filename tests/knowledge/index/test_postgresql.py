@@ -145,6 +145,7 @@ async def test_a_filter_costs_no_recall_with_and_without_a_graph(database, index
 
 async def test_a_filter_that_only_far_passages_pass_is_answered_in_full_by_a_graph(database, index):
     """Where all that is near is filtered out, a search of the graph gives up: then all is scanned."""
+    index = PostgreSQLIndex(database, graph_from=400)
     await fill(database, 5000, 64)
     await index.keeper.work()
     vector = clustered(1, 64, 1)[0]

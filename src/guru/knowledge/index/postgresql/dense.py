@@ -5,14 +5,14 @@ that many half precision vectors are scanned in milliseconds, and a scan misses 
 inside the search, which goes on until enough has passed (pgvector's iterative scans); where it gives up before, all
 that the filter leaves is scanned.
 
-How many are few grows as the root of the collection: a scan takes as long as there are passages left, a search of the
-graph the longer, the smaller their share is.
+What is few is measured, not only by time: of 100,000 passages in 2,000 clusters, filters that left 50,000 and 20,000
+found 0.985 and 0.958 of the ten nearest in the graph, at no less than what scanning them takes, and 1.0 that left
+90,000. Where a cluster has not enough that passes, the next is as far as many others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isqrt
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Connection, column, select, text
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 GRAPH_FROM: Final = 20_000
 """Passages."""
+SCANNED: Final = 5
+"""Times as many are scanned where others are filtered out."""
 OPERATORS: Final[dict[Distance, str]] = {"cosine": "<#>", "dot": "<#>", "euclidean": "<->", "manhattan": "<+>"}
 """Vectors have unit length: by cosine and by product they are in the same order."""
 IN_GRAPH: Final[tuple[Distance, ...]] = ("cosine", "dot")
@@ -35,8 +37,9 @@ IN_GRAPH: Final[tuple[Distance, ...]] = ("cosine", "dot")
 MOST_BY_GRAPH: Final = 1000
 """Candidates; pgvector's own limit of `hnsw.ef_search`."""
 SETTINGS: Final = text("""
-SELECT set_config('hnsw.ef_search', :width, true), set_config('hnsw.iterative_scan', 'strict_order', true)
+SELECT set_config('hnsw.ef_search', :width, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
 """)
+"""What comes in a strict order lacks what is found late. The order is made afterwards, by the stored vectors."""
 ELIGIBLE: Final = """
 SELECT count(*) FROM (SELECT FROM {table} v WHERE v.number = {number}{conditions} LIMIT :most) AS eligible
 """
@@ -68,8 +71,8 @@ def nearest(
 
 
 def scanned_below(passages: int, graph_from: int) -> int:
-    """Of a collection of so many passages, how few are scanned where there is a graph."""
-    return max(graph_from, isqrt(graph_from * passages // 8))
+    """Of a collection of so many passages that has a graph, how few are scanned."""
+    return min(SCANNED * graph_from, passages * 9 // 10)
 
 
 def leaves(connection: Connection, documents: DocumentFilter, least: int) -> bool:

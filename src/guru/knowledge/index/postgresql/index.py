@@ -29,7 +29,7 @@ from guru.knowledge.index.postgresql.conditions import translate
 from guru.knowledge.index.postgresql.dense import GRAPH_FROM, nearest, scanned_below
 from guru.knowledge.index.postgresql.filter import DocumentFilter, Selection
 from guru.knowledge.index.postgresql.keeper import Keeper
-from guru.knowledge.index.postgresql.selecting import names_of, select_documents
+from guru.knowledge.index.postgresql.selecting import named_below, names_of, select_documents
 from guru.knowledge.index.postgresql.state import State, count_waiting, read_state
 from guru.knowledge.index.postgresql.tail import Tail
 from guru.knowledge.index.stored import StoredSnapshot, read_languages
@@ -75,7 +75,8 @@ class PostgreSQLSnapshot(StoredSnapshot):
         super().__init__(connection, scope, collection)
         self.languages = languages
         self._state = state
-        self._scanned = scanned_below(state.passages, graph_from)
+        self._scanned = scanned_below(state.passages, graph_from) if state.graph else None
+        self._named = named_below(state.passages, graph_from)
         self._documents = DocumentFilter(
             state.number, state.dimension, collection.id, names_of(connection, scope, collection.id)
         )
@@ -98,7 +99,7 @@ class PostgreSQLSnapshot(StoredSnapshot):
         key = (state.number, state.newest, self.collection.generation, self._documents.names, written)
         selection = self._selections.get(
             key,
-            lambda: select_documents(self.connection, self._documents, condition, accepts, scanned=self._scanned),
+            lambda: select_documents(self.connection, self._documents, condition, accepts, named=self._named),
         )
         documents = structs.replace(
             self._documents, allowed=selection.ids, passages=selection.passages,
@@ -125,8 +126,7 @@ class PostgreSQLSnapshot(StoredSnapshot):
         import numpy as np
 
         documents, waiting = self._searched(allowed)
-        scanned = self._scanned if self._state.graph else None
-        rows = nearest(self.connection, documents, vector, k, distance, scanned=scanned)
+        rows = nearest(self.connection, documents, vector, k, distance, scanned=self._scanned)
         ids, packed = np.array([row.id for row in rows], np.int64), read_vectors([row.vector for row in rows])
         near = nearness(packed, vector, distance) if rows else np.zeros(0, np.float32)
         if len(self._tail):

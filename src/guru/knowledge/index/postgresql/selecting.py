@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isqrt
 from typing import Any, Final
 
 from sqlalchemy import Connection, select, text
@@ -32,17 +33,26 @@ def names_of(connection: Connection, scope: Scope, collection_id: str) -> tuple[
     return None if connection.scalar(restricted.limit(1)) is None else scope.names
 
 
+def named_below(passages: int, graph_from: int) -> int:
+    """Of a collection of so many passages, how few may be left for their documents to be named.
+
+    It grows as the root of the collection: to name them costs the more, the more are left, and to look at each that is
+    found costs the more, the smaller the share is that passes.
+    """
+    return max(graph_from, isqrt(graph_from * passages // 8))
+
+
 def select_documents(
     connection: Connection,
     documents: DocumentFilter,
     condition: Condition,
     accepts: Callable[[Any], bool],
     *,
-    scanned: int,
+    named: int,
 ) -> Selection:
     """What a condition leaves of the documents that somebody sees. `accepts` says it of those without facts.
 
-    Documents with fewer than `scanned` passages together are named. Of more, a search looks at each that it comes to.
+    Documents with fewer than `named` passages together are named. Of more, a search looks at each that it comes to.
     """
     odd = connection.scalars(ODD, {"number": documents.number}).all()
     passing = tuple(row.id for row, fields in read_fields(connection, odd) if accepts(fields)) if odd else ()
@@ -51,5 +61,5 @@ def select_documents(
     values = documents.values | condition.values | {"odd": list(passing)}
     left = connection.execute(text(query), values).one()
     ids = left.ids or []
-    named = left.passages < scanned and len(ids) <= MOST_NAMED
-    return Selection(left.passages, frozenset(ids) if named else None, condition, passing)
+    few = left.passages < named and len(ids) <= MOST_NAMED
+    return Selection(left.passages, frozenset(ids) if few else None, condition, passing)
