@@ -47,7 +47,7 @@ def write_json(value: Any, most: int) -> str:
     """JSON that is `jsonb`, too. Raises `ValueError` for what cannot be."""
     written = json.dumps(value, ensure_ascii=False, allow_nan=False)
     written.encode()
-    if len(written) > most or r"\u0000" in written:
+    if len(written) > most or r"\u0000" in written.replace(r"\\", ""):
         raise ValueError("PostgreSQL cannot hold this, or it is too long")
     return written
 
