@@ -24,12 +24,13 @@ from typing import Any, Final
 import numpy as np
 import psutil
 from bench import RESULTS, TENANT, held_bytes, percentiles
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from guru.config import KnowledgeSettings, StoreSettings
 from guru.knowledge.base import KnowledgeBase
 from guru.knowledge.documents import allowed_documents
 from guru.knowledge.filters import compile_filter
+from guru.knowledge.index.base import Narrowing
 from guru.knowledge.index.own import open_index, read_index_status
 from guru.knowledge.index.postgresql.index import PostgreSQLIndex
 from guru.knowledge.parse.sandbox import ParsePool
@@ -232,8 +233,11 @@ async def measure(made: Made, size: int, folder: Path, url: str | None) -> dict[
         seconds = await fill(writer, made, collection.id, digest, size, truth)
         _, disk = await database.read(database.dialect.describe)
         result: dict[str, Any] = {"rows_per_second": round(size / seconds), "disk_mb": round(disk / 1e6)}
-        if isinstance(index, PostgreSQLIndex):
+        server = await PostgreSQLServer.of(database) if url else None
+        if server and isinstance(index, PostgreSQLIndex):
+            began = server.cpu_seconds()
             result["indexing_seconds"] = round(await timed(index.keeper.work), 1)
+            result["indexing_cpu_seconds"] = round(server.cpu_seconds() - began, 1)
         began = time.process_time()
         result["cold_seconds"] = round(await timed(lambda: search(knowledge, made, size, 0)), 2)
         result["cold_cpu_seconds"] = round(time.process_time() - began, 2)
@@ -246,7 +250,11 @@ async def measure(made: Made, size: int, folder: Path, url: str | None) -> dict[
         result["index_mb"] = round((in_database or held_bytes(snapshot)) / 1e6)
         result["memory_mb"] = round((memory.rss - memory.shared) / 1e6)
         del snapshot
-        result["search"] = await searches(knowledge, made, size)
+        result["search"] = await searches(knowledge, made, size, server)
+        if server:
+            result["server_mb"] = round(server.memory() / 1e6)
+            _, disk = await database.read(database.dialect.describe)
+            result["disk_mb"] = round(disk / 1e6)
         result["recall"] = await recall(knowledge, made, size, truth, database)
         result["refresh_ms"] = await refreshes(knowledge, made, writer, collection.id, digest, size)
         return result
@@ -275,18 +283,47 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"hybrid, {name}", {"filter": condition}
 
 
-async def searches(knowledge: KnowledgeBase, made: Made, size: int) -> dict[str, Any]:
-    """Of every kind: milliseconds, also of the processor alone, as other work on the machine does not change these."""
+class PostgreSQLServer:
+    """The processes of a PostgreSQL on this machine."""
+
+    @staticmethod
+    async def of(database: Database) -> PostgreSQLServer | None:
+        """None for one that is elsewhere."""
+        number = await database.read(lambda connection: connection.scalar(text("SELECT pg_backend_pid()")))
+        if not psutil.pid_exists(number) or "postgres" not in psutil.Process(number).name():
+            return None
+        return PostgreSQLServer(psutil.Process(number).parents()[0])
+
+    def __init__(self, first: psutil.Process) -> None:
+        self.first = first
+
+    def memory(self) -> int:
+        """Bytes, what they share counted once."""
+        return sum(one.memory_full_info().pss for one in (self.first, *self.first.children()))
+
+    def cpu_seconds(self) -> float:
+        """Also of processes that have ended."""
+        mine = self.first.cpu_times()
+        times = [one.cpu_times() for one in self.first.children()]
+        return float(mine.children_user + mine.children_system + sum(one.user + one.system for one in times))
+
+
+async def searches(knowledge: KnowledgeBase, made: Made, size: int, server: PostgreSQLServer | None) -> dict[str, Any]:
+    """Of every kind: milliseconds, also of the processor alone, as other work on the machine does not change these. Of
+    PostgreSQL's processes it is the mean of a search."""
     found = {}
     for name, options in cases():
         first = await timed(lambda options=options: search(knowledge, made, size, 0, **options))  # type: ignore[misc]
         seconds, spent = [], []
+        before = server.cpu_seconds() if server else 0.0
         for number in range(QUERIES):
             work = lambda number=number, options=options: search(knowledge, made, size, number, **options)  # type: ignore[misc]  # noqa: E731
             began = time.process_time()
             seconds.append(await timed(work))
             spent.append(time.process_time() - began)
         found[name] = {**percentiles(seconds), "cpu": percentiles(spent), "first_ms": round(first * 1000, 1)}
+        if server:
+            found[name]["server_cpu_ms"] = round((server.cpu_seconds() - before) * 1000 / QUERIES, 1)
     return found
 
 
@@ -295,13 +332,15 @@ async def recall(knowledge: KnowledgeBase, made: Made, size: int, truth: Truth, 
     before they were rounded to bytes."""
 
     def look(connection: Connection) -> dict[str, Any]:
-        row, snapshot = knowledge.index.snapshot(connection, SCOPE, f"made-{size}")
+        row, _ = knowledge.index.snapshot(connection, SCOPE, f"made-{size}")
         mine = chunks.c.collection_id == row.id
         ids = np.array(connection.scalars(select(chunks.c.id).where(mine).order_by(chunks.c.id)).all())
         result = {}
         for name, condition in FILTERS.items():
-            accepts = compile_filter(condition) if condition else None
-            allowed = allowed_documents(connection, SCOPE, row.id, accepts) if accepts else None
+            _, snapshot = knowledge.index.snapshot(connection, SCOPE, f"made-{size}")
+            allowed = None
+            if condition and not (isinstance(snapshot, Narrowing) and snapshot.narrow(condition)):
+                allowed = allowed_documents(connection, SCOPE, row.id, compile_filter(condition))
             found = [snapshot.dense(vector, 10, allowed=allowed) for vector in made.query_vectors]
             stored = nearest_stored(connection, row.id, ids, name, made.query_vectors)
             result[name] = {
@@ -361,11 +400,19 @@ def table(result: dict[str, Any]) -> str:
         cells = [f"{found[name]:,}" for name in names]
         cells.append(f"{found['cold_seconds']} ({found['cold_cpu_seconds']})")
         lines.append(f"| {' | '.join([f'{int(size):,}', *cells, str(sorted(found['refresh_ms'])[2])])} |")
+    for size, found in result.items():
+        if "server_mb" in found:
+            lines += ["", f"{int(size):,} chunks: indexing took {found['indexing_seconds']} s"]
+            lines[-1] += f" ({found['indexing_cpu_seconds']} of the CPU); PostgreSQL has {found['server_mb']:,} MB."
     lines += ["", "| p50 / p99 ms (p99 of the CPU alone) | " + " | ".join(f"{int(size):,}" for size in result) + " |"]
     lines.append("|---" * (len(result) + 1) + "|")
     for name, _ in cases():
         times = [found["search"][name] for found in result.values()]
         cells = [f"{one['p50_ms']} / {one['p99_ms']} ({one['cpu']['p99_ms']})" for one in times]
+        cells = [
+            f"{cell}, server's CPU {one['server_cpu_ms']}" if "server_cpu_ms" in one else cell
+            for cell, one in zip(cells, times, strict=True)
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", "| recall@10, of vectors as stored / before rounding | "]
     lines[-1] += " | ".join(f"{int(size):,}" for size in result) + " |"

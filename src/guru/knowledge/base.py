@@ -20,7 +20,7 @@ from guru.knowledge.embedders import Embedders, EmbedderSource, OneEmbedder
 from guru.knowledge.embedding_cache import EmbeddingCache
 from guru.knowledge.filling import Filling
 from guru.knowledge.filters import compile_filter, fields_of
-from guru.knowledge.index.base import Index, Wanted
+from guru.knowledge.index.base import Index, Narrowing, Wanted
 from guru.knowledge.index.choice import Chosen, ChosenIndex
 from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.ingest import Ingest
@@ -169,7 +169,9 @@ class KnowledgeBase:
             row, snapshot = self.index.snapshot(connection, scope, collection, ahead)
             vectors.check(connection, row)
             vector, besides = asked[0].vector, asked[1:]
-            allowed = self._allowed_by(connection, scope, row, filter) if filter else None
+            allowed = None
+            if filter and not (isinstance(snapshot, Narrowing) and snapshot.narrow(filter)):
+                allowed = self._allowed_by(connection, scope, row, filter)
             wanted = most if self._has_parents(row.settings) else k
             deeper = to_read and usual and not reranks and not self._has_parents(row.settings)
             found, read = rank(

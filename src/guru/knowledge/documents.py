@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ Audit = Callable[[Connection, "Document", list[str]], None]
 
 _COLUMNS: Final = {"document": "name", "document_id": "id", "pages": "page_spans"}
 """Where the fields of filters are, of those that are called otherwise."""
+_AT_ONCE: Final = 500
+"""Documents in one statement."""
 
 
 class Document(Struct, kw_only=True):
@@ -217,6 +219,16 @@ def allowed_documents(
     query = select(documents.c.id, *columns.values()).where(documents.c.collection_id == collection_id, seen_by(scope))
     rows = connection.execute(query, execution_options={"yield_per": 1000})
     return frozenset(number for number, *values in rows if accepts(filter_fields(columns, values)))
+
+
+def read_fields(connection: Connection, ids: Sequence[str]) -> Iterator[tuple[Row[Any], JSON]]:
+    """Some documents (`id`, `chunks`) with all that a filter sees of them. Whose they are is for the caller to know."""
+    names = (*FIELDS, "metadata")
+    columns = [documents.c[_COLUMNS.get(name, name)] for name in names]
+    query = select(documents.c.id, documents.c.chunks, *columns)
+    for start in range(0, len(ids), _AT_ONCE):
+        for row in connection.execute(query.where(documents.c.id.in_(ids[start : start + _AT_ONCE]))):
+            yield row, filter_fields(names, row[2:])
 
 
 def filter_fields(names: Iterable[str], values: Iterable[Any]) -> JSON:

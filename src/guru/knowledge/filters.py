@@ -83,12 +83,12 @@ def _condition(key: str, name: str, operand: Any) -> Predicate:
         raise _wrong(f"{operand!r} is no operand for `{name}` on {key!r}.")
     if name == "exists":
         return lambda document: (_value(document, key) is not None) is operand
-    if key in MOMENTS and name in _SPANS and not (key == "ingested_at" and _is_seconds(operand)):
+    if key in MOMENTS and name in _SPANS and not (key == "ingested_at" and is_seconds(operand)):
         return _moment(key, name, operand)
     if name == "ne":
         return lambda document: not _holds(_value(document, key), operator.eq, operand)
     if name in ("contains", "icontains"):
-        return lambda document: _contains(_value(document, key), operand, fold=name == "icontains")
+        return lambda document: _contains(_value(document, key), operand, folded=name == "icontains")
     return lambda document: _holds(_value(document, key), test, operand)
 
 
@@ -111,20 +111,20 @@ def _moment(key: str, name: str, operand: Any) -> Predicate:
     return holds
 
 
-def _contains(value: Any, operand: Any, *, fold: bool) -> bool:
+def _contains(value: Any, operand: Any, *, folded: bool) -> bool:
     """Whether a list has every one of the wanted items, or a text every one of the wanted texts."""
     wanted = operand if isinstance(operand, list) else [operand]
-    if fold:
-        wanted, value = _fold(wanted), _fold(value)
+    if folded:
+        wanted, value = fold(wanted), fold(value)
     if isinstance(value, list):
         return all(item in value for item in wanted)
     return isinstance(value, str) and all(isinstance(item, str) and item in value for item in wanted)
 
 
-def _fold(value: Any) -> Any:
+def fold(value: Any) -> Any:
     """Text without the difference of cases, and of how letters with accents are written."""
     if isinstance(value, list):
-        return [_fold(item) for item in value]
+        return [fold(item) for item in value]
     if not isinstance(value, str):
         return value
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold())
@@ -153,7 +153,7 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
     def compare(value: Any, operand: Any) -> bool:
         if not isinstance(operand, str):
-            value = _number(value)
+            value = read_number(value)
             return value is not None and test(value, operand)
         if not isinstance(value, str):
             return False
@@ -174,7 +174,7 @@ _SPANS: Final[dict[str, Callable[[datetime, Span], bool]]] = {
 }
 
 
-def _number(value: Any) -> float | None:
+def read_number(value: Any) -> float | None:
     """A number, or what a text says that is one; None for anything else."""
     if _is_number(value):
         return float(value) if isinstance(value, float) else value  # an integer of any size stays exact
@@ -183,7 +183,7 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def _is_seconds(operand: Any) -> bool:
+def is_seconds(operand: Any) -> bool:
     return all(map(_is_number, operand)) if isinstance(operand, list) else _is_number(operand)
 
 
@@ -217,10 +217,10 @@ OPERATORS: Final[dict[str, tuple[Callable[[Any], bool], Callable[[Any, Any], boo
         lambda value, start: isinstance(value, str) and value.startswith(start),
     ),
     "contains": (_are_texts_or_numbers, operator.contains),
-    "ieq": (lambda operand: isinstance(operand, str), lambda value, wanted: _fold(value) == _fold(wanted)),
+    "ieq": (lambda operand: isinstance(operand, str), lambda value, wanted: fold(value) == fold(wanted)),
     "iprefix": (
         lambda operand: isinstance(operand, str),
-        lambda value, start: isinstance(value, str) and _fold(value).startswith(_fold(start)),
+        lambda value, start: isinstance(value, str) and fold(value).startswith(fold(start)),
     ),
     "icontains": (_are_texts_or_numbers, operator.contains),
     "exists": (lambda operand: isinstance(operand, bool), operator.eq),

@@ -51,8 +51,8 @@ class Corpus:
         }  # fmt: skip
         await self.database.write(lambda connection: connection.execute(insert(collections).values(row)))
 
-    async def put(self, name, texts, *, language="en", heading="", access=(), tenant="t", collection="c"):
-        """Put a document in place of the one of the same name."""
+    async def put(self, name, texts, *, language="en", heading="", access=(), tenant="t", collection="c", **fields):
+        """Put a document in place of the one of the same name. `fields` are columns of its row."""
         self.made += 1
         stored = pack_vectors(units(len(texts), self.made))
         document_id = f"doc{self.made}"
@@ -62,7 +62,7 @@ class Corpus:
             self._drop(connection, name, mine["collection_id"])
             document = {
                 **mine, "id": document_id, "name": name, "content_hash": "", "recipe": "", "bytes": 0, "media_type": "",
-                "chunks": len(texts), "ingested_at": 0.0, "language": language,
+                "chunks": len(texts), "ingested_at": 0.0, "language": language, **fields,
             }  # fmt: skip
             connection.execute(insert(documents).values(document))
             shared = {

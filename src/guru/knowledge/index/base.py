@@ -21,7 +21,7 @@ again for more, or scans the rows of the allowed documents; it never filters wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 from sqlalchemy import Connection, Row
@@ -29,7 +29,7 @@ from sqlalchemy import Connection, Row
 from guru.knowledge.filters import Predicate
 from guru.knowledge.sparse import Statistics, Word
 from guru.store.scope import Scope
-from guru.types import Distance
+from guru.types import JSON, Distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,6 +91,17 @@ class Snapshot(Protocol):
 
     def means(self) -> tuple[list[str], NDArray[Any]]:
         """The ids of the documents, sorted, and of each the mean of its passages as a unit vector, float32."""
+
+
+@runtime_checkable
+class Narrowing(Protocol):
+    """A snapshot that evaluates a filter itself, inside its searches."""
+
+    def narrow(self, filter: JSON) -> bool:
+        """From now on `dense` and `sparse`, called without `allowed`, find only what the filter leaves.
+
+        False for a filter, which compiles, that it cannot evaluate: `allowed` has to be given as ever.
+        """
 
 
 class Index(Protocol):

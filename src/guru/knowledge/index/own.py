@@ -13,7 +13,13 @@ from guru.errors import StoreError
 from guru.knowledge.index.base import Index
 from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.index.postgresql.index import PostgreSQLIndex
-from guru.knowledge.index.postgresql.schema import find_extension, make_extension, make_tables, vector_tables
+from guru.knowledge.index.postgresql.schema import (
+    OWN_TABLES,
+    find_extension,
+    make_extension,
+    make_tables,
+    vector_tables,
+)
 from guru.store.database import Database
 
 
@@ -113,7 +119,7 @@ async def read_index_status(database: Database, index: Index, settings: StoreSet
 
 def _count(connection: Connection) -> IndexStatus:
     counts = dict(connection.execute(COUNTS).one()._mapping)
-    tables = ["index_collections", "index_totals", "index_postings", *vector_tables(connection)]
+    tables = [*OWN_TABLES, *vector_tables(connection)]
     rows = {name: connection.scalar(select(func.count()).select_from(table(name))) or 0 for name in tables}
     sizes = (connection.scalar(text("SELECT pg_total_relation_size(:table)"), {"table": name}) for name in tables)
     return IndexStatus(kind="pgvector", **counts, rows=rows, bytes=sum(size or 0 for size in sizes))

@@ -13,6 +13,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, select, text
 
 from guru.errors import StoreError
+from guru.knowledge.documents import read_fields
+from guru.knowledge.index.postgresql.facts import facts_of
 from guru.knowledge.index.postgresql.schema import MOST_DIMENSIONS, make_vectors, vectors_of
 from guru.knowledge.rows import dimension_of, read_vectors, unpack_vectors
 from guru.knowledge.sparse import HEADING_WEIGHT
@@ -51,6 +53,12 @@ WITH gone AS (
 INSERT INTO index_totals (number, passages, length)
 SELECT :number, :passages + coalesce(sum(passages), 0), :length + coalesce(sum(length), 0) FROM gone
 """)
+CHANGED: Final = text("SELECT document_id FROM index_documents WHERE number = :number AND facts IS NULL LIMIT :most")
+FACTS: Final = text("""
+INSERT INTO index_documents (number, document_id, passages, facts)
+VALUES (:number, :id, :passages, CAST(:facts AS jsonb))
+ON CONFLICT (number, document_id) DO UPDATE SET passages = excluded.passages, facts = excluded.facts
+""")
 DONE: Final = text("UPDATE index_collections SET newest = :newest, generation = :generation WHERE number = :number")
 
 
@@ -82,6 +90,7 @@ def catch_up(connection: Connection, collection_id: str, most: int = PORTION) ->
     else:
         return 0
     length = write(connection, number, dimension, rows) if rows else 0
+    write_facts(connection, number, {row.document_id for row in rows})
     connection.execute(TOTALS, {"number": number, "passages": len(rows), "length": length})
     values = {
         "number": number,
@@ -90,6 +99,17 @@ def catch_up(connection: Connection, collection_id: str, most: int = PORTION) ->
     }
     connection.execute(DONE, values)
     return len(rows)
+
+
+def write_facts(connection: Connection, number: int, ids: set[str]) -> None:
+    """Write what filters look at, of documents and of those in the index that have changed since."""
+    changed = connection.scalars(CHANGED, {"number": number, "most": PORTION}).all()
+    rows = [
+        {"number": number, "id": row.id, "passages": row.chunks, "facts": facts_of(number, fields) or "null"}
+        for row, fields in read_fields(connection, sorted(ids.union(changed)))
+    ]
+    if rows:
+        connection.execute(FACTS, rows)
 
 
 def lock(connection: Connection, name: str) -> bool:

@@ -1,9 +1,13 @@
 """The dense side: the nearest vectors, by a scan of all that may be found, or by the collection's HNSW graph.
 
-A collection of fewer than `GRAPH_FROM` passages has no graph, and a filter that leaves fewer is not searched in one:
+A collection of fewer than `GRAPH_FROM` passages has no graph, and a filter that leaves few is not searched in one:
 that many half precision vectors are scanned in milliseconds, and a scan misses nothing. In a graph, the filter is
 inside the search, which goes on until enough has passed (pgvector's iterative scans); where it gives up before, all
 that the filter leaves is scanned.
+
+What is few is measured, not only by time: of 100,000 passages in 2,000 clusters, filters that left 50,000 and 20,000
+found 0.985 and 0.958 of the ten nearest in the graph, at no less than what scanning them takes, and 1.0 that left
+90,000. Where a cluster has not enough that passes, the next is as far as many others.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 GRAPH_FROM: Final = 20_000
 """Passages."""
+SCANNED: Final = 5
+"""Times as many are scanned where others are filtered out."""
 OPERATORS: Final[dict[Distance, str]] = {"cosine": "<#>", "dot": "<#>", "euclidean": "<->", "manhattan": "<+>"}
 """Vectors have unit length: by cosine and by product they are in the same order."""
 IN_GRAPH: Final[tuple[Distance, ...]] = ("cosine", "dot")
@@ -31,8 +37,9 @@ IN_GRAPH: Final[tuple[Distance, ...]] = ("cosine", "dot")
 MOST_BY_GRAPH: Final = 1000
 """Candidates; pgvector's own limit of `hnsw.ef_search`."""
 SETTINGS: Final = text("""
-SELECT set_config('hnsw.ef_search', :width, true), set_config('hnsw.iterative_scan', 'strict_order', true)
+SELECT set_config('hnsw.ef_search', :width, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
 """)
+"""What comes in a strict order lacks what is found late. The order is made afterwards, by the stored vectors."""
 ELIGIBLE: Final = """
 SELECT count(*) FROM (SELECT FROM {table} v WHERE v.number = {number}{conditions} LIMIT :most) AS eligible
 """
@@ -46,16 +53,16 @@ def nearest(
     k: int,
     distance: Distance,
     *,
-    graph_from: int | None,
+    scanned: int | None,
 ) -> Sequence[Any]:
     """The passages (`id`, packed `vector`) nearest to a unit vector by half precision: the best `k`, and some more
     that may be nearer by the vectors as they are stored.
 
-    Where the filter leaves `graph_from` passages, they are looked for in the graph; None where there is no graph.
+    Where `scanned` passages or more are left, they are looked for in the graph; None where there is no graph.
     """
     most = k + max(32, k // 2)
-    by_graph = graph_from is not None and distance in IN_GRAPH and most <= MOST_BY_GRAPH
-    if by_graph and (not documents.values or count_eligible(connection, documents, graph_from or 0) == graph_from):
+    by_graph = scanned is not None and distance in IN_GRAPH and most <= MOST_BY_GRAPH
+    if by_graph and leaves(connection, documents, scanned or 0):
         connection.execute(SETTINGS, {"width": str(min(max(200, 2 * most), MOST_BY_GRAPH))})
         found = _search(connection, documents, vector, most, distance, exact=False)
         if len(found) == most:
@@ -63,8 +70,20 @@ def nearest(
     return _search(connection, documents, vector, most, distance, exact=True)
 
 
+def scanned_below(passages: int, graph_from: int) -> int:
+    """Of a collection of so many passages that has a graph, how few are scanned."""
+    return min(SCANNED * graph_from, passages * 9 // 10)
+
+
+def leaves(connection: Connection, documents: DocumentFilter, least: int) -> bool:
+    """Whether there are `least` passages that may be found."""
+    if documents.passages is not None:
+        return documents.passages >= least
+    return not documents.narrows or count_eligible(connection, documents, least) == least
+
+
 def count_eligible(connection: Connection, documents: DocumentFilter, most: int) -> int:
-    """How many passages a filter leaves, counted up to `most`."""
+    """How many passages there are that may be found, counted up to `most`."""
     query = ELIGIBLE.format(
         table=vectors_of(documents.dimension), number=documents.number, conditions=documents.on_vectors("v")
     )
@@ -77,7 +96,8 @@ def _search(
 ) -> Sequence[Any]:  # fmt: skip
     order = f"v.vector {OPERATORS[distance]} CAST(:vector AS halfvec({documents.dimension}))"
     query = NEAREST.format(
-        table=vectors_of(documents.dimension), number=documents.number, conditions=documents.on_vectors("v"),
+        table=vectors_of(documents.dimension), number=documents.number,
+        conditions=documents.on_vectors("v", each=not exact),
         order=f"({order}) + 0" if exact else order,  # no graph is made for a sum
     )  # fmt: skip
     near = text(query).columns(column("chunk_id", BigInteger)).subquery("near")

@@ -14,27 +14,33 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+from msgspec import structs
 from sqlalchemy import Connection, Row
 
-from guru.knowledge.access import hidden_documents
 from guru.knowledge.collections import find_collection
 from guru.knowledge.distance import nearness
+from guru.knowledge.documents import read_fields
+from guru.knowledge.filters import compile_filter
 from guru.knowledge.index.base import Snapshot, Wanted
 from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.index.postgresql import postings
-from guru.knowledge.index.postgresql.dense import GRAPH_FROM, nearest
-from guru.knowledge.index.postgresql.filter import DocumentFilter
+from guru.knowledge.index.postgresql.conditions import translate
+from guru.knowledge.index.postgresql.dense import GRAPH_FROM, nearest, scanned_below
+from guru.knowledge.index.postgresql.filter import DocumentFilter, Selection
 from guru.knowledge.index.postgresql.keeper import Keeper
+from guru.knowledge.index.postgresql.selecting import named_below, names_of, select_documents
 from guru.knowledge.index.postgresql.state import State, count_waiting, read_state
 from guru.knowledge.index.postgresql.tail import Tail
 from guru.knowledge.index.stored import StoredSnapshot, read_languages
+from guru.knowledge.kept import Kept
 from guru.knowledge.rows import read_vectors
 from guru.knowledge.sparse import Statistics, Word
 from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
 from guru.store.scope import Scope
 from guru.store.tables import chunks
-from guru.types import Distance
+from guru.types import JSON, Distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +53,8 @@ IN_MEMORY: Final = 16
 """Collections that are searched there at a time."""
 REMEMBERED: Final = 1000
 """Collections whose languages are known."""
+SELECTIONS: Final = 64
+"""Filters of which is known what they leave."""
 
 
 class PostgreSQLSnapshot(StoredSnapshot):
@@ -62,12 +70,18 @@ class PostgreSQLSnapshot(StoredSnapshot):
         *,
         graph_from: int,
         is_behind: bool,
+        selections: Kept[Selection],
     ) -> None:
         super().__init__(connection, scope, collection)
         self.languages = languages
         self._state = state
-        self._graph_from = graph_from if state.graph else None
-        self._hidden = hidden_documents(connection, scope, collection.id)
+        self._scanned = scanned_below(state.passages, graph_from) if state.graph else None
+        self._named = named_below(state.passages, graph_from)
+        self._documents = DocumentFilter(
+            state.number, state.dimension, collection.id, names_of(connection, scope, collection.id)
+        )
+        self._selections = selections
+        self._narrowed: tuple[DocumentFilter, frozenset[str]] | None = None
         self._frequencies: dict[int, int] = {}
         rows: Sequence[Row[Any]] = []
         if is_behind:
@@ -75,14 +89,35 @@ class PostgreSQLSnapshot(StoredSnapshot):
             rows = connection.execute(query.where(chunks.c.id > state.newest).order_by(chunks.c.id)).all()
         self._tail = Tail(rows)
 
+    def narrow(self, filter: JSON) -> bool:
+        """See `index.base.Narrowing`. What waits is looked at in Python, and a filter of few documents asked once."""
+        condition = translate(filter, self._state.number)
+        if condition is None:
+            return False
+        accepts, state = compile_filter(filter), self._state
+        written = msgspec.json.encode(filter, order="deterministic")
+        key = (state.number, state.newest, self.collection.generation, self._documents.names, written)
+        selection = self._selections.get(
+            key,
+            lambda: select_documents(self.connection, self._documents, condition, accepts, named=self._named),
+        )
+        documents = structs.replace(
+            self._documents, allowed=selection.ids, passages=selection.passages,
+            selection=selection if selection.ids is None else None,
+        )  # fmt: skip
+        owners = sorted(set(self._tail.owners.tolist()))
+        waiting = (row.id for row, fields in read_fields(self.connection, owners) if accepts(fields))
+        self._narrowed = documents, frozenset(waiting)
+        return True
+
     @cached_property
     def statistics(self) -> Statistics:
-        hidden, length = postings.measure_hidden(self.connection, self._documents(None))
+        hidden, length = postings.measure_hidden(self.connection, self._documents)
         passages = self._state.passages - hidden + len(self._tail)
         return Statistics(passages, (self._state.length - length + self._tail.length) / max(passages, 1))
 
     def frequencies(self, terms: Sequence[int]) -> list[int]:
-        self._frequencies |= postings.count_frequencies(self.connection, self._documents(None), terms)
+        self._frequencies |= postings.count_frequencies(self.connection, self._documents, terms)
         return [self._frequencies.get(term, 0) + self._tail.frequency(term) for term in terms]
 
     def dense(
@@ -90,11 +125,12 @@ class PostgreSQLSnapshot(StoredSnapshot):
     ) -> NDArray[Any]:
         import numpy as np
 
-        rows = nearest(self.connection, self._documents(allowed), vector, k, distance, graph_from=self._graph_from)
+        documents, waiting = self._searched(allowed)
+        rows = nearest(self.connection, documents, vector, k, distance, scanned=self._scanned)
         ids, packed = np.array([row.id for row in rows], np.int64), read_vectors([row.vector for row in rows])
         near = nearness(packed, vector, distance) if rows else np.zeros(0, np.float32)
         if len(self._tail):
-            mask = self._tail.of(allowed)
+            mask = self._tail.of(waiting)
             ids = np.append(ids, self._tail.ids[mask])
             near = np.append(near, nearness(self._tail.vectors[mask], vector, distance))
         return top(ids, near, k)
@@ -102,18 +138,22 @@ class PostgreSQLSnapshot(StoredSnapshot):
     def sparse(self, words: Sequence[Word], k: int, *, allowed: frozenset[str] | None = None) -> NDArray[Any]:
         import numpy as np
 
-        documents = self._documents(allowed)
+        documents, waiting = self._searched(allowed)
         ids, scores = postings.best(
             self.connection, documents, words, k, statistics=self.statistics, frequencies=self._frequencies
         )
         if len(self._tail):
-            mask = self._tail.of(allowed) & self._tail.having([term for word in words for term in word.terms])
-            waiting = self._tail.ids[mask]
-            ids, scores = np.append(ids, waiting), np.append(scores, self.bm25(waiting, words))
+            mask = self._tail.of(waiting) & self._tail.having([term for word in words for term in word.terms])
+            tail = self._tail.ids[mask]
+            ids, scores = np.append(ids, tail), np.append(scores, self.bm25(tail, words))
         return top(ids, scores, k)
 
-    def _documents(self, allowed: frozenset[str] | None) -> DocumentFilter:
-        return DocumentFilter(self._state.number, self._state.dimension, self._hidden, allowed)
+    def _searched(self, allowed: frozenset[str] | None) -> tuple[DocumentFilter, frozenset[str] | None]:
+        """The documents of the index and of the tail that may be found."""
+        if allowed is None and self._narrowed is not None:
+            return self._narrowed
+        left = self.statistics.passages - len(self._tail) if allowed is None else None
+        return structs.replace(self._documents, allowed=allowed, passages=left), allowed
 
 
 class PostgreSQLIndex:
@@ -128,6 +168,7 @@ class PostgreSQLIndex:
         self._memory: OrderedDict[str, EmbeddedIndex] = OrderedDict()
         """By collection, for those that are far behind."""
         self._languages: dict[tuple[str, int], frozenset[str]] = {}
+        self._selections: Kept[Selection] = Kept(SELECTIONS)
 
     async def look_ahead(self, scope: Scope, name: str, wanted: Wanted) -> None:
         """There is nothing to ask: all of it is in the same transaction."""
@@ -149,7 +190,7 @@ class PostgreSQLIndex:
             self._memory.pop(collection.id, None)
         return collection, PostgreSQLSnapshot(
             connection, scope, collection, state, self._languages_of(connection, collection),
-            graph_from=self._graph_from, is_behind=waiting > 0,
+            graph_from=self._graph_from, is_behind=waiting > 0, selections=self._selections,
         )  # fmt: skip
 
     def _languages_of(self, connection: Connection, collection: Row[Any]) -> frozenset[str]:

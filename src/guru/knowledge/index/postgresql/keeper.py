@@ -186,7 +186,7 @@ class Keeper:
                 if not lock(connection, f"sweep {number}"):
                     return swept
                 gone = 0
-                for table in ("index_postings", *vector_tables(connection)):
+                for table in ("index_postings", "index_documents", *vector_tables(connection)):
                     query = text(SWEEP.format(table=table))
                     gone += connection.execute(query, {"number": number, "most": SWEPT}).rowcount
                 if not gone:
@@ -197,7 +197,7 @@ class Keeper:
 
     def _vacuum(self, engine: Engine) -> None:
         with engine.connect() as connection, connection.begin():
-            tables = ["index_postings", *vector_tables(connection)]
+            tables = ["index_postings", "index_documents", *vector_tables(connection)]
         with graphs.autocommit(engine) as connection:
             for table in tables:
                 connection.execute(f"VACUUM (ANALYZE) {table}")

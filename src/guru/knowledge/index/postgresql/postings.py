@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Row, text
 
-from guru.knowledge.index.postgresql.filter import DocumentFilter
+from guru.knowledge.index.postgresql.filter import HIDDEN, DocumentFilter
 from guru.knowledge.index.postgresql.schema import vectors_of
 from guru.knowledge.sparse import K1, B, Statistics, Word
 
@@ -29,28 +29,34 @@ FREQUENCIES: Final = """
 SELECT p.term, count(*) AS passages FROM index_postings p
 WHERE p.number = {number} AND p.term = ANY(CAST(:terms AS bigint[])){conditions} GROUP BY p.term
 """
-HIDDEN: Final = """
+HIDDEN_PASSAGES: Final = """
 SELECT count(*) AS passages, coalesce(sum(length), 0) AS length FROM {table}
-WHERE number = {number} AND document_id = ANY(CAST(:hidden AS varchar[]))
+WHERE number = {number} AND document_id IN ({hidden})
 """
 SCORES: Final = """
 SELECT p.chunk_id, sum({score}) AS score
 FROM {words} JOIN index_postings p ON p.number = {number} AND p.term = w.term{conditions}
 GROUP BY p.chunk_id
 """
-BEST: Final = SCORES + " ORDER BY score DESC LIMIT :k"
+# Sorted inside: the condition, which looks at documents, is asked of the best ones until there are enough.
+PASSING: Final = (
+    "SELECT s.chunk_id, s.score FROM ({scored} ORDER BY score DESC) AS s WHERE {each} ORDER BY s.score DESC"
+)
+BEST: Final = "{best} LIMIT :k"
 PRUNED: Final = """
 WITH rare AS MATERIALIZED ({scores}),
-least AS (SELECT score FROM rare ORDER BY score DESC OFFSET :k - 1 LIMIT 1),
+least AS ({best_rare} OFFSET :k - 1 LIMIT 1),
 hopeful AS (
     SELECT rare.chunk_id, rare.score FROM rare, least WHERE least.score > :bound AND rare.score + :bound >= least.score
+),
+hoped AS (
+    SELECT h.chunk_id, h.score + coalesce(f.score, 0) AS score
+    FROM hopeful h LEFT JOIN LATERAL (
+        SELECT sum({score}) AS score FROM {frequent}
+        JOIN index_postings p ON p.number = {number} AND p.term = w.term AND p.chunk_id = h.chunk_id
+    ) AS f ON true
 )
-SELECT h.chunk_id, h.score + coalesce(f.score, 0) AS score
-FROM hopeful h LEFT JOIN LATERAL (
-    SELECT sum({score}) AS score FROM {frequent}
-    JOIN index_postings p ON p.number = {number} AND p.term = w.term AND p.chunk_id = h.chunk_id
-) AS f ON true
-ORDER BY score DESC LIMIT :k
+{best_hoped} LIMIT :k
 """
 
 
@@ -61,7 +67,7 @@ def signed(terms: Sequence[int]) -> list[int]:
 
 def count_frequencies(connection: Connection, documents: DocumentFilter, terms: Sequence[int]) -> dict[int, int]:
     """How many passages have each term, of all but the hidden documents. A term that none has is missing."""
-    query = FREQUENCIES.format(number=documents.number, conditions=documents.on_postings("p"))
+    query = FREQUENCIES.format(number=documents.number, conditions=documents.on_visible("p"))
     known = dict(zip(signed(terms), terms, strict=True))
     found = connection.execute(text(query), documents.values | {"terms": list(known)})
     return {known[row.term]: row.passages for row in found}
@@ -69,9 +75,9 @@ def count_frequencies(connection: Connection, documents: DocumentFilter, terms: 
 
 def measure_hidden(connection: Connection, documents: DocumentFilter) -> tuple[int, int]:
     """How many passages the hidden documents have, and how long they are together."""
-    if not documents.hidden:
+    if documents.names is None:
         return 0, 0
-    query = HIDDEN.format(table=vectors_of(documents.dimension), number=documents.number)
+    query = HIDDEN_PASSAGES.format(table=vectors_of(documents.dimension), number=documents.number, hidden=HIDDEN)
     row = connection.execute(text(query), documents.values).one()
     return row.passages, row.length
 
@@ -119,6 +125,11 @@ def _words(name: str, terms: Sequence[int], weights: Mapping[int, float]) -> dic
 def _sql(query: str, documents: DocumentFilter, words: str) -> str:
     parts = {
         "score": SCORE, "words": WORDS.format(words), "frequent": WORDS.format("frequent"),
-        "number": documents.number, "conditions": documents.on_postings("p"),
+        "number": documents.number, "conditions": documents.on_allowed("p"),
     }  # fmt: skip
-    return query.format(**parts, scores=SCORES.format(**parts))
+    scores, each = SCORES.format(**parts), documents.on_each("s")
+    best, best_rare, best_hoped = (
+        PASSING.format(scored=scored, each=each)
+        for scored in (scores, "SELECT chunk_id, score FROM rare", "SELECT chunk_id, score FROM hoped")
+    )
+    return query.format(**parts, scores=scores, best=best, best_rare=best_rare, best_hoped=best_hoped)

@@ -1,8 +1,8 @@
 """The tables of the index. All of it is derived: it is not transferred, and another form of it is made anew.
 
 A collection has a number here, under which its vectors and postings stand. Numbers are never given again, so that what
-a number has left behind is nobody's and can be swept later. One trigger keeps the tables true when passages are
-removed, in the same transaction, by whatever program. What comes is written by the keeper (`keeper.py`).
+a number has left behind is nobody's and can be swept later. Triggers keep the tables true when passages are removed
+and documents changed, in the same transaction, by whatever program. What comes is written by the keeper (`keeper.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from guru.errors import StoreError
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with every change of the tables, which are then made anew."""
 OLDEST: Final = (0, 8)
 """Of pgvector: the first that goes on searching a graph until a filter has let enough through."""
@@ -44,6 +44,15 @@ CREATE TABLE index_postings (
     PRIMARY KEY (number, term, chunk_id) INCLUDE (frequency, length)
 );
 CREATE INDEX index_postings_of_chunk ON index_postings (chunk_id);
+CREATE TABLE index_documents (
+    number integer NOT NULL,
+    document_id varchar NOT NULL,
+    passages integer NOT NULL,   -- of the whole document
+    facts jsonb,                 -- what filters look at (`facts.py`); `null`: it cannot be held; NULL: it has changed
+    PRIMARY KEY (number, document_id)
+);
+CREATE INDEX index_documents_facts ON index_documents USING gin (facts jsonb_path_ops) WITH (fastupdate = off);
+CREATE INDEX index_documents_odd ON index_documents (number) WHERE facts IS NULL OR facts = 'null';
 """
 # Vectors stand in the row and not beside it (PLAIN), so that a scan reads pages in order.
 VECTORS: Final = """
@@ -76,6 +85,9 @@ BEGIN
             CONTINUE;
         END IF;
         DELETE FROM index_postings p USING gone g WHERE p.chunk_id = g.id AND p.number = of.number;
+        DELETE FROM index_documents d USING (SELECT DISTINCT document_id FROM gone) g
+        WHERE d.number = of.number AND d.document_id = g.document_id
+            AND NOT EXISTS (SELECT FROM chunks c WHERE c.document_id = d.document_id);
         EXECUTE format(
             'WITH forgotten AS (
                  DELETE FROM %I v USING gone g WHERE v.chunk_id = g.id AND v.number = $1 RETURNING v.length
@@ -88,7 +100,18 @@ BEGIN
 END $body$;
 CREATE TRIGGER index_forget AFTER DELETE ON chunks REFERENCING OLD TABLE AS gone
     FOR EACH STATEMENT EXECUTE FUNCTION index_forget();
+CREATE FUNCTION index_forget_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $body$
+BEGIN
+    UPDATE index_documents d SET facts = NULL FROM index_collections i
+    WHERE i.collection_id = NEW.collection_id AND d.number = i.number AND d.document_id = NEW.id;
+    RETURN NULL;
+END $body$;
+CREATE TRIGGER index_forget_facts AFTER UPDATE OF
+    name, title, author, language, media_type, created, modified, ingested_at, bytes, page_spans, metadata
+    ON documents FOR EACH ROW EXECUTE FUNCTION index_forget_facts();
 """
+OWN_TABLES: Final = ("index_collections", "index_totals", "index_documents", "index_postings")
+"""Besides those of the vectors."""
 OURS: Final = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relname ~ :pattern
@@ -152,8 +175,9 @@ def make_tables(connection: Connection) -> None:
 def drop_tables(connection: Connection) -> None:
     """Remove all of the index. What was searched in it is searched in memory then, until it is made anew."""
     connection.exec_driver_sql("DROP TRIGGER IF EXISTS index_forget ON chunks")
-    connection.exec_driver_sql("DROP FUNCTION IF EXISTS index_forget()")
-    names = ["index_schema", "index_collections", "index_totals", "index_postings", *vector_tables(connection)]
+    connection.exec_driver_sql("DROP TRIGGER IF EXISTS index_forget_facts ON documents")
+    connection.exec_driver_sql("DROP FUNCTION IF EXISTS index_forget(), index_forget_facts()")
+    names = ["index_schema", *OWN_TABLES, *vector_tables(connection)]
     connection.exec_driver_sql(f"DROP TABLE IF EXISTS {', '.join(names)}")
 
 
