@@ -70,12 +70,11 @@ def make_server(
     tools: ToolSource, resources: ResourceSource, prompts: PromptSource, recorder: Recorder, *, fixtures: bool
 ) -> McpServer:
     """The server; with what the conformance suite calls besides, if that is wanted."""
+    changing = ("resources", "tools")
     if not fixtures:
-        changing = ("resources", "tools")
         return McpServer(tools=tools, resources=resources, prompts=prompts, recorder=recorder, changing=changing)
     both = Fixtures(tools, resources, prompts)
-    changing = ("resources", "tools", "prompts")
-    server = McpServer(tools=both, resources=both, prompts=both, recorder=recorder, changing=changing)
+    server = McpServer(tools=both, resources=both, prompts=both, recorder=recorder, changing=(*changing, "prompts"))
     both.changes = server.changes
     return server
 
