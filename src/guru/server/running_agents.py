@@ -180,7 +180,8 @@ def of_guru(asked: Grounding) -> str:
 
 def ended_without(run: RunRecord) -> GuruError:
     """Why a run has no answer. Clients ask again after such errors by themselves, and here each time is a new run."""
-    waits = Conflict(f"The run {run.id} is {run.status}.", hint=f"Go on with it: guru agent approve {run.id}")
+    verb = "approve" if run.status == "waiting" else "resume"
+    waits = Conflict(f"The run {run.id} is {run.status}.", hint=f"Go on with it: guru agent {verb} {run.id}")
     error = GuruError(run.error, hint=run.hint) if run.error else waits
     error.headers["x-should-retry"] = "false"
     return error
