@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from guru.agents.approvals import Approvals
 from guru.agents.limits import Limits
@@ -16,6 +16,16 @@ from guru.agents.steps import Part, Result, kind_of, name_of, read_result, shown
 from guru.errors import Conflict, GuruError
 from guru.store.database import Database
 from guru.store.tables import agent_runs, agent_steps
+
+# Made once: to put a statement together takes longer than to carry it out, and there are four for each step of a run.
+_MINE: Final = (agent_runs.c.tenant == bindparam("of_tenant"), agent_runs.c.id == bindparam("of_run"))
+_STATUS: Final = select(agent_runs.c.status).where(*_MINE)
+_CHANGE_RUN: Final = update(agent_runs).where(*_MINE)
+_NEW_STEP: Final = insert(agent_steps)
+_CHANGE_STEP: Final = update(agent_steps).where(
+    agent_steps.c.tenant == bindparam("of_tenant"), agent_steps.c.run_id == bindparam("of_run"),
+    agent_steps.c.number == bindparam("at"), agent_steps.c.part == bindparam("place"),
+)  # fmt: skip
 
 
 class Stopped(GuruError):
@@ -113,22 +123,20 @@ class Checkpoints:
         for row in rows:
             row |= {"run_id": self._run, "tenant": self._tenant}
             del row["left"]
-        connection.execute(insert(agent_steps), rows)
+        connection.execute(_NEW_STEP, rows)
 
     def _check(self, connection: Connection) -> None:
         """Raises `Stopped`."""
-        status = connection.scalar(select(agent_runs.c.status).where(self._mine))
+        status = connection.scalar(_STATUS, self._mine)
         if status != "running":
             raise Stopped(f"The run is {status}.")
 
     @property
-    def _mine(self) -> Any:
-        return and_(agent_runs.c.tenant == self._tenant, agent_runs.c.id == self._run)
+    def _mine(self) -> dict[str, str]:
+        return {"of_tenant": self._tenant, "of_run": self._run}
 
     def _update(self, connection: Connection, step: StepRecord, **values: Any) -> None:
-        place = (agent_steps.c.number == step.number, agent_steps.c.part == step.part)
-        mine = and_(agent_steps.c.tenant == self._tenant, agent_steps.c.run_id == self._run, *place)
-        connection.execute(update(agent_steps).where(mine).values(values))
+        connection.execute(_CHANGE_STEP, {**self._mine, "at": step.number, "place": step.part, **values})
 
     async def _write(self, change: Callable[[Connection], None]) -> None:
         """Write what has ended, and `change`, in one transaction."""
@@ -140,7 +148,7 @@ class Checkpoints:
             if ended:
                 used = {"tokens": limits.tokens, "cost": limits.cost, "seconds": limits.seconds}
                 values = used | {"steps": max(step.number for step in ended)}
-                connection.execute(update(agent_runs).where(self._mine).values(values))
+                connection.execute(_CHANGE_RUN, {**self._mine, **values})
             change(connection)
 
         if self._database is not None:
