@@ -15,6 +15,7 @@ from guru.knowledge.index.base import Snapshot
 from guru.knowledge.query import Query, coverage, read_query
 from guru.knowledge.rows import dot, unpack_sentences
 from guru.knowledge.vectors import SENTENCE_VECTORS
+from guru.store.bulk import select_by_ids
 from guru.store.tables import chunks
 from guru.types import SearchMode, SearchOptions
 
@@ -27,6 +28,7 @@ STAGES: Final = ("dense", "sentence", "coverage", "sparse", "bm25")
 """Every passage that is found has a score of each."""
 PLAIN: Final = SearchOptions()
 SENTENCES_OF: Final = [chunks.c.sentences, chunks.c.sentence_terms, SENTENCE_VECTORS]
+_SENTENCES: Final = select(*SENTENCES_OF)
 
 
 class Found(Struct, frozen=True):
@@ -44,7 +46,7 @@ class Found(Struct, frozen=True):
     """BM25 of the passage as a share of the query's idf."""
     bm25: NDArray[Any]
     vectors: NDArray[Any]
-    """Packed, as they are stored."""
+    """Packed (`rows.fine_type`), as they are stored."""
     more: dict[str, NDArray[Any]] = {}
     """What the options of the search add to the stages."""
 
@@ -145,11 +147,13 @@ class _Ranking(Struct, frozen=True):
     def candidates(self, query: Query, mode: SearchMode) -> _Candidates:
         """Ask the sides."""
         snapshot, allowed, sides = self.snapshot, self.allowed, {}
+        # First, so that what it finds is read with what the dense side reads (`EmbeddedSearch`).
+        sparse = None if mode == "dense" else snapshot.sparse(query.words, self.depth, allowed=allowed)
         if mode != "sparse":
             distance = self.options.distance
             sides["dense"] = snapshot.dense(query.vector, self.depth, allowed=allowed, distance=distance)
-        if mode != "dense":
-            sides["sparse"] = snapshot.sparse(query.words, self.depth, allowed=allowed)
+        if sparse is not None:
+            sides["sparse"] = sparse
         return _Candidates(query, mode, sides)
 
     def found(self, candidates: _Candidates, ids: NDArray[Any]) -> Found:
@@ -205,7 +209,7 @@ def _best_sentences(
 
     if mode == "sparse" or not len(ids):
         return np.zeros(len(ids), np.float32), np.zeros(len(ids), np.float32)
-    rows = connection.execute(select(*SENTENCES_OF).where(chunks.c.id.in_(ids.tolist())).order_by(chunks.c.id)).all()
+    rows = select_by_ids(connection, _SENTENCES, chunks.c.id, ids.tolist())
     stored = unpack_sentences(rows, len(query.vector))
     cosines, covered = dot(stored.vectors, query.vector), coverage(query, stored)
     logits = sentence_logits(mode, cosines, covered)
