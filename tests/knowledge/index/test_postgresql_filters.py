@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from guru.config import StoreSettings
 from guru.errors import InvalidParameter
@@ -170,6 +171,8 @@ def test_every_operator_is_asked_of_every_kind_of_value(filtering):
         {"metadata.k": float("nan")},
         {"metadata.k": {"gt": 10**400}},
         {"or": [{"title": "a"}] * (MOST_CONDITIONS + 1)},
+        {"and": [{}] * (MOST_CONDITIONS + 1)},
+        {"and": [{"or": [{"title": "a"}] * 20}] * 20},
     ],
 )
 def test_what_postgresql_cannot_be_asked_is_left_to_python(filter):
@@ -320,6 +323,19 @@ async def test_a_filter_follows_every_change(corpus):
     changed = "SELECT count(*) FROM index_documents WHERE facts IS NULL"
     assert await corpus.database.read(lambda connection: connection.scalar(text(changed))) == 0
     assert await hold(corpus, ASKED[7], ALL) == 29
+
+
+async def test_a_server_of_a_version_without_facts_puts_no_passages_in(database):
+    """It runs beside a newer one while that is brought in, and what it put in would pass no filter."""
+    corpus = Corpus(database, PostgreSQLIndex(database))
+    await open_index(database, StoreSettings())
+    await corpus.collection()
+    await corpus.put("a", ["pump tea"])
+    await corpus.index.keeper.work()
+    former = text("UPDATE index_collections SET newest = newest + 1, generation = 9")
+    with pytest.raises(IntegrityError):
+        await database.write(lambda connection: connection.execute(former))
+    await corpus.index.aclose()
 
 
 async def test_a_whole_search_asks_sql_and_where_it_cannot_python(open_bench, stores, tmp_path, monkeypatch):

@@ -60,7 +60,9 @@ INSERT INTO index_documents (number, document_id, passages, facts)
 VALUES (:number, :id, :passages, CAST(:facts AS jsonb))
 ON CONFLICT (number, document_id) DO UPDATE SET passages = excluded.passages, facts = excluded.facts
 """)
-DONE: Final = text("UPDATE index_collections SET newest = :newest, generation = :generation WHERE number = :number")
+DONE: Final = text("""
+UPDATE index_collections SET newest = :newest, described = :newest, generation = :generation WHERE number = :number
+""")
 
 
 def catch_up(connection: Connection, collection_id: str, most: int = PORTION) -> int:

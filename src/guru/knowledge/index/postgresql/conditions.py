@@ -71,6 +71,8 @@ class _Writer:
 
     def _member(self, key: str, value: Any) -> str:
         if key in ("and", "or"):
+            if len(value) > MOST_CONDITIONS:
+                raise Untranslatable
             return _joined(key.upper(), [self.all_of(part) for part in value])
         if key == "not":
             return f"NOT {self.all_of(value)}"

@@ -30,6 +30,8 @@ CREATE TABLE index_collections (
     embedding_model varchar NOT NULL,
     dimension integer NOT NULL,
     newest bigint NOT NULL,      -- passages up to this id are in the index, where they are not gone
+    -- A server of an earlier version, which writes no facts, cannot say that it has put passages in.
+    described bigint NOT NULL DEFAULT 0 CHECK (described = newest),
     generation integer NOT NULL  -- of the collection when all that there was had come
 );
 -- Passages and their lengths, as sums of changes: those who add and those who remove do not wait for each other.
