@@ -66,8 +66,10 @@ async def render_draft(call: Call, body: DraftValues) -> RenderAnswer:
 
 @post(PATH + "/chat", answer=ChatAnswer)
 async def chat_draft(call: Call, body: DraftChat) -> Any:
-    """Ask a model with a prompt that is not kept, as `/api/v1/chat` does with one that is. It is asked once, also
-    where several samples would vote."""
+    """Ask a model with a prompt that is not kept, as `/api/v1/chat` does with one that is.
+
+    It is asked once, also where several samples would vote.
+    """
     prompt = await library(call).draft(body.definition, body.variables)
     request = to_request(prompt, body.message, body.model or prompt.model or "default", stream=body.stream)
     return await answer_events(call, request, call.caller("prompts"), to_answer)
