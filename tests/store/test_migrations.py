@@ -4,6 +4,7 @@ from sqlalchemy import delete, insert, inspect, select, text
 
 from guru.store.migrations import MIGRATIONS, applied
 from guru.store.tables import (
+    agent_runs,
     chunk_vectors,
     collections,
     conversations,
@@ -127,14 +128,21 @@ async def test_runs_of_a_database_without_their_ends_are_kept_and_found(stores, 
         "input": {}, "caller": {}, "created_at": 1.0,
     }  # fmt: skip
     step = {
-        "run_id": "run_1", "path": "a", "tenant": "t", "name": "a", "kind": "task", "status": "done", "attempts": [],
-        "answers": {}, "started_at": 1.0,
+        "run_id": "run_1", "path": "each/0/a:b#2", "tenant": "t", "name": "a:b", "kind": "task", "status": "done",
+        "attempts": [], "answers": {}, "started_at": 1.0,
+    }  # fmt: skip
+    begun = {
+        "tenant": "t", "owner": "o", "agent": "helper", "definition": {}, "caller": {}, "messages": [],
+        "status": "waiting", "created_at": 1.0,
     }  # fmt: skip
     indexes = ("workflow_runs_by_tenant", "workflow_runs_by_end", "agent_runs_of_tenant", "workflow_steps_parked")
 
     def go_back(connection):
         connection.execute(insert(workflow_runs).values(run))
         connection.execute(insert(workflow_steps).values(step))
+        for number in (1, 2):
+            cause = f"workflow:run_1:each/0/a:b#2:{number}"
+            connection.execute(insert(agent_runs).values(begun | {"id": f"run_2{number}", "cause": cause}))
         for name in indexes:
             connection.execute(text(f"DROP INDEX {name}"))
         connection.execute(text("CREATE INDEX agent_runs_by_time ON agent_runs (tenant, created_at)"))
@@ -146,7 +154,7 @@ async def test_runs_of_a_database_without_their_ends_are_kept_and_found(stores, 
     database = stores.database(tmp_path)
     await database.open()
     (kept,) = await database.read(lambda connection: connection.execute(select(workflow_steps)).all())
-    assert (kept.path, kept.agent_run) == ("a", None)
+    assert (kept.path, kept.agent_run) == ("each/0/a:b#2", "run_22")
 
     def named(connection):
         tables = ("agent_runs", "workflow_runs", "workflow_steps")

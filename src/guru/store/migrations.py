@@ -130,6 +130,12 @@ def add_ends_of_runs(connection: Connection) -> None:
     for table in (tables.agent_runs, tables.workflow_runs, tables.workflow_steps):
         for index in table.indexes:
             index.create(connection, checkfirst=True)
+    runs, steps = tables.agent_runs.c, tables.workflow_steps.c
+    begun = select(runs.id, runs.tenant, runs.cause).where(runs.cause.startswith("workflow:")).order_by(runs.id)
+    for row in connection.execute(begun).all():  # of several attempts, the last one's stays
+        run, _, path = row.cause.removeprefix("workflow:").rpartition(":")[0].partition(":")
+        mine = (steps.tenant == row.tenant, steps.run_id == run, steps.path == path)
+        connection.execute(update(tables.workflow_steps).where(*mine).values(agent_run=row.id))
 
 
 MIGRATIONS: list[Callable[[Connection], None]] = [

@@ -93,7 +93,7 @@ class WorkflowRuns extends GuruElement {
   /** @param {WorkflowRun[]} runs */
   renderTable(runs) {
     return html`
-      <div class="table-wrap" tabindex="0" role="region" aria-label="Runs">
+      <div class="table-wrap" tabindex="0" role="region" aria-label="Runs of workflows">
         <table class="table">
           <thead><tr><th scope="col">Run</th><th scope="col">Workflow</th><th scope="col">State</th><th scope="col">Begun</th></tr></thead>
           <tbody>${repeat(runs, ({ id }) => id, (run) => html`<tr>
