@@ -33,7 +33,7 @@ from guru.knowledge.filters import compile_filter
 from guru.knowledge.index.own import open_index, read_index_status
 from guru.knowledge.index.postgresql.index import PostgreSQLIndex
 from guru.knowledge.parse.sandbox import ParsePool
-from guru.knowledge.rows import PackedSentences, pack_vectors, read_vectors, unpack_vectors
+from guru.knowledge.rows import PackedSentences, pack_fine, read_fine, split_fine, unpack_vectors
 from guru.knowledge.terms import count_terms, hash_term, term_type, terms
 from guru.knowledge.writer import DocumentWriter
 from guru.store.blobs import BlobStore
@@ -83,8 +83,8 @@ class Made:
         """The rows of a document, as the writer takes them, and its vectors before they are rounded."""
         drawn = self._draw(PASSAGES * WORDS).reshape(PASSAGES, WORDS)
         vectors = self._near(np.full(PASSAGES, self.random.integers(CLUSTERS)))
-        packed = pack_vectors(vectors)
-        in_sentences = pack_vectors(self._near(np.full(SENTENCES, self.random.integers(CLUSTERS))))
+        packed = [split_fine(vector) for vector in pack_fine(vectors)]
+        in_sentences = pack_fine(self._near(np.full(SENTENCES, self.random.integers(CLUSTERS))))
         document_id, offset, texts, rows = new_id("doc"), 0, [], []
         for place in range(PASSAGES):
             text, spans, sentence_terms = self._passage(drawn[place], offset)
@@ -93,8 +93,8 @@ class Made:
                 {
                     "tenant": tenant, "collection_id": collection_id, "document_id": document_id, "ordinal": place,
                     "page": 1, "start": offset, "end": offset + len(text), "tokens": WORDS, "heading_path": [],
-                    "text": text, "terms": self._terms(drawn[place]), "vector": packed[place].tobytes(),
-                    **sentences.blobs(range(SENTENCES)),
+                    "text": text, "terms": self._terms(drawn[place]), "vector": packed[place][0],
+                    "vector_residual": packed[place][1], **sentences.blobs(range(SENTENCES)),
                 }
             )  # fmt: skip
             texts.append(text)
@@ -316,10 +316,11 @@ async def recall(knowledge: KnowledgeBase, made: Made, size: int, truth: Truth, 
 def nearest_stored(connection: Connection, collection_id: str, ids: Any, name: str, queries: Any) -> Any:
     """The places of the ten nearest vectors as they are stored, by floats, for every query."""
     again, first = Truth(queries), 0
-    query = select(chunks.c.vector).where(chunks.c.collection_id == collection_id).order_by(chunks.c.id)
-    for blobs in connection.scalars(query, execution_options={"yield_per": 10_000}).partitions():
-        again.add(first, unpack_vectors(read_vectors(blobs)))
-        first += len(blobs)
+    columns = (chunks.c.vector, chunks.c.vector_residual)
+    query = select(*columns).where(chunks.c.collection_id == collection_id).order_by(chunks.c.id)
+    for rows in connection.execute(query, execution_options={"yield_per": 10_000}).partitions():
+        again.add(first, unpack_vectors(read_fine(*zip(*rows, strict=True))))
+        first += len(rows)
     assert first == len(ids)
     return again.places[name]
 

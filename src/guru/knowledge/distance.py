@@ -18,7 +18,7 @@ _BLOCK: Final = 1024
 def nearness(packed: NDArray[Any], query: NDArray[Any], distance: Distance) -> NDArray[Any]:
     """One number for each packed vector, float32, the greater the nearer: the product, or the distance with a minus.
 
-    `packed` has shape (n,) and the type of `rows.vector_type`; `query` is a unit vector.
+    `packed` has shape (n,) and the type of `rows.vector_type` or `rows.fine_type`; `query` is a unit vector.
     """
     import numpy as np
 

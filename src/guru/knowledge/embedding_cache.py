@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from guru.knowledge.rows import dimension_of, pack_vectors, vector_type
+from guru.knowledge.rows import dimension_of_fine, fine_type, pack_fine
 from guru.patience import patiently
 from guru.protocols import Embedder
 from guru.store.bulk import insert_rows
@@ -58,7 +58,7 @@ class Embedded(Struct, frozen=True):
     """Vectors of texts, and where they came from."""
 
     packed: NDArray[Any]
-    """As they are stored, see `rows.pack_vectors`: one that was kept and one that was made are the same."""
+    """As they are stored, see `rows.pack_fine`: one that was kept and one that was made are the same."""
     embedded: int
     """Different texts that the model was asked for."""
     reused: int
@@ -129,7 +129,7 @@ class EmbeddingCache:
             names = {name_of(tenant, embedder, item): item for item in items}
             found, old = {}, []
             for key, vector, used_at in connection.execute(_KEPT, {"keys": list(names), "tenant": tenant}):
-                if embedder.dimension in (0, dimension_of(vector)):
+                if embedder.dimension in (0, dimension_of_fine(vector)):
                     found[names[key]] = masked(vector, tenant, embedder, names[key])
                     if used_at < now - TOUCH:
                         old.append(key)
@@ -150,7 +150,7 @@ class EmbeddingCache:
             vectors = await patiently(partial(embedder.embed, [item.text for item in portion]), WAITS, WAITS[-1])
             work.seconds += time.monotonic() - began
             work.embedded += len(portion)
-            packed = pack_vectors(vectors)
+            packed = pack_fine(vectors)
             fresh = {item: packed[row].tobytes() for row, item in enumerate(portion)}
             if self._limit:
                 await self._keep(tenant, embedder, fresh)
@@ -225,7 +225,7 @@ def _said(purpose: str, tenant: str, embedder: Embedder, item: Item) -> bytes:
 def _join(blobs: Sequence[bytes], dimension: int) -> NDArray[Any]:
     import numpy as np
 
-    return np.frombuffer(b"".join(blobs), vector_type(dimension_of(blobs[0]) if blobs else dimension))
+    return np.frombuffer(b"".join(blobs), fine_type(dimension_of_fine(blobs[0]) if blobs else dimension))
 
 
 def _measure(connection: Connection, *mine: Any) -> tuple[int, int]:

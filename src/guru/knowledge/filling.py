@@ -14,7 +14,7 @@ from guru.errors import GuruError, NotFound
 from guru.knowledge.collections import Collection
 from guru.knowledge.embedders import Embedders
 from guru.knowledge.embedding_cache import EmbeddingCache
-from guru.knowledge.prepare import Prepared, Preparer, pair_up
+from guru.knowledge.prepare import Prepared, Preparer, by_chunk
 from guru.knowledge.workers import Embedding
 from guru.knowledge.writer import Beside, DocumentWriter, ModelChanged, Rows
 from guru.store.database import Database
@@ -122,22 +122,22 @@ class Filler:
 
         def build() -> tuple[list[Rows], Beside | None]:
             rows: list[Rows] = []
-            pairs = []
+            second = []
             start = 0
             for prepared in batch:
                 end = start + len(prepared.passages) + len(prepared.sentences)
                 own = (models.current, self._tenant, self._collection.id)
                 rows.append(preparer.rows(prepared, vectors[start:end], *own))
                 if others is not None:
-                    pairs.append(pair_up(prepared, others[start:end]))
+                    second.append(by_chunk(prepared, others[start:end]))
                 start = end
-            beside = None if others is None or models.other is None else Beside(models.other, pairs)
+            beside = None if others is None or models.other is None else Beside(models.other, second)
             return rows, beside
 
         return await asyncio.to_thread(build)
 
     async def _embed(self, model: str, texts: Sequence[tuple[str, str]]) -> NDArray[Any]:
-        """The packed vectors of texts, each with who may see it."""
+        """The fine vectors of texts, each with who may see it."""
         embedder = self._workers.embedder(self._embedders.of(self._tenant, self._collection.name, model))
         embedded, readers = [text for text, _ in texts], [seen for _, seen in texts]
         found = await self._cache.embed(self._tenant, embedder, embedded, readers)

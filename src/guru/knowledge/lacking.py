@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from guru.knowledge.access import read_lists_of
 from guru.knowledge.embedding_cache import EmbeddingCache, readers_of
 from guru.knowledge.prepare import below_header, stated
+from guru.knowledge.rows import coarse_of, split_fine
 from guru.knowledge.search import HEADER
-from guru.knowledge.vectors import Pair, count_lacking, lacks, put_beside
+from guru.knowledge.vectors import ChunkVectors, count_lacking, lacks, put_beside
 from guru.protocols import Embedder
 from guru.store.database import Database
 from guru.store.jobs import JobRun
@@ -49,8 +50,8 @@ class Lacking:
                 self._tenant, self._embedder, [text for part in texts for text in part],
                 [readers[row.document_id] for row, part in zip(rows, texts, strict=True) for _ in part],
             )  # fmt: skip
-            pairs = await asyncio.to_thread(pair_up, found.packed, texts)
-            await self._write(rows, pairs)
+            vectors = await asyncio.to_thread(by_passage, found.packed, texts)
+            await self._write(rows, vectors)
             self.embedded += found.embedded
             self.reused += found.reused
             left -= len(rows)
@@ -81,8 +82,8 @@ class Lacking:
         lists = await self._database.read(lambda connection: read_lists_of(connection, ids))
         return {document_id: readers_of(lists.get(document_id, ())) for document_id in ids}
 
-    async def _write(self, rows: Sequence[Row[Any]], pairs: Sequence[Pair]) -> None:
-        await self._database.write(lambda connection: put_beside(connection, self._embedder.name, rows, pairs))
+    async def _write(self, rows: Sequence[Row[Any]], vectors: Sequence[ChunkVectors]) -> None:
+        await self._database.write(lambda connection: put_beside(connection, self._embedder.name, rows, vectors))
 
     def _report(self, left: int) -> None:
         counts = {"embedded": self.embedded, "reused": self.reused}
@@ -102,12 +103,13 @@ def texts_of(rows: Sequence[Row[Any]], embedder: Embedder) -> list[list[str]]:
     return found
 
 
-def pair_up(packed: Any, texts: Sequence[Sequence[str]]) -> list[Pair]:
-    """The vectors of `texts_of`, by passage."""
-    pairs = []
+def by_passage(packed: Any, texts: Sequence[Sequence[str]]) -> list[ChunkVectors]:
+    """The fine vectors of `texts_of`, by passage."""
+    found = []
     start = 0
     for part in texts:
         end = start + len(part)
-        pairs.append((packed[start].tobytes(), packed[start + 1 : end].tobytes()))
+        sentences = coarse_of(packed[start + 1 : end]).tobytes()
+        found.append(ChunkVectors(*split_fine(packed[start]), sentences))
         start = end
-    return pairs
+    return found

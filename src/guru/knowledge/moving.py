@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, select, update
 
@@ -23,16 +23,13 @@ from guru.knowledge.index.choice import KEY, ChosenIndex
 from guru.knowledge.index.external.base import BATCH, Entry, VectorStore, name_of
 from guru.knowledge.index.external.index import ExternalIndex
 from guru.knowledge.index.external.marks import MOVE
-from guru.knowledge.rows import pack_vectors, read_vectors, unpack_vectors
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.rows import pack_fine, read_fine, unpack_vectors
+from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.database import Database
 from guru.store.jobs import Job, JobRun, Jobs
 from guru.store.scope import Scope
 from guru.store.tables import chunks, collections
 from guru.types import JSON
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 ELSEWHERE: Final = 1.0
@@ -100,7 +97,8 @@ class Moving:
             else:
                 held = await target.client.ask(VectorStore.fetch, name_of(row.id, row.embedding_model), ids)
             there = await self._database.read(partial(existing, ids=ids))
-            for item, vector in zip(batch, read_vectors([item.vector for item in batch])["values"], strict=True):
+            fine = read_fine([item.vector for item in batch], [item.vector_residual for item in batch])
+            for item, vector in zip(batch, fine, strict=True):
                 if item.id in there:  # what was removed meanwhile is no difference
                     went.add(digest(item.id, item.document_id, vector))
                     came.add(digest_of(item.id, held.get(item.id)))
@@ -161,21 +159,22 @@ class Checksum:
         return f"{self.value:032x}"
 
 
-def digest(number: int, document: str, values: NDArray[Any]) -> bytes:
-    """Of a passage: its number, its document and the bytes of its packed vector, without the scale."""
-    return blake2b(f"{number}/{document}/".encode() + values.tobytes(), digest_size=16).digest()
+def digest(number: int, document: str, vector: Any) -> bytes:
+    """Of a passage: its number, its document and the bytes of its fine vector, without the scale."""
+    numbers = vector["values"].tobytes() + vector["residual"].tobytes()
+    return blake2b(f"{number}/{document}/".encode() + numbers, digest_size=16).digest()
 
 
 def digest_of(number: int, entry: Entry | None) -> bytes | None:
     """Of what a store gave back."""
-    return None if entry is None else digest(number, entry.document, pack_vectors(entry.vector[None])["values"][0])
+    return None if entry is None else digest(number, entry.document, pack_fine(entry.vector[None])[0])
 
 
 def read_batch(
     connection: Connection, collection_id: str, after: int, newest: int | None
-) -> Sequence[Row[Any, Any, Any]]:
+) -> Sequence[Row[Any, Any, Any, Any]]:
     """The passages after the id `after`, up to the id `newest`."""
-    columns = (chunks.c.id, chunks.c.document_id, VECTOR)
+    columns = (chunks.c.id, chunks.c.document_id, VECTOR, RESIDUAL)
     query = select(*columns).where(chunks.c.collection_id == collection_id, chunks.c.id > after)
     if newest is not None:
         query = query.where(chunks.c.id <= newest)

@@ -16,17 +16,17 @@ from guru.knowledge.chunk import Chunk, ChunkOptions, make_chunker
 from guru.knowledge.chunk.semantic import Embed
 from guru.knowledge.chunk.tables import RULE, Headers, cells_of, in_words, is_row, names_for
 from guru.knowledge.parse import ParsedDocument
-from guru.knowledge.rows import PackedSentences
+from guru.knowledge.rows import PackedSentences, coarse_of, split_fine
 from guru.knowledge.sentences import Span
 from guru.knowledge.terms import count_hashes, hash_terms, language_of
-from guru.knowledge.vectors import Pair
+from guru.knowledge.vectors import ChunkVectors
 from guru.protocols import Embedder
 from guru.store.ids import new_id
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RECIPE_VERSION: Final = 4
+RECIPE_VERSION: Final = 5
 """Raised when parsing, chunking, terms or the layout of rows change: documents are then ingested anew."""
 SPECIAL_TOKENS: Final = 2
 
@@ -88,8 +88,8 @@ class Preparer:
     def rows(
         self, prepared: Prepared, packed: NDArray[Any], model: str, tenant: str, collection_id: str
     ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-        """The rows of the document, of its text and of its chunks. `packed` are the vectors of `prepared.texts`, made
-        by `model`."""
+        """The rows of the document, of its text and of its chunks. `packed` are the fine vectors of `prepared.texts`,
+        made by `model`."""
         document, file, language = prepared.document, prepared.file, language_of(prepared.document.language)
         document_id, text = new_id("doc"), document.text
         at = {span: place for place, span in enumerate(prepared.sentences)}
@@ -117,7 +117,7 @@ class Preparer:
                 **_places("header", chunk.header),
                 "text": passage,
                 "terms": count_hashes(body(chunk, places), heading(heading_text(document, chunk))).tobytes(),
-                "vector": vector.tobytes(),
+                **dict(zip(("vector", "vector_residual"), split_fine(vector), strict=True)),
                 **sentences.blobs(places),
             }
             for chunk, passage, vector in zip(prepared.chunks, prepared.passages, packed, strict=False)
@@ -159,11 +159,11 @@ def stated(text: str, sentences: Sequence[Span]) -> list[str]:
     return [said(*span) for span in sentences]
 
 
-def pair_up(prepared: Prepared, packed: NDArray[Any]) -> list[Pair]:
-    """The vectors of every chunk and of its sentences. `packed` are those of `prepared.texts`."""
+def by_chunk(prepared: Prepared, packed: NDArray[Any]) -> list[ChunkVectors]:
+    """The vectors of every chunk and of its sentences. `packed` are the fine ones of `prepared.texts`."""
     at = {span: place for place, span in enumerate(prepared.sentences, start=len(prepared.passages))}
     return [
-        (packed[place].tobytes(), packed[[at[span] for span in chunk.sentences]].tobytes())
+        ChunkVectors(*split_fine(packed[place]), coarse_of(packed[[at[span] for span in chunk.sentences]]).tobytes())
         for place, chunk in enumerate(prepared.chunks)
     ]
 

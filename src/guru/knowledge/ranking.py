@@ -44,7 +44,7 @@ class Found(Struct, frozen=True):
     """BM25 of the passage as a share of the query's idf."""
     bm25: NDArray[Any]
     vectors: NDArray[Any]
-    """Packed, as they are stored."""
+    """Packed (`rows.fine_type`), as they are stored."""
     more: dict[str, NDArray[Any]] = {}
     """What the options of the search add to the stages."""
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 _SCALE_BYTES: Final = 4
+RESIDUAL_STEPS: Final = 256
 SENTENCE_COLUMNS: Final = ("sentences", "sentence_terms", "sentence_vectors")
 
 
@@ -21,6 +22,13 @@ def vector_type(dimension: int) -> Any:
     import numpy as np
 
     return np.dtype([("scale", "<f4"), ("values", "i1", (dimension,))])
+
+
+def fine_type(dimension: int) -> Any:
+    """The same with a second signed byte for each number: 256 of its steps are one of the first's."""
+    import numpy as np
+
+    return np.dtype([("scale", "<f4"), ("values", "i1", (dimension,)), ("residual", "i1", (dimension,))])
 
 
 def pack_vectors(vectors: NDArray[Any]) -> NDArray[Any]:
@@ -37,12 +45,63 @@ def pack_vectors(vectors: NDArray[Any]) -> NDArray[Any]:
     return packed
 
 
-def unpack_vectors(packed: NDArray[Any]) -> NDArray[Any]:
-    """The float32 vectors, shape (n, dimension). To pack them again makes the same bytes, but for the last bit of a
-    scale."""
+def pack_fine(vectors: NDArray[Any]) -> NDArray[Any]:
+    """The same, with what `pack_vectors` rounds off (residual quantisation): 16 bits for each number.
+
+    A cosine computed from the result is off by 0.000002 or so for 384 dimensions, a fifth of what float16 would cost
+    in the same room.
+    """
     import numpy as np
 
-    return np.asarray(packed["values"].astype(np.float32) * packed["scale"][:, None])
+    coarse = pack_vectors(vectors)
+    packed = fine_of(coarse)
+    rest = vectors / coarse["scale"][:, None] - coarse["values"]
+    # Not half a step, which the first byte may round either way: packed again, a vector has the same two.
+    packed["residual"] = np.rint(rest * RESIDUAL_STEPS).clip(-127, 127)
+    return packed
+
+
+def fine_of(packed: NDArray[Any]) -> NDArray[Any]:
+    """Packed vectors with residuals of 0."""
+    import numpy as np
+
+    fine = np.zeros(len(packed), fine_type(packed["values"].shape[1]))
+    fine["scale"], fine["values"] = packed["scale"], packed["values"]
+    return fine
+
+
+def coarse_of(packed: NDArray[Any]) -> NDArray[Any]:
+    """Packed vectors without their residuals."""
+    import numpy as np
+
+    coarse = np.empty(len(packed), vector_type(packed["values"].shape[1]))
+    coarse["scale"], coarse["values"] = packed["scale"], packed["values"]
+    return coarse
+
+
+def split_fine(packed: Any) -> tuple[bytes, bytes]:
+    """The packed vector and the residual of one fine vector: what stands in two columns of a row."""
+    blob = packed.tobytes()
+    size = _SCALE_BYTES + dimension_of_fine(blob)
+    return blob[:size], blob[size:]
+
+
+def unpack_vectors(packed: NDArray[Any]) -> NDArray[Any]:
+    """The float32 vectors, shape (n, dimension), as fine as they are. To pack them again makes the same bytes, but for
+    the last bit of a scale."""
+    import numpy as np
+
+    return np.asarray(_steps(packed) * packed["scale"][:, None])
+
+
+def _steps(packed: NDArray[Any]) -> NDArray[Any]:
+    """Vectors in units of their scales, float32."""
+    import numpy as np
+
+    steps: NDArray[Any] = packed["values"].astype(np.float32)
+    if "residual" in (packed.dtype.names or ()):
+        steps += packed["residual"] * np.float32(1 / RESIDUAL_STEPS)
+    return steps
 
 
 def read_vectors(blobs: Sequence[bytes]) -> NDArray[Any]:
@@ -52,9 +111,25 @@ def read_vectors(blobs: Sequence[bytes]) -> NDArray[Any]:
     return np.frombuffer(b"".join(blobs), vector_type(dimension_of(blobs[0]) if blobs else 0))
 
 
+def read_fine(vectors: Sequence[bytes], residuals: Sequence[bytes | None]) -> NDArray[Any]:
+    """Fine vectors from the blobs of their rows. Those that have no residual, or an empty one, are what they are."""
+    import numpy as np
+
+    fine = fine_of(read_vectors(vectors))
+    dimension = fine["values"].shape[1]
+    blobs = b"".join(blob or bytes(dimension) for blob in residuals)
+    fine["residual"] = np.frombuffer(blobs, "i1").reshape(-1, dimension)
+    return fine
+
+
 def dimension_of(vector: bytes) -> int:
     """Of a packed vector."""
     return len(vector) - _SCALE_BYTES
+
+
+def dimension_of_fine(vector: bytes) -> int:
+    """Of a fine one."""
+    return (len(vector) - _SCALE_BYTES) // 2
 
 
 def dot(packed: NDArray[Any], query: NDArray[Any]) -> NDArray[Any]:
@@ -64,7 +139,7 @@ def dot(packed: NDArray[Any], query: NDArray[Any]) -> NDArray[Any]:
     result = np.empty(len(packed), np.float32)
     for start in range(0, len(packed), 1024):
         block = packed[start : start + 1024]
-        result[start : start + 1024] = (block["values"].astype(np.float32) @ query) * block["scale"]
+        result[start : start + 1024] = (_steps(block) @ query) * block["scale"]
     return result
 
 
@@ -87,14 +162,14 @@ class PackedSentences:
     """The sentences of a document, to be stored with each of the passages that they stand in."""
 
     def __init__(self, spans: Sequence[tuple[int, int]], terms: Sequence[Sequence[int]], vectors: NDArray[Any]) -> None:
-        """Their places in the text, the hashes of their terms, and their vectors, packed."""
+        """Their places in the text, the hashes of their terms, and their vectors, packed; no residuals are kept."""
         import numpy as np
 
         counts = [len(found) for found in terms]
         self._rows = np.array([(*span, count) for span, count in zip(spans, counts, strict=True)], "<i4")
         self._ends = [0, *accumulate(counts)]
         self._terms = np.fromiter(chain.from_iterable(terms), "<u8", self._ends[-1]).astype("<u4")  # see `short_hash`
-        self._vectors = vectors
+        self._vectors = coarse_of(vectors)
 
     def blobs(self, places: Sequence[int]) -> dict[str, bytes]:
         """The columns of a passage that has the sentences at `places`: start, end and number of terms of each, the

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from guru.errors import Conflict, NotFound
 from guru.knowledge.collections import touch
 from guru.knowledge.filling import models_in_use
-from guru.knowledge.vectors import SENTENCE_VECTORS, VECTOR, lacks
+from guru.knowledge.vectors import RESIDUAL, SENTENCE_VECTORS, VECTOR, lacks
 from guru.store.tables import chunk_vectors, chunks, collections, documents, jobs
 
 AT_ONCE: Final = 500
@@ -87,7 +87,8 @@ def fold(connection: Connection, tenant: str, collection_id: str) -> int:
 
 def _fold_document(connection: Connection, document_id: str, model: str) -> None:
     mine = chunks.c.document_id == document_id
-    values = {"vector": VECTOR.element, "sentence_vectors": SENTENCE_VECTORS.element}
+    current: list[Any] = [VECTOR, RESIDUAL, SENTENCE_VECTORS]
+    values = {column.name: column.element for column in current}
     connection.execute(update(chunks).where(mine).values(values))
     connection.execute(update(documents).where(documents.c.id == document_id).values(embedding_model=model))
     beside = chunk_vectors.c.chunk_id.in_(select(chunks.c.id).where(mine))

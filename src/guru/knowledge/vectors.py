@@ -8,14 +8,20 @@ is moved for it, and whoever reads sees the vectors of one model, those of the m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, exists, func, insert, literal, select
 
 from guru.store.tables import chunk_vectors, chunks, collections, documents
 
-Pair = tuple[bytes, bytes]
-"""The packed vectors of a chunk and of its sentences."""
+
+class ChunkVectors(NamedTuple):
+    """What a row has of the vectors of a chunk and of its sentences; see `rows`."""
+
+    vector: bytes
+    vector_residual: bytes
+    sentence_vectors: bytes
+
 
 _model: Final = (
     select(collections.c.embedding_model)
@@ -27,11 +33,14 @@ _model: Final = (
 
 def _current(name: str) -> ColumnElement[Any]:
     mine = (chunk_vectors.c.chunk_id == chunks.c.id, chunk_vectors.c.model == _model)
-    beside = select(chunk_vectors.c[name]).where(*mine).correlate(chunks).scalar_subquery()
+    # A residual that is not there is empty, lest that of another model's vector take its place.
+    kept = func.coalesce(chunk_vectors.c[name], literal(b"", LargeBinary)) if name == "vector_residual" else None
+    beside = select(chunk_vectors.c[name] if kept is None else kept).where(*mine).correlate(chunks).scalar_subquery()
     return func.coalesce(beside, chunks.c[name]).label(name)
 
 
 VECTOR: Final = _current("vector")
+RESIDUAL: Final = _current("vector_residual")
 SENTENCE_VECTORS: Final = _current("sentence_vectors")
 """In place of the columns of `chunks`, of rows that are selected from it: each is one look into an index."""
 
@@ -40,6 +49,12 @@ def vector_of_all(connection: Connection, collection_id: str) -> ColumnElement[A
     """`VECTOR`, for who reads a whole collection: where no chunk of it has vectors beside, no row looks for one."""
     beside = select(chunk_vectors.c.chunk_id).where(chunk_vectors.c.collection_id == collection_id).limit(1)
     return VECTOR if connection.execute(beside).first() else chunks.c.vector.label("vector")
+
+
+def read_residuals(connection: Connection, ids: Sequence[int]) -> dict[int, bytes]:
+    """By the ids of chunks, which are there, what their vectors are rounded by; empty where it is not kept."""
+    query = select(chunks.c.id, RESIDUAL).where(chunks.c.id.in_(ids))
+    return {number: residual or b"" for number, residual in connection.execute(query)}
 
 
 def lacks(model: str) -> ColumnElement[bool]:
@@ -76,7 +91,7 @@ def count_vectors(connection: Connection, collection_id: str) -> dict[str, int]:
     return found
 
 
-def put_beside(connection: Connection, model: str, rows: Sequence[Any], pairs: Sequence[Pair]) -> int:
+def put_beside(connection: Connection, model: str, rows: Sequence[Any], vectors: Sequence[ChunkVectors]) -> int:
     """Give chunks vectors of another model, those that have gone or have some meanwhile left out; returns how many got
     theirs. `rows` have the columns `id`, `tenant` and `collection_id`. In a transaction that nobody writes beside."""
     waiting = select(chunks.c.id).where(chunks.c.id.in_([row.id for row in rows]), lacks(model))
@@ -84,9 +99,9 @@ def put_beside(connection: Connection, model: str, rows: Sequence[Any], pairs: S
     values = [
         {
             "chunk_id": row.id, "model": model, "tenant": row.tenant, "collection_id": row.collection_id,
-            "vector": vector, "sentence_vectors": sentences,
+            **given._asdict(),
         }
-        for row, (vector, sentences) in zip(rows, pairs, strict=True)
+        for row, given in zip(rows, vectors, strict=True)
         if row.id in ids
     ]  # fmt: skip
     if values:

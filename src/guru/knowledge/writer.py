@@ -13,7 +13,7 @@ from guru.knowledge.access import may_see, own_access, read_lists_of, write_list
 from guru.knowledge.collections import touch
 from guru.knowledge.embedding_cache import readers_of
 from guru.knowledge.trash import remove_unused, sweep
-from guru.knowledge.vectors import Pair, put_beside
+from guru.knowledge.vectors import ChunkVectors, put_beside
 from guru.store.blobs import BlobStore
 from guru.store.bulk import insert_rows
 from guru.store.database import Database
@@ -32,7 +32,7 @@ class Beside(Struct, frozen=True):
     """Vectors by a second model of documents that are stored."""
 
     model: str
-    pairs: list[list[Pair]]
+    vectors: list[list[ChunkVectors]]
     """Of each document, in the order of its chunks."""
 
 
@@ -135,7 +135,7 @@ class DocumentWriter:
             insert_rows(connection, document_texts, [text for _, text, _ in accepted])
             insert_rows(connection, chunks, [row for _, _, passages in accepted for row in passages])
             second = (
-                {row["id"]: pairs for (row, _, _), pairs in zip(batch, beside.pairs, strict=True)} if beside else {}
+                {row["id"]: given for (row, _, _), given in zip(batch, beside.vectors, strict=True)} if beside else {}
             )
             for document, _, _ in accepted:
                 if beside is not None:

@@ -10,9 +10,11 @@ from sqlalchemy import (
     Connection,
     Float,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
+    delete,
     func,
     insert,
     inspect,
@@ -122,6 +124,15 @@ def add_workflows(connection: Connection) -> None:
     tables.metadata.create_all(connection, tables=[tables.metadata.tables[name] for name in names])
 
 
+def add_residuals(connection: Connection) -> None:
+    """Vectors of passages in 16 bits; those that are stored have 8. So have those of texts that were embedded before,
+    which would be taken for others: they are embedded again where they are wanted again."""
+    kind = LargeBinary().compile(connection.dialect)
+    for table in ("chunks", "chunk_vectors"):
+        add_columns(connection, table, vector_residual=kind)
+    connection.execute(delete(tables.embeddings))
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     create_tables,
     add_evaluations,
@@ -136,6 +147,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_mcp_tools,
     add_prompts,
     add_workflows,
+    add_residuals,
 ]
 
 

@@ -84,7 +84,7 @@ class Snapshot(Protocol):
         """The `k` passages with the greatest BM25, of those that have one of the words; sorted by id."""
 
     def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
-        """The packed vectors (`rows.vector_type`) of passages of this snapshot, which are sorted by id."""
+        """The packed vectors (`rows.fine_type`) of passages of this snapshot, which are sorted by id."""
 
     def bm25(self, ids: NDArray[Any], words: Sequence[Word]) -> NDArray[Any]:
         """The BM25 of passages of this snapshot, which are sorted by id; float32, 0 where they have no word."""

@@ -1,6 +1,9 @@
 """The embedded index: what the database holds, in memory, one snapshot at a time. Exact.
 
 There is nothing to persist and so nothing to corrupt: the rows are the truth, and a view is as new as its generation.
+In memory are vectors of a byte for each number. What they are rounded by stands in the rows, where a search reads it of
+the few passages that may be the nearest (`scan.py`), in its own transaction: also a row that another process changes
+meanwhile is seen there as it was at the generation of the view.
 """
 
 from __future__ import annotations
@@ -14,13 +17,15 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, func, litera
 
 from guru.knowledge.access import hidden_documents
 from guru.knowledge.collections import find_collection
+from guru.knowledge.distance import nearness
 from guru.knowledge.index.base import Wanted
+from guru.knowledge.index.scan import Candidates, leading
 from guru.knowledge.index.segments import Part, Segment, compact, join, read_part
 from guru.knowledge.index.stored import BATCH, read_languages, unit
 from guru.knowledge.kept import Kept
-from guru.knowledge.rows import read_vectors
+from guru.knowledge.rows import fine_of, read_vectors
 from guru.knowledge.sparse import Statistics, Word, best_rows, norms, score_rows
-from guru.knowledge.vectors import vector_of_all
+from guru.knowledge.vectors import read_residuals, vector_of_all
 from guru.store.scope import Scope
 from guru.store.tables import chunks
 from guru.types import Distance
@@ -51,14 +56,19 @@ class EmbeddedSnapshot:
     def frequencies(self, terms: Sequence[int]) -> list[int]:
         return [sum(part.frequency(term) for part in self.parts) for term in terms]
 
-    def dense(
-        self, vector: NDArray[Any], k: int, *, allowed: frozenset[str] | None = None, distance: Distance = "cosine"
-    ) -> NDArray[Any]:
-        found = [
-            part.segment.vectors.nearest(vector, k, distance, eligible)
-            for part, eligible in zip(self.parts, self._eligible(allowed), strict=True)
-        ]
-        return self._best(found, k)
+    def candidates(
+        self, vector: NDArray[Any], k: int, allowed: frozenset[str] | None, distance: Distance
+    ) -> Candidates:
+        """The passages, by id, among which the `k` nearest are."""
+        import numpy as np
+
+        found = []
+        for part, eligible in zip(self.parts, self._eligible(allowed), strict=True):
+            rows, near, reach = part.segment.vectors.candidates(vector, k, distance, eligible)
+            found.append(Candidates(part.segment.ids[rows], near, reach))
+        if not found:
+            return Candidates(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.float32))
+        return leading(Candidates(*map(np.concatenate, zip(*found, strict=True))), k)
 
     def sparse(self, words: Sequence[Word], k: int, *, allowed: frozenset[str] | None = None) -> NDArray[Any]:
         found = [
@@ -67,7 +77,8 @@ class EmbeddedSnapshot:
         ]
         return self._best(found, k)
 
-    def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
+    def packed(self, ids: NDArray[Any]) -> NDArray[Any]:
+        """The packed vectors of passages, which are sorted by id, without residuals."""
         import numpy as np
 
         found = [segment.vectors.packed[rows] for segment, rows in self._rows(ids)]
@@ -139,6 +150,45 @@ class EmbeddedSnapshot:
             first, last = ids.searchsorted((segment.ids[0], segment.ids[-1] + 1))
             found.append((segment, segment.ids.searchsorted(ids[first:last])))
         return found
+
+
+class EmbeddedSearch:
+    """A snapshot in the hands of one transaction, which reads from the rows what is not in memory."""
+
+    def __init__(self, connection: Connection, held: EmbeddedSnapshot) -> None:
+        self.held = held
+        self.languages = held.languages
+        self.frequencies = held.frequencies
+        self.sparse = held.sparse
+        self.bm25 = held.bm25
+        self.means = held.means
+        self._connection = connection
+        self._residuals: dict[int, bytes] = {}
+
+    @property
+    def statistics(self) -> Statistics:
+        return self.held.statistics
+
+    def dense(
+        self, vector: NDArray[Any], k: int, *, allowed: frozenset[str] | None = None, distance: Distance = "cosine"
+    ) -> NDArray[Any]:
+        import numpy as np
+
+        ids, *_ = self.held.candidates(vector, k, allowed, distance)
+        near = nearness(self.vectors(ids), vector, distance)
+        return np.sort(ids[np.lexsort((ids, -near))[:k]])
+
+    def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
+        import numpy as np
+
+        fine, listed = fine_of(self.held.packed(ids)), ids.tolist()
+        lacking = [number for number in listed if number not in self._residuals]
+        if lacking:
+            self._residuals |= read_residuals(self._connection, lacking)
+        dimension = fine["values"].shape[1]
+        blobs = b"".join(self._residuals[number] or bytes(dimension) for number in listed)
+        fine["residual"] = np.frombuffer(blobs, "i1").reshape(-1, dimension)
+        return fine
 
 
 class View:
@@ -240,13 +290,13 @@ class EmbeddedIndex:
 
     def snapshot(
         self, connection: Connection, scope: Scope, name: str, ahead: Any = None
-    ) -> tuple[Row[Any], EmbeddedSnapshot]:
+    ) -> tuple[Row[Any], EmbeddedSearch]:
         collection = find_collection(connection, scope.tenant, name)
         # Vectors of another model are another collection's, whatever its name is.
         key = (collection.id, collection.embedding_model)
         view = self._views.get(key, lambda: View(collection.id, words_only=self._words_only))
         snapshot = view.at(connection, collection.generation)
-        return collection, snapshot.seen_by(connection, scope, collection.id)
+        return collection, EmbeddedSearch(connection, snapshot.seen_by(connection, scope, collection.id))
 
     async def aclose(self) -> None:
         """There is nothing to let go of but memory."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from guru.knowledge.access import seen_by
-from guru.knowledge.rows import read_vectors, unpack_vectors
+from guru.knowledge.rows import read_fine, read_vectors, unpack_vectors
 from guru.knowledge.sparse import Statistics, Word, norms, read_postings, score_rows
 from guru.knowledge.terms import language_of
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 
@@ -54,7 +54,7 @@ class StoredSnapshot(ABC):
         return np.array([row.id for row in found if allowed is None or row.document_id in allowed], np.int64)
 
     def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
-        return read_vectors([row.vector for row in self._of_ids(ids, chunks.c.id, VECTOR)])
+        return read_fine_rows(self._of_ids(ids, chunks.c.id, VECTOR, RESIDUAL))
 
     def bm25(self, ids: NDArray[Any], words: Sequence[Word]) -> NDArray[Any]:
         import numpy as np
@@ -81,6 +81,11 @@ class StoredSnapshot(ABC):
         join = chunks.join(documents, documents.c.id == chunks.c.document_id)
         mine = chunks.c.collection_id == self.collection.id
         return select(*columns).select_from(join).where(mine, seen_by(self.scope))
+
+
+def read_fine_rows(rows: Sequence[Any]) -> NDArray[Any]:
+    """The fine vectors of rows that have `VECTOR` and `RESIDUAL`."""
+    return read_fine([row.vector for row in rows], [row.vector_residual for row in rows])
 
 
 def read_languages(connection: Connection, collection_id: str) -> frozenset[str]:

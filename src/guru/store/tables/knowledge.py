@@ -107,9 +107,11 @@ chunks = Table(
     Column("header_start", Integer),
     Column("header_end", Integer),
     Column("text", Text, nullable=False),
-    # Terms with their counts, for BM25; unit vectors of the passage and of each of its sentences.
+    # Terms with their counts, for BM25; the unit vector of the passage, what that is rounded by (not in rows of earlier
+    # versions), and the vectors of its sentences.
     Column("terms", LargeBinary, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    Column("vector_residual", LargeBinary),
     Column("sentences", LargeBinary, nullable=False),
     # Terms of the sentences in order, for how much of a query one sentence has.
     Column("sentence_terms", LargeBinary, nullable=False),
@@ -129,6 +131,7 @@ chunk_vectors = Table(
     Column("tenant", String, nullable=False),
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    Column("vector_residual", LargeBinary),
     Column("sentence_vectors", LargeBinary, nullable=False),
     Index("chunk_vectors_of_collection", "collection_id", "model"),
 )

@@ -19,7 +19,7 @@ from guru.knowledge.index.external import marks
 from guru.knowledge.index.external.base import BATCH, StoreAway, VectorStore, name_of
 from guru.knowledge.index.external.client import StoreClient
 from guru.knowledge.index.external.marks import Mark
-from guru.knowledge.rows import read_vectors, unpack_vectors
+from guru.knowledge.rows import read_fine, unpack_vectors
 from guru.store.database import Database
 from guru.store.ids import new_id
 
@@ -99,8 +99,8 @@ class CatchUp:
         """False where somebody else has taken it over, or another model has."""
         newest, total = mark.newest, 0
         while rows := await self._write(partial(marks.plan, mark=mark, newest=newest, limit=BATCH)):
-            ids, documents, blobs = zip(*rows, strict=True)
-            await self._client.ask(VectorStore.upsert, mark.name, ids, documents, unpack_vectors(read_vectors(blobs)))
+            ids, documents, *blobs = zip(*rows, strict=True)
+            await self._client.ask(VectorStore.upsert, mark.name, ids, documents, unpack_vectors(read_fine(*blobs)))
             newest, total = ids[-1], total + len(ids)
             if not await self._write(
                 partial(marks.given, mark=mark, newest=newest, owner=self._owner, now=time.time())

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, or_, select, updat
 
 from guru.knowledge.index.external.base import name_of
 from guru.knowledge.rows import dimension_of
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.bulk import insert_tuples
 from guru.store.tables import chunks, collections, index_entries, index_marks, jobs
 
@@ -93,15 +93,15 @@ def removed(connection: Connection, mark: Mark, ids: Sequence[int]) -> None:
     connection.execute(delete(index_entries).where(*_entries(mark), index_entries.c.chunk_id.in_(ids)))
 
 
-def plan(connection: Connection, mark: Mark, newest: int, limit: int) -> Sequence[Row[Any, Any, Any]] | None:
-    """The next passages after `newest` (id, document, vector), written down as those that may be there.
+def plan(connection: Connection, mark: Mark, newest: int, limit: int) -> Sequence[Row[Any, Any, Any, Any]] | None:
+    """The next passages after `newest` (id, document, vector, residual), written down as those that may be there.
 
     None where the collection is gone, or has the vectors of another model by now.
     """
     collection = find_by_id(connection, mark.collection_id)
     if collection is None or name_of(collection.id, collection.embedding_model) != mark.name:
         return None
-    columns = (chunks.c.id, chunks.c.document_id, VECTOR)
+    columns = (chunks.c.id, chunks.c.document_id, VECTOR, RESIDUAL)
     query = select(*columns).where(chunks.c.collection_id == mark.collection_id, chunks.c.id > newest)
     rows = connection.execute(query.order_by(chunks.c.id).limit(limit)).all()
     ids = [row.id for row in rows]

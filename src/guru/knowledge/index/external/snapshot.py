@@ -12,10 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 from guru.knowledge.access import hidden_documents, seen_by
 from guru.knowledge.distance import nearness
 from guru.knowledge.index.base import Ahead, Snapshot
-from guru.knowledge.index.stored import BATCH, StoredSnapshot
-from guru.knowledge.rows import read_vectors
+from guru.knowledge.index.stored import BATCH, StoredSnapshot, read_fine_rows
 from guru.knowledge.sparse import Statistics, Word
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 from guru.types import Distance
@@ -120,11 +119,11 @@ class ExternalSnapshot(StoredSnapshot):
         import numpy as np
 
         ids, near = np.zeros(0, np.int64), np.zeros(0, np.float32)
-        query = self._mine(chunks.c.id, chunks.c.document_id, VECTOR)
+        query = self._mine(chunks.c.id, chunks.c.document_id, VECTOR, RESIDUAL)
         for batch in self.connection.execute(query, execution_options={"yield_per": BATCH}).partitions():
             rows = [row for row in batch if allowed is None or row.document_id in allowed]
             ids = np.append(ids, np.array([row.id for row in rows], np.int64))
-            near = np.append(near, nearness(read_vectors([row.vector for row in rows]), vector, distance))
+            near = np.append(near, nearness(read_fine_rows(rows), vector, distance))
             best = np.lexsort((ids, -near))[:k]
             ids, near = ids[best], near[best]
         return np.sort(ids)

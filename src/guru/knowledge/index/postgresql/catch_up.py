@@ -14,10 +14,11 @@ from sqlalchemy import Connection, Row, select, text
 
 from guru.errors import StoreError
 from guru.knowledge.index.postgresql.schema import MOST_DIMENSIONS, make_vectors, vectors_of
-from guru.knowledge.rows import dimension_of, read_vectors, unpack_vectors
+from guru.knowledge.index.stored import read_fine_rows
+from guru.knowledge.rows import dimension_of, unpack_vectors
 from guru.knowledge.sparse import HEADING_WEIGHT
 from guru.knowledge.terms import term_type
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.tables import chunks
 
 PORTION: Final = 1000
@@ -35,7 +36,7 @@ COLLECTION: Final = text("SELECT id, tenant, embedding_model, generation FROM co
 KNOWN: Final = text("""
 SELECT number, dimension, newest, embedding_model FROM index_collections WHERE collection_id = :id FOR UPDATE
 """)
-PASSAGES: Final = select(chunks.c.id, chunks.c.document_id, VECTOR, chunks.c.terms).order_by(chunks.c.id)
+PASSAGES: Final = select(chunks.c.id, chunks.c.document_id, VECTOR, RESIDUAL, chunks.c.terms).order_by(chunks.c.id)
 MODEL: Final = text("SELECT embedding_model FROM collections WHERE id = :id")
 BEGIN: Final = text("""
 INSERT INTO index_collections (tenant, collection_id, embedding_model, dimension, newest, generation)
@@ -132,8 +133,7 @@ def write(connection: Connection, number: int, dimension: int, rows: Sequence[An
     postings["length"] = lengths[of]
     order = np.lexsort((postings["chunk_id"], postings["term"]))  # neighbours in the index are written together
     copy(connection, "index_postings (number, term, chunk_id, frequency, length)", postings[order].tobytes())
-    packed = read_vectors([row.vector for row in rows])
-    halves = unpack_vectors(packed).astype(">f2")
+    halves = unpack_vectors(read_fine_rows(rows)).astype(">f2")
     vectors = b"".join(
         encode_vector(number, row, int(length), half.tobytes())
         for row, length, half in zip(rows, lengths, halves, strict=True)

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Connection, column, select, text
 
 from guru.knowledge.index.postgresql.filter import DocumentFilter
 from guru.knowledge.index.postgresql.schema import vectors_of
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.tables import chunks
 from guru.types import Distance
 
@@ -48,8 +48,8 @@ def nearest(
     *,
     graph_from: int | None,
 ) -> Sequence[Any]:
-    """The passages (`id`, packed `vector`) nearest to a unit vector by half precision: the best `k`, and some more
-    that may be nearer by the vectors as they are stored.
+    """The passages (`id`, `vector`, `vector_residual`) nearest to a unit vector by half precision: the best `k`, and
+    some more that may be nearer by the vectors as they are stored.
 
     Where the filter leaves `graph_from` passages, they are looked for in the graph; None where there is no graph.
     """
@@ -81,6 +81,6 @@ def _search(
         order=f"({order}) + 0" if exact else order,  # no graph is made for a sum
     )  # fmt: skip
     near = text(query).columns(column("chunk_id", BigInteger)).subquery("near")
-    asked = select(chunks.c.id, VECTOR).select_from(near.join(chunks, chunks.c.id == near.c.chunk_id))
+    asked = select(chunks.c.id, VECTOR, RESIDUAL).select_from(near.join(chunks, chunks.c.id == near.c.chunk_id))
     written = "[" + ",".join(map(str, vector.tolist())) + "]"
     return connection.execute(asked, documents.values | {"vector": written, "most": most}).all()

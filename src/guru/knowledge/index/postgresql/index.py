@@ -27,10 +27,9 @@ from guru.knowledge.index.postgresql.filter import DocumentFilter
 from guru.knowledge.index.postgresql.keeper import Keeper
 from guru.knowledge.index.postgresql.state import State, count_waiting, read_state
 from guru.knowledge.index.postgresql.tail import Tail
-from guru.knowledge.index.stored import StoredSnapshot, read_languages
-from guru.knowledge.rows import read_vectors
+from guru.knowledge.index.stored import StoredSnapshot, read_fine_rows, read_languages
 from guru.knowledge.sparse import Statistics, Word
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.database import Database
 from guru.store.scope import Scope
 from guru.store.tables import chunks
@@ -71,7 +70,7 @@ class PostgreSQLSnapshot(StoredSnapshot):
         self._frequencies: dict[int, int] = {}
         rows: Sequence[Row[Any]] = []
         if is_behind:
-            query = self._mine(chunks.c.id, chunks.c.document_id, VECTOR, chunks.c.terms)
+            query = self._mine(chunks.c.id, chunks.c.document_id, VECTOR, RESIDUAL, chunks.c.terms)
             rows = connection.execute(query.where(chunks.c.id > state.newest).order_by(chunks.c.id)).all()
         self._tail = Tail(rows)
 
@@ -91,7 +90,7 @@ class PostgreSQLSnapshot(StoredSnapshot):
         import numpy as np
 
         rows = nearest(self.connection, self._documents(allowed), vector, k, distance, graph_from=self._graph_from)
-        ids, packed = np.array([row.id for row in rows], np.int64), read_vectors([row.vector for row in rows])
+        ids, packed = np.array([row.id for row in rows], np.int64), read_fine_rows(rows)
         near = nearness(packed, vector, distance) if rows else np.zeros(0, np.float32)
         if len(self._tail):
             mask = self._tail.of(allowed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
-from guru.knowledge.rows import read_vectors
+from guru.knowledge.index.stored import read_fine_rows
 from guru.knowledge.terms import term_type
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Tail:
-    """Some passages (`id`, `document_id`, `vector`, `terms`), in the order of their ids."""
+    """Some passages (`id`, `document_id`, `vector`, `vector_residual`, `terms`), in the order of their ids."""
 
     def __init__(self, rows: Sequence[Row[Any]]) -> None:
         import numpy as np
@@ -23,7 +23,7 @@ class Tail:
         kind = term_type()
         self.ids = np.array([row.id for row in rows], np.int64)
         self.owners = np.array([row.document_id for row in rows], np.str_)
-        self.vectors = read_vectors([row.vector for row in rows])
+        self.vectors = read_fine_rows(rows)
         entries = np.frombuffer(b"".join(row.terms for row in rows), kind)
         counts = [len(row.terms) // kind.itemsize for row in rows]
         self.terms = entries["term"]
