@@ -135,7 +135,7 @@ class KnowledgeBase:
         models: SearchModels | None = None,
         to_read: bool = True,
     ) -> Retrieval:
-        """As `search`, with the sentences of every hit and the query's vector. `to_read` says whether parents stand in
+        """As `search`, with the query's vector. Hits that are `to_read` have their sentences, and parents are in
         the place of the chunks that have some.
 
         All of it is read in one transaction: a document that is replaced meanwhile is seen either as it was or as
@@ -179,7 +179,7 @@ class KnowledgeBase:
             every, found = found, found.take(slice(max(wanted, least)))
             if not reranks:
                 found = diverse(found, wanted, options.diversity)
-            hits, sentences = read_hits(connection, found, read)
+            hits, sentences = read_hits(connection, found, read, to_read=to_read)
             if to_read and not reranks:
                 hits, sentences = read_parents(connection, hits, sentences, read, k)
             queries = [probe.text for probe in probes]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from guru.errors import Conflict, Forbidden, InvalidParameter, NotFound
@@ -22,6 +22,9 @@ from guru.store.tables import chunks, collections, documents
 from guru.types import JSON
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_NAMED: Final = select(collections).where(
+    collections.c.tenant == bindparam("tenant"), collections.c.name == bindparam("name")
+)
 
 
 class Collection(Struct, kw_only=True):
@@ -138,8 +141,7 @@ class Collections:
 
 def find_collection(connection: Connection, tenant: str, name: str) -> Row[Any]:
     """The row of a collection. Raises `NotFound`."""
-    query = select(collections).where(collections.c.tenant == tenant, collections.c.name == name)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_NAMED, {"tenant": tenant, "name": name}).one_or_none()
     if row is None:
         raise collection_not_found(name)
     return row

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from guru.errors import Conflict, GuruError
 from guru.knowledge.collections import find_collection
@@ -24,6 +24,7 @@ CHANGES: Final = 10
 """How often a collection may change its model while one query is embedded."""
 REMEMBERED: Final = 10_000
 """Collections whose model is known without asking."""
+ANY_VECTOR: Final = select(VECTOR).where(chunks.c.collection_id == bindparam("collection")).limit(1)
 
 
 class OtherModel(Exception):
@@ -48,7 +49,7 @@ class Vectors(Struct, frozen=True):
         """
         if collection.embedding_model != self.model:
             raise OtherModel(collection.embedding_model)
-        one = connection.scalar(select(VECTOR).where(chunks.c.collection_id == collection.id).limit(1))
+        one = connection.scalar(ANY_VECTOR, {"collection": collection.id})
         dimension = self.vectors.shape[1] if one is None else dimension_of(one)
         if dimension != self.vectors.shape[1]:
             raise Conflict(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from guru.errors import InvalidParameter
 from guru.knowledge.distance import FITTED, nearness
@@ -27,6 +27,7 @@ STAGES: Final = ("dense", "sentence", "coverage", "sparse", "bm25")
 """Every passage that is found has a score of each."""
 PLAIN: Final = SearchOptions()
 SENTENCES_OF: Final = [chunks.c.sentences, chunks.c.sentence_terms, SENTENCE_VECTORS]
+SENTENCES: Final = select(*SENTENCES_OF).where(chunks.c.id.in_(bindparam("ids", expanding=True))).order_by(chunks.c.id)
 
 
 class Found(Struct, frozen=True):
@@ -145,11 +146,13 @@ class _Ranking(Struct, frozen=True):
     def candidates(self, query: Query, mode: SearchMode) -> _Candidates:
         """Ask the sides."""
         snapshot, allowed, sides = self.snapshot, self.allowed, {}
+        # First, so that what it finds is read with what the dense side reads (`EmbeddedSearch`).
+        sparse = None if mode == "dense" else snapshot.sparse(query.words, self.depth, allowed=allowed)
         if mode != "sparse":
             distance = self.options.distance
             sides["dense"] = snapshot.dense(query.vector, self.depth, allowed=allowed, distance=distance)
-        if mode != "dense":
-            sides["sparse"] = snapshot.sparse(query.words, self.depth, allowed=allowed)
+        if sparse is not None:
+            sides["sparse"] = sparse
         return _Candidates(query, mode, sides)
 
     def found(self, candidates: _Candidates, ids: NDArray[Any]) -> Found:
@@ -205,7 +208,7 @@ def _best_sentences(
 
     if mode == "sparse" or not len(ids):
         return np.zeros(len(ids), np.float32), np.zeros(len(ids), np.float32)
-    rows = connection.execute(select(*SENTENCES_OF).where(chunks.c.id.in_(ids.tolist())).order_by(chunks.c.id)).all()
+    rows = connection.execute(SENTENCES, {"ids": ids.tolist()}).all()
     stored = unpack_sentences(rows, len(query.vector))
     cosines, covered = dot(stored.vectors, query.vector), coverage(query, stored)
     logits = sentence_logits(mode, cosines, covered)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select
 
 from guru.knowledge.query import Query, coverage
 from guru.knowledge.ranking import SENTENCES_OF, STAGES, Found
@@ -26,6 +26,18 @@ HEADER: Final = case(
     )
 ).label("header")
 """The row that names the columns, of a chunk within a table; for others no text is read."""
+OWN: Final = ("id", "document_id", "page", "start", "end", "heading_path", "text", *PLACES)
+OF_DOCUMENT: Final = ("name", "title", "author", "language", "media_type", "created", "modified", "metadata")
+
+
+def _select_hits(*more: ColumnElement[Any]) -> Select[Any]:
+    columns = [*(chunks.c[name] for name in OWN), HEADER, *more, *(documents.c[name] for name in OF_DOCUMENT)]
+    query = select(*columns).join_from(chunks, documents, documents.c.id == chunks.c.document_id)
+    return query.where(chunks.c.id.in_(bindparam("ids", expanding=True)))
+
+
+_HITS: Final = _select_hits()
+_HITS_TO_READ: Final = _select_hits(*SENTENCES_OF)
 
 
 class Sentence(Struct, kw_only=True):
@@ -50,7 +62,7 @@ class Retrieval(Struct, kw_only=True):
     """Of the query, float32, unit length."""
     hits: list[Hit]
     sentences: list[list[Sentence]]
-    """Of every hit, in the order of the text."""
+    """Of every hit, in the order of the text; none where the hits are not to be read."""
     above: dict[int, str] = {}
     """What stands before passages that have rows of tables, by the ids of their chunks."""
     queries: list[str] = []
@@ -59,19 +71,13 @@ class Retrieval(Struct, kw_only=True):
     """What a model should have done and has not, in words."""
 
 
-def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[Hit], list[list[Sentence]]]:
-    """The found passages with their texts, documents and sentences."""
-    own = ("id", "document_id", "page", "start", "end", "heading_path", "text")
-    columns: list[ColumnElement[Any]] = [chunks.c[name] for name in own]
-    columns += [*(chunks.c[name] for name in PLACES), HEADER, *SENTENCES_OF]
-    about = [documents.c[name] for name in ("name", "title", "author", "language", "media_type", "created", "modified")]
-    select_hits = (
-        select(*columns, *about, documents.c.metadata)
-        .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
-        .where(chunks.c.id.in_(found.ids.tolist()))
-    )
-    by_id = {row.id: row for row in connection.execute(select_hits)}
-    rows = [by_id[chunk_id] for chunk_id in found.ids.tolist()]
+def read_hits(
+    connection: Connection, found: Found, query: Query, *, to_read: bool = True
+) -> tuple[list[Hit], list[list[Sentence]]]:
+    """The found passages with their texts and documents, and with their sentences if they are to be read."""
+    ids = found.ids.tolist()
+    by_id = {row.id: row for row in connection.execute(_HITS_TO_READ if to_read else _HITS, {"ids": ids})}
+    rows = [by_id[chunk_id] for chunk_id in ids]
     hits = []
     for place, row in enumerate(rows):
         known = {name: getattr(row, name) for name in ("author", "language", "media_type", "created", "modified")}
@@ -97,7 +103,7 @@ def read_hits(connection: Connection, found: Found, query: Query) -> tuple[list[
                 parent=None if row.parent_start is None else (row.parent_start, row.parent_end),
             )
         )
-    return hits, sentences_of(rows, query)
+    return hits, sentences_of(rows, query) if to_read else [[] for _ in hits]
 
 
 def _stages(found: Found, place: int) -> dict[str, float]:

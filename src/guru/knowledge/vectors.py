@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, exists, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, bindparam, exists, func, insert, literal, select
 
 from guru.store.tables import chunk_vectors, chunks, collections, documents
 
@@ -43,6 +43,7 @@ VECTOR: Final = _current("vector")
 RESIDUAL: Final = _current("vector_residual")
 SENTENCE_VECTORS: Final = _current("sentence_vectors")
 """In place of the columns of `chunks`, of rows that are selected from it: each is one look into an index."""
+RESIDUALS: Final = select(chunks.c.id, RESIDUAL).where(chunks.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def vector_of_all(connection: Connection, collection_id: str) -> ColumnElement[Any]:
@@ -53,8 +54,7 @@ def vector_of_all(connection: Connection, collection_id: str) -> ColumnElement[A
 
 def read_residuals(connection: Connection, ids: Sequence[int]) -> dict[int, bytes]:
     """By the ids of chunks, which are there, what their vectors are rounded by; empty where it is not kept."""
-    query = select(chunks.c.id, RESIDUAL).where(chunks.c.id.in_(ids))
-    return {number: residual or b"" for number, residual in connection.execute(query)}
+    return {number: residual or b"" for number, residual in connection.execute(RESIDUALS, {"ids": ids})}
 
 
 def lacks(model: str) -> ColumnElement[bool]:

@@ -70,14 +70,13 @@ class ChosenIndex:
         return self._external[kind]
 
     async def look_ahead(self, scope: Scope, name: str, wanted: Wanted) -> Chosen:
+        if not self._external:  # there is nobody to ask, and no look at the row is needed to know it
+            await self.own.look_ahead(scope, name, wanted)
+            return Chosen(kind=EMBEDDED)
         row = await self._database.read(partial(find_collection, tenant=scope.tenant, name=name))
         kind = self.kind_of(row.settings)
-        try:
-            index = self.external(kind)
-        except GuruError as error:
-            note = f"{error.message.rstrip('.')}: passages were looked for here instead."
-            return Chosen(kind=EMBEDDED, notes=[note])
-        ahead = await (index or self.own).look_ahead(scope, name, wanted)
+        index = self._external.get(kind, self.own)
+        ahead = await index.look_ahead(scope, name, wanted)
         return Chosen(kind=kind, ahead=ahead, notes=ahead.notes if ahead else [])
 
     def snapshot(self, connection: Connection, scope: Scope, name: str, ahead: Any = None) -> tuple[Row[Any], Snapshot]:
@@ -85,8 +84,19 @@ class ChosenIndex:
         row = find_collection(connection, scope.tenant, name)
         kind = self.kind_of(row.settings)
         index: Index = self._external.get(kind, self.own)
-        inner = ahead.ahead if isinstance(ahead, Chosen) and ahead.kind == kind else None
+        inner = None
+        if isinstance(ahead, Chosen):
+            inner = ahead.ahead if ahead.kind == kind else None
+            ahead.notes += self._missing(kind)
         return index.snapshot(connection, scope, name, inner)
+
+    def _missing(self, kind: str) -> list[str]:
+        """What to say of a store that a collection names and the configuration does not."""
+        try:
+            self.external(kind)
+        except GuruError as error:
+            return [f"{error.message.rstrip('.')}: passages were looked for here instead."]
+        return []
 
     @asynccontextmanager
     async def keeping_house(self) -> AsyncIterator[None]:

@@ -159,11 +159,12 @@ class EmbeddedSearch:
         self.held = held
         self.languages = held.languages
         self.frequencies = held.frequencies
-        self.sparse = held.sparse
         self.bm25 = held.bm25
         self.means = held.means
         self._connection = connection
         self._residuals: dict[int, bytes] = {}
+        self._by_words: list[int] = []
+        """What the sparse side has found: it is going to be measured too, and is read in the same query."""
 
     @property
     def statistics(self) -> Statistics:
@@ -175,20 +176,29 @@ class EmbeddedSearch:
         import numpy as np
 
         ids, *_ = self.held.candidates(vector, k, allowed, distance)
+        self._read([*ids.tolist(), *self._by_words])
         near = nearness(self.vectors(ids), vector, distance)
         return np.sort(ids[np.lexsort((ids, -near))[:k]])
+
+    def sparse(self, words: Sequence[Word], k: int, *, allowed: frozenset[str] | None = None) -> NDArray[Any]:
+        ids = self.held.sparse(words, k, allowed=allowed)
+        self._by_words += ids.tolist()
+        return ids
 
     def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
         import numpy as np
 
         fine, listed = fine_of(self.held.packed(ids)), ids.tolist()
-        lacking = [number for number in listed if number not in self._residuals]
-        if lacking:
-            self._residuals |= read_residuals(self._connection, lacking)
+        self._read(listed)
         dimension = fine["values"].shape[1]
         blobs = b"".join(self._residuals[number] or bytes(dimension) for number in listed)
         fine["residual"] = np.frombuffer(blobs, "i1").reshape(-1, dimension)
         return fine
+
+    def _read(self, ids: Sequence[int]) -> None:
+        lacking = sorted({number for number in ids if number not in self._residuals})
+        if lacking:
+            self._residuals |= read_residuals(self._connection, lacking)
 
 
 class View:
