@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from guru.errors import ModelError, ModelUnavailable
 from guru.knowledge import embedding_cache
 from guru.knowledge.embedding_cache import DAY, EmbeddingCache
-from guru.knowledge.rows import pack_vectors, unpack_vectors
+from guru.knowledge.rows import pack_fine, unpack_vectors
 from guru.store.tables import embeddings
 from scripted import WordEmbedder
 
@@ -52,8 +52,8 @@ async def test_what_was_embedded_is_read_and_is_the_same(cache):
     assert model.asked == [*TEXTS[:2], "", "Something new."]
     assert np.array_equal(again.packed[:4], first.packed)
     truth = await WordEmbedder().embed(TEXTS)
-    assert np.abs((unpack_vectors(first.packed) * truth).sum(axis=1) - 1).max() < 0.003
-    assert first.packed.tobytes() == pack_vectors(truth).tobytes()
+    assert np.abs((unpack_vectors(first.packed) * truth).sum(axis=1) - 1).max() < 0.00002
+    assert first.packed.tobytes() == pack_fine(truth).tobytes()
 
 
 async def test_organisations_models_and_revisions_are_apart(cache):

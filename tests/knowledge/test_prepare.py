@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from guru.knowledge.chunk import ChunkOptions
 from guru.knowledge.parse import parse
 from guru.knowledge.prepare import File, Preparer, heading_text
-from guru.knowledge.rows import SENTENCE_COLUMNS, pack_vectors, unpack_sentences, vector_type
+from guru.knowledge.rows import SENTENCE_COLUMNS, coarse_of, pack_fine, read_fine, unpack_sentences, unpack_vectors
 from guru.knowledge.terms import count_terms, hash_term, language_of, terms
 
 sentences = st.sampled_from(
@@ -38,7 +38,7 @@ def prepare(embedder):
         file = File(name="a.md", digest="0" * 64, size=len(text), source=None)
         prepared = preparer.prepare(file, parse(text.encode(), "a.md"))
         vectors = np.random.default_rng(0).standard_normal((len(prepared.texts), 384)).astype(np.float32)
-        return prepared, vectors, preparer.rows(prepared, pack_vectors(vectors), "model", "t", "c")
+        return prepared, vectors, preparer.rows(prepared, pack_fine(vectors), "model", "t", "c")
 
     return prepare
 
@@ -48,17 +48,17 @@ def prepare(embedder):
 def test_every_passage_has_its_own_terms_vectors_and_sentences(prepare, text, sizes):
     prepared, vectors, (document, stored, rows) = prepare(text, chunk_tokens=sizes[0], chunk_overlap=sizes[1])
     assert document["chunks"] == len(rows) == len(prepared.chunks)
-    packed = pack_vectors(vectors)
+    packed = pack_fine(vectors)
     at = {span: place for place, span in enumerate(prepared.sentences, start=len(prepared.passages))}
     language = language_of(document["language"])
     for place, (chunk, row) in enumerate(zip(prepared.chunks, rows, strict=True)):
         assert row["text"] == stored["text"][chunk.start : chunk.end]
         expected = count_terms(row["text"], heading_text(prepared.document, chunk), language)
         assert row["terms"] == expected.tobytes()
-        assert row["vector"] == packed[place].tobytes()
+        assert row["vector"] + row["vector_residual"] == packed[place].tobytes()
         found = unpack_sentences([Row({name: row[name] for name in SENTENCE_COLUMNS})], 384)
         assert found.spans.tolist() == [list(span) for span in chunk.sentences]
-        assert found.vectors.tobytes() == packed[[at[span] for span in chunk.sentences]].tobytes()
+        assert found.vectors.tobytes() == coarse_of(packed[[at[span] for span in chunk.sentences]]).tobytes()
         words = [
             [hash_term(term) & 0xFFFFFFFF for term in terms(stored["text"][i:j], language)] for i, j in chunk.sentences
         ]
@@ -68,8 +68,12 @@ def test_every_passage_has_its_own_terms_vectors_and_sentences(prepare, text, si
 
 def test_vectors_are_stored_as_they_are_read(prepare):
     _, vectors, (_, _, rows) = prepare("One sentence. Another one.")
-    read = np.frombuffer(rows[0]["vector"], vector_type(384))
-    assert np.abs(read["values"] * read["scale"][:, None] - vectors[0]).max() < 0.02
+    coarse, fine = (
+        np.abs(unpack_vectors(read_fine([rows[0]["vector"]], [residual])) - vectors[0]).max()
+        for residual in (None, rows[0]["vector_residual"])
+    )
+    assert 0.001 < coarse < 0.02
+    assert fine < coarse / 100
 
 
 def test_rows_are_embedded_with_the_names_of_their_columns(prepare):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from guru.errors import InvalidParameter
 from guru.knowledge.distance import FITTED, nearness
@@ -15,6 +15,7 @@ from guru.knowledge.index.base import Snapshot
 from guru.knowledge.query import Query, coverage, read_query
 from guru.knowledge.rows import dot, unpack_sentences
 from guru.knowledge.vectors import SENTENCE_VECTORS
+from guru.store.bulk import select_by_ids
 from guru.store.tables import chunks
 from guru.types import SearchMode, SearchOptions
 
@@ -27,7 +28,7 @@ STAGES: Final = ("dense", "sentence", "coverage", "sparse", "bm25")
 """Every passage that is found has a score of each."""
 PLAIN: Final = SearchOptions()
 SENTENCES_OF: Final = [chunks.c.sentences, chunks.c.sentence_terms, SENTENCE_VECTORS]
-SENTENCES: Final = select(*SENTENCES_OF).where(chunks.c.id.in_(bindparam("ids", expanding=True))).order_by(chunks.c.id)
+_SENTENCES: Final = select(*SENTENCES_OF)
 
 
 class Found(Struct, frozen=True):
@@ -208,7 +209,7 @@ def _best_sentences(
 
     if mode == "sparse" or not len(ids):
         return np.zeros(len(ids), np.float32), np.zeros(len(ids), np.float32)
-    rows = connection.execute(SENTENCES, {"ids": ids.tolist()}).all()
+    rows = select_by_ids(connection, _SENTENCES, chunks.c.id, ids.tolist())
     stored = unpack_sentences(rows, len(query.vector))
     cosines, covered = dot(stored.vectors, query.vector), coverage(query, stored)
     logits = sentence_logits(mode, cosines, covered)

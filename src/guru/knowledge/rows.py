@@ -54,19 +54,24 @@ def pack_fine(vectors: NDArray[Any]) -> NDArray[Any]:
     import numpy as np
 
     coarse = pack_vectors(vectors)
-    packed = fine_of(coarse)
+    packed = fine_of(coarse, [])
     rest = vectors / coarse["scale"][:, None] - coarse["values"]
     # Not half a step, which the first byte may round either way: packed again, a vector has the same two.
     packed["residual"] = np.rint(rest * RESIDUAL_STEPS).clip(-127, 127)
     return packed
 
 
-def fine_of(packed: NDArray[Any]) -> NDArray[Any]:
-    """Packed vectors with residuals of 0."""
+def fine_of(packed: NDArray[Any], residuals: Sequence[bytes | None]) -> NDArray[Any]:
+    """Packed vectors with their residuals; those that have none of their own length are taken as they are."""
     import numpy as np
 
-    fine = np.zeros(len(packed), fine_type(packed["values"].shape[1]))
+    count, dimension = packed["values"].shape
+    fine = np.zeros(count, fine_type(dimension))
     fine["scale"], fine["values"] = packed["scale"], packed["values"]
+    if residuals:
+        none = bytes(dimension)
+        blobs = b"".join(blob if blob and len(blob) == dimension else none for blob in residuals)
+        fine["residual"] = np.frombuffer(blobs, "i1").reshape(count, dimension)
     return fine
 
 
@@ -112,14 +117,8 @@ def read_vectors(blobs: Sequence[bytes]) -> NDArray[Any]:
 
 
 def read_fine(vectors: Sequence[bytes], residuals: Sequence[bytes | None]) -> NDArray[Any]:
-    """Fine vectors from the blobs of their rows. Those that have no residual, or an empty one, are what they are."""
-    import numpy as np
-
-    fine = fine_of(read_vectors(vectors))
-    dimension = fine["values"].shape[1]
-    blobs = b"".join(blob or bytes(dimension) for blob in residuals)
-    fine["residual"] = np.frombuffer(blobs, "i1").reshape(-1, dimension)
-    return fine
+    """Fine vectors from the blobs of their rows, which are of one model; see `fine_of`."""
+    return fine_of(read_vectors(vectors), residuals)
 
 
 def dimension_of(vector: bytes) -> int:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, bindparam, exists, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, cast, exists, func, insert, literal_column, select
 
+from guru.store.bulk import select_by_ids
 from guru.store.tables import chunk_vectors, chunks, collections, documents
 
 
@@ -23,6 +24,7 @@ class ChunkVectors(NamedTuple):
     sentence_vectors: bytes
 
 
+_NOTHING: Final = cast(literal_column("''"), LargeBinary)
 _model: Final = (
     select(collections.c.embedding_model)
     .where(collections.c.id == chunks.c.collection_id)
@@ -34,7 +36,7 @@ _model: Final = (
 def _current(name: str) -> ColumnElement[Any]:
     mine = (chunk_vectors.c.chunk_id == chunks.c.id, chunk_vectors.c.model == _model)
     # A residual that is not there is empty, lest that of another model's vector take its place.
-    kept = func.coalesce(chunk_vectors.c[name], literal(b"", LargeBinary)) if name == "vector_residual" else None
+    kept = func.coalesce(chunk_vectors.c[name], _NOTHING) if name == "vector_residual" else None
     beside = select(chunk_vectors.c[name] if kept is None else kept).where(*mine).correlate(chunks).scalar_subquery()
     return func.coalesce(beside, chunks.c[name]).label(name)
 
@@ -43,7 +45,7 @@ VECTOR: Final = _current("vector")
 RESIDUAL: Final = _current("vector_residual")
 SENTENCE_VECTORS: Final = _current("sentence_vectors")
 """In place of the columns of `chunks`, of rows that are selected from it: each is one look into an index."""
-RESIDUALS: Final = select(chunks.c.id, RESIDUAL).where(chunks.c.id.in_(bindparam("ids", expanding=True)))
+_RESIDUALS: Final = select(chunks.c.id, RESIDUAL)
 
 
 def vector_of_all(connection: Connection, collection_id: str) -> ColumnElement[Any]:
@@ -54,7 +56,8 @@ def vector_of_all(connection: Connection, collection_id: str) -> ColumnElement[A
 
 def read_residuals(connection: Connection, ids: Sequence[int]) -> dict[int, bytes]:
     """By the ids of chunks, which are there, what their vectors are rounded by; empty where it is not kept."""
-    return {number: residual or b"" for number, residual in connection.execute(RESIDUALS, {"ids": ids})}
+    rows = select_by_ids(connection, _RESIDUALS, chunks.c.id, ids)
+    return {row.id: row.vector_residual or b"" for row in rows}
 
 
 def lacks(model: str) -> ColumnElement[bool]:

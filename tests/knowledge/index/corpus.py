@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 from guru.knowledge.access import write_list
 from guru.knowledge.collections import touch
 from guru.knowledge.index.base import Ahead
-from guru.knowledge.rows import pack_vectors
+from guru.knowledge.rows import pack_fine, read_fine, split_fine, unpack_vectors
 from guru.knowledge.sparse import BACKGROUND, HEADING_WEIGHT, K1, B
 from guru.knowledge.terms import count_terms, hash_term, language_of, terms
 from guru.store.scope import Scope
@@ -28,9 +28,9 @@ def units(count, seed):
 class Passage:
     """What a test knows of a chunk without asking an index."""
 
-    def __init__(self, document, text, heading, language, stored, listed):
+    def __init__(self, document, text, heading, language, vectors, listed):
         self.document, self.listed = document, listed
-        self.vector = stored["values"].astype("f4") * stored["scale"]
+        self.coarse, self.vector = vectors
         self.body, self.heading = Counter(terms(text, language)), Counter(terms(heading, language))
 
     def frequency(self, term):
@@ -52,9 +52,11 @@ class Corpus:
         await self.database.write(lambda connection: connection.execute(insert(collections).values(row)))
 
     async def put(self, name, texts, *, language="en", heading="", access=(), tenant="t", collection="c"):
-        """Put a document in place of the one of the same name."""
+        """Put a document in place of the one of the same name. Every third is as an earlier version wrote it."""
         self.made += 1
-        stored = pack_vectors(units(len(texts), self.made))
+        stored = [split_fine(vector) for vector in pack_fine(units(len(texts), self.made))]
+        if self.made % 3 == 0:
+            stored = [(vector, None) for vector, _ in stored]
         document_id = f"doc{self.made}"
 
         def change(connection):
@@ -71,7 +73,8 @@ class Corpus:
             }  # fmt: skip
             rows = [
                 {
-                    **shared, "ordinal": place, "text": text, "vector": stored[place].tobytes(),
+                    **shared, "ordinal": place, "text": text, "vector": stored[place][0],
+                    "vector_residual": stored[place][1],
                     "terms": count_terms(text, heading, language_of(language)).tobytes(),
                 }
                 for place, text in enumerate(texts)
@@ -106,7 +109,6 @@ class Corpus:
 
 def read_truth(connection, scope, collection):
     from guru.knowledge.access import read_lists
-    from guru.knowledge.rows import vector_type
 
     lists = read_lists(connection)
     mine = (documents.c.collection_id == f"{scope.tenant}.{collection}",)
@@ -115,9 +117,9 @@ def read_truth(connection, scope, collection):
     for row in rows:
         listed = lists.get(row.document_id, [])
         if not listed or scope.names is None or set(listed) & set(scope.names):
-            stored = np.frombuffer(row.vector, vector_type(DIMENSION))[0]
+            vectors = unpack_vectors(read_fine([row.vector] * 2, [None, row.vector_residual]))
             heading = " ".join(row.heading_path)
-            found[row.id] = Passage(row.document_id, row.text, heading, language_of(row.language), stored, listed)
+            found[row.id] = Passage(row.document_id, row.text, heading, language_of(row.language), vectors, listed)
     return found
 
 

@@ -10,8 +10,7 @@ from sqlalchemy import select
 from guru.knowledge.collections import find_collection
 from guru.knowledge.distance import nearness
 from guru.knowledge.documents import allowed_documents
-from guru.knowledge.index.stored import StoredSnapshot
-from guru.knowledge.rows import read_vectors
+from guru.knowledge.index.stored import StoredSnapshot, read_fine_rows
 from guru.knowledge.sparse import Statistics, read_postings
 from guru.store.tables import chunks
 
@@ -84,7 +83,7 @@ class AheadIndex(RowsIndex):
     async def look_ahead(self, scope, name, wanted):
         def read(connection):
             collection = find_collection(connection, scope.tenant, name)
-            query = select(chunks.c.id, chunks.c.document_id, chunks.c.vector)
+            query = select(chunks.c.id, chunks.c.document_id, chunks.c.vector, chunks.c.vector_residual)
             rows = connection.execute(query.where(chunks.c.collection_id == collection.id).order_by(chunks.c.id)).all()
             seen = allowed_documents(connection, scope, collection.id, wanted.accepts or (lambda _: True))
             return collection.id, rows, seen
@@ -93,7 +92,7 @@ class AheadIndex(RowsIndex):
         held = self.server.get(collection_id, [])
         self.server[collection_id] = rows
         searched = [row for row in held if row.document_id in seen]
-        ids, packed = np.array([row.id for row in searched], np.int64), read_vectors([row.vector for row in searched])
+        ids, packed = np.array([row.id for row in searched], np.int64), read_fine_rows(searched)
         answers = {}
         for vector in wanted.vectors:
             # In the order of nearness and as many as it has: some may be gone, and `wanted.k` that are not are wanted.

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from guru.errors import NotFound
 from guru.knowledge.index.base import Wanted
 from guru.knowledge.query import weigh
+from guru.knowledge.rows import unpack_vectors
 from guru.knowledge.terms import hash_term, query_terms
 from guru.store.scope import Scope
 from guru.store.tables import chunks
@@ -70,16 +71,16 @@ async def check(corpus, scope=ALL, *, k=5, allowed=None, distance="cosine", quer
         for chosen in (ids, ids[::2], ids[:0]):
             vectors = snapshot.vectors(chosen)
             stored = [truth[number].vector for number in chosen.tolist()]
-            assert np.array_equal(
-                vectors["values"] * vectors["scale"][:, None], np.reshape(stored, (-1, DIMENSION))
-            ) or (not stored and len(vectors) == 0)
+            assert np.array_equal(unpack_vectors(vectors), np.reshape(stored, (-1, DIMENSION))) or (
+                not stored and len(vectors) == 0
+            )
             scores = [expected[number] for number in chosen.tolist()]
             assert snapshot.bm25(chosen, weighed) == pytest.approx(scores, rel=1e-4, abs=1e-5)
 
         names, means = snapshot.means()
         assert names == sorted({passage.document for passage in truth.values()})
         for name, mean in zip(names, means, strict=True):
-            total = sum(passage.vector for passage in truth.values() if passage.document == name)
+            total = sum(passage.coarse for passage in truth.values() if passage.document == name)
             assert mean == pytest.approx(total / np.linalg.norm(total), abs=1e-5)
 
     await corpus.look(use, scope, wanted=wanted(vector, k, allowed, distance))

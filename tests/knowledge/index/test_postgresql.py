@@ -15,14 +15,15 @@ from guru.config import StoreSettings
 from guru.errors import StoreError
 from guru.knowledge.collections import touch
 from guru.knowledge.distance import nearness
-from guru.knowledge.index.embedded import EmbeddedIndex, EmbeddedSnapshot
+from guru.knowledge.index.embedded import EmbeddedIndex, EmbeddedSearch
 from guru.knowledge.index.own import look_for_pgvector, open_index, read_index_status
 from guru.knowledge.index.postgresql import graphs, postings
 from guru.knowledge.index.postgresql.catch_up import catch_up
 from guru.knowledge.index.postgresql.index import PostgreSQLIndex, PostgreSQLSnapshot
 from guru.knowledge.index.postgresql.schema import VERSION, make_tables
+from guru.knowledge.index.stored import read_fine_rows
 from guru.knowledge.query import weigh
-from guru.knowledge.rows import pack_vectors, read_vectors
+from guru.knowledge.rows import pack_fine, split_fine
 from guru.knowledge.terms import count_terms, hash_term
 from guru.store.database import Database
 from guru.store.scope import Scope
@@ -69,7 +70,7 @@ def clustered(count, dimension, seed):
 async def fill(database, count, dimension, *, name="c", tenant="t", first=0):
     """A collection of `count` passages, ten to a document."""
     texts = [f"pump {'valve' if n % 3 else 'tea'} part{n % 50}" for n in range(count)]
-    vectors = pack_vectors(clustered(count, dimension, 1 + first))
+    vectors = [split_fine(vector) for vector in pack_fine(clustered(count, dimension, 1 + first))]
     mine = {"tenant": tenant, "collection_id": f"{tenant}.{name}"}
 
     def change(connection):
@@ -91,8 +92,8 @@ async def fill(database, count, dimension, *, name="c", tenant="t", first=0):
         }  # fmt: skip
         rows = [
             {
-                **passage, "document_id": of[n], "ordinal": n, "text": texts[n], "vector": vectors[n].tobytes(),
-                "terms": count_terms(texts[n], "", "en").tobytes(),
+                **passage, "document_id": of[n], "ordinal": n, "text": texts[n], "vector": vectors[n][0],
+                "vector_residual": vectors[n][1], "terms": count_terms(texts[n], "", "en").tobytes(),
             }
             for n in range(count)
         ]  # fmt: skip
@@ -114,9 +115,10 @@ async def recall(database, index, dimension, allowed=None, k=10, depth=10):
     """Of the `k` nearest, by the vectors as they are stored, the share that the index finds."""
 
     def stored(connection):
-        rows = connection.execute(select(chunks.c.id, chunks.c.document_id, chunks.c.vector).order_by(chunks.c.id))
+        columns = (chunks.c.id, chunks.c.document_id, chunks.c.vector, chunks.c.vector_residual)
+        rows = connection.execute(select(*columns).order_by(chunks.c.id))
         rows = [row for row in rows if allowed is None or row.document_id in allowed]
-        return np.array([row.id for row in rows]), read_vectors([row.vector for row in rows])
+        return np.array([row.id for row in rows]), read_fine_rows(rows)
 
     ids, vectors = await database.read(stored)
     found = []
@@ -150,8 +152,9 @@ async def test_a_filter_that_only_far_passages_pass_is_answered_in_full_by_a_gra
     vector = clustered(1, 64, 1)[0]
 
     def far(connection):
-        rows = connection.execute(select(chunks.c.document_id, chunks.c.vector)).all()
-        near = nearness(read_vectors([row.vector for row in rows]), vector, "cosine")
+        columns = (chunks.c.document_id, chunks.c.vector, chunks.c.vector_residual)
+        rows = connection.execute(select(*columns)).all()
+        near = nearness(read_fine_rows(rows), vector, "cosine")
         best = {}
         for row, value in zip(rows, near.tolist(), strict=True):
             best[row.document_id] = max(value, best.get(row.document_id, -1))
@@ -164,7 +167,7 @@ async def test_a_filter_that_only_far_passages_pass_is_answered_in_full_by_a_gra
 
 async def test_what_was_there_before_the_index_is_searched_in_memory_and_then_in_the_index(database, index):
     await fill(database, 2500, 16)
-    assert isinstance(await snapshot_of(database, index), EmbeddedSnapshot)
+    assert isinstance(await snapshot_of(database, index), EmbeddedSearch)
     status = await read_index_status(database, index, StoreSettings())
     assert (status.collections, status.passages, status.waiting) == (0, 0, 2500)
     index.keeper.start()
@@ -271,12 +274,13 @@ async def test_vectors_of_two_dimensions_and_tenants_are_apart(database, index):
 async def test_another_model_is_another_index(database, index):
     await fill(database, 50, 16)
     await index.keeper.work()
-    other = pack_vectors(clustered(50, 24, 3))
+    other = [split_fine(vector) for vector in pack_fine(clustered(50, 24, 3))]
 
     def switch(connection):
         for number, chunk_id in enumerate(connection.scalars(select(chunks.c.id).order_by(chunks.c.id)).all()):
+            vector, residual = other[number]
             change = update(chunks).where(chunks.c.id == chunk_id)
-            connection.execute(change.values(vector=other[number].tobytes()))
+            connection.execute(change.values(vector=vector, vector_residual=residual))
         connection.execute(update(collections).values(embedding_model="n"))
         touch(connection, "t.c")
 
@@ -293,7 +297,7 @@ async def test_vectors_too_long_for_pgvector_are_searched_in_memory(database, in
     await fill(database, 3, 4000)
     await index.keeper.work()
     assert len(await snapshot_of(database, index, lambda s: s.dense(clustered(1, 4000, 4)[0], 2))) == 2
-    assert isinstance(await snapshot_of(database, index), EmbeddedSnapshot)
+    assert isinstance(await snapshot_of(database, index), EmbeddedSearch)
 
 
 async def test_passages_that_are_removed_while_they_are_put_in_leave_nothing_behind(database, index):
@@ -338,7 +342,7 @@ async def test_half_a_portion_is_none(database, index):
     with pytest.raises(RuntimeError), database.transaction("beside") as connection:
         catch_up(connection, "t.c")
         raise RuntimeError
-    assert isinstance(await snapshot_of(database, index), EmbeddedSnapshot)
+    assert isinstance(await snapshot_of(database, index), EmbeddedSearch)
     await index.keeper.work()
     assert await count(database, "SELECT count(*) FROM index_vectors_16") == 30
 

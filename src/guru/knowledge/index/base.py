@@ -90,7 +90,8 @@ class Snapshot(Protocol):
         """The BM25 of passages of this snapshot, which are sorted by id; float32, 0 where they have no word."""
 
     def means(self) -> tuple[list[str], NDArray[Any]]:
-        """The ids of the documents, sorted, and of each the mean of its passages as a unit vector, float32."""
+        """The ids of the documents, sorted, and of each the mean of its passages as a unit vector, float32; without
+        residuals, which a mean has no use for."""
 
 
 class Index(Protocol):

@@ -186,14 +186,9 @@ class EmbeddedSearch:
         return ids
 
     def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
-        import numpy as np
-
-        fine, listed = fine_of(self.held.packed(ids)), ids.tolist()
+        listed = ids.tolist()
         self._read(listed)
-        dimension = fine["values"].shape[1]
-        blobs = b"".join(self._residuals[number] or bytes(dimension) for number in listed)
-        fine["residual"] = np.frombuffer(blobs, "i1").reshape(-1, dimension)
-        return fine
+        return fine_of(self.held.packed(ids), [self._residuals[number] for number in listed])
 
     def _read(self, ids: Sequence[int]) -> None:
         lacking = sorted({number for number in ids if number not in self._residuals})

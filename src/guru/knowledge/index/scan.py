@@ -58,9 +58,7 @@ class Vectors:
         near = nearness(self.packed[rows], query, distance)
         return leading(Candidates(rows, near, self._reach(self.scales[rows], -near, distance)), k)
 
-    def _near(
-        self, query: NDArray[Any], k: int, distance: Distance, eligible: NDArray[Any] | None
-    ) -> NDArray[Any]:
+    def _near(self, query: NDArray[Any], k: int, distance: Distance, eligible: NDArray[Any] | None) -> NDArray[Any]:
         """Rows, not many more than have to be measured as they are."""
         import numpy as np
 
@@ -109,6 +107,10 @@ class Vectors:
         return off + added / np.maximum(far, np.sqrt(added))
 
     @cached_property
+    def _longest(self) -> float:
+        return float(self.squares.max(initial=0.0) ** 0.5)
+
+    @cached_property
     def _coarsest(self) -> float:
         return float(self.scales.max(initial=0.0))
 
@@ -125,8 +127,7 @@ class Vectors:
         products = np.asarray(found)[0]
         products *= self.scales
         products *= np.float32(step)
-        longest = float(np.sqrt(self.squares.max()))
-        return products, float(np.linalg.norm(query - rounded * step)) * longest + 1e-5
+        return products, float(np.linalg.norm(query - rounded * step)) * self._longest + 1e-5
 
 
 class Candidates(NamedTuple):
