@@ -15,7 +15,7 @@ from guru.errors import Conflict, InvalidParameter, ModelNotFound, NotFound
 from guru.knowledge import embedding_cache, lacking
 from guru.knowledge.collections import find_collection
 from guru.knowledge.rows import dimension_of
-from guru.knowledge.vectors import SENTENCE_VECTORS, VECTOR
+from guru.knowledge.vectors import RESIDUAL, SENTENCE_VECTORS, VECTOR, read_residuals
 from guru.models.registry import ModelRegistry
 from guru.models.remote_embedder import RemoteEmbedder
 from guru.store.scope import Scope
@@ -96,10 +96,12 @@ async def state(bench, name="c"):
 
 async def dimensions(bench):
     """Of the vectors that a search sees."""
-    query = select(VECTOR, SENTENCE_VECTORS, chunks.c.sentences)
+    query = select(VECTOR, RESIDUAL, SENTENCE_VECTORS, chunks.c.sentences)
     rows = await bench.database.read(lambda connection: connection.execute(query).all())
     for row in rows:
         assert len(row.sentence_vectors) == len(row.sentences) // 12 * len(row.vector)
+        assert len(row.vector_residual) == dimension_of(row.vector)
+        assert any(row.vector_residual)
     return {dimension_of(row.vector) for row in rows}
 
 
@@ -199,6 +201,34 @@ async def test_old_vectors_are_forgotten_and_nothing_else(bench, folder):
     assert await inside(bench) == 0
     assert (await forget(bench)).status == "done"  # once more is as good as once
     assert (await found(bench, "tide Whitby"))[0][0] == "tides.md"
+
+
+async def test_a_vector_never_has_the_residual_of_another_model(bench, folder):
+    """Vectors from before there were residuals, beside those of a model that has some, and the other way round."""
+    await bench.ingest(folder)
+    await change(bench, SMALL)
+
+    async def residuals():
+        def read(connection):
+            return set(read_residuals(connection, connection.scalars(select(chunks.c.id)).all()).values())
+
+        return await bench.database.read(read)
+
+    own = await bench.database.read(lambda c: set(c.scalars(select(chunks.c.vector_residual))))
+    beside = await bench.database.read(lambda c: set(c.scalars(select(chunk_vectors.c.vector_residual))))
+    assert own
+    assert own.isdisjoint(beside)
+    assert await residuals() == beside
+    await bench.database.write(lambda c: c.execute(update(chunk_vectors).values(vector_residual=None)))
+    assert await residuals() == {b""}
+    await bench.knowledge.reembedding.rollback(TENANT, "c")
+    assert await residuals() == own
+    await bench.knowledge.reembedding.rollback(TENANT, "c")
+    before = await found(bench)
+    await forget(bench)
+    assert await inside(bench) == 0
+    assert await residuals() == {b""}
+    assert await found(bench) == before
 
 
 async def test_the_same_texts_are_embedded_as_by_the_ingest(bench, folder):

@@ -115,3 +115,32 @@ async def test_the_tables_of_indexes_elsewhere_are_added_to_a_database_that_lack
     tables = await database.read(lambda connection: set(inspect(connection).get_table_names()))
     assert {"index_marks", "index_entries"} <= tables
     await database.close()
+
+
+async def test_vectors_of_a_database_without_residuals_stay_and_texts_are_embedded_anew(stores, tmp_path):
+    database = stores.database(tmp_path)
+    await database.open()
+
+    def go_back(connection):
+        connection.execute(insert(embeddings).values(key=b"k", tenant="t", vector=b"an old one", used_at=0.0))
+        for table in ("chunks", "chunk_vectors"):
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN vector_residual"))
+        step = [step.__name__ for step in MIGRATIONS].index("add_residuals") + 1
+        connection.execute(delete(applied).where(applied.c.version >= step))
+
+    await database.write(go_back)
+    await database.close()
+    database = stores.database(tmp_path)
+    await database.open()
+
+    def look(connection):
+        columns = {
+            table: {it["name"] for it in inspect(connection).get_columns(table)}
+            for table in ("chunks", "chunk_vectors")
+        }
+        return columns, connection.execute(select(embeddings)).all()
+
+    columns, texts = await database.read(look)
+    assert all("vector_residual" in names for names in columns.values())
+    assert texts == []
+    await database.close()

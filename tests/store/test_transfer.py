@@ -55,7 +55,8 @@ def fill(connection):
     add(tables.document_texts, {"document_id": "d", "tenant": "t", "text": ODD * 1000})
     chunk = {
         "tenant": "t", "collection_id": "c", "document_id": "d", "start": 0, "end": 1, "tokens": 1, "text": ODD,
-        "terms": bytes(range(256)), "vector": b"", "sentences": b"\0", "sentence_terms": b"", "sentence_vectors": b"",
+        "terms": bytes(range(256)), "vector": b"", "vector_residual": bytes(range(255, -1, -1)),
+        "sentences": b"\0", "sentence_terms": b"", "sentence_vectors": b"",
     }  # fmt: skip
     add(tables.chunks, *[{**chunk, "ordinal": n} for n in range(250)])
     connection.execute(delete(tables.chunks).where(tables.chunks.c.ordinal >= 240))

@@ -158,8 +158,8 @@ def leading(found: Candidates, k: int) -> Candidates:
 
 
 def most_of(k: int) -> int:
-    """Where hundreds of passages are nearly the same, any of them will do."""
-    return 4 * k + 200
+    """Where a thousand passages are as good as the same, any of them will do."""
+    return 4 * k + 1000
 
 
 def _at_least(scores: NDArray[Any], k: int) -> float:
