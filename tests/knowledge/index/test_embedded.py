@@ -182,6 +182,6 @@ async def test_all_that_a_search_measures_is_read_in_one_query(tmp_path, monkeyp
 
     ids, vectors = await database.read(look)
     assert len(asked) == 1
-    assert len(ids) == len(vectors) == 20
+    assert len(ids) == len(vectors) > 10
     assert set(ids.tolist()) <= set(asked[0])
     await database.close()
