@@ -40,10 +40,11 @@ def call(request):
         asked = {"method": arguments["method"], "params": arguments.get("params", {})}
         return {"resultType": "input_required", "inputRequests": {"q": asked}, "requestState": "as it was"}
     if name == "ask":
-        number = f"q{request['id']}"
-        say({"id": number, "method": arguments["method"], "params": arguments.get("params", {})})
-        with arrived:
-            arrived.wait_for(lambda: number in answers)
+        for time in range(arguments.get("times", 1)):
+            number = f"q{request['id']}.{time}"
+            say({"id": number, "method": arguments["method"], "params": arguments.get("params", {})})
+            with arrived:
+                arrived.wait_for(lambda number=number: number in answers)
         return text(json.dumps(answers[number].get("result", answers[number].get("error"))))
     if name == "visit":
         visits.append(1)

@@ -232,6 +232,14 @@ async def test_a_call_is_not_kept_open_for_ever(tmp_path):
             await asking.say(run, step, content={"name": "Ann"})
 
 
+async def test_a_server_that_asks_again_and_again_is_not_answered(tmp_path):
+    """Nobody was there for the first question: the others are not waited for."""
+    often = ("s__ask", ASK | {"times": 50})
+    async with Asking(tmp_path, sequence(often, "Done."), revision=LEGACY[0], elicitation_seconds=1.0) as asking:
+        run = await asking.bench.carry(await asking.bench.begin())
+        assert run.status == "done" and [json.loads(text) for text in told(asking)] == [{"action": "cancel"}]
+
+
 async def killed(asking, run):
     """What a kill leaves while a call is kept open, and nothing that a process does at its end."""
     carried = asyncio.create_task(asking.bench.carry(run))

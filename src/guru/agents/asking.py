@@ -26,6 +26,10 @@ MOST_OPEN: Final = 8
 """Calls that one process keeps open for answers: each holds one of the places where runs are worked on."""
 
 
+MOST_QUESTIONS: Final = 10
+"""Of one call that is kept open: a server that asks again and again is not answered."""
+
+
 class Open:
     """How many calls are kept open by this process."""
 
@@ -46,6 +50,9 @@ class RunPerson:
         self._open = open
         self._watching = watching
         self._one = asyncio.Lock()
+        self._questions = 0
+        self._away = False
+        """Whether the person has not answered in time: they are not waited for once more."""
         self.asked = False
         """Whether there was a question. What a person has answered is not asked again because the call has failed."""
 
@@ -55,7 +62,8 @@ class RunPerson:
             if state is not None:
                 await self._checkpoints.suspend(*self._place, Asked(question=question, state=state))
                 raise Suspended
-            if self._open.count >= MOST_OPEN:
+            self._questions += 1
+            if self._open.count >= MOST_OPEN or self._questions > MOST_QUESTIONS or self._away:
                 return Elicited(action="cancel")
             self._open.count += 1
             try:
@@ -73,7 +81,7 @@ class RunPerson:
             async with asyncio.timeout(question.seconds):
                 await self._decided()
         except TimeoutError:
-            pass
+            self._away = True
         finally:
             # Also where the call has ended or the run is cancelled: nothing waits for an answer any more.
             said = await asyncio.shield(self._checkpoints.close(*self._place))

@@ -19,6 +19,10 @@ MOST_STATE: Final = 256 << 10
 """Bytes of what is kept of a request for later; a larger one is kept open in its place."""
 
 
+MOST_QUESTIONS: Final = 10
+"""Of one round."""
+
+
 class Round(Struct, kw_only=True):
     """Questions that a request was answered with, and what was said so far."""
 
@@ -51,6 +55,8 @@ def asked_by(result: JSON, number: int) -> Round:
     asked = result.get("inputRequests") or {}
     if not isinstance(asked, dict) or not all(_is_question(item) for item in asked.values()):
         raise McpError(INTERNAL_ERROR, "The server's questions are none.")
+    if len(asked) > MOST_QUESTIONS:
+        raise McpError(INTERNAL_ERROR, f"The server asks more than {MOST_QUESTIONS} questions at once.")
     sent: JSON = {"requestState": result["requestState"]} if "requestState" in result else {}
     return Round(questions=asked, sent=sent, number=number)
 
@@ -60,7 +66,7 @@ def refused_until(error: McpError, number: int) -> Round | None:
     asked = error.data.get("elicitations") if isinstance(error.data, dict) else None
     if error.code != URL_REQUIRED or not isinstance(asked, list) or not asked:
         return None
-    if not all(isinstance(item, dict) for item in asked):
+    if len(asked) > MOST_QUESTIONS or not all(isinstance(item, dict) for item in asked):
         return None
     questions = {
         str(place): {"method": "elicitation/create", "params": item | {"mode": "url"}}
