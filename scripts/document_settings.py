@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, UNSET
 
-from guru.config import agent, mcp, sections, tools
+from guru.config import access, agent, knowledge, mcp, models, sections, tools
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
-MODULES = (sections, tools, mcp, agent)
+MODULES = (sections, models, access, knowledge, tools, mcp, agent)
 PLACE = re.compile(r"(<!-- settings: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

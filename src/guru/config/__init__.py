@@ -1,6 +1,8 @@
 """One typed `Settings` for everything, and how it is read."""
 
+from guru.config.access import BudgetSettings, KeySettings, LimitSettings, TeamSettings
 from guru.config.base import Role, Section, Share
+from guru.config.knowledge import KnowledgeSettings, MapReduceSettings, S3Settings, WebSettings
 from guru.config.load import (
     Source,
     default_home,
@@ -12,34 +14,28 @@ from guru.config.load import (
     read_toml,
 )
 from guru.config.mcp import McpServerSettings, McpSettings
-from guru.config.sections import (
+from guru.config.models import (
     AliasSettings,
-    BatchSettings,
-    BudgetSettings,
     CacheSettings,
     ContextSettings,
     Deployment,
-    HubSettings,
-    KeySettings,
-    KnowledgeSettings,
-    LimitSettings,
-    LocalSettings,
-    MapReduceSettings,
-    MemorySettings,
     PriceSettings,
-    PromptSettings,
     ProviderSettings,
-    RedisSettings,
     ReleaseSettings,
+)
+from guru.config.sections import (
+    BatchSettings,
+    HubSettings,
+    LocalSettings,
+    MemorySettings,
+    PromptSettings,
+    RedisSettings,
     RunSettings,
-    S3Settings,
     ServerSettings,
     Settings,
     StoreSettings,
-    TeamSettings,
     TelemetrySettings,
     TraceSettings,
-    WebSettings,
     WorkflowSettings,
 )
 from guru.config.tools import (

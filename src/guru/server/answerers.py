@@ -24,7 +24,7 @@ class ChatRoad(Protocol):
 
 
 class Answerers:
-    """An `ChatRoad` that is the road for models, and the agents for `agent/NAME`."""
+    """A `ChatRoad` that is the road for models, and the agents for `agent/NAME`."""
 
     def __init__(self, road: ChatRoad, agents: ChatRoad) -> None:
         self._road = road

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from guru.config.base import Chunking
-from guru.config.sections import KnowledgeSettings
+from guru.config.knowledge import KnowledgeSettings
 from guru.errors import InvalidParameter
 from guru.knowledge.chunk.base import Strategy, TokenOffsets
 from guru.knowledge.chunk.code import CodeChunker, recipe

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
-from guru.config.sections import KnowledgeSettings
+from guru.config.knowledge import KnowledgeSettings
 from guru.errors import GuruError
 from guru.knowledge.collections import find_collection
 from guru.knowledge.index.base import Ahead, Index, Snapshot, Wanted

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from guru.config.sections import KnowledgeSettings, VectorStoreSettings
+from guru.config.knowledge import KnowledgeSettings, VectorStoreSettings
 from guru.knowledge.index.embedded import EmbeddedIndex
 from guru.knowledge.index.external import vendors
 from guru.knowledge.index.external.client import StoreClient

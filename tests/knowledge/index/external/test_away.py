@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from guru.config.sections import KnowledgeSettings, VectorStoreSettings
+from guru.config.knowledge import KnowledgeSettings, VectorStoreSettings
 from guru.errors import ConfigurationError
 from guru.knowledge.index.external import client, index, vendors
 from guru.store.database import Database

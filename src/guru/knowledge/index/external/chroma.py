@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from guru.config.sections import VectorStoreSettings
+from guru.config.knowledge import VectorStoreSettings
 from guru.knowledge.index.external.base import Entry, document_filter
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from guru.config.sections import VectorStoreSettings
+from guru.config.knowledge import VectorStoreSettings
 from guru.knowledge.index.external.base import Entry
 
 if TYPE_CHECKING:

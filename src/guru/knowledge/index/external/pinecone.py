@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from guru.config.sections import VectorStoreSettings
+from guru.config.knowledge import VectorStoreSettings
 from guru.errors import ConfigurationError, StoreError
 from guru.knowledge.index.external.base import Entry, document_filter
 

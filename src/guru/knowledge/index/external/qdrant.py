@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from guru.config.sections import VectorStoreSettings
+from guru.config.knowledge import VectorStoreSettings
 from guru.knowledge.index.external.base import Entry
 
 if TYPE_CHECKING:

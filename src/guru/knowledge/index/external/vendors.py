@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from guru.config.sections import KnowledgeSettings, VectorStoreSettings
+from guru.config.knowledge import KnowledgeSettings, VectorStoreSettings
 from guru.errors import ConfigurationError
 from guru.knowledge.index.external.base import VectorStore
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from guru.config.sections import VectorStoreSettings
+from guru.config.knowledge import VectorStoreSettings
 from guru.errors import StoreError
 from guru.knowledge.index.external.base import Entry
 
