@@ -72,7 +72,8 @@ async def ask(
             f"The agent {agent.name!r} needs the library of a server.", hint="Give `instructions`."
         )
     messages = [Message("user", request)] if isinstance(request, str) else list(request)
-    box, host, limits = Toolbox(tools), ModelHost(model, embedder), Limits(agent)
+    box = tools if isinstance(tools, Toolbox) else Toolbox(tools)
+    host, limits = ModelHost(model, embedder), Limits(agent)
     definition = Definition(agent=agent, team={other.name: other for other in team})
     members = members_of(definition, box, lambda name: getattr(model, "small", False))
     approvals = Approvals(definition, {spec.name: spec for spec in box.specs})

@@ -34,4 +34,4 @@ def member_of(agent: Agent, tools: Toolbox, small: Callable[[str], bool]) -> Mem
         way = "guided" if small(agent.model) else "native"
     names = [*agent.tools, *(MEMORY if agent.memory else ())]
     mine = [specs[name] for name in matching(specs, names)]
-    return Member(agent=agent, tools=mine, way=way, examples=agent.examples)
+    return Member(agent=agent, tools=mine, way=way, examples=agent.examples, shown=tools.shown)

@@ -44,7 +44,7 @@ class AgentMemory:
         if not has_memory(run) or not of_somebody(caller) or not await self._personal(run):
             return tools, []
         request = own_text(read_messages(run.messages)[-1]) or ""
-        return Toolbox([*tools, *self._tools]), await self._memories.recall(caller.private, request)
+        return Toolbox([*tools, *self._tools], shown=tools.shown), await self._memories.recall(caller.private, request)
 
     async def ended(self, run: RunRecord, steps: Sequence[StepRecord], caller: Caller) -> None:
         """Keep what came of a run: the request and the names of tools, nothing that a tool or the model said."""

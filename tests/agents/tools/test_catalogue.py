@@ -189,12 +189,13 @@ async def test_other_settings_are_in_force_at_once_and_what_is_as_it_was_is_kept
     made.on_change.append(lambda: told.append(True))
     before = await made.toolbox(ADMIN)
     (tmp_path / "pets.json").unlink()  # who asks for it again is refused
-    new = ToolsSettings(openapi=pets, news=NewsToolSettings(), confirm=["calculator"])
+    new = ToolsSettings(openapi=pets, news=NewsToolSettings(), confirm=["calculator"], result_characters=500)
     made.reload(Settings(tools=new))
     made.reload(Settings(tools=msgspec.structs.replace(new)))
     after = await made.toolbox(ADMIN)
     assert [spec.name for spec in after.specs] == [*ALWAYS, "news", "pets_a"]
     assert {spec.name for spec in after.specs if spec.approval} == {"calculator"}
+    assert (before.shown, after.shown) == (20_000, 500)
     assert told == [True]
     assert not (await before.call("notes_list", {}, CONTEXT)).failed  # whoever has it ends with it
     made.reload(Settings(tools=ToolsSettings(files={"notes": FilesToolSettings(root=str(tmp_path), write=True)})))

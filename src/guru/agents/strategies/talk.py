@@ -44,6 +44,8 @@ class Member(Struct, kw_only=True, frozen=True):
     tools: list[ToolSpec] = []
     way: Way = "native"
     examples: list[ToolExample] = []
+    shown: int = MOST
+    """Characters of a tool's result that it is shown."""
 
 
 class Work(Struct, kw_only=True, frozen=True):
@@ -207,8 +209,8 @@ def told(work: Work, result: Result) -> Returned:
         return Returned(text=result.text if isinstance(result, Said) else "", tool=ASK_PERSON.name)
     reads = {tool.name for tool in work.me.tools if tool.reads}
     if result.tool not in reads or work.me.way == "guided":
-        return msgspec.structs.replace(result, text="\n".join(filter(None, shortened(result.text, MOST))))
-    return msgspec.structs.replace(result, text=marked(result, result.tool, word=work.word))
+        return msgspec.structs.replace(result, text="\n".join(filter(None, shortened(result.text, work.me.shown))))
+    return msgspec.structs.replace(result, text=marked(result, result.tool, most=work.me.shown, word=work.word))
 
 
 def talk(work: Work, messages: list[Message], temperature: float | None = None, seed: int | None = None) -> Steps:

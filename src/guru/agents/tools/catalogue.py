@@ -110,8 +110,6 @@ class Catalogue:
         """Offer what the settings say, from now on. Whoever has a toolbox keeps its tools; a group that is as it was
         keeps what it has made: the document of a service is not fetched again."""
         self._settings = settings
-        self.result_characters = settings.result_characters
-        """Of a result that a model is shown: see `marking.marked`."""
         before = {group.place: group for group in self._groups}
         self._groups = [
             old if (old := before.get(group.place)) is not None and old.of == group.of else group
@@ -137,7 +135,7 @@ class Catalogue:
         for source in self.sources if others else ():
             for tool in await source.tools(scope):
                 self._add(tool, found)
-        return Toolbox(found.values())
+        return Toolbox(found.values(), shown=self._settings.result_characters)
 
     async def problems(self, scope: Scope) -> list[Problem]:
         """What cannot be offered of that which may be used within a scope."""

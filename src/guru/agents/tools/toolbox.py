@@ -16,6 +16,7 @@ from guru.agents.tools.arguments import Arguments
 from guru.agents.tools.asking import Suspended, Unhurried
 from guru.agents.tools.base import Tool, ToolContext, ToolResult, ToolSpec
 from guru.agents.tools.failure import told
+from guru.agents.tools.marking import MOST
 from guru.errors import ConfigurationError, GuruError, NotFound
 from guru.types import FunctionDefinition
 from guru.types import Tool as RequestTool
@@ -28,8 +29,12 @@ class Toolbox:
     """Whatever goes wrong within a call is a failed result in words for the model; only a cancellation raises, and
     `Suspended`."""
 
-    def __init__(self, tools: Iterable[Tool] = ()) -> None:
-        """Raises `ConfigurationError` for two tools of one name, and for a name that no provider takes."""
+    def __init__(self, tools: Iterable[Tool] = (), *, shown: int = MOST) -> None:
+        """`shown`: characters of a result that a model is shown, see `marking`.
+
+        Raises `ConfigurationError` for two tools of one name, and for a name that no provider takes.
+        """
+        self.shown = shown
         self._tools: dict[str, Tool] = {}
         self._arguments: dict[str, Arguments] = {}
         for tool in tools:
@@ -68,7 +73,7 @@ class Toolbox:
 
     def only(self, names: Iterable[str]) -> Toolbox:
         """Those of these names. Raises `NotFound`."""
-        return Toolbox([self.get(name) for name in dict.fromkeys(names)])
+        return Toolbox([self.get(name) for name in dict.fromkeys(names)], shown=self.shown)
 
     def as_request_tools(self) -> list[RequestTool]:
         """The tools as a `ChatRequest` carries them."""
