@@ -119,7 +119,7 @@ def measures(ranks: Sequence[int]) -> dict[str, float]:
 def held_bytes(snapshot: Any) -> int:
     """What the arrays of an embedded snapshot take."""
     held = 0
-    for segment in (part.segment for part in snapshot.parts):
+    for segment in (part.segment for part in snapshot.held.parts):
         arrays = [segment.ids, segment.starts, segment.vectors.packed, segment.vectors.scales, segment.vectors.squares]
         held += sum(array.nbytes for array in arrays)
         held += sum(getattr(segment.postings, name).nbytes for name in segment.postings.__struct_fields__)

@@ -24,7 +24,7 @@ from retrieval import write_paragraphs
 from sqlalchemy import Connection, insert, select
 
 from guru.knowledge.collections import find_collection, touch
-from guru.knowledge.rows import pack_vectors, vector_type
+from guru.knowledge.rows import pack_fine, read_vectors, split_fine, unpack_vectors
 from guru.store.ids import new_id
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
@@ -100,14 +100,14 @@ def multiply(connection: Connection, size: int) -> None:
     document = dict(connection.execute(select(documents)).first()._mapping)  # type: ignore[union-attr]
     document |= {"id": new_id("doc"), "name": "copies.md", "chunks": size - len(rows)}
     connection.execute(insert(documents).values(document))
-    random, kind = np.random.default_rng(0), vector_type(384)
+    random = np.random.default_rng(0)
     batch: list[dict[str, Any]] = []
     for number in range(size - len(rows)):
         row = rows[number % len(rows)]
-        packed = np.frombuffer(row["vector"], kind)
-        vector = packed["values"].astype("f4") * packed["scale"][:, None] + random.normal(0, 0.03, (1, 384))
+        vector = unpack_vectors(read_vectors([row["vector"]])) + random.normal(0, 0.03, (1, 384))
         vector /= np.linalg.norm(vector)
-        changed = {"document_id": document["id"], "ordinal": number, "vector": pack_vectors(vector).tobytes()}
+        packed, residual = split_fine(pack_fine(vector))
+        changed = {"document_id": document["id"], "ordinal": number, "vector": packed, "vector_residual": residual}
         batch.append({name: value for name, value in row.items() if name != "id"} | changed)
         if len(batch) == BATCH or number == size - len(rows) - 1:
             connection.execute(insert(chunks), batch)
