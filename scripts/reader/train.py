@@ -236,7 +236,7 @@ def train(model, optimizer, batches: Batches, begin: int, total: int, arguments,
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             torch.save(state, checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").replace(checkpoint)
-            done = (step - begin) % CHECKPOINT + 1 if step - begin < CHECKPOINT else CHECKPOINT
+            done = step + 1 - max(begin, step // CHECKPOINT * CHECKPOINT)
             shown = " ".join(f"{name} {value / done:.3f}" for name, value in sums.items())
             left = (time.monotonic() - started) / (step + 1 - begin) * (total - step - 1) / 60
             print(f"step {step + 1}/{total} {shown}, {left:.0f} minutes left", flush=True)
