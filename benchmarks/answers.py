@@ -60,7 +60,7 @@ CONFIDENCE_FEATURES = [
     "missing_count", "negation_differs", "wrong_kind", "coverage", "covered_anywhere",
     "score", "log_probability", "distance",
 ]  # fmt: skip
-ROW_FEATURES = [*FEATURES, "figureless", "unit"]
+ROW_FEATURES = [*FEATURES, "figureless"]
 """Of sentences, what tells nothing of articles without tables: `pages.py --fit` fits their weights."""
 ROW_CONFIDENCE = ["row_exact", "row_wrong_period", "missing_years"]
 READER_FEATURES = ["reader_quoted_here", "reader_best_here", "reader_best_relevance", "reader_span"]

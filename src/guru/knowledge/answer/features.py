@@ -15,7 +15,6 @@ from guru.knowledge.answer.about import Subjects
 from guru.knowledge.answer.cells import NOTHING, Asked, Match, figureless, match
 from guru.knowledge.answer.orders import evident
 from guru.knowledge.answer.tables import Tables, find_tables
-from guru.knowledge.answer.units import unit_fits
 from guru.knowledge.answer.words import (
     Kind,
     assertions,
@@ -170,7 +169,6 @@ def candidates(question: Question, passages: Sequence[Passage], idf: Idf) -> Ite
             said = passage.said(sentence.start, sentence.end)
             own = _sentence_features(question, passage, index, terms, idf) | fit.features
             own["figureless"] = figureless(asked, said)
-            own["unit"] = unit_fits(question.text, said, row)
             yield Candidate(number, index, frozenset(terms[index]), shared | own, fit.cell)
 
 

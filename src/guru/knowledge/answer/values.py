@@ -27,12 +27,12 @@ _WORDS: Final = (
     | {"hundred": 100.0, "dozen": 12.0, "half": 0.5}
 )
 _SCALES: Final = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12}
-CURRENCIES: Final = {
+_CURRENCIES: Final = {
     "€": "EUR", "euro": "EUR", "eur": "EUR", "$": "USD", "usd": "USD", "dollar": "USD", "£": "GBP", "gbp": "GBP",
     "pound sterling": "GBP", "chf": "CHF", "franc": "CHF", "¥": "JPY", "yen": "JPY", "jpy": "JPY", "sek": "SEK",
 }  # fmt: skip
 _DAY: Final = 86_400.0
-UNITS: Final[dict[str, tuple[str, float]]] = {
+_UNITS: Final[dict[str, tuple[str, float]]] = {
     **dict.fromkeys(("second", "sec"), ("time", 1.0)),
     **dict.fromkeys(("minute", "min"), ("time", 60.0)),
     **dict.fromkeys(("hour", "hr"), ("time", 3600.0)),
@@ -57,7 +57,7 @@ _MONTH: Final = (
 )
 _NUMBER: Final = r"\d{{1,3}}(?:[,'’\u202f]\d{{3}})+(?:\.\d+)?|\d+(?:[.,]\d+)?|{words}"
 _WORD_NUMBERS: Final = "|".join(sorted(_WORDS, key=len, reverse=True))
-_UNIT: Final = "|".join(re.escape(unit) for unit in sorted([*UNITS, *CURRENCIES], key=len, reverse=True))
+_UNIT: Final = "|".join(re.escape(unit) for unit in sorted([*_UNITS, *_CURRENCIES], key=len, reverse=True))
 _HEDGES: Final[dict[str, Bound]] = {
     "about": "about", "around": "about", "roughly": "about", "approximately": "about", "nearly": "about",
     "almost": "about", "some": "about", "circa": "about", "ca.": "about", "~": "about", "≈": "about",
@@ -209,7 +209,7 @@ def _quantities(text: str) -> Iterator[Value]:
             not unit and match["low"].lower() in ("one", "half", "zero")
         ):
             continue
-        dimension, factor = UNITS.get(unit, (CURRENCIES.get(unit, "count"), 1.0))
+        dimension, factor = _UNITS.get(unit, (_CURRENCIES.get(unit, "count"), 1.0))
         factor *= _SCALES.get((match["scale"] or "").lower(), 1.0)
         high = _number(match["high"])[0] if match["high"] else low
         if dimension == "fahrenheit":
@@ -220,7 +220,7 @@ def _quantities(text: str) -> Iterator[Value]:
             match.end() - len(match.group().lstrip()), match.end(),
             bound=_HEDGES.get((match["hedge"] or "").lower(), ""),
             # A sum of money is exact as it is written.
-            slack=0.0 if dimension in CURRENCIES.values() and not match["scale"] else digit * factor / 2,
+            slack=0.0 if dimension in _CURRENCIES.values() and not match["scale"] else digit * factor / 2,
             unit=unit,
         )  # fmt: skip
 
