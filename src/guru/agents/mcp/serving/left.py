@@ -44,7 +44,8 @@ class LeftStreams:
             mine = (mcp_streams.c.session == session.id, mcp_streams.c.name == stream.name)
             if connection.execute(update(mcp_streams).where(*mine).values(values)).rowcount:
                 return
-            if not connection.scalar(select(mcp_sessions.c.id).where(mcp_sessions.c.id == session.id)):
+            there = select(mcp_sessions.c.id).where(mcp_sessions.c.id == session.id)
+            if not connection.scalar(there.with_for_update(read=True)):  # who ends it now deletes the stream, too
                 return  # it has ended
             of_session = mcp_streams.c.session == session.id
             newest = select(mcp_streams.c.name).where(of_session).order_by(mcp_streams.c.alive_at.desc())

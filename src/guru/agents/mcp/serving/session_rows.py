@@ -139,8 +139,8 @@ class SessionRows:
 
 
 def forget(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Delete sessions with all that belongs to them."""
-    ids = list(connection.scalars(select(mcp_sessions.c.id).where(which)))
+    """Delete sessions with all that belongs to them, what is being written down of them at this moment included."""
+    ids = list(connection.scalars(select(mcp_sessions.c.id).where(which).order_by(mcp_sessions.c.id).with_for_update()))
     for table in (mcp_mail, mcp_streams):
         connection.execute(delete(table).where(table.c.session.in_(ids)))
     connection.execute(delete(mcp_sessions).where(mcp_sessions.c.id.in_(ids)))
