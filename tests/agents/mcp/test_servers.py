@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from programs import ADD, tool
 
+from guru.agents.mcp.client.channel import ServerGone
 from guru.agents.mcp.client.client import McpClient
 from guru.agents.mcp.client.host import Host
 from guru.agents.mcp.client.pins import Pins, fingerprint
@@ -314,5 +315,5 @@ async def test_closing_ends_what_was_waited_for(clients):
     here.servers.configure({})
     await here.servers.aclose()
     assert closed[0] == "p"
-    with pytest.raises(GuruError):
+    with pytest.raises(ServerGone):
         await call

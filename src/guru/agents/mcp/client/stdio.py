@@ -120,10 +120,12 @@ class StdioChannel:
             log.warning("an MCP server wrote a line of more than %d MiB", MOST_BYTES >> 20)
         finally:
             self._ended = True
-            await asyncio.wait(self._tasks[1:], timeout=LAST_WORDS)
-            for waiting in self._waiting.values():
-                if not waiting.done():
-                    waiting.set_exception(self._gone())
+            try:
+                await asyncio.wait(self._tasks[1:], timeout=LAST_WORDS)
+            finally:  # also where the channel is closed at this moment
+                for waiting in self._waiting.values():
+                    if not waiting.done():
+                        waiting.set_exception(self._gone())
 
     async def _hear(self, line: bytes, hear: Hear) -> None:
         if not line.strip():
