@@ -24,8 +24,6 @@ ACTIONS: Final = {"yes": "accept", "no": "decline", "cancel": "cancel"}
 """What a decision is to MCP."""
 MOST_OPEN: Final = 8
 """Calls that one process keeps open for answers: each holds one of the places where runs are worked on."""
-
-
 MOST_QUESTIONS: Final = 10
 """Of one call that is kept open: a server that asks again and again is not answered."""
 

@@ -22,6 +22,14 @@ from guru.store.tables import chunks, collections, documents
 WORDS = ["pump", "valve", "tea", "leaf"]
 
 
+def begin_collection(connection):
+    row = {
+        "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0,
+        "created_at": 0.0, "updated_at": 0.0,
+    }  # fmt: skip
+    connection.execute(insert(collections).values(row))
+
+
 def add(connection, name, word, count):
     document = {
         "id": f"doc_{name}", "tenant": "t", "collection_id": "c", "name": name, "content_hash": "", "recipe": "",
@@ -73,11 +81,7 @@ def check_refreshed(tmp_path_factory, changes, small):
     async def check():
         database = Database.in_home(tmp_path_factory.mktemp("home"))
         await database.open()
-        row = {
-            "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0,
-            "created_at": 0.0, "updated_at": 0.0,
-        }  # fmt: skip
-        await database.write(lambda connection: connection.execute(insert(collections).values(row)))
+        await database.write(begin_collection)
         index = EmbeddedIndex()
         for number, word, count in changes:
 
@@ -119,11 +123,7 @@ async def test_the_nearest_are_those_of_the_vectors_that_were_given(tmp_path, di
     as_stored = np.where(rounded[:, None], unpack_vectors(coarse_of(fine)), vectors).astype("f8")
 
     def fill(connection):
-        row = {
-            "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0,
-            "created_at": 0.0, "updated_at": 0.0,
-        }  # fmt: skip
-        connection.execute(insert(collections).values(row))
+        begin_collection(connection)
         add(connection, "a", "pump", 3000)
         for number, vector, old in zip(range(1, 3001), fine, rounded.tolist(), strict=True):
             packed, residual = split_fine(vector)
@@ -159,11 +159,7 @@ async def test_all_that_a_search_measures_is_read_in_one_query(tmp_path, monkeyp
     await database.open()
 
     def fill(connection):
-        row = {
-            "id": "c", "tenant": "t", "name": "c", "embedding_model": "m", "settings": {}, "generation": 0,
-            "created_at": 0.0, "updated_at": 0.0,
-        }  # fmt: skip
-        connection.execute(insert(collections).values(row))
+        begin_collection(connection)
         add(connection, "a", "pump", 40)
         add(connection, "bb", "tea", 40)
 

@@ -1,6 +1,6 @@
 /** What becomes of a call that waits, or the answer to a question of an agent. */
 
-import { describe, post } from "../api.js";
+import { decide } from "../decide.js";
 import { GuruElement } from "../element.js";
 import { pretty } from "../run-steps.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
@@ -42,16 +42,7 @@ class DecisionForm extends GuruElement {
       }
       decision.arguments = others;
     }
-    this.busy = true;
-    this.error = null;
-    try {
-      await post(`/runs/${encodeURIComponent(this.runId)}/approve`, { decisions: [{ step: step.number, part: step.part, ...decision }] });
-      this.emit("decided");
-    } catch (error) {
-      this.error = describe(error);
-    } finally {
-      this.busy = false;
-    }
+    await decide(this, step, () => decision);
   }
 
   render() {

@@ -1,6 +1,6 @@
 /** What the MCP server of a tool asks during a call: a form of its own making, or an address to open. */
 
-import { describe, post } from "../api.js";
+import { decide } from "../decide.js";
 import { GuruElement } from "../element.js";
 import { icons } from "../icons.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
@@ -29,19 +29,8 @@ class ElicitationForm extends GuruElement {
     event.preventDefault();
     if (this.busy) return;
     const say = /** @type {Decision["say"]} */ (/** @type {HTMLButtonElement | null} */ (event.submitter)?.value ?? "yes");
-    this.busy = true;
-    this.error = null;
-    try {
-      /** @type {Decision} */
-      const decision = { say };
-      if (say === "yes" && hasFields(asked.schema)) decision.content = readSchemaForm(/** @type {HTMLFormElement} */ (event.target), asked.schema);
-      await post(`/runs/${encodeURIComponent(this.runId)}/approve`, { decisions: [{ step: step.number, part: step.part, ...decision }] });
-      this.emit("decided");
-    } catch (error) {
-      this.error = describe(error);
-    } finally {
-      this.busy = false;
-    }
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    await decide(this, step, () => (say === "yes" && hasFields(asked.schema) ? { say, content: readSchemaForm(form, asked.schema) } : { say }));
   }
 
   render() {
