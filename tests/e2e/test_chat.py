@@ -175,3 +175,45 @@ def test_files_added_in_the_chat_go_into_a_collection_and_can_be_asked(page, tmp
 def test_what_does_not_exist_is_said_in_place(open_page, path):
     page = open_page(path, expected=["404"])
     expect(page.get_by_role("alert")).to_contain_text("There is no")
+
+
+def test_a_question_that_is_faster_than_the_lists_is_asked_of_the_documents(open_page):
+    page = open_page("about:blank")
+    held = []
+    page.route("**/api/v1/collections", held.append)
+    page.goto("/")
+    box = page.get_by_label("Your question")
+    box.fill(QUESTION)
+    box.press("Enter")
+    expect(page.get_by_role("button", name="Stop the answer")).to_be_visible()
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
+    expect(answered(page).locator("guru-answer").get_by_role("button", name="Source 1")).to_be_visible()
+
+
+def test_a_question_whose_lists_do_not_come_says_so_and_can_be_asked_again(open_page):
+    page = open_page("about:blank", expected=("503",))
+    page.route("**/api/v1/collections", lambda route: route.fulfill(status=503), times=2)
+    page.goto("/")
+    expect(page.get_by_role("alert")).to_be_visible()
+    answer = ask(page)
+    expect(answer.get_by_role("alert")).to_be_visible()
+    answer.get_by_role("button", name="Answer again").click()
+    expect(answered(page).locator("guru-answer").get_by_role("button", name="Source 1")).to_be_visible()
+
+
+def test_a_question_that_is_faster_than_its_conversation_follows_its_last_answer(page):
+    ask(page)
+    held = []
+    page.route("**/api/v1/conversations/*", held.append, times=1)
+    page.reload()
+    box = page.get_by_label("Your question")
+    box.fill("And how many days of holiday does everybody get?")
+    box.press("Enter")
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
+    expect(page.get_by_role("article", name="Answer")).to_have_count(2)
+    assert answered(page).is_visible()
+    expect(page.get_by_role("article", name="Your question")).to_have_count(2)

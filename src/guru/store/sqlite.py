@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from sqlalchemy import URL, Connection, Engine, Table, event, text
 
 SEVERAL_WRITERS = False
 """Whether a second thread that writes would do more than wait: there is one lock for the whole file."""
+TIMEOUT = 30.0
+"""Seconds to wait for somebody else who holds the file."""
 
 
 def create_engine(url: URL, connections: int) -> Engine:
@@ -20,7 +23,7 @@ def create_engine(url: URL, connections: int) -> Engine:
     A deferred transaction that turns into a writer fails at once with "database is locked" when somebody else
     writes; an immediate one waits for its turn (busy timeout).
     """
-    arguments = {"timeout": 30.0, "check_same_thread": False}
+    arguments = {"timeout": TIMEOUT, "check_same_thread": False}
     engine = sqlalchemy.create_engine(url, connect_args=arguments, pool_size=connections)
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
@@ -30,7 +33,7 @@ def create_engine(url: URL, connections: int) -> Engine:
 def configure(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    keep_write_ahead_log(cursor)
     # FULL: what a client was told survives a power cut, not only a kill.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -38,6 +41,20 @@ def configure(connection: Any, _: Any) -> None:
     # As far as SQLite maps: a row further on takes a call of the system for each of its pages.
     cursor.execute("PRAGMA mmap_size = 2147418112")
     cursor.close()
+
+
+def keep_write_ahead_log(cursor: Any) -> None:
+    """Two that open a new file at once both want it alone to change its journal, and SQLite lets neither of them
+    wait: one is told at once that the file is busy (https://www.sqlite.org/pragma.html#pragma_journal_mode)."""
+    until = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def begin(connection: Connection) -> None:

@@ -12,7 +12,10 @@ const UPLOADS = "my-documents";
 const REMEMBERED = "guru.collection";
 
 export class ChatSession {
-  /** @param {import("./element.js").GuruElement & {conversationId: string, conversationChanged: () => void}} page */
+  /**
+   * @param {import("./element.js").GuruElement & {conversationId: string, conversationChanged: () => void,
+   *   listed: () => Promise<void>}} page
+   */
   constructor(page) {
     this.page = page;
     this.collection = "";
@@ -26,6 +29,8 @@ export class ChatSession {
     /** @type {ApiErrorBody | null} */
     this.error = null;
     this.loading = false;
+    /** What was asked while the conversation was still loading. @type {string | null} */
+    this.unasked = null;
     /** Whether the end of the answer is kept in sight. */
     this.follow = true;
     /** What a screen reader is told. */
@@ -94,6 +99,7 @@ export class ChatSession {
   /** Leave the conversation; an answer that streams goes no further. */
   leave() {
     this.aborter?.abort();
+    this.unasked = null;
     this.reset();
     this.page.requestUpdate();
   }
@@ -113,6 +119,7 @@ export class ChatSession {
       this.title = conversation.title ?? "";
       document.title = `${this.title || "Chat"} · Guru`;
       this.loading = false;
+      if (this.unasked !== null) this.ask(this.unasked);
     } catch (error) {
       if (this.page.conversationId === id) this.fail(error);
     }
@@ -136,8 +143,10 @@ export class ChatSession {
 
   /** @param {string} content */
   ask(content) {
+    this.unasked = this.loading ? content : null;
+    if (this.loading) return;
     this.forgetPending();
-    return this.send({ content, parent_id: this.leaf });
+    this.send({ content, parent_id: this.leaf });
   }
 
   /** A new question beside an old one. @param {Message} message @param {string} content */
@@ -185,6 +194,7 @@ export class ChatSession {
     this.page.requestUpdate();
     let answer = asked.answer;
     try {
+      await this.page.listed(); // the collection and the model are chosen from the lists
       if (!this.page.conversationId) await this.create();
       const path = `/conversations/${encodeURIComponent(this.page.conversationId)}/messages`;
       const what = body.regenerate ? { regenerate: body.regenerate } : body;

@@ -39,6 +39,8 @@ class ChatPage extends GuruElement {
     this.collections = null;
     /** @type {Model[]} */
     this.models = [];
+    /** @type {Promise<void> | null} */
+    this.listing = null;
     /** @type {{message: Message, n: number, opener: HTMLElement} | null} */
     this.source = null;
     this.sidebarOpen = false;
@@ -70,14 +72,28 @@ class ChatPage extends GuruElement {
   }
 
   async loadLists() {
+    this.listing = null;
     try {
-      const [{ collections }, { models }] = await Promise.all([get("/collections"), get("/models")]);
-      this.collections = collections;
-      this.models = models;
-      this.session.chooseDefaults(collections, models);
+      await this.listed();
     } catch (error) {
-      this.session.fail(error);
+      if (!this.session.busy) this.session.fail(error); // a question that waits tells it in its answer
     }
+  }
+
+  /** Once it is known which collections and models there are; asked for again where that failed. */
+  listed() {
+    this.listing ??= this.list().catch((error) => {
+      this.listing = null;
+      throw error;
+    });
+    return this.listing;
+  }
+
+  async list() {
+    const [{ collections }, { models }] = await Promise.all([get("/collections"), get("/models")]);
+    this.collections = collections;
+    this.models = models;
+    this.session.chooseDefaults(collections, models);
   }
 
   conversationChanged() {
