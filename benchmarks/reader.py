@@ -27,7 +27,7 @@ import numpy as np
 from bench import RESULTS, TENANT, Bench, Embedder, measures, open_bench, squad_f1, squad_words
 from retrieval import write_paragraphs
 
-from guru.knowledge.answer.features import logit
+from guru.knowledge.odds import logit
 from guru.models.local.reader import FOLDER, MiniLMReader
 from guru.protocols import Reading
 from guru.store.scope import Scope

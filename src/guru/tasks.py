@@ -62,6 +62,8 @@ class Ranking(Struct, kw_only=True):
     usage: Usage
     cost: float | None = 0.0
     extra: JSON = {}
+    calibrated: bool = False
+    """Whether scores are probabilities: of documents with 0.7, seven in ten answer the query."""
 
 
 # --------------------------------------------------------------------------- moderation

@@ -151,6 +151,9 @@ class SearchOptions(Struct, omit_defaults=True, kw_only=True):
     """The model that reorders the best passages, `off`, or as `[knowledge] rerank` says."""
     rerank_top: Annotated[int, Meta(ge=1, le=200)] = 30
     """How many of them it reads."""
+    rerank_weight: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """Its share in their order; the rest is that of the search, whose fusion must be `learned`. None: what suits the
+    model, a half for the local one."""
     queries: list[Rewriting] = field(default_factory=list)
     """Queries that a model makes of the question, to search for besides: each takes a call of it."""
 

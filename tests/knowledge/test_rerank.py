@@ -2,9 +2,11 @@ import asyncio
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guru.errors import Forbidden, InvalidParameter, ModelNotFound, ModelUnavailable
-from guru.knowledge.rerank import document_of, rerank
+from guru.knowledge.rerank import document_of, mix, rerank
 from guru.models.local.reranker import LocalReranker
 from guru.store.scope import Scope
 from guru.tasks import Ranked, Ranking, RerankRequest
@@ -33,8 +35,8 @@ def hits(*texts):
 class Models:
     """Reranks by the scores it is given, or as the local reranker does."""
 
-    def __init__(self, *scores, embedder=None):
-        self.scores, self.asked = scores, []
+    def __init__(self, *scores, embedder=None, calibrated=False):
+        self.scores, self.asked, self.calibrated = scores, [], calibrated
         self.local = LocalReranker(embedder) if embedder else None
 
     async def rerank(self, model, query, documents):
@@ -48,14 +50,14 @@ class Models:
         results = [
             Ranked(*score) if isinstance(score, tuple) else Ranked(n, score) for n, score in enumerate(self.scores)
         ]
-        return Ranking(model=model, results=results, usage=Usage())
+        return Ranking(model=model, results=results, usage=Usage(), calibrated=self.calibrated)
 
     async def write(self, instruction, text, max_tokens):
         return '{"queries": ["grease for bearings", "who looks after the pump"]}'
 
 
-async def reranked(models, *texts, top=10, seconds=5.0):
-    return await rerank(models, "m", "q", hits(*texts), top=top, seconds=seconds)
+async def reranked(models, *texts, top=10, seconds=5.0, **weighing):
+    return await rerank(models, "m", "q", hits(*texts), top=top, seconds=seconds, **weighing)
 
 
 async def test_the_order_is_the_models():
@@ -69,6 +71,40 @@ async def test_what_it_did_not_read_or_score_follows_as_it_was():
     assert len(models.asked[0][2]) == 2
     assert (await reranked(Models((2, 0.4)), "a", "b", "c")).order == [2, 0, 1]
     assert (await reranked(Models(0.5, 0.5), "a", "b")).order == [0, 1]
+
+
+async def test_who_is_surer_of_a_passage_counts_for_more():
+    models = Models(0.3, 0.6, 0.5)
+    found = await reranked(models, "a", "b", "c", weight=0.5, chances=[0.99, 0.5, 0.4])
+    assert found.order == [0, 1, 2]
+    assert found.own == {0: 0.3, 1: 0.6, 2: 0.5}
+    assert found.scores[2] == pytest.approx(1 / (1 + math.sqrt(0.6 / 0.4)))
+    for weight, order in ((0.0, [0, 1, 2]), (1.0, [1, 2, 0])):
+        assert (await reranked(models, "a", "b", "c", weight=weight, chances=[0.99, 0.5, 0.4])).order == order
+
+
+async def test_what_nobody_has_weighed_is_a_half_for_a_model_that_knows_probabilities():
+    chances = [0.9, 0.2]
+    alone = await reranked(Models(0.3, 0.6), "a", "b", chances=chances)
+    assert (alone.order, alone.scores) == ([1, 0], {0: 0.3, 1: 0.6})
+    halves = await reranked(Models(0.3, 0.6, calibrated=True), "a", "b", chances=chances)
+    assert halves == await reranked(Models(0.3, 0.6), "a", "b", chances=chances, weight=0.5)
+    assert halves.order == [0, 1]
+    without = await reranked(Models(0.3, 0.6, calibrated=True), "a", "b")
+    assert without.scores == {0: 0.3, 1: 0.6}  # the search has said no probabilities
+
+
+async def test_scores_that_cannot_be_weighed_are_a_note():
+    found = await reranked(Models(7.5, -3.0), "a", "b", weight=0.5, chances=[0.5, 0.6])
+    assert (found.order, found.scores) == ([0, 1], {})
+    assert "the score 7.5, which is no probability" in found.note
+    assert (await reranked(Models(-3.0, 7.5), "a", "b", chances=[0.5, 0.6])).order == [1, 0]
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_what_is_mixed_is_between_both(score, chance, weight):
+    low, high = sorted((score, chance))
+    assert low - 1e-5 <= mix(score, chance, weight) <= high + 1e-5
 
 
 @pytest.mark.parametrize(
@@ -112,7 +148,8 @@ async def test_a_search_is_reranked_by_a_real_model_with_its_scores_in_sight(ben
     assert [hit.score for hit in found.hits] == sorted((hit.score for hit in found.hits), reverse=True)
     assert [hit.rank for hit in found.hits] == [1, 2, 3]
     for hit, sentences in zip(found.hits, found.sentences, strict=True):
-        assert hit.stages["rerank"] == pytest.approx(hit.score, abs=1e-6)
+        stages = hit.stages
+        assert hit.score == pytest.approx(mix(stages["rerank"], stages["fused"], 0.5), abs=1e-4)
         assert {"fused", "dense", "sparse"} <= hit.stages.keys()
         assert all(hit.text[s.start - hit.start : s.end - hit.start] == s.text for s in sentences)
 
@@ -145,7 +182,7 @@ async def test_chunks_are_reranked_and_then_their_parents_stand_in_their_places(
         found = await bench.knowledge.retrieve(SCOPE, "c", question, k=2, options=options, models=models)
         assert [hit.rank for hit in found.hits] == [1, 2] and len({hit.start for hit in found.hits}) == 2
         assert max(map(len, models.asked[-1][2])) < min(len(hit.text) for hit in found.hits)  # it reads chunks
-        assert "stands in hall 7" in found.hits[0].text and found.hits[0].stages["rerank"] == found.hits[0].score
+        assert "stands in hall 7" in found.hits[0].text and found.hits[0].stages["rerank"] > 0.9
         for hit, sentences in zip(found.hits, found.sentences, strict=True):
             assert "".join("".join(s.text for s in sentences).split()) == "".join(hit.text.split())
     small = await bench.knowledge.retrieve(SCOPE, "c", question, k=2, options=options, models=models, to_read=False)

@@ -102,6 +102,7 @@ async def test_a_search_says_how_it_ranks(server):
     [
         {"fusion": "best"}, {"rrf_k": 0}, {"dense_weight": 2}, {"distance": "manhattan"}, {"diversity": 1.5},
         {"queries": ["magic"]}, {"rerank_top": 0}, {"rerank_top": 1000},
+        {"rerank_weight": 1.1}, {"rerank_weight": 0.5, "fusion": "rrf"},
     ],
 )  # fmt: skip
 async def test_a_wrong_option_is_refused_by_name_at_every_door(server, wrong):
@@ -121,11 +122,11 @@ async def test_a_wrong_option_is_refused_by_name_at_every_door(server, wrong):
 
 
 async def test_a_search_is_reranked_as_a_request_of_its_own(server):
-    body = await search(server, rerank="rerank")
+    body = await search(server, rerank="rerank", rerank_weight=1.0)
     assert body["results"][0]["stages"]["rerank"] == pytest.approx(body["results"][0]["score"], abs=1e-6)
     trace = await newest_trace(server)
     assert [span["name"] for span in trace["spans"]] == ["search", "rerank test/words"]
-    assert trace["spans"][0]["attributes"]["guru.search.options"] == {"rerank": "rerank"}
+    assert trace["spans"][0]["attributes"]["guru.search.options"] == {"rerank": "rerank", "rerank_weight": 1.0}
     assert trace["spans"][1]["attributes"]["gen_ai.usage.input_tokens"] > 0
 
 

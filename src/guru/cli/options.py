@@ -85,6 +85,7 @@ SEARCH_OPTIONS = (
     click.option("--diversity", type=click.FloatRange(0, 1), help="How much a passage loses that repeats another."),
     click.option("--rerank", metavar="MODEL", help="The model that reorders the best passages, or off."),
     click.option("--rerank-top", type=click.IntRange(1, 200), help="How many passages it reads."),
+    click.option("--rerank-weight", type=click.FloatRange(0, 1), help="Its share in their order."),
     click.option(
         "--queries",
         multiple=True,
@@ -96,7 +97,10 @@ SEARCH_OPTIONS = (
 
 def search_options(command: Command) -> Command:
     """How a search ranks, handed over as `options`: what was said, by the names of the API."""
-    names = ("fusion", "rrf_k", "dense_weight", "sparse_weight", "distance", "diversity", "rerank", "rerank_top")
+    names = (
+        "fusion", "rrf_k", "dense_weight", "sparse_weight", "distance", "diversity",
+        "rerank", "rerank_top", "rerank_weight",
+    )  # fmt: skip
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:

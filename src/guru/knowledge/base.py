@@ -30,7 +30,7 @@ from guru.knowledge.preview import Preview
 from guru.knowledge.queries import Limits, Probe, expand
 from guru.knowledge.query import Query
 from guru.knowledge.query_vectors import QueryEmbedder, Vectors
-from guru.knowledge.ranking import CANDIDATES, PLAIN, Asked, Found, check_options, depth, rank
+from guru.knowledge.ranking import CANDIDATES, PLAIN, Asked, Found, chances, check_options, depth, rank
 from guru.knowledge.reading import read_parents
 from guru.knowledge.reembed import Reembedding
 from guru.knowledge.rerank import rerank
@@ -231,10 +231,11 @@ class KnowledgeBase:
         reranked = await rerank(
             need(models, "rerank"), str(options.rerank), retrieval.query, retrieval.hits,
             top=options.rerank_top, seconds=self._settings.rerank_seconds,
+            weight=options.rerank_weight, chances=chances(found, options),
         )  # fmt: skip
         for place, score in reranked.scores.items():
             hit = retrieval.hits[place]
-            hit.stages |= {"fused": round(hit.score, 6), "rerank": round(score, 6)}
+            hit.stages |= {"fused": round(hit.score, 6), "rerank": round(reranked.own[place], 6)}
             hit.score = score
         order = reranked.order[:k]
         if options.diversity and order:

@@ -66,11 +66,23 @@ def check_options(options: SearchOptions, mode: SearchMode) -> None:
             f"The learned fusion is fitted to cosines: it cannot rank by {options.distance} distance.",
             param="distance", hint="Choose `fusion` `rrf` or `weighted`, or the distance `cosine`.",
         )  # fmt: skip
+    if options.rerank_weight is not None and options.fusion != "learned":
+        raise InvalidParameter(
+            f"`rerank_weight` weighs probabilities, and the scores of the fusion `{options.fusion}` are none.",
+            param="rerank_weight", hint="Leave it out, and the reranker alone says the order, or leave out `fusion`.",
+        )  # fmt: skip
     weights = {"dense": [options.dense_weight], "sparse": [options.sparse_weight]}
     if options.fusion != "learned" and not any(weights.get(mode, [options.dense_weight, options.sparse_weight])):
         raise InvalidParameter(
             f"No side of a {mode} search has a weight.", param="dense_weight", hint="Give one a weight above 0."
         )
+
+
+def chances(found: Found, options: SearchOptions) -> list[float] | None:
+    """The probability that each passage is relevant; None where the scores are none."""
+    if options.fusion != "learned":
+        return None
+    return [float(chance) for chance in found.more.get("plain", found.score)]
 
 
 class Asked(Struct, frozen=True):

@@ -12,9 +12,10 @@ from typing import Final
 
 from guru.knowledge.answer.about import document_words
 from guru.knowledge.answer.evidence import Evidence, weights
-from guru.knowledge.answer.features import Passage, coverage, logit
+from guru.knowledge.answer.features import Passage, coverage
 from guru.knowledge.answer.periods import period_of
 from guru.knowledge.answer.words import content, known_names, names, negated, numbers, words
+from guru.knowledge.odds import logit, probability
 
 _NEAR: Final = 0.5
 """Cosine under which not even the best sentence is about what was asked."""
@@ -25,7 +26,7 @@ def confidence(evidence: Evidence) -> float:
     if not evidence.ranked:
         return 0.0
     model = weights(evidence.passages).confidence
-    return 1 / (1 + math.exp(-model.score(confidence_features(evidence))))
+    return probability(model.score(confidence_features(evidence)))
 
 
 def confidence_features(evidence: Evidence) -> dict[str, float]:

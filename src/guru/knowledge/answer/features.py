@@ -27,6 +27,7 @@ from guru.knowledge.answer.words import (
     numbers,
     question_kind,
 )
+from guru.knowledge.odds import logit
 from guru.knowledge.search import Retrieval, Sentence
 from guru.knowledge.terms import language_of
 from guru.protocols import Reading
@@ -244,12 +245,6 @@ def span_logarithm(passage: Passage, sentence: Sentence) -> float:
     start, end = sentence.start - passage.hit.start, sentence.end - passage.hit.start
     inside = sum(span.chance for span in passage.reading.spans if start <= span.start < end)
     return math.log(min(1.0, inside) + 0.01)
-
-
-def logit(chance: float) -> float:
-    """A probability as log odds, within 14 either way."""
-    chance = min(max(chance, 1e-6), 1 - 1e-6)
-    return math.log(chance / (1 - chance))
 
 
 def _share(wanted: frozenset[str], present: set[str]) -> float:

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from guru.knowledge.answer.features import Passage, logit
+from guru.knowledge.answer.features import Passage
+from guru.knowledge.odds import logit
 from guru.knowledge.ranking import STAGES
 from guru.protocols import AnswerSpan, Reader
 

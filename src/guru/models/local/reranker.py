@@ -90,7 +90,7 @@ async def ranking(
     scores = [score(row, weights) for row in rows]
     order = sorted(range(len(scores)), key=lambda index: -scores[index])[: request.top_n]
     results = [Ranked(index, round(scores[index], 6)) for index in order]
-    return Ranking(model=name, results=results, usage=Usage(prompt_tokens=tokens))
+    return Ranking(model=name, results=results, usage=Usage(prompt_tokens=tokens), calibrated=True)
 
 
 def check(request: RerankRequest, name: str) -> None:
