@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
 
 LOCAL_EMBEDDING: Final = "local/all-minilm-l6-v2"
+READER: Final = "local/guru-reader"
 DEFAULT_ALIASES: Final = {
     "default": "local/smollm2-135m",
     "embedding": LOCAL_EMBEDDING,
-    "rerank": LOCAL_EMBEDDING,
+    "rerank": READER,
     "moderation": "local/moderation",
 }
-READER: Final = "local/guru-reader"
 LOCAL_MODERATION: Final = "local/moderation"
 """Not of the catalogue: it has no file of its own, only sentences that the embedding model reads."""
 

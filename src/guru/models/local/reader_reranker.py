@@ -1,7 +1,7 @@
 """A reranker of the reader, which reads query and passage together, and the embedder, which reads them apart.
 
-Among passages of one article it ranks as well as the embedder alone (benchmarks/rerank.py), which is why that, being
-faster, is the default.
+Among passages of one article it ranks as well as the embedder alone (benchmarks/rerank.py). Beside what a search
+knows it is the better one (benchmarks/reader.md), which is why it is the default.
 """
 
 from __future__ import annotations
