@@ -28,9 +28,9 @@ class Seal:
         self._key = key
         self._clock = clock
 
-    def close(self, state: JSON, *, purpose: str) -> str:
-        """`state` as a string. `purpose` says for whom and for what: nothing else opens it."""
-        body = encode({"state": state, "until": int(self._clock()) + SECONDS})
+    def close(self, state: JSON, *, purpose: str, seconds: float = SECONDS) -> str:
+        """`state` as a string, for that long. `purpose` says for whom and for what: nothing else opens it."""
+        body = encode({"state": state, "until": int(self._clock() + seconds)})
         return base64.urlsafe_b64encode(self._sign(body, purpose) + body).decode()
 
     def open(self, sealed: object, *, purpose: str) -> JSON:
