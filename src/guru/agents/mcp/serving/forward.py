@@ -11,8 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NoReturn
 
-from guru.agents.mcp.messages import encode
-from guru.agents.mcp.protocol import McpError, invalid_params
+from guru.agents.mcp.protocol import McpError
 from guru.agents.mcp.serving.peer import Peer, Question, check_answer, modes_of
 from guru.agents.tools.asking import Elicitation, Elicited, Mode, Suspended, answered
 from guru.agents.tools.base import ToolResult
@@ -21,8 +20,6 @@ from guru.types import JSON
 
 MOST_QUESTIONS: Final = 10
 """Of one call."""
-MOST_ANSWER: Final = 64 << 10
-"""Bytes of an answer."""
 MODES: Final[dict[Mode, str]] = {"form": "fill in a form", "url": "open an address"}
 Call = Callable[["ClientPerson", JSON | None], Awaitable[ToolResult]]
 """A call of a tool, with who can be asked, and what it goes on from."""
@@ -138,7 +135,4 @@ def to_elicited(request: JSON, answer: Any) -> Elicited:
     said = check_answer(request, answer)
     if said["action"] != "accept" or "requestedSchema" not in request["params"]:
         return Elicited(action=said["action"])
-    content = said.get("content", {})
-    if len(encode(content)) > MOST_ANSWER:
-        raise invalid_params(f"The form is filled in with more than {MOST_ANSWER >> 10} KiB.")
-    return Elicited(action="accept", content=content)
+    return Elicited(action="accept", content=said.get("content", {}))

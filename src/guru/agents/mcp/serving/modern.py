@@ -306,7 +306,7 @@ def purpose(request: Request, access: Access) -> str:
     params = {name: value for name, value in request.params.items() if name not in transient}
     said = msgspec.json.encode([request.method, params], order="deterministic")
     digest = hashlib.sha256(said).hexdigest()
-    return f"{access.scope.tenant}\n{access.person}\n{digest}"
+    return f"{access.scope.tenant}\n{access.person}\n{access.key}\n{digest}"
 
 
 def progress_params(token: Any, progress: float, total: float | None, message: str | None) -> JSON:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from guru.agents.mcp.forms import problems
+from guru.agents.mcp.messages import encode
 from guru.agents.mcp.protocol import LEVELS, MISSING_CAPABILITY, McpError, invalid_params
 from guru.agents.tools.asking import Mode
 from guru.types import JSON
@@ -19,6 +20,8 @@ NEEDS = {"elicitation/create": "elicitation", "sampling/createMessage": "samplin
 """What a client must have said it can, to be asked."""
 ANSWER_SECONDS: Final = 600.0
 """How long a client may take to answer a question, where nobody says otherwise."""
+MOST_ANSWER: Final = 64 << 10
+"""Bytes of what a person answers."""
 
 
 class Question(Exception):
@@ -122,6 +125,8 @@ def check_answer(request: JSON, answer: Any) -> JSON:
     if method == "elicitation/create":
         if answer.get("action") not in ("accept", "decline", "cancel"):
             raise invalid_params("The answer to elicitation/create has no `action`.")
+        if len(encode(answer)) > MOST_ANSWER:
+            raise invalid_params(f"The answer has more than {MOST_ANSWER >> 10} KiB.")
         if answer["action"] == "accept" and "requestedSchema" in params:
             wrong = problems(params["requestedSchema"], answer.get("content", {}))
             if wrong:

@@ -30,7 +30,7 @@ class Seal:
 
     def close(self, state: JSON, *, purpose: str, seconds: float = SECONDS) -> str:
         """`state` as a string, for that long. `purpose` says for whom and for what: nothing else opens it."""
-        body = encode({"state": state, "until": int(self._clock() + seconds)})
+        body = encode({"state": state, "until": self._clock() + seconds})
         return base64.urlsafe_b64encode(self._sign(body, purpose) + body).decode()
 
     def open(self, sealed: object, *, purpose: str) -> JSON:
