@@ -120,8 +120,8 @@ async def test_the_client_of_fastmcp_is_asked_by_other_servers(url, mode, remote
         return elicitation.ElicitResult(**ANSWERS[action])
 
     async with fastmcp.Client(url, mode=mode, elicitation_handler=answer) as client:
-        for action, expected in ANSWERS.items():
-            call = {"method": "elicitation/create", "params": FORM}
+        for chosen, expected in ANSWERS.items():
+            action, call = chosen, {"method": "elicitation/create", "params": FORM}
             result = await client.call_tool(f"{remote}__ask", call)
             assert json.loads(result.content[0].text) == expected
 

@@ -39,7 +39,7 @@ class HeldCall:
         """What waits for an answer."""
         self.news = asyncio.Event()
         """Set when there is a question."""
-        self.followed = False
+        self.followed = True
         """Whether a request here waits for what comes next."""
         self.kept = first.kept
         self.answer = first.answer
@@ -113,7 +113,6 @@ class HeldCalls:
     async def begin(self, first: Peer, access: Access, work: Held) -> JSON:
         """The result of the work, if it asks nothing. Raises what it raises, and the `Question` that it asks."""
         call = HeldCall(first, access, self)
-        call.followed = True
         call.work = asyncio.create_task(self._run(call, work))
         self._works.add(call.work)
         call.work.add_done_callback(self._ended)
@@ -134,15 +133,19 @@ class HeldCalls:
         asked = asyncio.create_task(call.news.wait())
         try:
             await asyncio.wait({call.work, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if call.asking is None:  # it has ended, or is about to
+                await asyncio.wait({call.work})
         except asyncio.CancelledError:
             call.work.cancel()
             raise
         finally:
             asked.cancel()
-        if call.work.done() or call.asking is None:
-            return await call.work
-        call.followed = False
-        raise call.asking
+        if call.asking is not None:
+            call.followed = False
+            raise call.asking
+        if call.work.cancelled():
+            raise stopped()
+        return call.work.result()
 
     async def _run(self, call: HeldCall, work: Held) -> JSON:
         status: Status = "failed"
@@ -183,7 +186,7 @@ class HeldCalls:
             self._keeper.wake(LOOK_SECONDS)
         until = time.time() + seconds
         if not await self._rows.ask(call.id, call.access.scope.tenant, questions, until=until):
-            raise McpError(STOPPED.code, STOPPED.message)
+            raise stopped()
 
     async def go(self, call: HeldCall) -> None:
         """It waits no more."""
@@ -240,6 +243,10 @@ class HeldCalls:
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
+
+
+def stopped() -> McpError:
+    return McpError(STOPPED.code, STOPPED.message)
 
 
 def answered_before() -> McpError:
