@@ -38,7 +38,7 @@ class HeldCall:
         self.asking: Question | None = None
         """What waits for an answer."""
         self.news = asyncio.Event()
-        """Set when there is a question."""
+        """Set when a question has been written down."""
         self.followed = True
         """Whether a request here waits for what comes next."""
         self.kept = first.kept
@@ -69,12 +69,13 @@ class HeldCall:
         return {name: await self._ask(name, request, seconds) for name, request in requests.items()}
 
     async def _ask(self, name: str, request: JSON, seconds: float) -> JSON:
-        self._answer = asyncio.get_running_loop().create_future()
-        await self._calls.ask(self, {name: request}, seconds)
+        await self._calls.keep(self)
+        answer = self._answer = asyncio.get_running_loop().create_future()
         self.asking = Question({name: request}, {"name": name, "held": self.id, "seconds": seconds})
-        self.news.set()
         try:
-            return await self._answer
+            await self._calls.ask(self, self.asking.requests, seconds)
+            self.news.set()
+            return await answer
         finally:
             self.asking = None
             await self._calls.go(self)
@@ -85,7 +86,7 @@ class HeldCall:
     def take(self, name: str, answer: Any) -> None:
         """The client's answer to a question. Raises `McpError` for one that is none, or comes a second time, and the
         `Question` again where there is none."""
-        if self.asking is None or name not in self.asking.requests or self._answer.done():
+        if self.asking is None or name not in self.asking.requests:
             raise answered_before()
         if answer is None:
             raise self.asking
@@ -93,9 +94,10 @@ class HeldCall:
 
     def give(self, name: str, answer: JSON) -> None:
         """An answer that holds to what was asked; nothing where it is not waited for."""
-        if self.asking is not None and name in self.asking.requests and not self._answer.done():
-            self._answer.set_result(answer)
-            self.news.clear()
+        if self.asking is not None and name in self.asking.requests:
+            self.asking = None
+            if not self._answer.done():  # it may have been cancelled at this moment
+                self._answer.set_result(answer)
 
     def hang_up(self) -> None:
         """There is no coming back."""
@@ -130,16 +132,17 @@ class HeldCalls:
     async def _follow(self, call: HeldCall) -> JSON:
         """Who stops waiting stops the work: the client has left."""
         call.followed = True
-        asked = asyncio.create_task(call.news.wait())
         try:
-            await asyncio.wait({call.work, asked}, return_when=asyncio.FIRST_COMPLETED)
-            if call.asking is None:  # it has ended, or is about to
-                await asyncio.wait({call.work})
+            while call.asking is None and not call.work.done():
+                call.news.clear()
+                asked = asyncio.create_task(call.news.wait())
+                try:
+                    await asyncio.wait({call.work, asked}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    asked.cancel()
         except asyncio.CancelledError:
             call.work.cancel()
             raise
-        finally:
-            asked.cancel()
         if call.asking is not None:
             call.followed = False
             raise call.asking
@@ -178,12 +181,15 @@ class HeldCalls:
 
     # -------------------------------------------------------------------- questions
 
-    async def ask(self, call: HeldCall, questions: dict[str, JSON], seconds: float) -> None:
-        """Write down what a call asks. Raises `McpError` where there are too many, and where it has ended."""
+    async def keep(self, call: HeldCall) -> None:
+        """Have it in the store, as it is about to ask. Raises `McpError` where there are too many."""
         if not call.id:
             call.id = (await self._rows.add(call.access)).id
             self._here[call.id] = call
             self._keeper.wake(LOOK_SECONDS)
+
+    async def ask(self, call: HeldCall, questions: dict[str, JSON], seconds: float) -> None:
+        """Write down what it asks. Raises `McpError` where it has ended."""
         until = time.time() + seconds
         if not await self._rows.ask(call.id, call.access.scope.tenant, questions, until=until):
             raise stopped()
