@@ -70,7 +70,8 @@ class HeldCall:
 
     async def _ask(self, name: str, request: JSON, seconds: float) -> JSON:
         await self._calls.keep(self)
-        answer = self._answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[JSON] = asyncio.get_running_loop().create_future()
+        self._answer = answer
         self.asking = Question({name: request}, {"name": name, "held": self.id, "seconds": seconds})
         try:
             await self._calls.ask(self, self.asking.requests, seconds)
