@@ -44,7 +44,7 @@ async def forward(call: Call, peer: Peer) -> ToolResult:
             raise
         return ToolResult(text=person.ended, failed=True)
     if person.notes:
-        result.text = "\n".join([result.text, *person.notes])
+        result.text = "\n".join(filter(None, [result.text, *person.notes]))
     return result
 
 
