@@ -228,6 +228,16 @@ async def test_nobody_else_answers_and_nothing_is_changed_on_the_way(world, mode
         assert said_of(await world.ask(world.one, FORM, state=first, answer=NAME)) == [NAME]
 
 
+@EITHER
+async def test_a_server_that_may_ask_no_more_is_not_called_anew_for_the_answer(world, modern):
+    async with world(modern=modern) as world:
+        first = await world.ask(world.one, FORM)
+        settings = McpServerSettings(url=world.remote.url, approval="never", serve=True, elicitation=False)
+        world.one.source.servers.configure({"s": settings})
+        assert said_of(await world.ask(world.one, FORM, state=first, answer=NAME)) == [NAME]
+        assert [params.get("requestState") for params in world.remote.calls] == ([None, "[]"] if modern else [None])
+
+
 async def test_an_answer_that_comes_twice_is_taken_once(world):
     async with world(modern=False) as world:
         first = await world.ask(world.one, FORM, VISIT)

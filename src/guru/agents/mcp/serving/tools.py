@@ -62,7 +62,7 @@ class ContractTool:
         if spec.effect == "write" and self._change is not None and peer.kept is None:  # else it has begun before
             await self._change(spec.name, arguments, access)
         context = ToolContext(scope=access.scope, caller=access.caller, call=access.trace)
-        if spec.asks:
+        if spec.asks or peer.kept is not None:  # what has asked before goes on, also where it may ask no more
             return await peer.hold(lambda client: self._asking(arguments, context, client))
         result = await self._toolbox.call(spec.name, arguments, context)
         return to_result(result, structured=spec.output is not None)
