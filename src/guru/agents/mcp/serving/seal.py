@@ -39,6 +39,8 @@ class Seal:
             raw = base64.urlsafe_b64decode(sealed if isinstance(sealed, str) else "!")
         except (binascii.Error, ValueError):
             raise _refused() from None
+        if base64.urlsafe_b64encode(raw).decode() != sealed:  # the last bits of base64 may differ and mean nothing
+            raise _refused()
         signature, body = raw[:32], raw[32:]
         if not hmac.compare_digest(signature, self._sign(body, purpose)):
             raise _refused()
