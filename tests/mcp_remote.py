@@ -1,7 +1,8 @@
 """An MCP server over streamable HTTP, for tests: its one tool asks whoever calls it, in one era or the other.
 
 `ask` asks what its argument `questions` says (parameters of `elicitation/create`), one after the other, and answers
-with all that it was told. With `hang` it never comes to an end after that.
+with all that it was told. With `hang` it never comes to an end after that; with `visit` it is refused, the first time,
+until that address has been opened.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from aiohttp import web
 TOOL = {"name": "ask", "description": "Asks.", "inputSchema": {"type": "object"}}
 PREFIX = "io.modelcontextprotocol/"
 MISSING = -32021
+URL_REQUIRED = -32042
 
 
 class Remote:
@@ -45,6 +47,11 @@ class Remote:
             if message["method"] == "notifications/cancelled":
                 self.cancelled.set()
             return web.Response(status=202)
+        visit = message["params"].get("arguments", {}).get("visit")
+        if visit and not self.calls:
+            self.calls.append(message["params"])
+            wanted = {"code": URL_REQUIRED, "message": "Log in.", "data": {"elicitations": [visit]}}
+            return web.json_response({"jsonrpc": "2.0", "id": message["id"], "error": wanted})
         if message["method"] == "tools/call" and not self.modern:
             return await self._streamed(request, message)
         try:

@@ -394,6 +394,24 @@ async def test_a_call_that_needs_approval_is_allowed_first(world):
         assert [process.source.changes for process in world.processes] == [[], ["s__ask"]]
 
 
+@pytest.mark.parametrize("action", ["accept", "decline"])
+@pytest.mark.parametrize("client", ["modern", "legacy"])
+async def test_an_address_that_must_be_opened_first_is_shown(world, client, action):
+    visit = VISIT | {"elicitationId": "e1"}
+    async with world(modern=False) as world:
+        if client == "modern":
+            first = await world.ask(world.one, visit=visit)
+            _, asked = asked_by(first)
+            result = await world.ask(world.other, visit=visit, state=first, answer={"action": action})
+        else:
+            result, [asked] = await world.legacy(world.one, visit=visit, answers=[{"result": {"action": action}}])
+        assert asked["url"] == VISIT["url"]
+        if action == "accept":
+            assert said_of(result) == [] and len(world.remote.calls) == 2
+        else:
+            assert "did not open the address" in result["content"][0]["text"] and len(world.remote.calls) == 1
+
+
 async def test_a_cancelled_request_of_a_legacy_client_cancels_the_call(world):
     async with world(modern=False) as world:
         session = await world.one.open(ABLE)
