@@ -18,7 +18,7 @@ from guru.agents.mcp.client.host import Host
 from guru.agents.mcp.client.oauth import NoGrants, OAuth
 from guru.agents.mcp.client.streamable import StreamableChannel
 from guru.agents.mcp.protocol import LEGACY, MODERN, McpError
-from guru.agents.tools.asking import Elicitation, Elicited
+from guru.agents.tools.asking import MODES, Elicitation, Elicited
 from guru.cli.mcp_http import SessionHttp
 from guru.errors import GuruError
 
@@ -30,6 +30,8 @@ DOCUMENT = "https://conformance-test.local/client-metadata.json"
 
 class Agrees:
     """A person who agrees to everything: the suite asks what a client does with the answers."""
+
+    modes = MODES
 
     async def ask(self, question: Elicitation, state: dict[str, Any] | None) -> Elicited:
         schema = question.schema or {}

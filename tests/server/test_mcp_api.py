@@ -12,7 +12,7 @@ from guru.agents.mcp.client.client import McpClient
 from guru.agents.mcp.client.host import Host
 from guru.agents.mcp.client.streamable import StreamableChannel
 from guru.agents.mcp.protocol import LEGACY, MODERN, McpError
-from guru.agents.tools.asking import Elicited
+from guru.agents.tools.asking import MODES, Elicited
 from guru.cli.mcp_http import SessionHttp
 from guru.config import McpSettings, NewsToolSettings, ServerSettings, Settings, ToolsSettings
 from guru.gateway.identity import Caller
@@ -26,6 +26,8 @@ BOTH = pytest.mark.parametrize("revision", [MODERN, *LEGACY])
 
 
 class Person:
+    modes = MODES
+
     async def ask(self, question, state):
         return Elicited(action="accept", content=dict.fromkeys(question.schema["properties"], "Ann"))
 
@@ -381,20 +383,23 @@ async def test_nobody_uses_the_session_of_somebody_else(keyed):
 async def test_state_that_one_person_was_given_serves_no_other(tmp_path):
     from guru.agents.mcp.messages import Request
     from guru.agents.mcp.serving.modern import ModernPeer
+    from guru.agents.mcp.serving.peer import Question
     from guru.agents.mcp.serving.provider import Access
     from guru.agents.mcp.serving.seal import Seal
     from guru.store.scope import Scope
 
-    seal = Seal(b"k" * 32)
+    def peer(request, access):
+        return ModernPeer(request, access, {}, {}, seal=Seal(b"k" * 32), held=None)
+
     request = Request(1, "tools/call", {"name": "x", "arguments": {"a": 1}})
     anna, ben = (Access(scope=Scope("local"), person=name) for name in ("user:anna", "user:ben"))
-    state = ModernPeer(request, anna, {}, {}, seal).state()
+    state = peer(request, anna).state(Question({}))
     again = Request(2, "tools/call", {"name": "x", "arguments": {"a": 1}, "requestState": state})
-    ModernPeer(again, anna, {}, {}, seal)
+    peer(again, anna)
     other = Request(3, "tools/call", {"name": "x", "arguments": {"a": 2}, "requestState": state})
     for access, wrong in ((ben, again), (anna, other), (Access(scope=Scope("acme"), person="user:anna"), again)):
         with pytest.raises(McpError):
-            ModernPeer(wrong, access, {}, {}, seal)
+            peer(wrong, access)
 
 
 async def test_it_can_be_turned_off(tmp_path):

@@ -3,6 +3,10 @@
 import asyncio
 import importlib
 import importlib.util
+import itertools
+import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +15,15 @@ from running import GURU, environment, make_home, serving
 
 ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
 STATIC = "This is a simple text response for testing."
+PROGRAM = Path(__file__).parents[1] / "mcp_program.py"
+FORM = {
+    "message": "Who comes?",
+    "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+}
+VISIT = {"mode": "url", "message": "Log in.", "url": "https://a.example/in", "elicitationId": "e1"}
+ANSWERS = {"accept": {"action": "accept", "content": {"name": "Ann"}}, "decline": {"action": "decline"},
+           "cancel": {"action": "cancel"}}  # fmt: skip
+REMOTES = pytest.mark.parametrize("remote", ["new", "old"])
 FASTMCP = pytest.mark.skipif(
     importlib.util.find_spec("fastmcp") is None,
     reason="FastMCP's client is not installed: pip install 'fastmcp-slim[client]>=4.2'",
@@ -19,9 +32,16 @@ FASTMCP = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Of a `guru up` with what the official suite calls."""
+    """Of a `guru up` with what the official suite calls, which passes on the tools of a server of each era."""
     home = make_home(tmp_path_factory.mktemp("clients") / "guru")
-    (home / "guru.toml").write_text("[mcp]\nconformance_fixtures = true\n", encoding="utf-8")
+    tools = home / "tools.json"
+    tools.write_text(json.dumps([{"name": "ask", "description": "Asks.", "inputSchema": {"type": "object"}}]))
+    commands = {"old": [sys.executable, str(PROGRAM), str(tools)]}
+    commands["new"] = [*commands["old"], "modern"]
+    lines = ["[mcp]", "conformance_fixtures = true", "allow_stdio = true"]
+    for name, command in commands.items():
+        lines += [f"[mcp.servers.{name}]", f"command = {json.dumps(command)}", 'serve = true\napproval = "never"']
+    (home / "guru.toml").write_text("\n".join(lines), encoding="utf-8")
     return home
 
 
@@ -65,6 +85,45 @@ async def use_official(client):
         results = await asyncio.gather(*(client.call_tool("test_simple_text", {}) for _ in range(10)))
         assert {item.content[0].text for item in results} == {STATIC}
     assert heard == [0, 50, 100]
+
+
+@ERAS
+@REMOTES
+@pytest.mark.parametrize("over", ["http", "streams"])
+async def test_the_official_client_is_asked_by_other_servers(url, program, mode, remote, over):
+    mcp = pytest.importorskip("mcp", reason="the official SDK is not installed: pip install 'mcp>=2.3'")
+    asked, action = [], ""
+
+    async def answer(context, params):
+        asked.append(params)
+        return mcp.types.ElicitResult(**(ANSWERS[action] if params.mode == "form" else {"action": action}))
+
+    place = url if over == "http" else mcp.stdio_client(mcp.StdioServerParameters(**program))
+    async with mcp.Client(place, mode=mode, elicitation_callback=answer) as client:
+        for action, question in itertools.product(ANSWERS, (FORM, VISIT)):
+            call = {"method": "elicitation/create", "params": question}
+            result = await client.call_tool(f"{remote}__ask", call)
+            expected = ANSWERS[action] if question is FORM else {"action": action}
+            assert json.loads(result.content[0].text) == expected
+            assert asked[-1].message.startswith(f"The MCP server {remote!r} asks you this")
+    assert [params.mode for params in asked] == ["form", "url"] * 3 and asked[1].url == VISIT["url"]
+
+
+@FASTMCP
+@ERAS
+@REMOTES
+async def test_the_client_of_fastmcp_is_asked_by_other_servers(url, mode, remote):
+    fastmcp = importlib.import_module("fastmcp")
+    elicitation, action = importlib.import_module("fastmcp.client.elicitation"), ""
+
+    async def answer(message, shape, params, context):
+        return elicitation.ElicitResult(**ANSWERS[action])
+
+    async with fastmcp.Client(url, mode=mode, elicitation_handler=answer) as client:
+        for chosen, expected in ANSWERS.items():
+            action, call = chosen, {"method": "elicitation/create", "params": FORM}
+            result = await client.call_tool(f"{remote}__ask", call)
+            assert json.loads(result.content[0].text) == expected
 
 
 @FASTMCP

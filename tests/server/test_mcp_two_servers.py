@@ -1,12 +1,15 @@
 """Two real `guru up` on one database are one to a client of MCP, whichever a balancer gives it, also when one dies."""
 
+import asyncio
 import contextlib
 import itertools
+import json
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+import mcp_remote
 from running import make_home, serving
 
 pytestmark = pytest.mark.slow
@@ -25,8 +28,15 @@ key = "the-key-of-ann"
 
 [keys.ben]
 key = "the-key-of-ben"
+
+[mcp.servers]
+new = {{ url = "{new}", serve = true, approval = "never" }}
+old = {{ url = "{old}", serve = true, approval = "never" }}
 """
+JSON = "application/json"
 PERSON = {"username": "ann", "email": "ann@example.org"}
+FIELDS = {"username": {"type": "string"}, "email": {"type": "string", "format": "email"}}
+FORM = {"message": "Who?", "requestedSchema": {"type": "object", "properties": FIELDS, "required": ["email"]}}
 
 
 def headers_of(person="ann", **more):
@@ -64,22 +74,45 @@ async def balanced(urls):
             await runner.cleanup()
 
 
-async def use_official(url):
-    """What the official SDK's client does in a session of the legacy era, with a question on the way."""
+async def use_official(url, mode):
+    """What the official SDK's client does in one era, with questions on the way: ours, and those of other servers."""
     mcp = pytest.importorskip("mcp", reason="the official SDK is not installed: pip install 'mcp>=2.3'")
     http = pytest.importorskip("mcp.client.streamable_http")
     httpx2 = pytest.importorskip("httpx2")
 
+    asked_by = []
+
     async def fill_in(context, params):
+        asked_by.append(params.message.partition(" asks")[0])
         return mcp.types.ElicitResult(action="accept", content=PERSON)
 
     async with httpx2.AsyncClient(headers={"authorization": "Bearer the-key-of-ann"}, timeout=60) as session:
         transport = http.streamable_http_client(url, http_client=session)
-        async with mcp.Client(transport, mode="legacy", elicitation_callback=fill_in) as client:
+        async with mcp.Client(transport, mode=mode, elicitation_callback=fill_in) as client:
             for _ in range(4):
                 assert "search_documents" in {tool.name for tool in (await client.list_tools()).tools}
                 asked = await client.call_tool("test_elicitation", {"message": "Who are you?"})
                 assert "ann@example.org" in asked.content[0].text
+            for name in ("new", "old"):
+                asked = await client.call_tool(f"{name}__ask", {"questions": [FORM, FORM]})
+                assert json.loads(asked.content[0].text) == [{"action": "accept", "content": PERSON}] * 2
+    assert asked_by[4:] == [f"The MCP server {name!r}" for name in ("new", "new", "old", "old")]
+
+
+async def ask(session, url, name, again=None):
+    """What a modern client is answered with by the tool of another server."""
+    meta = {"protocolVersion": "2026-07-28", "clientCapabilities": {"elicitation": {}}}
+    params = {"name": f"{name}__ask", "arguments": {"questions": [FORM]}, **(again or {})}
+    params["_meta"] = {f"io.modelcontextprotocol/{key}": value for key, value in meta.items()}
+    named = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": f"{name}__ask"}
+    _, said = await post(session, url, {"id": 9, "method": "tools/call", "params": params}, **named, accept=JSON)
+    return json.loads(said)["result"]
+
+
+def again_with(asked):
+    """The answer to a question."""
+    answers = {name: {"action": "accept", "content": PERSON} for name in asked["inputRequests"]}
+    return {"inputResponses": answers, "requestState": asked["requestState"]}
 
 
 async def post(session, url, message, person="ann", **headers):
@@ -95,16 +128,26 @@ async def last_event(answer):
     return [line for line in lines if line.startswith("id: ")][-1].removeprefix("id: ")
 
 
-async def test_two_servers_serve_one_session(tmp_path):
+@pytest.fixture
+async def remotes():
+    """Servers of somebody else, one of each era."""
+    async with mcp_remote.serving(modern=True) as new, mcp_remote.serving(modern=False) as old:
+        yield {"new": new, "old": old}
+
+
+async def test_two_servers_serve_one_session(tmp_path, remotes):
+    places = {name: remote.url for name, remote in remotes.items()} | {"database": tmp_path / "shared.db"}
     with contextlib.ExitStack() as stack:
         servers = []
         for name in ("one", "two"):
             home = make_home(tmp_path / name)
-            (home / "guru.toml").write_text(CONFIG.format(database=tmp_path / "shared.db"), encoding="utf-8")
-            servers.append(stack.enter_context(serving(home)))
+            (home / "guru.toml").write_text(CONFIG.format(**places), encoding="utf-8")
+            (home / "session.key").write_bytes(b"k" * 32)
+            servers.append(await asyncio.to_thread(stack.enter_context, serving(home)))
         one, two = servers
         async with balanced([server.url for server in servers]) as url:
-            await use_official(url)
+            for mode in ("legacy", "auto"):
+                await use_official(url, mode)
         async with aiohttp.ClientSession() as session:
             able = {"protocolVersion": "2025-11-25", "capabilities": {}}
             opened, _ = await post(session, one.url, {"id": 0, "method": "initialize", "params": able})
@@ -117,7 +160,10 @@ async def test_two_servers_serve_one_session(tmp_path):
                 last = await last_event(answer)
             async with session.get(f"{two.url}/mcp", headers=headers_of(**mine, **{"last-event-id": last})) as answer:
                 assert '"id":2' in await answer.text()
+            asked = await ask(session, one.url, "new")
             one.kill()
+            done = await ask(session, two.url, "new", again_with(asked))
+            assert json.loads(done["content"][0]["text"]) == [{"action": "accept", "content": PERSON}]
             assert (await post(session, two.url, ping, **mine))[0].status == 200
             async with session.delete(f"{two.url}/mcp", headers=headers_of(**mine)) as answer:
                 assert answer.status == 204

@@ -17,7 +17,7 @@ from guru.agents.checkpoints import Checkpoints
 from guru.agents.limits import Limits
 from guru.agents.live import News
 from guru.agents.records import Asked, Decision
-from guru.agents.tools.asking import Elicitation, Elicited, Suspended
+from guru.agents.tools.asking import MODES, Elicitation, Elicited, Suspended
 from guru.types import JSON
 
 ACTIONS: Final = {"yes": "accept", "no": "decline", "cancel": "cancel"}
@@ -37,6 +37,8 @@ class Open:
 
 class RunPerson:
     """Implements `guru.agents.tools.asking.Person` for one call of a run."""
+
+    modes = MODES
 
     def __init__(
         self, checkpoints: Checkpoints, number: int, part: int, *, limits: Limits, open: Open,

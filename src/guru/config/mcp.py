@@ -27,6 +27,8 @@ class McpServerSettings(Section):
     allow: list[str] = []
     """Who may use them, besides administrators, as `user:NAME`, `team:NAME` and `key:ID`; empty: everybody of the
     organisation whose server it is."""
+    serve: bool = False
+    """Whether `/mcp` passes its tools on to those who may use them, and its questions to the client that calls one."""
     trusted: bool = False
     """Whether what the server says of its tools is believed: that one only reads needs no approval then."""
     approval: Literal["always", "writes", "never"] = "writes"
@@ -42,10 +44,11 @@ class McpServerSettings(Section):
     sampling_calls: Positive = 10
     """How often it may ask the model during one call of a tool."""
     elicitation: bool = True
-    """Whether the server may ask the person whose agent calls it: to fill in a form, or to open an address."""
+    """Whether the server may ask the person whose agent, or whose client of `/mcp`, calls it: to fill in a form, or to
+    open an address."""
     elicitation_seconds: Seconds = 900.0
-    """How long a call of a server of 2025-11-25 is kept open for the answer, in seconds. Servers of 2026-07-28 wait for
-    as long as it takes."""
+    """How long a call of a server of 2025-11-25 is kept open for the answer, in seconds. For a run of an agent, servers
+    of 2026-07-28 wait for as long as it takes; a client of `/mcp` has this time for every answer."""
     scopes: list[str] = []
     """Of OAuth, asked for by `guru mcp login`; empty: those that the server names."""
     client_id: str | None = None

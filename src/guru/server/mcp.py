@@ -16,7 +16,7 @@ from guru.agents.mcp.serving.streamable import Streamable
 from guru.agents.mcp.serving.tools import ContractTools
 from guru.agents.tools.catalogue import Catalogue
 from guru.agents.tools.toolbox import Toolbox
-from guru.config import McpSettings, Settings
+from guru.config import McpServerSettings, McpSettings, Settings
 from guru.gateway.identity import LOCAL_TENANT, Audit, Sessions
 from guru.gateway.pipeline import Road
 from guru.knowledge.base import KnowledgeBase
@@ -38,7 +38,14 @@ class Mcp(NamedTuple):
     servers: ConfiguredServers
 
     def reload(self, settings: Settings) -> None:
+        """Whoever listens is told where other tools are passed on than before."""
+        before = self._passed_on()
         self.servers.reload(settings)
+        if self._passed_on() != before:
+            self.served.server.changes.changed("tools")
+
+    def _passed_on(self) -> dict[str, McpServerSettings]:
+        return {server.name: server.settings for server in self.servers if server.settings.serve}
 
 
 def open_mcp(
@@ -57,7 +64,7 @@ def open_mcp(
     servers = open_servers(stack, settings, database, road, home=home)
     tools.sources.append(ServersTools(servers, LOCAL_TENANT))
     recorder = RoadRecorder(road, Audit(database))
-    own = served_tools(tools, recorder)
+    own = served_tools(tools, ServersTools(servers, LOCAL_TENANT, served=True), recorder)
     documents = KnowledgeResources(knowledge)
     server = make_server(own, documents, LibraryPrompts(prompts), recorder, fixtures=settings.conformance_fixtures)
     tools.on_change.append(lambda: server.changes.changed("tools"))
@@ -79,11 +86,12 @@ def make_server(
     return server
 
 
-def served_tools(tools: Catalogue, recorder: RoadRecorder) -> ToolSource:
-    """The tools of this server, for those who may use them. Those of other MCP servers are theirs to serve."""
+def served_tools(tools: Catalogue, passed_on: ServersTools, recorder: RoadRecorder) -> ToolSource:
+    """The tools of this server, for those who may use them, and those of other MCP servers that the configuration wants
+    passed on: the others are theirs to serve."""
 
     async def for_caller(access: Access) -> Toolbox:
-        box = await tools.toolbox(access.scope, others=False)
+        box = await tools.toolbox(access.scope, sources=[passed_on])
         if access.may_change:
             return box
         return Toolbox(tool for tool in box if tool.spec.effect != "write" and tool.spec.name not in FOR_MEMBERS)

@@ -5,7 +5,7 @@ import json
 from programs import tool
 
 from guru.agents.mcp.client.host import Host
-from guru.agents.tools.asking import Elicited
+from guru.agents.tools.asking import MODES, Elicited
 from guru.errors import BudgetExceeded
 
 
@@ -21,6 +21,8 @@ class Model:
 
 
 class Ann:
+    modes = MODES
+
     def __init__(self, content):
         self.content, self.seen = content, []
 

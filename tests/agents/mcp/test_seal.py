@@ -20,6 +20,16 @@ def test_it_opens_for_what_it_was_made_for():
     assert seal.open(seal.close({"a": [1]}, purpose="p"), purpose="p") == {"a": [1]}
 
 
+def test_no_letter_of_it_can_be_another():
+    seal = Seal(b"k" * 32)
+    for length in range(3):  # which decides how many bits of the last letter mean nothing
+        sealed = seal.close({"a": "x" * length}, purpose="p")
+        for place, letter in enumerate(sealed):
+            for other in {"A", "B", "g", "="} - {letter}:
+                with pytest.raises(McpError):
+                    seal.open(sealed[:place] + other + sealed[place + 1 :], purpose="p")
+
+
 def test_it_does_not_open_for_anything_else():
     seal = Seal(b"k" * 32)
     sealed = seal.close({"a": 1}, purpose="p")

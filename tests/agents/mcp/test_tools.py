@@ -10,6 +10,7 @@ from guru.agents.mcp.serving.server import PAGE, page
 from guru.agents.mcp.serving.tools import ContractTools
 from guru.agents.tools.function import FunctionTool
 from guru.agents.tools.toolbox import Toolbox
+from guru.config import McpServerSettings
 from guru.store.scope import Scope
 
 MEMBER = Access(scope=Scope("local"), person="user:ann")
@@ -18,6 +19,8 @@ VIEWER = Access(scope=Scope("local"), person="user:eye", may_change=False)
 
 class Client:
     """Somebody who answers every question in the same way."""
+
+    kept = None
 
     def __init__(self, answer=None):
         self.capabilities = {} if answer is None else {"elicitation": {}}
@@ -96,8 +99,9 @@ def test_long_lists_come_in_pages():
 class Servers:
     """Two of them, with the lists of who may use them."""
 
-    async def tools(self, allows):
-        return [allow for allow in ([], ["team:legal"]) if allows(allow)]
+    async def tools(self, wanted):
+        servers = [McpServerSettings(), McpServerSettings(allow=["team:legal"], serve=True)]
+        return [settings.allow for settings in servers if wanted(settings)]
 
 
 @pytest.mark.parametrize(
@@ -111,3 +115,5 @@ class Servers:
 )
 async def test_servers_are_for_those_whom_the_configuration_allows(scope, seen):
     assert await ServersTools(Servers(), "local").tools(scope) == seen
+    passed_on = await ServersTools(Servers(), "local", served=True).tools(scope)
+    assert passed_on == [allow for allow in seen if allow]

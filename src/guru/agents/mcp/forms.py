@@ -50,7 +50,7 @@ def _check(name: str, field: Any, value: Any) -> list[str]:
 def _check_number(name: str, field: JSON, value: Any) -> list[str]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [f"{name!r} is not a number."]
-    if not math.isfinite(value) or (field["type"] == "integer" and value != int(value)):
+    if (isinstance(value, float) and not math.isfinite(value)) or (field["type"] == "integer" and value != int(value)):
         return [f"{name!r} is not a whole number."]
     least, most = field.get("minimum"), field.get("maximum")
     if (least is not None and value < least) or (most is not None and value > most):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
 from guru.types import JSON
+
+Mode = Literal["form", "url"]
+"""A form to fill in, or an address to open."""
+MODES: Final[frozenset[Mode]] = frozenset(("form", "url"))
 
 
 class Elicitation(Struct, kw_only=True):
@@ -42,6 +46,11 @@ class Suspended(Exception):
 class Person(Protocol):
     """Somebody who can be asked."""
 
+    @property
+    def modes(self) -> frozenset[Mode]:
+        """In which ways they can be; what is asked otherwise they decline."""
+        ...
+
     async def ask(self, question: Elicitation, state: JSON | None) -> Elicited:
         """The answer, while the call is kept open. With `state`, the call can also be gone on from later, and from
         there: it may raise `Suspended`, and the next call is given `state` with the answer (`answered`)."""
@@ -61,6 +70,10 @@ class Unhurried:
         self._limit = limit
         self._asking = 0
         self._left = 0.0
+
+    @property
+    def modes(self) -> frozenset[Mode]:
+        return self._person.modes
 
     async def ask(self, question: Elicitation, state: JSON | None) -> Elicited:
         with self._stopped():

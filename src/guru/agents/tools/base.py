@@ -31,6 +31,8 @@ class ToolSpec(Struct, frozen=True, kw_only=True):
     """It asks whatever address the model names, so that a call can carry away what the model knows."""
     approval: bool = False
     """A person must say yes to each call."""
+    asks: bool = False
+    """Its server may ask a person during a call: see `ToolContext.person`."""
     repeatable: bool = True
     """May be called once more when a crash leaves it open whether a call had ended."""
     timeout: float = 30.0

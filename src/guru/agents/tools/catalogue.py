@@ -122,17 +122,17 @@ class Catalogue:
             for tell in self.on_change:
                 tell()
 
-    async def toolbox(self, scope: Scope, *, others: bool = True) -> Toolbox:
+    async def toolbox(self, scope: Scope, *, sources: Sequence[ToolSource] | None = None) -> Toolbox:
         """The tools that may be used within a scope. Of two that have one name the first is taken.
 
-        `others`: whether those that other sources bring are among them.
+        `sources` are the others that bring some; None: those of the catalogue.
         """
         found: dict[str, Tool] = {}
         for group in self._groups:
             if group.is_for(scope, self._own_tenant):
                 for tool in await group.tools():
                     self._add(tool, found)
-        for source in self.sources if others else ():
+        for source in self.sources if sources is None else sources:
             for tool in await source.tools(scope):
                 self._add(tool, found)
         return Toolbox(found.values(), shown=self._settings.result_characters)

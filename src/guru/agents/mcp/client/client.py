@@ -273,7 +273,7 @@ class McpClient:
     def _meta(self, call: Pending | None) -> JSON:
         offered = self._host.capabilities
         if call is not None:
-            offered = self._host.offered(asks=call.person is not None)
+            offered = self._host.offered(call.person.modes if call.person is not None else frozenset())
         return {VERSION_KEY: MODERN, CLIENT_KEY: IMPLEMENTATION, CAPABILITIES_KEY: offered}
 
     # ------------------------------------------------------------------- connecting

@@ -13,7 +13,7 @@ from typing import Protocol
 from guru.agents.mcp.client.elicitation import read_question
 from guru.agents.mcp.forms import problems, with_defaults
 from guru.agents.mcp.protocol import INVALID_PARAMS, METHOD_NOT_FOUND, McpError
-from guru.agents.tools.asking import Elicitation, Elicited, Person
+from guru.agents.tools.asking import MODES, Elicitation, Elicited, Mode, Person
 from guru.errors import GuruError
 from guru.types import JSON
 
@@ -59,17 +59,18 @@ class Host:
     @property
     def capabilities(self) -> JSON:
         """All that the server may ever ask for."""
-        return self.offered(asks=self._asks)
+        return self.offered(MODES)
 
-    def offered(self, *, asks: bool) -> JSON:
-        """What it may ask for in a call that has somebody to be asked, or nobody."""
+    def offered(self, modes: frozenset[Mode]) -> JSON:
+        """What it may ask for in a call for which somebody can be asked in these ways; nobody where there are none."""
         offered: JSON = {}
         if self._roots:
             offered["roots"] = {}
         if self._sampler is not None:
             offered["sampling"] = {}
-        if self._person is not None or (asks and self._asks):
-            offered["elicitation"] = {"form": {}, "url": {}}
+        own = self._person.modes if self._person is not None else frozenset()
+        if asked := own | (modes if self._asks else frozenset()):
+            offered["elicitation"] = {mode: {} for mode in sorted(asked)}
         return offered
 
     def renew(self) -> None:

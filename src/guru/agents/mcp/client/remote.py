@@ -42,6 +42,7 @@ class RemoteTool:
             foreign=not settings.trusted,
             anywhere=hints.get("openWorldHint") is True,
             approval=settings.approval == "always" or (settings.approval == "writes" and effect == "write"),
+            asks=settings.elicitation,
             repeatable=reads or hints.get("idempotentHint") is True,
             timeout=settings.timeout,
         )

@@ -18,7 +18,7 @@ from guru.agents.mcp.client.pins import MOST_BYTES, Pin, Pins, differences, fing
 from guru.agents.mcp.client.remote import RemoteTool, to_tool_result
 from guru.agents.mcp.client.suspicion import findings
 from guru.agents.mcp.messages import encode
-from guru.agents.mcp.protocol import INVALID_PARAMS, METHOD_NOT_FOUND, McpError
+from guru.agents.mcp.protocol import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY, McpError
 from guru.agents.tools.asking import Person
 from guru.agents.tools.base import ToolContext, ToolResult
 from guru.config import McpServerSettings
@@ -262,12 +262,10 @@ class McpServers:
             raise NotFound(f"There is no MCP server {name!r}.", hint=f"The configuration names: {known}.")
         return self._servers[name]
 
-    async def tools(self, allows: Callable[[list[str]], bool] = lambda allow: True) -> list[RemoteTool]:
-        """The tools of all servers that can be used now. A server that cannot be reached has none, and is logged.
-
-        `allows` says whether a list of names lets the caller in.
-        """
-        asked = [self._tools_of(server) for server in self if allows(server.settings.allow)]
+    async def tools(self, wanted: Callable[[McpServerSettings], bool] = lambda settings: True) -> list[RemoteTool]:
+        """The tools of all servers that are wanted and can be used now. A server that cannot be reached has none, and
+        is logged."""
+        asked = [self._tools_of(server) for server in self if wanted(server.settings)]
         return [tool for found in await asyncio.gather(*asked) for tool in found]
 
     async def _tools_of(self, server: RemoteServer) -> list[RemoteTool]:
@@ -305,16 +303,23 @@ class McpServers:
 class ServersTools:
     """`guru.agents.tools.catalogue.ToolSource`: the tools of the servers, for whom the configuration allows them."""
 
-    def __init__(self, servers: McpServers, tenant: str) -> None:
-        """`tenant` is the organisation whose servers they are."""
+    def __init__(self, servers: McpServers, tenant: str, *, served: bool = False) -> None:
+        """`tenant` is the organisation whose servers they are; `served`: only of those that `/mcp` passes on."""
         self._servers = servers
         self._tenant = tenant
+        self._served = served
 
     async def tools(self, scope: Scope) -> list[RemoteTool]:
         if scope.tenant != self._tenant:
             return []
         names = scope.names
-        return await self._servers.tools(lambda allow: names is None or not allow or not set(allow).isdisjoint(names))
+
+        def wanted(settings: McpServerSettings) -> bool:
+            allow = settings.allow
+            allowed = names is None or not allow or not set(allow).isdisjoint(names)
+            return allowed and (settings.serve or not self._served)
+
+        return await self._servers.tools(wanted)
 
 
 def judge(definition: JSON, pin: Pin | None) -> ListedTool:
@@ -350,4 +355,6 @@ def as_guru(server: str, error: McpError) -> GuruError:
     said = f"{server} answered: {error.message}"
     if error.code in (INVALID_PARAMS, METHOD_NOT_FOUND):
         return InvalidParameter(said, hint="Call it with other arguments.")
+    if error.code == MISSING_CAPABILITY:
+        return ServerRefused(said, hint="It needs more of its caller than this call offers, such as a person to ask.")
     return ServerRefused(said, hint="Try again, or do without it.")

@@ -35,10 +35,11 @@ from guru.agents.mcp.protocol import (
     meta_of,
 )
 from guru.agents.mcp.serving.changes import Listener
-from guru.agents.mcp.serving.peer import Question, check_answer, check_asked, loud_enough
+from guru.agents.mcp.serving.held import HeldCalls
+from guru.agents.mcp.serving.peer import ANSWER_SECONDS, Held, Question, check_answer, check_asked, loud_enough
 from guru.agents.mcp.serving.provider import Access
 from guru.agents.mcp.serving.reply import Reply, status_of
-from guru.agents.mcp.serving.seal import Seal
+from guru.agents.mcp.serving.seal import SECONDS, Seal
 from guru.agents.mcp.serving.server import INSTRUCTIONS, McpServer
 from guru.agents.mcp.serving.stream import Stream
 from guru.agents.mcp.serving.tasks import TaskPeer, Tasks, is_of, knows_tasks, require_tasks
@@ -66,9 +67,11 @@ class ModernDoor:
         self._seal = seal
         self._closing = closing
         self._tasks = Tasks(database)
+        self._held = HeldCalls(database)
 
     async def aclose(self) -> None:
         await self._tasks.aclose()
+        await self._held.aclose()
 
     async def post(self, request: Request, headers: Mapping[str, str], access: Access, *, streams: bool) -> Reply:
         """`headers` have lower-case names; `streams`: whether the client takes server-sent events."""
@@ -111,7 +114,7 @@ class ModernDoor:
             data = {"supported": list(SUPPORTED), "requested": version}
             raise McpError(UNSUPPORTED_VERSION, "Unsupported protocol version", data)
         check_standard(request.method, request.params, headers)
-        return ModernPeer(request, access, capabilities, meta, self._seal)
+        return ModernPeer(request, access, capabilities, meta, seal=self._seal, held=self._held)
 
     async def _check_call(self, request: Request, headers: Mapping[str, str], access: Access) -> None:
         tool = await self._server.find_tool(request.params.get("name"), access)
@@ -141,7 +144,7 @@ class ModernDoor:
         if request.method in ("tasks/get", "tasks/update", "tasks/cancel"):
             return await self._tasks.handle(request.method, request.params, access, peer.capabilities)
         tool = await self._server.find_tool(request.params.get("name"), access) if is_call(request) else None
-        if tool is None or tool.task == "never" or not knows_tasks(peer.capabilities):
+        if tool is None or tool.task == "never" or peer.kept is not None or not knows_tasks(peer.capabilities):
             if tool is not None and tool.task == "required":
                 require_tasks(peer.capabilities)
             return await self._server.handle(request.method, request.params, access, peer)
@@ -170,7 +173,8 @@ class ModernDoor:
     def _asking(self, request: Request, peer: ModernPeer, question: Question) -> JSON:
         if request.method not in ASKING:
             return messages.failure(request.id, McpError(-32603, f"{request.method} cannot ask the client."))
-        asked = {"resultType": "input_required", "inputRequests": question.requests, "requestState": peer.state()}
+        state = peer.state(question)
+        asked = {"resultType": "input_required", "inputRequests": question.requests, "requestState": state}
         return messages.result(request.id, asked | {"_meta": {SERVER_KEY: self._server.identity}})
 
     # ------------------------------------------------------------------ subscriptions
@@ -224,7 +228,11 @@ class ModernDoor:
 class ModernPeer:
     """A client that is asked by an answer, and answers by asking again."""
 
-    def __init__(self, request: Request, access: Access, capabilities: JSON, meta: JSON, seal: Seal) -> None:
+    suspends = True
+
+    def __init__(
+        self, request: Request, access: Access, capabilities: JSON, meta: JSON, *, seal: Seal, held: HeldCalls
+    ) -> None:
         """Raises `McpError` for answers that are none, and for state that is not ours."""
         self.stream = Stream()
         self.told = False
@@ -232,15 +240,23 @@ class ModernPeer:
         self._token = meta.get("progressToken")
         self._level = meta.get(LOG_LEVEL_KEY)
         self._seal = seal
+        self._held = held
+        self._access = access
         self._purpose = purpose(request, access)
         self.answers: JSON = {}
-        """All that the client has answered so far."""
+        """All that the client has answered so far, but to what has kept something."""
+        self.kept: JSON | None = None
+        self.answer: Any = None
         if "requestState" in request.params:
-            self.answers = seal.open(request.params["requestState"], purpose=self._purpose)
+            state = seal.open(request.params["requestState"], purpose=self._purpose)
+            self.answers, self.kept = state.get("answers", {}), state.get("kept")
         given = request.params.get("inputResponses", {})
         if not isinstance(given, dict):
             raise invalid_params("`inputResponses` is not an object.")
-        self.answers |= given
+        if self.kept is not None:
+            self.answer = given.get(self.kept["name"])
+        else:
+            self.answers |= given
 
     @property
     def capabilities(self) -> JSON:
@@ -259,7 +275,7 @@ class ModernPeer:
         if loud_enough(level, self._level):
             await self.notify("notifications/message", {"level": level, "logger": "guru", "data": data})
 
-    async def ask(self, requests: dict[str, JSON]) -> dict[str, JSON]:
+    async def ask(self, requests: dict[str, JSON], *, seconds: float = ANSWER_SECONDS) -> dict[str, JSON]:
         check_asked(self._capabilities, requests)
         missing = {name: request for name, request in requests.items() if name not in self.answers}
         if missing:
@@ -269,9 +285,15 @@ class ModernPeer:
     def hang_up(self) -> None:
         """There is no coming back."""
 
-    def state(self) -> str:
-        """All that was answered so far, for the next time."""
-        return self._seal.close(self.answers, purpose=self._purpose)
+    async def hold(self, work: Held) -> JSON:
+        if self.kept is not None and "held" in self.kept:
+            return await self._held.go_on(self.kept, self.answer, self._access)
+        return await self._held.begin(self, self._access, work)
+
+    def state(self, question: Question) -> str:
+        """What was answered so far and what the question has kept, for the next time."""
+        state, kept = {"answers": self.answers, "kept": question.kept}, question.kept or {}
+        return self._seal.close(state, purpose=self._purpose, seconds=kept.get("seconds", SECONDS))
 
 
 def is_call(request: Request) -> bool:
@@ -284,7 +306,7 @@ def purpose(request: Request, access: Access) -> str:
     params = {name: value for name, value in request.params.items() if name not in transient}
     said = msgspec.json.encode([request.method, params], order="deterministic")
     digest = hashlib.sha256(said).hexdigest()
-    return f"{access.scope.tenant}\n{access.person}\n{digest}"
+    return f"{access.scope.tenant}\n{access.person}\n{access.key}\n{digest}"
 
 
 def progress_params(token: Any, progress: float, total: float | None, message: str | None) -> JSON:

@@ -28,9 +28,9 @@ class Seal:
         self._key = key
         self._clock = clock
 
-    def close(self, state: JSON, *, purpose: str) -> str:
-        """`state` as a string. `purpose` says for whom and for what: nothing else opens it."""
-        body = encode({"state": state, "until": int(self._clock()) + SECONDS})
+    def close(self, state: JSON, *, purpose: str, seconds: float = SECONDS) -> str:
+        """`state` as a string, for that long. `purpose` says for whom and for what: nothing else opens it."""
+        body = encode({"state": state, "until": self._clock() + seconds})
         return base64.urlsafe_b64encode(self._sign(body, purpose) + body).decode()
 
     def open(self, sealed: object, *, purpose: str) -> JSON:
@@ -39,6 +39,8 @@ class Seal:
             raw = base64.urlsafe_b64decode(sealed if isinstance(sealed, str) else "!")
         except (binascii.Error, ValueError):
             raise _refused() from None
+        if base64.urlsafe_b64encode(raw).decode() != sealed:  # the last bits of base64 may differ and mean nothing
+            raise _refused()
         signature, body = raw[:32], raw[32:]
         if not hmac.compare_digest(signature, self._sign(body, purpose)):
             raise _refused()

@@ -19,7 +19,7 @@ from guru.agents.mcp.protocol import McpError
 from guru.agents.mcp.serving.changes import METHODS, UPDATED, Changes, Listener
 from guru.agents.mcp.serving.mail import Mail, Mailbox
 from guru.agents.mcp.serving.modern import progress_params
-from guru.agents.mcp.serving.peer import check_answer, check_asked, loud_enough
+from guru.agents.mcp.serving.peer import ANSWER_SECONDS, Held, check_answer, check_asked, loud_enough
 from guru.agents.mcp.serving.provider import Access
 from guru.agents.mcp.serving.server import McpServer
 from guru.agents.mcp.serving.session_rows import SessionRow
@@ -31,8 +31,6 @@ STREAMS: Final = 32
 """Answers that a session remembers, for a client that lost its connection."""
 AT_ONCE: Final = 32
 """Requests of one session that are worked on at a time."""
-ANSWER_SECONDS: Final = 600.0
-"""How long a client may take to answer a question."""
 GENERAL: Final = "general"
 """How the names of streams begin that belong to no request."""
 
@@ -105,13 +103,16 @@ class Session:
 
     # -------------------------------------------------------------------- questions
 
-    async def question(self, stream: Stream, request: JSON) -> JSON:
+    async def question(self, stream: Stream, request: JSON, seconds: float) -> JSON:
         """Ask the client on a stream; its answer, which may come to another server. Raises `McpError`."""
         number = await self._mail.ask(self.row)
         waiting = self._questions[number] = asyncio.get_running_loop().create_future()
+        params = request.get("params") or {}
+        if params.get("mode") == "url":
+            params = {"elicitationId": number} | params  # which this revision wants
         try:
-            stream.write(messages.request(number, request["method"], request.get("params")))
-            async with asyncio.timeout(ANSWER_SECONDS):
+            stream.write(messages.request(number, request["method"], params))
+            async with asyncio.timeout(seconds):
                 answer = await waiting
         except TimeoutError:
             raise McpError(-32603, "The client did not answer in time.") from None
@@ -162,6 +163,10 @@ class Session:
 class LegacyPeer:
     """A client that answers questions while the work waits."""
 
+    suspends = False
+    kept = None
+    answer = None
+
     def __init__(self, session: Session, stream: Stream, request: Request) -> None:
         self._session = session
         self._stream = stream
@@ -184,9 +189,14 @@ class LegacyPeer:
         if loud_enough(level, self._session.row.level):
             await self.notify("notifications/message", {"level": level, "logger": "guru", "data": data})
 
-    async def ask(self, requests: dict[str, JSON]) -> dict[str, JSON]:
+    async def ask(self, requests: dict[str, JSON], *, seconds: float = ANSWER_SECONDS) -> dict[str, JSON]:
         check_asked(self.capabilities, requests)
-        return {name: await self._session.question(self._stream, request) for name, request in requests.items()}
+        return {
+            name: await self._session.question(self._stream, request, seconds) for name, request in requests.items()
+        }
+
+    async def hold(self, work: Held) -> JSON:
+        return await work(self)
 
     def hang_up(self) -> None:
         self._stream.hang_up()

@@ -31,7 +31,8 @@ MOST: Final = 10_000
 """Tasks that are remembered; of one person, a twentieth of it."""
 Status = Literal["working", "input_required", "completed", "cancelled", "failed"]
 OPEN: Final = ("working", "input_required")
-NAME: Final = re.compile(r"task_[\w-]{32}", re.ASCII)
+Kind = Literal["task", "held"]
+NAME: Final = re.compile(r"(task|held)_[\w-]{32}", re.ASCII)
 
 
 class TaskRow(Struct, kw_only=True):
@@ -54,14 +55,16 @@ class TaskRow(Struct, kw_only=True):
 
 
 class TaskRows:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kind: Kind = "task") -> None:
+        """`kind` is how the ids of these begin: those of others are not found."""
         self._database = database
+        self._kind = kind
 
     async def add(self, access: Access) -> TaskRow:
         """A new one. Raises `McpError` when there are too many."""
         now = time.time()
         made = TaskRow(
-            id=f"task_{secrets.token_urlsafe(24)}",  # it is also what lets its owner ask about it
+            id=f"{self._kind}_{secrets.token_urlsafe(24)}",  # it is also what lets its owner ask about it
             tenant=access.scope.tenant, status="working", outcome={}, questions={}, answers={}, created_at=now,
             updated_at=now, alive_at=now,
         )  # fmt: skip
@@ -84,25 +87,32 @@ class TaskRows:
 
     async def get(self, id: object, access: Access) -> TaskRow:
         """Raises `McpError` for one that is not there any more, or is of somebody else or of another key."""
-        row = await self._database.read(lambda connection: find(connection, id, access))
+        row = await self._database.read(lambda connection: find(connection, self._kind, id, access))
         if row.open and row.alive_at < time.time() - LEASE_SECONDS:
             await self.set(row.id, row.tenant, "failed", {"error": STOPPED.body()})
-            row = await self._database.read(lambda connection: find(connection, id, access))
+            row = await self._database.read(lambda connection: find(connection, self._kind, id, access))
         return row
 
     async def set(self, id: str, tenant: str, status: Status, outcome: JSON) -> bool:
-        """Its state from now on; False for one that has ended."""
-        return await self._change(id, tenant, status=status, outcome=outcome)
+        """Its state from now on; False for one that has ended. What was answered is not kept."""
+        return await self._change(id, tenant, status=status, outcome=outcome, questions={}, answers={})
 
-    async def ask(self, id: str, tenant: str, questions: dict[str, JSON]) -> bool:
-        """It waits for answers now; False for one that has ended."""
-        return await self._change(id, tenant, status="input_required", questions=questions, answers={})
+    async def ask(self, id: str, tenant: str, questions: dict[str, JSON], *, until: float | None = None) -> bool:
+        """It waits for answers now, and is not forgotten sooner than if it had been made at `until`; False for one that
+        has ended."""
+        more = {} if until is None else {"created_at": until}
+        return await self._change(id, tenant, status="input_required", questions=questions, answers={}, **more)
+
+    async def remove(self, id: str, tenant: str) -> None:
+        """Forget it: nobody asks about it any more."""
+        mine = delete(mcp_tasks).where(mcp_tasks.c.id == id, mcp_tasks.c.tenant == tenant)
+        await self._database.write(lambda connection: connection.execute(mine), beside=True)
 
     async def answer(self, id: object, access: Access, responses: JSON) -> TaskRow:
         """Keep answers for its server; those to no question are read over. Raises `McpError` for what answers none."""
 
         def write(connection: Connection) -> TaskRow:
-            row = find(connection, id, access)
+            row = find(connection, self._kind, id, access)
             given = {name: said for name, said in responses.items() if name in row.questions}
             row.answers |= {name: check_answer(row.questions[name], said) for name, said in given.items()}
             row.questions = {name: asked for name, asked in row.questions.items() if name not in given}
@@ -137,10 +147,10 @@ def open_one(id: str, tenant: str) -> tuple[Any, ...]:
     return (mcp_tasks.c.id == id, mcp_tasks.c.tenant == tenant, mcp_tasks.c.status.in_(OPEN))
 
 
-def find(connection: Connection, id: object, access: Access) -> TaskRow:
+def find(connection: Connection, kind: Kind, id: object, access: Access) -> TaskRow:
     """Raises `McpError`."""
     row = None
-    if isinstance(id, str) and NAME.fullmatch(id):
+    if isinstance(id, str) and (found := NAME.fullmatch(id)) and found[1] == kind:
         table = mcp_tasks.c
         query = select(mcp_tasks).where(
             table.id == id, table.tenant == access.scope.tenant, table.person == access.person,

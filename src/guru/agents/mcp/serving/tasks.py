@@ -15,7 +15,7 @@ from typing import Any, Final
 from guru.agents.mcp.protocol import INTERNAL_ERROR, MISSING_CAPABILITY, PREFIX, McpError, invalid_params
 from guru.agents.mcp.serving.keeper import Keeper
 from guru.agents.mcp.serving.left import LOOK_SECONDS, STOPPED
-from guru.agents.mcp.serving.peer import check_answer, check_asked
+from guru.agents.mcp.serving.peer import ANSWER_SECONDS, Held, check_answer, check_asked
 from guru.agents.mcp.serving.provider import Access
 from guru.agents.mcp.serving.task_rows import TTL, Status, TaskRow, TaskRows
 from guru.errors import GuruError
@@ -44,6 +44,10 @@ def require_tasks(capabilities: JSON) -> None:
 class TaskPeer:
     """The client of a task: it is asked by the state of the task, and told of nothing else."""
 
+    suspends = False
+    kept = None
+    answer = None
+
     def __init__(self, task: TaskRow, rows: TaskRows, capabilities: JSON, given: JSON) -> None:
         """`given` was answered before the work began."""
         self._task = task
@@ -66,7 +70,7 @@ class TaskPeer:
     async def log(self, level: str, data: Any) -> None:
         """The extension has none."""
 
-    async def ask(self, requests: dict[str, JSON]) -> dict[str, JSON]:
+    async def ask(self, requests: dict[str, JSON], *, seconds: float = ANSWER_SECONDS) -> dict[str, JSON]:
         check_asked(self._capabilities, requests)
         keys: dict[str, str] = {}
         for name in requests:
@@ -81,6 +85,9 @@ class TaskPeer:
             answers |= {name: self._answers[key].result() for name, key in keys.items()}
             await self._rows.set(self._task.id, self._task.tenant, "working", {})
         return {name: check_answer(request, answers[name]) for name, request in requests.items()}
+
+    async def hold(self, work: Held) -> JSON:
+        return await work(self)
 
     def answered(self, answers: JSON) -> None:
         """What the client has answered by now."""

@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from guru.agents.mcp.protocol import McpError, invalid_params
+from guru.agents.mcp.serving.forward import forward
 from guru.agents.mcp.serving.peer import Peer
 from guru.agents.mcp.serving.provider import Access, Background, ServedTool
+from guru.agents.tools.asking import Person
 from guru.agents.tools.base import Tool, ToolContext, ToolResult
 from guru.agents.tools.toolbox import Toolbox
 from guru.types import JSON, ImagePart
@@ -56,11 +59,22 @@ class ContractTool:
             raise invalid_params(f"{spec.name} changes something, and this key may only look.")
         if spec.approval and not await self._allowed(arguments, peer):
             return failed(f"{spec.name} needs the approval of a person, and nobody gave it.")
-        if spec.effect == "write" and self._change is not None:
+        if spec.effect == "write" and self._change is not None and peer.kept is None:  # else it has begun before
             await self._change(spec.name, arguments, access)
         context = ToolContext(scope=access.scope, caller=access.caller, call=access.trace)
+        if spec.asks or peer.kept is not None:  # what has asked before goes on, also where it may ask no more
+            return await peer.hold(lambda client: self._asking(arguments, context, client))
         result = await self._toolbox.call(spec.name, arguments, context)
         return to_result(result, structured=spec.output is not None)
+
+    async def _asking(self, arguments: JSON, context: ToolContext, peer: Peer) -> JSON:
+        """The result of a tool whose server may ask the client."""
+
+        def call(person: Person, answered: JSON | None) -> Awaitable[ToolResult]:
+            asking = structs.replace(context, person=person, answered=answered)
+            return self._toolbox.call(self._tool.spec.name, arguments, asking)
+
+        return to_result(await forward(call, peer), structured=self._tool.spec.output is not None)
 
     async def _allowed(self, arguments: JSON, peer: Peer) -> bool:
         said = msgspec.json.format(msgspec.json.encode(arguments), indent=1).decode()
