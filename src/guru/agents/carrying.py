@@ -30,6 +30,7 @@ from guru.agents.records import (
     mine_step,
     read_messages,
     read_steps,
+    storable,
 )
 from guru.agents.strategies import STRATEGIES
 from guru.agents.strategies.talk import Work
@@ -161,20 +162,22 @@ class Carrier:
             self._database, run.tenant, run.id, approvals=approvals, limits=limits, steps=steps,
             changed=lambda: self._live.changed(run.id),
         )  # fmt: skip
-        performer = Performer(
-            run.id, host, members, host.tools, checkpoints=checkpoints, approvals=approvals, limits=limits,
-            tell=lambda event, data: self._live.tell(run.id, event, data),
-            person=lambda number, part: RunPerson(
-                checkpoints, number, part, limits=limits, open=self._open, watching=lambda: self._live.watching(run.id)
-            ),
-        )  # fmt: skip
         agent = definition.agent
         team = {name: members[name] for name in definition.team}
         work = Work(
             me=members[agent.name], messages=read_messages(run.messages), team=team,
             word=sha256(run.id.encode()).hexdigest()[:12], outside=run.cause.startswith(OUTSIDE),
         )  # fmt: skip
-        return await loop.run(STRATEGIES[agent.strategy](work), checkpoints, performer, limits)
+        with self._live.drafting(run.id) as draft:
+            performer = Performer(
+                run.id, host, members, host.tools, checkpoints=checkpoints, approvals=approvals, limits=limits,
+                tell=lambda event, data: self._live.tell(run.id, event, data), draft=draft,
+                person=lambda number, part: RunPerson(
+                    checkpoints, number, part, limits=limits, open=self._open,
+                    watching=lambda: self._live.watching(run.id),
+                ),
+            )  # fmt: skip
+            return await loop.run(STRATEGIES[agent.strategy](work), checkpoints, performer, limits)
 
     async def end(self, tenant: str, run_id: str, **values: Any) -> bool:
         """How a leg has ended. Whether there is more to do, as a person was quicker than this."""
@@ -214,8 +217,3 @@ def leave_open(connection: Connection, tenant: str, run_id: str) -> bool:
         values = {"status": "begun", "decision": None, "asked": None}
         connection.execute(update(agent_steps).where(*asking).values(values))
     return found
-
-
-def storable(text: str) -> str:
-    """Without what no database keeps as text: NUL, and halves of characters."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -8,7 +8,7 @@ answer = await ask(Agent(name="adder", tools=["add"]), "What is 2 + 3?", model=m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from guru.agents.agent import Agent
 from guru.agents.approvals import Approvals
 from guru.agents.checkpoints import Checkpoints
 from guru.agents.limits import Limits
+from guru.agents.live import Draft
 from guru.agents.members import members_of
 from guru.agents.performing import Performer, Span, no_span
 from guru.agents.records import Definition
@@ -59,9 +60,11 @@ class ModelHost:
 
 async def ask(
     agent: Agent, request: str | Sequence[Message], *, model: ChatModel, tools: Iterable[Tool] = (),
-    team: Sequence[Agent] = (), embedder: Embedder | None = None,
+    team: Sequence[Agent] = (), embedder: Embedder | None = None, on_text: Callable[[str], None] | None = None,
 ) -> str:  # fmt: skip
     """The agent's answer. Nothing is kept: a run that survives a crash needs a server.
+
+    `on_text` is told it piece by piece, as soon as it is certain of each that it is in the answer.
 
     Raises `ConfigurationError` for an agent with a `prompt`, `Waiting` where a person must say something first,
     `LimitReached`, and what the model raises.
@@ -78,7 +81,13 @@ async def ask(
     members = members_of(definition, box, lambda name: getattr(model, "small", False))
     approvals = Approvals(definition, {spec.name: spec for spec in box.specs})
     checkpoints = Checkpoints(None, "local", "", approvals=approvals, limits=limits)
-    performer = Performer("", host, members, box, checkpoints=checkpoints, approvals=approvals, limits=limits)
+    draft = Draft(lambda: on_text(draft.pieces[-1]) if on_text is not None else None)
+    performer = Performer(
+        "", host, members, box, checkpoints=checkpoints, approvals=approvals, limits=limits, draft=draft
+    )
     others = {name: member for name, member in members.items() if name != agent.name}
     work = Work(me=members[agent.name], messages=messages, team=others)
-    return await loop.run(STRATEGIES[agent.strategy](work), checkpoints, performer, limits)
+    answer = await loop.run(STRATEGIES[agent.strategy](work), checkpoints, performer, limits)
+    if on_text is not None and (rest := answer.removeprefix("".join(draft.pieces))):
+        on_text(rest)
+    return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,22 +13,53 @@ LOOK_EVERY: Final = 0.5
 """Seconds after which the rows are looked at anyway: another process may carry the run."""
 MOST: Final = 10_000
 """Events that wait for a slow watcher. What it misses of the model's words, the step has in the end."""
+GREW: Final = ("answer", None)
+"""There is more of the answer. It is read from the draft: a watcher who is slow has nothing of it piling up."""
+
+
+class Draft:
+    """The answer of a run while it is written: no more than what is certain to be in it."""
+
+    def __init__(self, grew: Callable[[], None] = lambda: None) -> None:
+        self.pieces: list[str] = []
+        self._grew = grew
+
+    def begin(self, before: str) -> None:
+        """A call of the model goes on from there. Where it is called once more, it may write something else."""
+        if "".join(self.pieces) != before:
+            self.pieces = [before] if before else []
+
+    def add(self, text: str) -> None:
+        self.pieces.append(text)
+        self._grew()
 
 
 class News:
     """What one watcher has not yet been told."""
 
-    def __init__(self) -> None:
+    def __init__(self, draft: Callable[[], Draft | None] = lambda: None) -> None:
         self._queue: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue(MOST)
+        self._draft = draft
+        self._pieces: list[str] | None = None
+        self._told = 0
+        """Pieces, and characters, of the draft that the watcher has."""
+        self._length = 0
+        self._grown = False
 
     def put(self, item: tuple[str, Any] | None) -> None:
         if not self._queue.full():
             self._queue.put_nowait(item)
 
+    def grew(self) -> None:
+        """The draft has grown. Said once, until the watcher has read it."""
+        if not self._grown and not self._queue.full():
+            self._grown = True
+            self._queue.put_nowait(GREW)
+
     def waiting(self) -> Iterator[tuple[str, Any]]:
         """The events that are there already."""
         while not self._queue.empty():
-            if (item := self._queue.get_nowait()) is not None:
+            if (item := self._read(self._queue.get_nowait())) is not None:
                 yield item
 
     async def until_changed(self) -> AsyncIterator[tuple[str, Any]]:
@@ -43,16 +74,33 @@ class News:
                 return
             if item is None:
                 return
-            yield item
+            if (event := self._read(item)) is not None:
+                yield event
+
+    def _read(self, item: tuple[str, Any] | None) -> tuple[str, Any] | None:
+        if item is not GREW:
+            return item
+        self._grown = False
+        draft = self._draft()
+        if draft is None:
+            return None
+        if draft.pieces is not self._pieces:
+            self._pieces, self._told, self._length = draft.pieces, 0, 0
+        text = "".join(draft.pieces[self._told :])
+        start, self._told, self._length = self._length, len(draft.pieces), self._length + len(text)
+        return ("answer", {"start": start, "text": text}) if text else None
 
 
 class Live:
     def __init__(self) -> None:
         self._watchers: dict[str, list[News]] = {}
+        self._drafts: dict[str, Draft] = {}
 
     @contextmanager
     def watching(self, run_id: str) -> Iterator[News]:
-        news = News()
+        news = News(lambda: self._drafts.get(run_id))
+        if run_id in self._drafts:
+            news.grew()
         self._watchers.setdefault(run_id, []).append(news)
         try:
             yield news
@@ -69,3 +117,18 @@ class Live:
     def tell(self, run_id: str, event: str, data: JSON) -> None:
         for news in self._watchers.get(run_id, ()):
             news.put((event, data))
+
+    @contextmanager
+    def drafting(self, run_id: str) -> Iterator[Draft]:
+        """While a run is worked on. If it has an answer in the end, that is in its row."""
+
+        def grew() -> None:
+            for news in self._watchers.get(run_id, ()):
+                news.grew()
+
+        draft = self._drafts[run_id] = Draft(grew)
+        try:
+            yield draft
+        finally:
+            if self._drafts.get(run_id) is draft:
+                del self._drafts[run_id]

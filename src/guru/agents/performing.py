@@ -13,7 +13,8 @@ from guru.agents.approvals import Approvals
 from guru.agents.asking import RunPerson, to_answer
 from guru.agents.checkpoints import Checkpoints
 from guru.agents.limits import Limits
-from guru.agents.records import Decision, StepRecord, read_asked
+from guru.agents.live import Draft
+from guru.agents.records import Decision, StepRecord, read_asked, storable
 from guru.agents.steps import (
     Choice,
     Chosen,
@@ -29,6 +30,7 @@ from guru.agents.steps import (
     name_of,
 )
 from guru.agents.strategies.talk import Member
+from guru.agents.strategies.unfolding import unfolding
 from guru.agents.tools.asking import Suspended
 from guru.agents.tools.asking import answered as with_answer
 from guru.agents.tools.base import ToolContext, ToolResult
@@ -98,10 +100,10 @@ class Performer:
     def __init__(
         self, run_id: str, host: Host, members: Mapping[str, Member], tools: Toolbox, *, checkpoints: Checkpoints,
         approvals: Approvals, limits: Limits, tell: Callable[[str, JSON], None] = lambda event, data: None,
-        person: Callable[[int, int], RunPerson] | None = None,
+        person: Callable[[int, int], RunPerson] | None = None, draft: Draft | None = None,
     ) -> None:  # fmt: skip
-        """`tell` is told what a model says while it says it. `person` can be asked by the servers of tools, during the
-        call that is that part of that step."""
+        """`tell` is told what a model says while it says it, `draft` what of it is the answer. `person` can be asked by
+        the servers of tools, during the call that is that part of that step."""
         self._run = run_id
         self._host = host
         self._members = members
@@ -111,6 +113,7 @@ class Performer:
         self._limits = limits
         self._tell = tell
         self._person = person
+        self._draft = draft
 
     async def perform(self, number: int, place: int, part: Part) -> Result | None:
         step = self._checkpoints.step(number, place)
@@ -135,7 +138,7 @@ class Performer:
         while True:
             try:
                 async with asyncio.timeout(self._limits.left):
-                    return await self._listen(request, place)
+                    return await self._listen(part, request, place)
             except TimeoutError:
                 self._limits.check(0)  # raises, as no time is left
                 raise
@@ -144,15 +147,17 @@ class Performer:
                     raise
                 request = without(request, error.param, part.schema)
 
-    async def _listen(self, request: ChatRequest, place: JSON) -> Reply:
+    async def _listen(self, part: ModelCall, request: ChatRequest, place: JSON) -> Reply:
         reply = Reply(text="")
         texts: list[str] = []
         calls: dict[int, list[str]] = {}
+        hear = self._hearing(part)
         events = self._host.ask(request)
         async with aclosing(events):  # type: ignore[type-var]
             async for event in events:
                 if isinstance(event, Delta) and event.index == 0:
                     texts.append(event.text or event.refusal)
+                    hear(texts[-1])
                     reply.reasoning += event.reasoning
                     if event.thinking_block is not None:
                         reply.thinking_blocks.append(event.thinking_block)
@@ -170,6 +175,19 @@ class Performer:
         reply.text = "".join(texts)
         reply.calls = [ToolCall(id=item[0], name=item[1], arguments=item[2]) for _, item in sorted(calls.items())]
         return reply
+
+    def _hearing(self, part: ModelCall) -> Callable[[str], None]:
+        """What hands on what is certain of the answer while a model writes it."""
+        answer, draft = unfolding(part), self._draft
+        if answer is None or draft is None:
+            return lambda said: None
+        draft.begin(storable(part.before))
+
+        def hear(said: str) -> None:
+            if found := storable(answer.feed(said)):
+                draft.add(found)
+
+        return hear
 
     # ------------------------------------------------------------------ tools and people
 

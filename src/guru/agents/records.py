@@ -143,6 +143,11 @@ def read_asked(step: StepRecord) -> Asked | None:
     return None if step.asked is None else msgspec.convert(step.asked, Asked)
 
 
+def storable(text: str) -> str:
+    """Without what no database keeps as text: NUL, and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def mine(tenant: str, run_id: str) -> Any:
     """The condition on rows of runs for one of a tenant."""
     return and_(agent_runs.c.tenant == tenant, agent_runs.c.id == run_id)

@@ -155,7 +155,8 @@ class Runs:
         return run
 
     async def watch(self, scope: Scope, run_id: str) -> AsyncGenerator[tuple[str, Any]]:
-        """`step`s as they change, `delta`s as the model says them, and `run`, until nothing more happens by itself.
+        """`step`s as they change, `delta`s as the model says them, what is certain of the `answer` while it is written,
+        and `run`, until nothing more happens by itself. An `answer` that starts at 0 once more is another one.
 
         Raises `NotFound`.
         """

@@ -5,13 +5,17 @@ A step is a list of these, done at the same time. All of them can be written dow
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from guru.agents.tools.base import ToolResult, ToolSpec
 from guru.types import JSON, Message
+
+AnswerIn = Literal["no", "whole", "marked", "words"]
+"""Where the answer of the run is in what a model is to write: nowhere, or nobody can tell before its end; all of it is;
+after a mark (`strategies.mark`); after the words "Final Answer:" (`strategies.text`)."""
 
 # --------------------------------------------------------------------------- what a strategy asks for
 
@@ -30,6 +34,9 @@ class ModelCall(Struct, kw_only=True, frozen=True, tag="model"):
     model: str = "default"
     max_tokens: int | None = None
     agent: str = ""
+    answer: AnswerIn = "no"
+    before: str = ""
+    """What there is of the answer already."""
 
 
 class ToolCall(Struct, kw_only=True, frozen=True, tag="tool"):

@@ -21,7 +21,7 @@ from guru.agents.runs import Runs
 from guru.agents.tools.toolbox import Toolbox
 from guru.agents.triggers import Triggers
 from guru.config import Settings
-from guru.errors import Conflict, GuruError, InvalidParameter
+from guru.errors import Conflict, GuruError, InvalidParameter, StreamCut
 from guru.gateway.identity import LOCAL_TENANT, Caller, Directory
 from guru.gateway.pipeline import Road
 from guru.gateway.remembering import with_memories
@@ -187,6 +187,37 @@ def ended_without(run: RunRecord) -> GuruError:
     return error
 
 
+class Said:
+    """What a caller has been told of an answer. It cannot be taken back."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._begun_anew = False
+        self.length = 0
+
+    def more(self, start: int, text: str) -> str:
+        """What to tell now of a draft that has `text` from `start` on. Of one that was begun anew, nothing: what it
+        will be is not known yet."""
+        if self._begun_anew or start != self.length:
+            self._begun_anew = True
+            return ""
+        self._texts.append(text)
+        self.length += len(text)
+        return text
+
+    def rest(self, run: RunRecord) -> str:
+        """What is left to tell when the run is done. Raises `StreamCut` where the caller was told something else."""
+        answer, told = run.answer or "", "".join(self._texts)
+        if not answer.startswith(told):
+            error = StreamCut(
+                f"The answer of the run {run.id} was begun anew and has become another one.",
+                hint=f"What came so far is not it. See it: guru agent runs {run.id}",
+            )
+            error.headers["x-should-retry"] = "false"
+            raise error
+        return answer[self.length :]
+
+
 class Agents:
     """Everything of agents that doors work with. To doors for chat it is a road, whose models are `agent/NAME`."""
 
@@ -226,12 +257,13 @@ class Agents:
         """
         messages, changes = asked_of_agent(request)
         run = await self.begin(request.model.removeprefix(AGENT), messages, caller, changes)
-        heard = False
+        heard, said = False, Said()
         try:
             yield Started(model=request.model, trace_id=caller.trace_id)
             async with aclosing(self.runs.watch(caller.private, run.id)) as events:
-                async for _ in events:
-                    pass
+                async for event, data in events:
+                    if event == "answer" and (text := said.more(**data)):
+                        yield Delta(text=text)
             heard = True
         finally:
             if not heard:
@@ -244,7 +276,8 @@ class Agents:
             name: sum(reply.get(name, 0) for reply in replies) for name in ("prompt_tokens", "completion_tokens")
         })  # fmt: skip
         unknown = any(reply.get("cost") is None for reply in replies)
-        yield Delta(text=run.answer)
+        if (rest := said.rest(run)) or not said.length:
+            yield Delta(text=rest)
         yield Finished("stop")
         yield Completed(
             model=request.model, usage=usage, cost=None if unknown else run.cost, timings={"total": run.seconds}

@@ -8,7 +8,7 @@ import msgspec
 
 from guru.agents.loop import Steps
 from guru.agents.steps import Reply
-from guru.agents.strategies.talk import Member, Work, act, requests, think
+from guru.agents.strategies.talk import Member, Work, act, answer_in, requests, think
 from guru.agents.tools.base import ToolSpec
 from guru.config.agent import ToolExample
 from guru.types import ImagePart, Message, TextPart
@@ -20,17 +20,18 @@ NOBODY: Final = {"type": "object", "properties": {}, "additionalProperties": Fal
 
 def hand_off(work: Work) -> Steps:
     """Whoever has the conversation answers, or hands it over. How often that may happen is a matter of `max_steps`."""
-    everybody = {work.me.agent.name: work.me, **work.team}
+    everybody, answer = {work.me.agent.name: work.me, **work.team}, ""
     while True:
         now = with_transfers(work, everybody)
         messages = prompt = now.prompt()
         while True:
-            reply = yield from think(now, messages)
+            reply = yield from think(now, messages, before=answer)
+            answer = answer_in(now, reply, answer)
             name = wanted(reply, everybody)
             if name is not None:
                 break
             if not reply.calls:
-                return reply.text.strip()
+                return answer
             messages = yield from act(now, messages, reply)
         handed = [*found_out(messages[len(prompt) :]), *([Message("assistant", reply.text)] if reply.text else [])]
         said = [*work.messages, *([*handed, work.messages[-1]] if handed else [])]

@@ -37,7 +37,7 @@ def plan_and_execute(work: Work) -> Steps:
     while left:
         step, *left = left
         task = STEP.format(done="\n".join(done) or "Nothing.", step=step)
-        now = msgspec.structs.replace(work, messages=[Message("user", step)])
+        now = msgspec.structs.replace(work, messages=[Message("user", step)], answers=False)
         result = yield from talk(now, [*prompt, Message("user", task)])
         done.append(f"{len(done) + 1}. {step}\n{result}")
         if left and reviews:
@@ -47,7 +47,7 @@ def plan_and_execute(work: Work) -> Steps:
     if not done:  # no plan came: the request is its only step
         return (yield from talk(work, prompt))
     asked = SUM_UP.format(done="\n".join(done))
-    return (yield from write(work, [*prompt, Message("user", asked)], "answer")).strip()
+    return (yield from write(work, [*prompt, Message("user", asked)]))
 
 
 def steps_of(said: dict[str, object], otherwise: list[str] | None = None) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from guru.agents.loop import Steps
 from guru.agents.strategies.talk import Work, fill, talk
 from guru.types import Message
@@ -23,13 +25,14 @@ SCHEMA: Final = {
 
 def reflection(work: Work) -> Steps:
     prompt = work.prompt()
-    answer = yield from talk(work, prompt)
-    for _ in range(work.agent.rounds):
+    draft = msgspec.structs.replace(work, answers=False)
+    answer = yield from talk(draft, prompt)
+    for left in reversed(range(work.agent.rounds)):
         written = [*prompt, Message("assistant", answer)]
         found = yield from fill(work, [*written, Message("user", CRITICISE)], "review", SCHEMA)
         problems = [problem for problem in found.get("problems") or [] if isinstance(problem, str) and problem.strip()]
         if not problems:
             break
         asked = REVISE.format(problems="\n".join(f"- {problem}" for problem in problems))
-        answer = yield from talk(work, [*written, Message("user", asked)])
+        answer = yield from talk(draft if left else work, [*written, Message("user", asked)])
     return answer

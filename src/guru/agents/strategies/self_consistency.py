@@ -21,7 +21,7 @@ NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 def self_consistency(work: Work) -> Steps:
     """Tools that change something are left out: what they do would be done once for each answer."""
     harmless = [tool for tool in work.me.tools if tool.effect != "write"]
-    work = msgspec.structs.replace(work, me=msgspec.structs.replace(work.me, tools=harmless))
+    work = msgspec.structs.replace(work, me=msgspec.structs.replace(work.me, tools=harmless), answers=False)
     prompt = work.prompt()
     if work.me.way == "guided":  # such a model keeps to no form, and what it says is often what a tool said
         return most(list((yield from together([talk(work, prompt, WARM, seed) for seed in range(work.agent.samples)]))))

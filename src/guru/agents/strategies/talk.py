@@ -15,8 +15,8 @@ from msgspec import Struct, field
 
 from guru.agents.agent import Agent
 from guru.agents.loop import Steps
-from guru.agents.steps import ModelCall, Part, Question, Reply, Result, Returned, Said, ToolCall
-from guru.agents.strategies import guided, text
+from guru.agents.steps import AnswerIn, ModelCall, Part, Question, Reply, Result, Returned, Said, ToolCall
+from guru.agents.strategies import guided, mark, text
 from guru.agents.tools.base import ToolSpec
 from guru.agents.tools.marking import INSTRUCTIONS, MOST, marked, new_word, shortened
 from guru.config.agent import ToolExample
@@ -60,6 +60,8 @@ class Work(Struct, kw_only=True, frozen=True):
     """What marks the results of tools as data: a word that nobody outside knows, the same whenever the run goes on."""
     outside: bool = False
     """Whether the request itself brings something from outside, marked in the same way."""
+    answers: bool = True
+    """Whether what is said in the end is the answer of the run, and not only something that it is made of."""
 
     @property
     def agent(self) -> Agent:
@@ -78,14 +80,14 @@ class Work(Struct, kw_only=True, frozen=True):
 
 def ask(
     work: Work, messages: list[Message], purpose: str, *, tools: Sequence[ToolSpec] = (), schema: JSON | None = None,
-    temperature: float | None = None, seed: int | None = None,
+    temperature: float | None = None, seed: int | None = None, answer: AnswerIn = "no", before: str = "",
 ) -> ModelCall:  # fmt: skip
-    """A call of the agent's model."""
+    """A call of the agent's model. `answer` says where the answer is in it, if the work has one."""
     agent = work.agent
     return ModelCall(
         messages=list(messages), purpose=purpose, tools=list(tools), schema=schema, seed=seed, model=agent.model,
         temperature=temperature if agent.temperature is None else agent.temperature, max_tokens=agent.max_tokens,
-        agent=agent.name,
+        agent=agent.name, answer=answer if work.answers else "no", before=before,
     )  # fmt: skip
 
 
@@ -101,12 +103,10 @@ def say(call: ModelCall) -> Thinking:
     return reply
 
 
-def write(
-    work: Work, messages: list[Message], purpose: str, *, temperature: float | None = None, seed: int | None = None
-) -> Generator[list[Part], list[Result], str]:
-    """What the model says, without tools."""
-    reply = yield from say(ask(work, messages, purpose, temperature=temperature, seed=seed))
-    return reply.text
+def write(work: Work, messages: list[Message]) -> Steps:
+    """The answer, without tools."""
+    reply = yield from say(ask(work, messages, "answer", answer="whole"))
+    return reply.text.strip()
 
 
 def fill(work: Work, messages: list[Message], purpose: str, schema: JSON) -> Generator[list[Part], list[Result], JSON]:
@@ -115,22 +115,37 @@ def fill(work: Work, messages: list[Message], purpose: str, schema: JSON) -> Gen
     return read_object(reply.text)
 
 
-def think(work: Work, messages: list[Message], temperature: float | None = None, seed: int | None = None) -> Thinking:
-    """The model's next words, or the tools that it wants called."""
+def think(
+    work: Work, messages: list[Message], temperature: float | None = None, seed: int | None = None, *, before: str = ""
+) -> Thinking:
+    """The model's next words, or the tools that it wants called. `before` is what there is of the answer already."""
     tools = work.me.tools
+    warmth: dict[str, Any] = {"temperature": temperature, "seed": seed}
     if not tools:
-        reply = yield from say(ask(work, messages, "answer", temperature=temperature, seed=seed))
+        reply = yield from say(ask(work, messages, "answer", answer="whole", before=before, **warmth))
         return msgspec.structs.replace(reply, calls=[])
     if work.me.way == "text":
-        reply = yield from say(ask(work, text.describe(messages, tools), "think", temperature=temperature, seed=seed))
+        told = text.describe(messages, tools)
+        reply = yield from say(ask(work, told, "think", answer="words", before=before, **warmth))
         return text.read(reply)
     if work.me.way == "guided":
-        return (yield from lead(work, messages))
-    return (yield from say(ask(work, messages, "think", tools=tools, temperature=temperature, seed=seed)))
+        return (yield from lead(work, messages, before))
+    told = mark.describe(messages) if work.answers else messages
+    return (yield from say(ask(work, told, "think", tools=tools, answer="marked", before=before, **warmth)))
 
 
-def lead(work: Work, messages: list[Message]) -> Thinking:
-    """Choose a tool for a model that cannot, and have it fill in the arguments; once for each request."""
+def answer_in(work: Work, reply: Reply, before: str) -> str:
+    """The answer as far as it is known after a reply of `think`."""
+    if work.answers and work.me.tools and work.me.way == "native":
+        return mark.joined(before, mark.read(reply))
+    return before if reply.calls else mark.joined(before, reply.text.strip())
+
+
+def lead(work: Work, messages: list[Message], before: str) -> Thinking:
+    """Choose a tool for a model that cannot, and have it fill in the arguments; once for each request.
+
+    What it says of results is the answer only where they are in it, which nobody can tell before its end.
+    """
     request = work.request  # what a strategy says around it would only blur what it is near to
     said = next(message.text for message in reversed(messages) if message.role == "user")
     asked = said if request in said else request  # the words of a reviewer alone would be taken for the request
@@ -140,7 +155,7 @@ def lead(work: Work, messages: list[Message]) -> Thinking:
     tools = {tool.name: tool for tool in work.me.tools}
     chosen = yield from single(guided.choice(request, tools.values(), work.me.examples))
     if chosen.option not in tools:
-        reply = yield from say(ask(work, messages, "answer"))
+        reply = yield from say(ask(work, messages, "answer", answer="whole", before=before))
         return msgspec.structs.replace(reply, calls=[])
     tool = tools[chosen.option]
     if guided.takes_nothing(tool):
@@ -215,10 +230,12 @@ def told(work: Work, result: Result) -> Returned:
 
 def talk(work: Work, messages: list[Message], temperature: float | None = None, seed: int | None = None) -> Steps:
     """Think and call tools until there is an answer."""
+    answer = ""
     while True:
-        reply = yield from think(work, messages, temperature, seed)
+        reply = yield from think(work, messages, temperature, seed, before=answer)
+        answer = answer_in(work, reply, answer)
         if not reply.calls:
-            return reply.text.strip()
+            return answer
         messages = yield from act(work, messages, reply)
 
 

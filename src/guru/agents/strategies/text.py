@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from guru.agents.steps import Reply, Returned, ToolCall
+from guru.agents.strategies.mark import instructed
 from guru.agents.tools.base import ToolSpec
 from guru.types import Message, TextPart
 
@@ -25,17 +26,14 @@ You are then told what came of it as "Observation:". When you know the answer, w
 Thought: why you know
 Final Answer: the answer"""
 ACTION: Final = re.compile(r"^[ \t]*Action[ \t]*:[ \t]*`?([\w-]+)`?[ \t]*\n+[ \t]*Action Input[ \t]*:\s*", re.MULTILINE)
-ANSWER: Final = re.compile(r"^[ \t]*Final Answer[ \t]*:\s*", re.MULTILINE)
+ANSWER: Final = re.compile(r"^[ \t]*Final Answer[ \t]*:", re.MULTILINE)
 OBSERVATION: Final = re.compile(r"^[ \t]*Observation[ \t]*:", re.MULTILINE)
 
 
 def describe(messages: list[Message], tools: Sequence[ToolSpec]) -> list[Message]:
     """The prompt, with the tools and how to call them."""
     listed = "\n".join(f"- {tool.name}: {tool.description} Arguments: {json.dumps(tool.parameters)}" for tool in tools)
-    told = FORMAT.format(tools=listed)
-    if messages and messages[0].role == "system":
-        return [Message("system", f"{messages[0].text}\n\n{told}"), *messages[1:]]
-    return [Message("system", told), *messages]
+    return instructed(messages, FORMAT.format(tools=listed))
 
 
 def read(reply: Reply) -> Reply:
@@ -54,6 +52,16 @@ def read(reply: Reply) -> Reply:
     return msgspec.structs.replace(
         reply, text=said[: found.start()].strip(), calls=[ToolCall(name=found[1], arguments=written)]
     )
+
+
+def is_answer(said: str) -> bool:
+    """Whether a text that ends where it says "Final Answer:" has neither called a tool nor made up a result before."""
+    return OBSERVATION.search(said) is None and ACTION.search(said) is None
+
+
+def may_be_observation(line: str) -> bool:
+    """Whether a line can still become an observation."""
+    return "Observation".startswith(line.strip(" \t"))
 
 
 def observed(
