@@ -77,6 +77,12 @@ class News:
             if (event := self._read(item)) is not None:
                 yield event
 
+    def rest(self, answer: str) -> tuple[str, Any] | None:
+        """What the watcher has not of an answer that is written; all of it, where they have the draft of another."""
+        told = "".join((self._pieces or [])[: self._told])
+        start = len(told) if answer.startswith(told) else 0
+        return ("answer", {"start": start, "text": answer[start:]}) if answer[start:] else None
+
     def _read(self, item: tuple[str, Any] | None) -> tuple[str, Any] | None:
         if item is not GREW:
             return item

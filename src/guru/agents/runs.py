@@ -155,8 +155,8 @@ class Runs:
         return run
 
     async def watch(self, scope: Scope, run_id: str) -> AsyncGenerator[tuple[str, Any]]:
-        """`step`s as they change, `delta`s as the model says them, what is certain of the `answer` while it is written,
-        and `run`, until nothing more happens by itself. An `answer` that starts at 0 once more is another one.
+        """`step`s as they change, `delta`s as the model says them, the `answer` as it becomes certain, and `run`, until
+        nothing more happens by itself. An `answer` that starts at 0 once more is in the place of the one before.
 
         Raises `NotFound`.
         """
@@ -171,6 +171,8 @@ class Runs:
                 if not run.working:
                     for item in news.waiting():  # the run was quicker than this look at its rows
                         yield item
+                    if run.answer is not None and (rest := news.rest(run.answer)) is not None:
+                        yield rest
                     yield "run", run
                     return
                 async for event, data in news.until_changed():
