@@ -12,7 +12,7 @@ from guru.agents.strategies.unfolding import unfolding
 
 CALL = ToolCall(name="add", arguments="{}")
 FRAGMENTS = [
-    "=== ANSWER ===", "===ANSWER===", "=== answer ====", "===", "=", "ANSWER", "Final Answer:", "Final Answer",
+    "=== ANSWER ===", "===ANSWER===", "=== answer ====", "===", "=", "**", "ANSWER", "Final Answer:", "Final Answer",
     "Answer:", "Action: add\nAction Input: ", "Action:", "{}", "Observation:", "Observation", "Obs", "Thought: so",
     "It is 5.", " ", "\t", "\n", "\n\n", "\r\n", "\u2028", "ß", "5",
 ]  # fmt: skip
@@ -64,6 +64,7 @@ def test_a_text_whose_answer_follows_final_answer(written, cuts):
     ("answer", "written", "expected"),
     [
         ("marked", "I know.\n  === ANSWER ===\n\nIt is 5.\n\nReally. ", "It is 5.\n\nReally."),
+        ("marked", "**=== ANSWER ===**\n**5** or 6.", "**5** or 6."),
         ("marked", "=== Answer ====\n```\n=== x\n```", "```\n=== x\n```"),
         ("marked", "I will see to it.", ""),
         ("marked", "I say === ANSWER ===\nIt is 5.", ""),

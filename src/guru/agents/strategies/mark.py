@@ -13,7 +13,7 @@ from guru.agents.steps import Reply
 from guru.types import Message
 
 FORMAT: Final = 'Begin your answer with the line "=== ANSWER ===", once you need to call no more tools.'
-MARK: Final = re.compile(r"^[ \t]*={3,}[ \t]*ANSWER[ \t]*={3,}", re.MULTILINE | re.IGNORECASE)
+MARK: Final = re.compile(r"^[ \t]*\**={3,}[ \t]*ANSWER[ \t]*={3,}\**", re.MULTILINE | re.IGNORECASE)
 
 
 def describe(messages: list[Message]) -> list[Message]:
