@@ -17,7 +17,6 @@ from guru.agents.agent import Agent
 from guru.agents.approvals import Approvals
 from guru.agents.checkpoints import Checkpoints
 from guru.agents.limits import Limits
-from guru.agents.live import Draft
 from guru.agents.members import members_of
 from guru.agents.performing import Performer, Span, no_span
 from guru.agents.records import Definition
@@ -58,6 +57,21 @@ class ModelHost:
         return no_span()
 
 
+class Told:
+    """Implements `guru.agents.performing.Draft` for a function that is told of it."""
+
+    def __init__(self, on_text: Callable[[str], None]) -> None:
+        self.texts: list[str] = []
+        self._on_text = on_text
+
+    def begin(self, before: str) -> None:
+        pass
+
+    def add(self, text: str) -> None:
+        self.texts.append(text)
+        self._on_text(text)
+
+
 async def ask(
     agent: Agent, request: str | Sequence[Message], *, model: ChatModel, tools: Iterable[Tool] = (),
     team: Sequence[Agent] = (), embedder: Embedder | None = None, on_text: Callable[[str], None] | None = None,
@@ -81,13 +95,13 @@ async def ask(
     members = members_of(definition, box, lambda name: getattr(model, "small", False))
     approvals = Approvals(definition, {spec.name: spec for spec in box.specs})
     checkpoints = Checkpoints(None, "local", "", approvals=approvals, limits=limits)
-    draft = Draft(lambda: on_text(draft.pieces[-1]) if on_text is not None else None)
+    draft = Told(on_text or (lambda text: None))
     performer = Performer(
         "", host, members, box, checkpoints=checkpoints, approvals=approvals, limits=limits, draft=draft
     )
     others = {name: member for name, member in members.items() if name != agent.name}
     work = Work(me=members[agent.name], messages=messages, team=others)
     answer = await loop.run(STRATEGIES[agent.strategy](work), checkpoints, performer, limits)
-    if on_text is not None and (rest := answer.removeprefix("".join(draft.pieces))):
-        on_text(rest)
+    if rest := answer.removeprefix("".join(draft.texts)):
+        draft.add(rest)
     return answer

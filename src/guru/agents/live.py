@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from guru.agents.records import storable
 from guru.types import JSON
 
 LOOK_EVERY: Final = 0.5
@@ -17,27 +18,28 @@ GREW: Final = ("answer", None)
 """There is more of the answer. It is read from the draft: a watcher who is slow has nothing of it piling up."""
 
 
-class Draft:
-    """The answer of a run while it is written: no more than what is certain to be in it."""
+class LiveDraft:
+    """Implements `guru.agents.performing.Draft` for a run, in the words that its row will have."""
 
-    def __init__(self, grew: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, grew: Callable[[], None]) -> None:
         self.pieces: list[str] = []
         self._grew = grew
 
     def begin(self, before: str) -> None:
-        """A call of the model goes on from there. Where it is called once more, it may write something else."""
+        before = storable(before)
         if "".join(self.pieces) != before:
             self.pieces = [before] if before else []
 
     def add(self, text: str) -> None:
-        self.pieces.append(text)
-        self._grew()
+        if text := storable(text):
+            self.pieces.append(text)
+            self._grew()
 
 
 class News:
     """What one watcher has not yet been told."""
 
-    def __init__(self, draft: Callable[[], Draft | None] = lambda: None) -> None:
+    def __init__(self, draft: Callable[[], LiveDraft | None] = lambda: None) -> None:
         self._queue: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue(MOST)
         self._draft = draft
         self._pieces: list[str] | None = None
@@ -100,7 +102,7 @@ class News:
 class Live:
     def __init__(self) -> None:
         self._watchers: dict[str, list[News]] = {}
-        self._drafts: dict[str, Draft] = {}
+        self._drafts: dict[str, LiveDraft] = {}
 
     @contextmanager
     def watching(self, run_id: str) -> Iterator[News]:
@@ -125,14 +127,14 @@ class Live:
             news.put((event, data))
 
     @contextmanager
-    def drafting(self, run_id: str) -> Iterator[Draft]:
+    def drafting(self, run_id: str) -> Iterator[LiveDraft]:
         """While a run is worked on. If it has an answer in the end, that is in its row."""
 
         def grew() -> None:
             for news in self._watchers.get(run_id, ()):
                 news.grew()
 
-        draft = self._drafts[run_id] = Draft(grew)
+        draft = self._drafts[run_id] = LiveDraft(grew)
         try:
             yield draft
         finally:

@@ -13,8 +13,7 @@ from guru.agents.approvals import Approvals
 from guru.agents.asking import RunPerson, to_answer
 from guru.agents.checkpoints import Checkpoints
 from guru.agents.limits import Limits
-from guru.agents.live import Draft
-from guru.agents.records import Decision, StepRecord, read_asked, storable
+from guru.agents.records import Decision, StepRecord, read_asked
 from guru.agents.steps import (
     Choice,
     Chosen,
@@ -92,6 +91,16 @@ class Host(Protocol):
     def span(self, name: str) -> AbstractContextManager[Span]:
         """A step in the trace of the run."""
         ...
+
+
+class Draft(Protocol):
+    """The answer while it is written: no more than what is certain to be in it."""
+
+    def begin(self, before: str) -> None:
+        """A call of the model goes on from there. Where one is made once more, it may write something else."""
+        ...
+
+    def add(self, text: str) -> None: ...
 
 
 class Performer:
@@ -181,10 +190,10 @@ class Performer:
         answer, draft = unfolding(part), self._draft
         if answer is None or draft is None:
             return lambda said: None
-        draft.begin(storable(part.before))
+        draft.begin(part.before)
 
         def hear(said: str) -> None:
-            if found := storable(answer.feed(said)):
+            if found := answer.feed(said):
                 draft.add(found)
 
         return hear
