@@ -69,7 +69,7 @@ def test_a_text_whose_answer_follows_final_answer(written, cuts):
         ("marked", "I will see to it.", ""),
         ("marked", "I say === ANSWER ===\nIt is 5.", ""),
         ("words", "Thought: so\nFinal Answer: It is 5.\nObserved.\nAction: no", "It is 5.\nObserved.\nAction: no"),
-        ("words", "Final Answer: 5\n  Observation : 6\nFinal Answer: 6", "5"),
+        ("words", "Final Answer: It is 5\n  Observation : 6\nFinal Answer: 6", "It is 5"),
         ("words", 'Action: add\nAction Input: {"a": 1}\nFinal Answer: 6', ""),
         ("words", "I know no format.", ""),
     ],
@@ -77,9 +77,8 @@ def test_a_text_whose_answer_follows_final_answer(written, cuts):
 def test_all_but_the_last_space_is_handed_on_as_soon_as_it_is_certain(answer, written, expected):
     told = handed_on(list(written), answer)
     assert "".join(told) == expected
-    shown = [place for place, piece in enumerate(told) if piece]
-    if expected:  # a letter when it comes, and not at the end
-        assert shown[0] < written.rindex(expected[-1]) and len(shown) > 1
+    if expected:  # its first letter when that comes
+        assert next(place for place, piece in enumerate(told) if piece) == written.index(expected)
 
 
 def test_nothing_of_what_is_no_answer():
@@ -91,3 +90,5 @@ def test_halves_of_characters_and_long_lines_are_no_trouble():
     assert "".join(handed_on(["\ud83d", "\ude00", *long], "whole")) == f"\ud83d\ude00{long}"
     assert "".join(handed_on([*"=== ANSWER ===\n", *long], "marked")) == long
     assert handed_on([*long], "words") == [""] * len(long)
+    assert "".join(handed_on([*long, "\n", *"Final Answer: 5"], "words")) == "5"
+    assert "".join(handed_on([*long, "\n=== ANSWER ===", "\n5", *" " * 100_000, "!"], "marked")).endswith("     !")

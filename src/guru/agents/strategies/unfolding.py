@@ -7,10 +7,13 @@ thought, a call or an invention before the end is not handed on at all: that par
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from guru.agents.steps import ModelCall
 from guru.agents.strategies import mark, text
+
+LONGEST: Final = 200
+"""Characters of a line in which a mark is looked for."""
 
 
 class Unfolding(Protocol):
@@ -23,21 +26,19 @@ class Trimmed:
     """A text without the space around it, after a blank line where there is something before it."""
 
     def __init__(self, before: str = "") -> None:
-        self._gap = "\n\n" if before else ""
-        self._held = ""
+        self._held = ["\n\n"] if before else []
         """Space that is a part of the text if more comes."""
         self._begun = False
 
     def feed(self, said: str) -> str:
-        said = self._held + said
         if not self._begun:
             said = said.lstrip()
+        if not said or said.isspace():
+            self._held.append(said)
+            return ""
         found = said.rstrip()
-        self._held = said[len(found) :]
-        if found and not self._begun:
-            self._begun = True
-            found = self._gap + found
-        return found
+        held, self._held, self._begun = self._held, [said[len(found) :]], True
+        return "".join(held) + found
 
 
 class AfterMark:
@@ -49,7 +50,8 @@ class AfterMark:
         self._counts = counts
         self._rest = rest
         self._said: list[str] = []
-        self._line = ""
+        self._line: str | None = ""
+        """The line that is being written; None where it is too long to be a mark."""
         self._state = "before"
 
     def feed(self, said: str) -> str:
@@ -58,10 +60,15 @@ class AfterMark:
         if self._state == "never":
             return ""
         self._said.append(said)
-        self._line += said
+        if self._line is None:
+            _, newline, said = said.partition("\n")
+            if not newline:
+                return ""
+        self._line = (self._line or "") + said
         start = self._begins(self._line)
         if start is None:
-            self._line = self._line[self._line.rfind("\n") + 1 :]
+            line = self._line[self._line.rfind("\n") + 1 :]
+            self._line = line if len(line) < LONGEST else None
             return ""
         rest = self._line[start:]
         self._state = "after" if self._counts("".join(self._said).removesuffix(rest)) else "never"
