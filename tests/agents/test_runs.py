@@ -8,6 +8,7 @@ from agents.acting import Scripted, World, sequence
 from agents.lent import MINE, SCOPE, Bench
 from guru.agents.agent import Agent
 from guru.agents.records import Decision
+from guru.agents.strategies.mark import FORMAT
 from guru.errors import Conflict, InvalidParameter, NotFound
 from guru.store.scope import Scope
 
@@ -166,7 +167,7 @@ async def test_money_counts_across_legs(tmp_path):
 
 async def test_replayed_from_a_step_with_another_prompt(tmp_path):
     def script(request):
-        system = request.messages[0].text if request.messages[0].role == "system" else ""
+        system = request.messages[0].text.removesuffix(FORMAT).strip()
         if not any(message.role == "tool" for message in request.messages):
             return ("send", {"to": "ann"})
         return f"{system or 'plain'}, {request.model}"

@@ -13,6 +13,7 @@ from guru.agents.embedded import ask
 from guru.agents.limits import LimitReached
 from guru.agents.loop import Waiting
 from guru.agents.strategies import guided
+from guru.agents.strategies.mark import FORMAT
 from guru.agents.strategies.self_consistency import vote
 from guru.agents.strategies.talk import together
 from guru.agents.tools.base import ToolResult, ToolSpec
@@ -217,7 +218,7 @@ async def test_agents_hand_over_with_the_tools_of_each():
     assert [[tool.function.name for tool in request.tools] for request in model.requests] == [
         ["transfer_to_sums"], ["add", "transfer_to_desk"], ["add", "transfer_to_desk"],
     ]  # fmt: skip
-    assert model.requests[1].messages[0].text == "You add."
+    assert model.requests[1].messages[0].text == f"You add.\n\n{FORMAT}"
     assert "There is no tool 'transfer_to_nobody'" in model.requests[2].messages[-1].text
     # Nobody calls the tools of somebody else.
     model = Scripted(("add", {"a": 1, "b": 2}), "No.")

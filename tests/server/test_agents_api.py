@@ -9,6 +9,7 @@ import pytest
 from agents.acting import sequence
 from agents.served import ActingModel, acting_server
 from guru.agents.records import Decision
+from guru.agents.strategies.mark import FORMAT
 from guru.config import ServerSettings, Settings
 from guru.config.agent import AgentSettings
 from guru.gateway.identity import Caller
@@ -90,7 +91,7 @@ async def test_a_run_whole_streamed_and_in_the_background(acting):
         {"role": "user", "content": "2+3?"},
     ]
     _, run = await acting.post("/api/v1/agents/adder/runs", {"messages": messages})
-    assert [message.text for message in acting.model.requests[-2].messages] == ["Hi", "Yes?", "2+3?"]
+    assert [message.text for message in acting.model.requests[-2].messages] == [FORMAT, "Hi", "Yes?", "2+3?"]
     for body in ({}, {"input": "x", "messages": messages}, {"input": "x", "changes": {"max_steps": 0}}):
         assert (await acting.post("/api/v1/agents/adder/runs", body))[0] == 400
     _, listed = await acting.get("/api/v1/runs?agent=adder&status=done")
