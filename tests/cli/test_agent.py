@@ -61,7 +61,8 @@ def test_runs_begin_wait_go_on_and_are_done_again(acting):
     run(acting, "agent", "edit", found["id"], "2", "red")
     assert run(acting, "agent", "resume", found["id"]).stdout.strip().endswith("red")
     again = run_json(acting, "agent", "replay", found["id"], "--from", "3", "--set", "instructions=Loud:")
-    assert (again["cause"], again["answer"]) == (found["id"], "Loud: red")
+    assert again["cause"] == found["id"]
+    assert again["answer"].startswith("Loud:") and again["answer"].endswith(" red")
     newest = run(acting, "agent", "runs", "--limit", "1")
     assert again["id"] in newest.stdout and f"--before {again['id']}" in newest.stderr
     gone = run(acting, "agent", "delete-run", "--yes", again["id"], again["id"], check=False)
