@@ -221,3 +221,6 @@ async def test_a_model_is_told_of_the_mark_where_its_words_may_be_the_answer():
     model = Speaking(lambda request: "Answer: 5")
     await answered(model, {"strategy": "self-consistency"})
     assert not any(marked(model))
+    model = Speaking(in_turn(Spoken("I add.", ADD), "It is 5."))
+    assert [await answered(model, {"mark_answer": False})] == model.told == ["It is 5."]
+    assert not any(marked(model))

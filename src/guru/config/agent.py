@@ -47,6 +47,9 @@ class AgentSettings(Section):
     tool_calls: ToolCalls = "auto"
     """How the model calls tools: by itself (`native`), by writing `Action:` (`text`), or led by examples and a schema
     (`guided`). `auto`: `guided` for small models, else `native`."""
+    mark_answer: bool = True
+    """Whether a model that calls tools by itself is told to mark where its answer begins. Without a mark, the answer is
+    sent in one piece, as a call of a tool might follow."""
     memory: bool = False
     """Whether its model is shown what is [remembered](memory.md) of the person who asks it, and it has the tools
     `remember`, `recall` and `forget`."""

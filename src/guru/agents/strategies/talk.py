@@ -71,6 +71,11 @@ class Work(Struct, kw_only=True, frozen=True):
     def request(self) -> str:
         return self.messages[-1].text
 
+    @property
+    def marks(self) -> bool:
+        """Whether a model that calls tools by itself marks its answer."""
+        return self.answers and self.agent.mark_answer
+
     def prompt(self, *more: str) -> list[Message]:
         """The instructions, and what was said so far."""
         reads = INSTRUCTIONS if self.outside or any(tool.reads for tool in self.me.tools) else ""
@@ -130,13 +135,14 @@ def think(
         return text.read(reply)
     if work.me.way == "guided":
         return (yield from lead(work, messages, before))
-    told = mark.describe(messages) if work.answers else messages
-    return (yield from say(ask(work, told, "think", tools=tools, answer="marked", before=before, **warmth)))
+    told = mark.describe(messages) if work.marks else messages
+    where: AnswerIn = "marked" if work.marks else "no"
+    return (yield from say(ask(work, told, "think", tools=tools, answer=where, before=before, **warmth)))
 
 
 def answer_in(work: Work, reply: Reply, before: str) -> str:
     """The answer as far as it is known after a reply of `think`."""
-    if work.answers and work.me.tools and work.me.way == "native":
+    if work.marks and work.me.tools and work.me.way == "native":
         return mark.joined(before, mark.read(reply))
     return before if reply.calls else mark.joined(before, reply.text.strip())
 
