@@ -43,23 +43,17 @@ def command() -> None:
 async def list_agents(home: Path, as_json: bool) -> None:
     """List the agents that there are."""
     from guru.cli.client import connect
-    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.output import one_line, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/agents")
-    if as_json:
-        print_json(found)
-        return
-    if not found["agents"]:
-        click.echo("There are no agents yet. Write one into guru.toml: [agents.NAME]")
-        return
     table = make_table("agent", strategy="<", model="<", tools="<", description="<")
     for item in found["agents"]:
         agent = item["agent"]
         tools = ", ".join(agent["tools"]) or "–"
         table.add_row(agent["name"], agent["strategy"], agent["model"], tools, one_line(agent["description"], 60))
-    print_table(console(), table)
+    print_list(found, table, "There are no agents yet. Write one into guru.toml: [agents.NAME]", as_json=as_json)
 
 
 @command.command
@@ -122,7 +116,7 @@ async def runs(
 ) -> None:
     """List the runs, the newest first, or show every step of RUN."""
     from guru.cli.client import connect
-    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.output import one_line, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
@@ -130,19 +124,15 @@ async def runs(
             print_run(await client.get(run_path(run_id)), as_json=as_json, steps=True)
             return
         found = await client.get("/api/v1/runs", agent=agent, status=status, limit=limit, before=before)
-    if as_json:
-        print_json(found)
-        return
-    if not found["runs"]:
-        none = "There are no runs. Begin one: guru agent run NAME REQUEST"
-        click.echo("There are none like this." if agent or status or before else none)
-        return
     table = make_table("run", agent="<", status="<", steps=">", cost=">", request="<")
     for item in found["runs"]:
         cost = f"${item['cost']:.4f}"
         table.add_row(item["id"], item["agent"], item["status"], str(item["steps"]), cost, one_line(item["input"], 50))
-    print_table(console(), table)
-    tell_older(found)
+    none = "There are no runs. Begin one: guru agent run NAME REQUEST"
+    nothing = "There are none like this." if agent or status or before else none
+    print_list(found, table, nothing, as_json=as_json)
+    if not as_json:
+        tell_older(found)
 
 
 @command.command

@@ -10,18 +10,12 @@ from pathlib import Path
 import click
 
 from guru.cli.holders import organisation_option
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """See who changed what, and check that nobody has bent the log."""
-    if context.invoked_subcommand is None:
-        nothing = dict.fromkeys(("actor", "action", "start", "end", "organisation"))
-        context.invoke(list_entries, limit=50, home=home, as_json=as_json, **nothing)
 
 
 @command.command("list")
@@ -41,7 +35,7 @@ async def list_entries(
     """List the latest changes."""
     from guru.cli.client import connect
     from guru.cli.holders import show_time
-    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.output import one_line, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
@@ -53,9 +47,6 @@ async def list_entries(
             "organisation": organisation,
         }
         found = await client.get("/api/v1/audit", limit=limit, **wanted)
-    if as_json:
-        print_json(found)
-        return
     table = make_table("number", at="<", actor="<", action="<", subject="<", change="<")
     for entry in found["entries"]:
         before, after = entry["before"] or {}, entry["after"] or {}
@@ -65,7 +56,7 @@ async def list_entries(
             str(entry["number"]), show_time(entry["at"]), entry["actor_name"], entry["action"], entry["subject_name"],
             change,
         )  # fmt: skip
-    print_table(console(), table)
+    print_list(found, table, as_json=as_json)
 
 
 def moment(text: str | None) -> str | None:

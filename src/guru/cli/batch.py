@@ -70,22 +70,16 @@ async def submit(
 async def list_batches(limit: int, home: Path, as_json: bool) -> None:
     """List the batches, the newest first."""
     from guru.cli.client import connect
-    from guru.cli.output import console, print_json, print_table
+    from guru.cli.output import print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/v1/batches", limit=limit)
-    if as_json:
-        print_json(found)
-        return
-    if not found["data"]:
-        click.echo("There are no batches yet. Hand one in: guru batch submit FILE")
-        return
     table = make_table("batch", status="<", endpoint="<", lines=">", answered=">", failed=">")
     for batch in found["data"]:
         counts = [f"{batch['request_counts'][name]:,}" for name in ("total", "completed", "failed")]
         table.add_row(batch["id"], batch["status"], batch["endpoint"], *counts)
-    print_table(console(), table)
+    print_list(found, table, "There are no batches yet. Hand one in: guru batch submit FILE", as_json=as_json)
 
 
 @command.command

@@ -10,7 +10,7 @@ import click
 
 from guru.cli.around import COMMANDS
 from guru.cli.embedding import model_advice, reembed, rollback, vector_lines
-from guru.cli.options import STRATEGIES, asynchronous, chunk_options, home_option, json_option
+from guru.cli.options import STRATEGIES, asynchronous, chunk_options, default_group, home_option, json_option
 from guru.cli.summarize import summarize
 from guru.errors import NotFound
 
@@ -18,14 +18,9 @@ if TYPE_CHECKING:
     from guru.cli.client import Client
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """List, show, create, configure and delete collections."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_collections, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -35,24 +30,18 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_collections(home: Path, as_json: bool) -> None:
     """List the collections."""
     from guru.cli.client import connect
-    from guru.cli.output import console, human_bytes, print_json, print_table
+    from guru.cli.output import human_bytes, print_list
+    from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/collections")
-    if as_json:
-        print_json(found)
-        return
-    if not found["collections"]:
-        click.echo("There are no collections yet. Make one: guru ingest PATH --collection NAME")
-        return
-    from guru.cli.tables import make_table
-
     table = make_table("name", documents=">", chunks=">", size=">", updated="<")
     for item in found["collections"]:
         size, updated = human_bytes(item["bytes"]), item["updated_at"][:16].replace("T", " ")
         table.add_row(item["name"], f"{item['documents']:,}", f"{item['chunks']:,}", size, updated)
-    print_table(console(), table)
-    for item in found["collections"]:
+    nothing = "There are no collections yet. Make one: guru ingest PATH --collection NAME"
+    print_list(found, table, nothing, as_json=as_json)
+    for item in found["collections"] if not as_json else ():
         if advice := model_advice(item):
             click.echo(advice, err=True)
 

@@ -99,22 +99,17 @@ async def make_questions(collection: str | None, count: int, model: str | None, 
 async def list_evaluations(collection: str | None, limit: int, home: Path, as_json: bool) -> None:
     """List the evaluations, the newest first."""
     from guru.cli.client import connect
-    from guru.cli.output import console, print_json, print_table
+    from guru.cli.output import print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/evaluations", collection=collection, limit=limit)
-    if as_json:
-        print_json(found)
-        return
     table = make_table("evaluation", kind="<", collection="<", begun="<", ended="<")
     for item in found["evaluations"]:
         times = [(item[name] or "–")[:16].replace("T", " ") for name in ("created_at", "finished_at")]
         table.add_row(item["id"], item["kind"], item["collection"], *times)
-    if found["evaluations"]:
-        print_table(console(), table)
-    else:
-        click.echo("There are no evaluations yet. Begin one: guru eval retrieval QUESTIONS")
+    nothing = "There are no evaluations yet. Begin one: guru eval retrieval QUESTIONS"
+    print_list(found, table, nothing, as_json=as_json)
 
 
 @command.command

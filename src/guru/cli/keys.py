@@ -8,19 +8,14 @@ from typing import Any
 import click
 
 from guru.cli.holders import ROLES, limit_options, organisation_option
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 HOUR = 3600.0
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """Make, list, change, rotate and revoke API keys."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_keys, organisation=None, home=home, as_json=as_json)
 
 
 def scope_options(command: Any) -> Any:
@@ -67,24 +62,18 @@ async def list_keys(organisation: str | None, home: Path, as_json: bool) -> None
     """List the keys."""
     from guru.cli.client import connect
     from guru.cli.holders import place, show_budget, show_limits, show_time
-    from guru.cli.output import console, print_json, print_table
+    from guru.cli.output import print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get(place("keys"), organisation=organisation)
-    if as_json:
-        print_json(found)
-        return
-    if not found["keys"]:
-        click.echo("There are no keys yet. Make one: guru keys create NAME")
-        return
     table = make_table("name", key="<", status="<", role="<", team="<", limits="<", budget="<", last_used="<")
     for key in found["keys"]:
         table.add_row(
             key["name"], key["prefix"], key["status"], key["role"], key["team"] or "", show_limits(key),
             show_budget(key), show_time(key["last_used_at"]) or "never",
         )  # fmt: skip
-    print_table(console(), table)
+    print_list(found, table, "There are no keys yet. Make one: guru keys create NAME", as_json=as_json)
 
 
 @command.command

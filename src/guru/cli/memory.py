@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 PATH = "/api/v1/memories"
 KIND = click.Choice(["summary", "user", "episode", "fact"])
@@ -15,14 +15,9 @@ WRITTEN = click.Choice(["user", "fact"])
 IMPORTANCE = click.FloatRange(0, 1)
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """See, search, add, correct, erase and export what is remembered of you."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_memories, kind=None, superseded=False, limit=50, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -35,17 +30,18 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_memories(kind: str | None, superseded: bool, limit: int, home: Path, as_json: bool) -> None:
     """List what is remembered, the newest first."""
     from guru.cli.client import connect
-    from guru.cli.output import plural, print_json
+    from guru.cli.output import one_line, plural, print_list
+    from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get(PATH, kind=kind, superseded=str(superseded).lower(), limit=limit)
-    if as_json:
-        print_json(found)
+    table = make_table("id", kind="<", importance=">", since="<", text="<")
+    for memory in found["memories"]:
+        text = one_line(memory["text"]) + (" (replaced)" if memory["superseded_at"] else "")
+        table.add_row(memory["id"], memory["kind"], f"{memory['importance']:.2f}", memory["created_at"][:10], text)
+    print_list(found, table, "Nothing is remembered yet. Add something: guru memory add TEXT", as_json=as_json)
+    if as_json or not found["memories"]:
         return
-    if not found["memories"]:
-        click.echo("Nothing is remembered yet. Add something: guru memory add TEXT")
-        return
-    show_table(found["memories"])
     if found["next"] is not None:
         click.echo(f"There are {found['total']:,}; --limit shows more.", err=True)
     if found["pruned"]:
@@ -203,14 +199,3 @@ def place(memory_id: str) -> str:
     from urllib.parse import quote
 
     return f"{PATH}/{quote(memory_id, safe='')}"
-
-
-def show_table(memories: list[dict[str, Any]]) -> None:
-    from guru.cli.output import console, one_line, print_table
-    from guru.cli.tables import make_table
-
-    table = make_table("id", kind="<", importance=">", since="<", text="<")
-    for memory in memories:
-        text = one_line(memory["text"]) + (" (replaced)" if memory["superseded_at"] else "")
-        table.add_row(memory["id"], memory["kind"], f"{memory['importance']:.2f}", memory["created_at"][:10], text)
-    print_table(console(), table)

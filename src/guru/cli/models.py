@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 if TYPE_CHECKING:
     from guru.cli.client import Client
@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """List, pull, show and remove models."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_models, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -32,14 +27,11 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_models(home: Path, as_json: bool) -> None:
     """List the models that this home has and that the catalogue knows."""
     from guru.cli.client import connect
-    from guru.cli.output import console, human_bytes, print_json, print_table
+    from guru.cli.output import human_bytes, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/models")
-    if as_json:
-        print_json(found)
-        return
     table = make_table("name", kind="<", status="<", size=">", memory=">", context=">", licence="<", alias="<")
     for model in found["models"]:
         table.add_row(
@@ -52,7 +44,7 @@ async def list_models(home: Path, as_json: bool) -> None:
             model["licence"] or "",
             ", ".join(model["aliases"]),
         )
-    print_table(console(), table)
+    print_list(found, table, as_json=as_json)
 
 
 @command.command

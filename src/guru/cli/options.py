@@ -123,6 +123,23 @@ def asynchronous(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[
     return run
 
 
+def default_group(name: str) -> Callable[[Callable[[], None]], click.Group]:
+    """A group that does what its command `name` does, with its defaults, where no command is named."""
+
+    def decorate(described: Callable[[], None]) -> click.Group:
+        @click.group(described.__name__, invoke_without_command=True, help=described.__doc__)
+        @home_option
+        @json_option
+        @click.pass_context
+        def group(context: click.Context, home: Path, as_json: bool) -> None:
+            if context.invoked_subcommand is None:
+                context.invoke(group.commands[name], home=home, as_json=as_json)
+
+        return group
+
+    return decorate
+
+
 def access_list(names: tuple[str, ...], everybody: bool) -> list[str] | None:
     """What `--access` and `--everybody` say together: who may see; nobody named is everybody; None: nothing is said."""
     if names and everybody:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from guru.types import JSON
+
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 PIPE_WIDTH = 160
 
@@ -75,6 +77,16 @@ def print_table(screen: Console, table: Table) -> None:
     with screen.capture() as capture:
         screen.print(table)
     click.echo("\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines()))
+
+
+def print_list(found: JSON, table: Table, nothing: str = "", *, as_json: bool) -> None:
+    """Print a list: all that was `found` for a program, else its table, or `nothing` in place of one without rows."""
+    if as_json:
+        print_json(found)
+    elif nothing and not table.row_count:
+        click.echo(nothing)
+    else:
+        print_table(console(), table)
 
 
 def human_bytes(count: float | None) -> str:

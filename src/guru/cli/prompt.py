@@ -8,20 +8,15 @@ from urllib.parse import quote
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option, model_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option, model_option
 from guru.cli.prompt_path import path, split
 
 JSON = dict[str, Any]
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """Keep prompts with versions and labels, compare them, and run them."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_prompts, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -31,27 +26,21 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_prompts(home: Path, as_json: bool) -> None:
     """List the prompts with their labels."""
     from guru.cli.client import connect
-    from guru.cli.output import console, print_json, print_table
+    from guru.cli.output import print_list
     from guru.cli.prompt_output import labels_line, moment
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/prompts")
-    if as_json:
-        print_json(found)
-        return
-    for problem in found["problems"]:
+    for problem in found["problems"] if not as_json else ():
         click.secho(f"{problem['file']} cannot be used. {problem['error']}", fg="red", err=True)
-    if not found["prompts"]:
-        click.echo("There are no prompts. Save one: guru prompt save NAME FILE")
-        return
     table = make_table("name", versions=">", labels="<", file="<", changed="<")
     for prompt in found["prompts"]:
         table.add_row(
             prompt["name"], str(prompt["latest"]), labels_line(prompt["labels"]), prompt["file"] or "",
             moment(prompt["updated_at"]),
         )  # fmt: skip
-    print_table(console(), table)
+    print_list(found, table, "There are no prompts. Save one: guru prompt save NAME FILE", as_json=as_json)
 
 
 @command.command

@@ -7,21 +7,16 @@ from typing import Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 JSON = dict[str, Any]
 KINDS = ("ab", "canary", "blue-green", "shadow")
 STICKY = ("user", "key", "conversation", "none")
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """Try new versions of a model or a prompt on some, compare, promote or roll back."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_releases, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -31,17 +26,11 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_releases(home: Path, as_json: bool) -> None:
     """List the newest release of every alias."""
     from guru.cli.client import connect
-    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.output import one_line, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/releases")
-    if as_json:
-        print_json(found)
-        return
-    if not found["releases"]:
-        click.echo("There are no releases. Start one: guru releases start ALIAS CANDIDATE")
-        return
     table = make_table("alias", candidate="<", kind="<", status="<", share=">", requests=">", errors=">", reason="<")
     for release in found["releases"]:
         side = release["sides"]["candidate"]
@@ -55,7 +44,7 @@ async def list_releases(home: Path, as_json: bool) -> None:
             f"{side['errors']:,}",
             one_line(release["reason"] or "", 80),
         )
-    print_table(console(), table)
+    print_list(found, table, "There are no releases. Start one: guru releases start ALIAS CANDIDATE", as_json=as_json)
 
 
 @command.command
@@ -161,14 +150,11 @@ async def stop(alias: str, home: Path, as_json: bool) -> None:
 async def history(alias: str, limit: int, home: Path, as_json: bool) -> None:
     """List who changed the releases of ALIAS, and how."""
     from guru.cli.client import connect
-    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.output import one_line, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get(f"/api/v1/releases/{alias}/history", limit=limit)
-    if as_json:
-        print_json(found)
-        return
     table = make_table("time", who="<", action="<", candidate="<", status="<", share=">", reason="<")
     for change in found["changes"]:
         after = change["after"]
@@ -181,7 +167,7 @@ async def history(alias: str, limit: int, home: Path, as_json: bool) -> None:
             f"{after['share']:.0%}",
             one_line(after.get("reason") or "", 80),
         )
-    print_table(console(), table)
+    print_list(found, table, as_json=as_json)
 
 
 async def act(method: str, alias: str, action: str, body: JSON | None, home: Path, as_json: bool) -> None:

@@ -17,17 +17,11 @@ from guru.cli.options import asynchronous, home_option, json_option
 async def command(home: Path, as_json: bool) -> None:
     """List aliases with their deployments: health, requests in flight, latency, errors, price of a million tokens."""
     from guru.cli.client import connect
-    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.output import one_line, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/routes")
-    if as_json:
-        print_json(found)
-        return
-    if not found["routes"]:
-        click.echo("There are no aliases, and nothing was asked yet. See docs/routing.md for [models.NAME].")
-        return
     columns = {"weight": ">", "state": "<", "in_flight": ">", "requests": ">", "failures": ">", "first_token": ">"}
     table = make_table("route", deployment="<", **columns, price=">", last_error="<")
     for route in found["routes"]:
@@ -44,7 +38,8 @@ async def command(home: Path, as_json: bool) -> None:
                 price(deployment["price"]),
                 one_line(deployment["last_error"] or "", 60),
             )
-    print_table(console(), table)
+    nothing = "There are no aliases, and nothing was asked yet. See docs/routing.md for [models.NAME]."
+    print_list(found, table, nothing, as_json=as_json)
 
 
 def price(rates: dict[str, float] | None) -> str:

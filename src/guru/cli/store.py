@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 if TYPE_CHECKING:
     from guru.config import StoreSettings
@@ -19,14 +19,9 @@ if TYPE_CHECKING:
 HOME = "home"
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("status")
+def command() -> None:
     """See where rows live, and move them between SQLite and PostgreSQL."""
-    if context.invoked_subcommand is None:
-        context.invoke(status, home=home, as_json=as_json)
 
 
 @command.command

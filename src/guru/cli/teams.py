@@ -8,19 +8,14 @@ from typing import Any
 import click
 
 from guru.cli.holders import limit_options, organisation_option
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 MODELS = click.option("--model", "models", multiple=True, metavar="NAME", help="A model or pattern; may be repeated.")
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """Make, list, change and delete teams, whose keys share limits and a budget."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_teams, organisation=None, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -32,21 +27,15 @@ async def list_teams(organisation: str | None, home: Path, as_json: bool) -> Non
     """List the teams."""
     from guru.cli.client import connect
     from guru.cli.holders import place, show_budget, show_limits
-    from guru.cli.output import console, print_json, print_table
+    from guru.cli.output import print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get(place("teams"), organisation=organisation)
-    if as_json:
-        print_json(found)
-        return
-    if not found["teams"]:
-        click.echo("There are no teams yet. Make one: guru teams create NAME")
-        return
     table = make_table("name", models="<", limits="<", budget="<")
     for team in found["teams"]:
         table.add_row(team["name"], ", ".join(team["models"]), show_limits(team), show_budget(team))
-    print_table(console(), table)
+    print_list(found, table, "There are no teams yet. Make one: guru teams create NAME", as_json=as_json)
 
 
 @command.command

@@ -10,17 +10,12 @@ from urllib.parse import quote
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """See the tools that models may use, and call them by hand."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_tools, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -30,21 +25,18 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_tools(home: Path, as_json: bool) -> None:
     """List the tools: what each does, whether it changes something, and whether a person says yes to each call."""
     from guru.cli.client import connect
-    from guru.cli.output import clean, console, one_line, print_json, print_table
+    from guru.cli.output import clean, one_line, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/tools")
-    if as_json:
-        print_json(found)
-        return
     table = make_table("tool", effect="<", approval="<", description="<")
     for tool in found["tools"]:
         table.add_row(
             tool["name"], tool["effect"], "each call" if tool["approval"] else "", one_line(tool["description"], 90)
         )
-    print_table(console(), table)
-    for problem in found["problems"]:
+    print_list(found, table, as_json=as_json)
+    for problem in found["problems"] if not as_json else ():
         click.echo(f"[{problem['place']}] is not offered: {clean(problem['message'])}", err=True)
 
 

@@ -8,20 +8,15 @@ from typing import Any
 
 import click
 
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 JSON = dict[str, Any]
 BAR_WIDTH = 40
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """See what happened on a request's road."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_traces, limit=20, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -32,18 +27,12 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 async def list_traces(limit: int, home: Path, as_json: bool) -> None:
     """List the latest requests."""
     from guru.cli.client import connect
-    from guru.cli.output import console, human_seconds, one_line, print_json, print_table
+    from guru.cli.output import human_seconds, one_line, print_list
     from guru.cli.tables import make_table
     from guru.cli.usage import dollars
 
     async with connect(home) as client:
         found = await client.get("/api/v1/traces", limit=limit)
-    if as_json:
-        print_json(found)
-        return
-    if not found["traces"]:
-        click.echo('There are no traces yet. Ask something: guru ask "…"')
-        return
     table = make_table(
         "id", started="<", route="<", model="<", status="<", total=">", tokens=">", cost=">", request="<"
     )
@@ -59,7 +48,7 @@ async def list_traces(limit: int, home: Path, as_json: bool) -> None:
             dollars(trace["cost"], trace["unpriced_calls"]),
             one_line(trace["preview"] or "", 60),
         )
-    print_table(console(), table)
+    print_list(found, table, 'There are no traces yet. Ask something: guru ask "…"', as_json=as_json)
 
 
 @command.command

@@ -8,20 +8,15 @@ from typing import Any
 import click
 
 from guru.cli.holders import ROLES, limit_options, organisation_option
-from guru.cli.options import asynchronous, home_option, json_option
+from guru.cli.options import asynchronous, default_group, home_option, json_option
 
 ROLE = click.option("--role", type=ROLES, help="The most that a key of the user may do.  [default: member]")
 TEAM = click.option("--team", metavar="NAME", help="The team of keys that name none themselves.")
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def command(context: click.Context, home: Path, as_json: bool) -> None:
+@default_group("list")
+def command() -> None:
     """Make, list, change and delete users, to whom keys belong."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_users, organisation=None, home=home, as_json=as_json)
 
 
 @command.command("list")
@@ -33,22 +28,16 @@ async def list_users(organisation: str | None, home: Path, as_json: bool) -> Non
     """List the users."""
     from guru.cli.client import connect
     from guru.cli.holders import place, show_budget, show_limits
-    from guru.cli.output import console, print_json, print_table
+    from guru.cli.output import print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get(place("users"), organisation=organisation)
-    if as_json:
-        print_json(found)
-        return
-    if not found["users"]:
-        click.echo("There are no users yet. Make one: guru users create NAME")
-        return
     table = make_table("name", role="<", team="<", limits="<", budget="<", disabled="<")
     for user in found["users"]:
         disabled = "yes" if user["disabled"] else ""
         table.add_row(user["name"], user["role"], user["team"] or "", show_limits(user), show_budget(user), disabled)
-    print_table(console(), table)
+    print_list(found, table, "There are no users yet. Make one: guru users create NAME", as_json=as_json)
 
 
 @command.command

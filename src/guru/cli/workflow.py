@@ -33,22 +33,16 @@ def command() -> None:
 async def list_workflows(home: Path, as_json: bool) -> None:
     """List the workflows."""
     from guru.cli.client import connect
-    from guru.cli.output import console, one_line, print_json, print_table
+    from guru.cli.output import one_line, print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
         found = await client.get("/api/v1/workflows")
-    if as_json:
-        print_json(found)
-        return
-    if not found["workflows"]:
-        click.echo("There are no workflows yet. Keep one: guru workflow save FILE")
-        return
     table = make_table("workflow", version=">", changed="<", description="<")
     for item in found["workflows"]:
         changed = item["updated_at"][:16].replace("T", " ")
         table.add_row(item["name"], str(item["version"]), changed, one_line(item["description"], 60))
-    print_table(console(), table)
+    print_list(found, table, "There are no workflows yet. Keep one: guru workflow save FILE", as_json=as_json)
 
 
 @command.command
@@ -198,7 +192,7 @@ async def runs(
 ) -> None:  # fmt: skip
     """List the runs, the newest first; or show the steps of the run ID."""
     from guru.cli.client import connect
-    from guru.cli.output import console, print_json, print_table
+    from guru.cli.output import print_list
     from guru.cli.tables import make_table
 
     async with connect(home) as client:
@@ -207,19 +201,15 @@ async def runs(
             return
         asked = {"workflow": workflow, "status": status, "before": before}
         found = await client.get("/api/v1/workflow-runs", limit=limit, **asked)
-    if as_json:
-        print_json(found)
-        return
-    if not found["runs"]:
-        none = "There are no runs. Begin one: guru workflow run NAME"
-        click.echo("There are none like this." if workflow or status or before else none)
-        return
     table = make_table("run", workflow="<", status="<", begun="<", ended="<")
     for item in found["runs"]:
         times = [(item[field] or "–")[:16].replace("T", " ") for field in ("created_at", "finished_at")]
         table.add_row(item["id"], f"{item['workflow']} v{item['version']}", item["status"], *times)
-    print_table(console(), table)
-    tell_older(found)
+    none = "There are no runs. Begin one: guru workflow run NAME"
+    nothing = "There are none like this." if workflow or status or before else none
+    print_list(found, table, nothing, as_json=as_json)
+    if not as_json:
+        tell_older(found)
 
 
 @command.command
