@@ -1,14 +1,15 @@
 /** Agents: defined, changed, begun; and what they have done. */
 
 import { describe, get, post, remove } from "../api.js";
-import { GuruElement } from "../element.js";
 import { ago, cost, count, duration, when } from "../format.js";
 import { icons } from "../icons.js";
+import { LiveElement } from "../live-element.js";
 import { reach, renewed } from "../paging.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
 import "./agent-form.js";
 import { confirm } from "./confirm-dialog.js";
+import { filterSelect } from "./filter-select.js";
 import { emptyState, errorNote } from "./notes.js";
 import { statusBadge } from "./status-badge.js";
 
@@ -18,7 +19,7 @@ import { statusBadge } from "./status-badge.js";
 const EVERY = 3000;
 const STATES = ["running", "waiting", "paused", "done", "failed", "cancelled"];
 
-class AgentsPage extends GuruElement {
+class AgentsPage extends LiveElement {
   static properties = {
     agents: { state: true }, runs: { state: true }, open: { state: true }, busy: { state: true }, error: { state: true },
     askError: { state: true }, ofAgent: { state: true }, ofState: { state: true },
@@ -44,21 +45,6 @@ class AgentsPage extends GuruElement {
     this.ofAgent = "";
     this.ofState = "";
     this.turn = 0;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.timer = undefined;
-    this.onVisible = () => document.hidden || this.load();
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    document.addEventListener("visibilitychange", this.onVisible);
-    this.load();
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    document.removeEventListener("visibilitychange", this.onVisible);
-    clearTimeout(this.timer);
   }
 
   async load() {
@@ -76,7 +62,7 @@ class AgentsPage extends GuruElement {
       if (turn === this.turn) this.error = describe(error);
     }
     const works = this.runs.items.some(({ status }) => ["queued", "running", "pausing"].includes(status));
-    if (turn === this.turn && works && !this.error && !document.hidden && this.isConnected) this.timer = setTimeout(() => this.load(), EVERY);
+    if (turn === this.turn && works && !this.error) this.loadAfter(EVERY);
   }
 
   /** @param {number} limit @param {string | null} [before] */
@@ -100,9 +86,9 @@ class AgentsPage extends GuruElement {
     if (turn === this.turn) this.load();
   }
 
-  /** @param {"ofAgent" | "ofState"} name @param {Event} event */
-  filter(name, event) {
-    this[name] = /** @type {HTMLSelectElement} */ (event.target).value;
+  /** @param {{ofAgent?: string, ofState?: string}} chosen */
+  filter(chosen) {
+    Object.assign(this, chosen);
     this.runs = { items: [], next: null };
     this.load();
   }
@@ -234,12 +220,8 @@ class AgentsPage extends GuruElement {
         <div class="section-head row list-head">
           <h2 id="runs-title">Runs</h2>
           <div class="row">
-            <select class="select bordered" aria-label="Runs of" @change=${(/** @type {Event} */ event) => this.filter("ofAgent", event)}>
-              <option value="">All agents</option>${names.map((name) => html`<option value=${name} ?selected=${name === this.ofAgent}>${name}</option>`)}
-            </select>
-            <select class="select bordered" aria-label="State" @change=${(/** @type {Event} */ event) => this.filter("ofState", event)}>
-              <option value="">All states</option>${STATES.map((name) => html`<option value=${name} ?selected=${name === this.ofState}>${name}</option>`)}
-            </select>
+            ${filterSelect({ label: "Runs of", all: "All agents", names, chosen: this.ofAgent }, (ofAgent) => this.filter({ ofAgent }))}
+            ${filterSelect({ label: "State", all: "All states", names: STATES, chosen: this.ofState }, (ofState) => this.filter({ ofState }))}
             <button class="button" @click=${() => this.load()}>${icons.retry}Refresh</button>
           </div>
         </div>

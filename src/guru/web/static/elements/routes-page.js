@@ -1,9 +1,9 @@
 /** Routes: every alias with its deployments and how they are, and the releases that run. It reads itself anew. */
 
 import { describe, get } from "../api.js";
-import { GuruElement } from "../element.js";
 import { count, duration } from "../format.js";
 import { icons } from "../icons.js";
+import { LiveElement } from "../live-element.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
 import { emptyState, errorNote } from "./notes.js";
@@ -15,7 +15,7 @@ import "./release-card.js";
 const EVERY = 2000;
 const PATIENCE = 15_000;
 
-class RoutesPage extends GuruElement {
+class RoutesPage extends LiveElement {
   static properties = { routes: { state: true }, releases: { state: true }, at: { state: true }, error: { state: true } };
 
   constructor() {
@@ -29,21 +29,6 @@ class RoutesPage extends GuruElement {
     /** @type {ApiErrorBody | null} */
     this.error = null;
     this.turn = 0;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.timer = undefined;
-    this.onVisible = () => document.hidden || this.load();
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    document.addEventListener("visibilitychange", this.onVisible);
-    this.load();
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    document.removeEventListener("visibilitychange", this.onVisible);
-    clearTimeout(this.timer);
   }
 
   async load() {
@@ -60,9 +45,8 @@ class RoutesPage extends GuruElement {
     } catch (error) {
       if (turn === this.turn) this.error = describe(error);
     }
-    if (turn !== this.turn || !this.isConnected) return;
     const over = this.error?.status === 401 || this.error?.status === 403;
-    if (!over && !document.hidden) this.timer = setTimeout(() => this.load(), EVERY); // nobody looks: nothing is asked
+    if (turn === this.turn && !over) this.loadAfter(EVERY);
   }
 
   render() {

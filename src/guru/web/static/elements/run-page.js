@@ -2,10 +2,10 @@
 
 import { LIMITS, NUMBERS, numberOrText } from "../agent-settings.js";
 import { describe, events, get, isAbort, post, remove } from "../api.js";
-import { GuruElement } from "../element.js";
 import { cost, count, duration, plural, when } from "../format.js";
 import { textOf } from "../holders.js";
 import { icons } from "../icons.js";
+import { LiveElement } from "../live-element.js";
 import { byNumber, keyOf, usedBy, withStep } from "../run-steps.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
@@ -22,7 +22,7 @@ const WORKING = ["queued", "running", "pausing"];
 const AGAIN = 1500;
 const LOOK = 5000;
 
-class RunPage extends GuruElement {
+class RunPage extends LiveElement {
   static properties = {
     runId: { attribute: "run-id" }, run: { state: true }, words: { state: true }, form: { state: true }, busy: { state: true },
     error: { state: true }, actError: { state: true }, said: { state: true },
@@ -45,22 +45,11 @@ class RunPage extends GuruElement {
     /** For those who hear the page. */
     this.said = "";
     this.watching = new AbortController();
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.timer = undefined;
-    this.onVisible = () => document.hidden || this.load();
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    document.addEventListener("visibilitychange", this.onVisible);
-    this.load();
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
-    document.removeEventListener("visibilitychange", this.onVisible);
     this.watching.abort();
-    clearTimeout(this.timer);
   }
 
   get place() {
@@ -92,7 +81,7 @@ class RunPage extends GuruElement {
     if (watching.signal.aborted) return;
     const waits = this.run?.status === "waiting" || this.run?.status === "paused";
     const pause = this.works || this.error ? AGAIN : waits ? LOOK : 0;
-    if (pause && !document.hidden) this.timer = setTimeout(() => this.load(), pause);
+    if (pause) this.loadAfter(pause);
   }
 
   /** @param {AbortSignal} signal */

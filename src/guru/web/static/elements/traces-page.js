@@ -6,6 +6,7 @@ import { ago, cost, count, duration, when } from "../format.js";
 import { icons } from "../icons.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
+import { filterSelect } from "./filter-select.js";
 import { emptyState, errorNote } from "./notes.js";
 import { statusBadge } from "./status-badge.js";
 
@@ -63,10 +64,7 @@ class TracesPage extends GuruElement {
       <header class="page-head">
         <div><h1>Traces</h1><p>Every request, with everything that was sent.</p></div>
         <div class="row">
-          <select class="select bordered" aria-label="Route" @change=${(/** @type {any} */ event) => this.filter(event.target.value)}>
-            <option value="">All routes</option>
-            ${[...this.routes].sort().map((route) => html`<option value=${route} ?selected=${route === this.route}>${route}</option>`)}
-          </select>
+          ${filterSelect({ label: "Route", all: "All routes", names: [...this.routes].sort(), chosen: this.route }, (route) => this.filter(route))}
           <button class="button" @click=${() => this.load()}>${icons.retry}Refresh</button>
         </div>
       </header>

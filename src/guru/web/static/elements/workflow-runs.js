@@ -7,6 +7,7 @@ import { icons } from "../icons.js";
 import { reach, renewed } from "../paging.js";
 import { html, nothing } from "../vendor/lit/lit-element.js";
 import { repeat } from "../vendor/lit/repeat.js";
+import { filterSelect } from "./filter-select.js";
 import { errorNote } from "./notes.js";
 import { statusBadge } from "./status-badge.js";
 
@@ -57,9 +58,9 @@ class WorkflowRuns extends GuruElement {
     }
   }
 
-  /** @param {"ofWorkflow" | "ofState"} name @param {Event} event */
-  filter(name, event) {
-    this[name] = /** @type {HTMLSelectElement} */ (event.target).value;
+  /** @param {{ofWorkflow?: string, ofState?: string}} chosen */
+  filter(chosen) {
+    Object.assign(this, chosen);
     this.runs = null;
     this.load();
   }
@@ -75,12 +76,8 @@ class WorkflowRuns extends GuruElement {
         <div class="workflow-head row">
           <h2 id="runs-title">Runs</h2>
           <div class="row">
-            ${this.workflow ? nothing : html`<select class="select bordered" aria-label="Runs of" @change=${(/** @type {Event} */ event) => this.filter("ofWorkflow", event)}>
-              <option value="">All workflows</option>${names.map((name) => html`<option value=${name} ?selected=${name === this.ofWorkflow}>${name}</option>`)}
-            </select>`}
-            <select class="select bordered" aria-label="State" @change=${(/** @type {Event} */ event) => this.filter("ofState", event)}>
-              <option value="">All states</option>${STATES.map((name) => html`<option value=${name} ?selected=${name === this.ofState}>${name}</option>`)}
-            </select>
+            ${this.workflow ? nothing : filterSelect({ label: "Runs of", all: "All workflows", names, chosen: this.ofWorkflow }, (ofWorkflow) => this.filter({ ofWorkflow }))}
+            ${filterSelect({ label: "State", all: "All states", names: STATES, chosen: this.ofState }, (ofState) => this.filter({ ofState }))}
             <button class="button" @click=${() => this.load()}>${icons.retry}Refresh</button>
           </div>
         </div>
