@@ -212,7 +212,7 @@ async def test_a_label_moved_at_the_same_moment_is_not_moved_again(world, monkey
     async def move():  # after the release has looked where the label stands, and before it moves it
         await world.prompts.label("support", "prod", 3, world.editor())
 
-    monkeypatch.setattr(world.releases, "_let_go", move)
+    monkeypatch.setattr(world.releases._register, "_let_go", move)
     with pytest.raises(Conflict, match="changed by somebody else"):
         await world.releases.promote("support@prod", ANN)
     assert (world.releases.show("support@prod").release.status, await world.label()) == ("running", 3)

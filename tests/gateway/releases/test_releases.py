@@ -426,7 +426,7 @@ async def test_what_is_decided_on_one_server_holds_on_the_other_and_is_decided_o
     for world in (one, two):
         world.models["b/new"].error = DOWN
         await world.many(100)
-        await world.releases._flush()
+        await world.releases._register.flush()
     await asyncio.gather(one.releases.check(), two.releases.check())
     for world in (one, two):  # whoever was second has not seen yet who was first
         await world.releases.check()
@@ -490,7 +490,7 @@ async def test_a_server_with_the_old_configuration_leaves_the_new_version_to_the
 async def test_a_clock_that_is_set_back_makes_no_older_release_the_newest(enter, monkeypatch):
     async with enter() as world:
         await world.releases.start("smart", CANARY, ANN)
-        monkeypatch.setattr("guru.gateway.releases.releases.time.time", lambda: 1000.0)
+        monkeypatch.setattr("guru.gateway.releases.register.time.time", lambda: 1000.0)
         await world.releases.start("smart", replace(CANARY, share=0.5), ANN)
         await world.releases.share("smart", 0.7, ANN)
     async with enter() as world:
