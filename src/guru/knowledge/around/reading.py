@@ -12,7 +12,7 @@ from guru.knowledge.around.extract import Sentence
 from guru.knowledge.around.summary import Source
 from guru.knowledge.documents import find_document
 from guru.knowledge.ranking import SENTENCES_OF
-from guru.knowledge.rows import dimension_of, unpack_sentences, unpack_vectors, vector_type
+from guru.knowledge.rows import dimension_of, read_vectors, unpack_sentences, unpack_vectors
 from guru.knowledge.vectors import VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, collections
@@ -57,8 +57,6 @@ class Read(Struct, frozen=True):
 
 def read_document(connection: Connection, scope: Scope, document_id: str) -> Read:
     """Raises `NotFound`, also for a document that somebody may not see."""
-    import numpy as np
-
     about = find_document(connection, scope, document_id)
     columns = (chunks.c.page, chunks.c.start, chunks.c.end, chunks.c.text, VECTOR, *SENTENCES_OF)
     query = select(*columns).where(chunks.c.document_id == about.id).order_by(chunks.c.ordinal)
@@ -70,7 +68,7 @@ def read_document(connection: Connection, scope: Scope, document_id: str) -> Rea
         for row in rows
     ]  # fmt: skip
     dimension = dimension_of(rows[0].vector) if rows else 0
-    packed = np.frombuffer(b"".join(row.vector for row in rows), vector_type(dimension))
+    packed = read_vectors([row.vector for row in rows])
     model = connection.scalar(select(collections.c.embedding_model).where(collections.c.id == about.collection_id))
     sentences, places = read_sentences(about.id, rows, dimension)
     found = unpack_sentences(rows, dimension).vectors if rows else packed
