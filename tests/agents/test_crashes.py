@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agents.acting import Scripted, World
+from agents.acting import Scripted, World, sequence
 from agents.lent import SCOPE, Bench
 from guru.agents.agent import Agent
 from guru.agents.records import Decision, find_run
@@ -38,11 +38,6 @@ def last(request):
 
 def results(request):
     return [message.text for message in request.messages if message.role == "tool"]
-
-
-def sequence(*answers):
-    """What a model says after so many results."""
-    return lambda request: answers[min(len(results(request)), len(answers) - 1)]
 
 
 def planned(request):
