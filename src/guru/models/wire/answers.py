@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
+from guru.errors import GuruError, StreamCut
 from guru.types import JSON, Delta, Event, Finished, TokenLogprob, TopLogprob
 
 MOST: Final = 2**53
@@ -25,6 +29,23 @@ def members(extra: JSON, name: str) -> JSON:
     """What a decoder of ours put aside under `name`; nothing where a provider has a member of that name by chance."""
     found = extra.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def read_answer(data: bytes, read: Callable[[Any], list[Event]], provider: str, api: str) -> list[Event]:
+    """The events that `read` finds in `data`, which is JSON.
+
+    Raises what `read` raises of ours, and `StreamCut` for garbage, whatever its shape.
+    """
+    try:
+        return checked(read(msgspec.json.decode(data)))
+    except GuruError:
+        raise
+    except Exception as error:
+        raise no_answer(provider, api) from error
+
+
+def no_answer(provider: str, api: str) -> StreamCut:
+    return StreamCut(f"{provider} sent what is no answer of {api}.", hint="Try again.")
 
 
 def checked(events: list[Event]) -> list[Event]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from guru.errors import GuruError, StreamCut
 from guru.models.providers.errors import error_for
-from guru.models.wire.answers import checked, count
+from guru.models.wire.answers import count, read_answer
 from guru.types import JSON, Completed, Delta, Event, Finished, FinishReason, ToolCallDelta, Usage
 
 STOP_REASONS: Final[dict[str, FinishReason]] = {
@@ -41,6 +41,7 @@ STATUSES: Final = {
 }
 """https://platform.claude.com/docs/en/api/errors. An error inside a stream has no status of its own."""
 
+API: Final = "Anthropic's API"
 MESSAGE_MEMBERS: Final = ("id", "container", "diagnostics", "stop_details")
 USAGE_MEMBERS: Final = ("service_tier", "inference_geo", "speed")
 OUR_CALL: Final = {"type", "id", "name", "input"}
@@ -74,28 +75,11 @@ class AnswerDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events of one `data:` of the stream. Raises `StreamCut` for garbage, and the provider's error."""
-        try:
-            return checked(self._event(msgspec.json.decode(data)))
-        except GuruError:
-            raise
-        except Exception as error:  # whatever shape the garbage has
-            raise self._garbage() from error
+        return read_answer(data, self._event, self._provider, API)
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that was not streamed. Raises as `feed`."""
-        try:
-            raw = msgspec.json.decode(body)
-            if raw.get("type") == "error":
-                raise stream_error(self._provider, raw)
-            events = self._start(raw)
-            for index, block in enumerate(raw["content"]):
-                events += self._open(index, block)
-                events += self._close(index)
-            return checked(events + self._message_delta(raw) + self._stop())
-        except GuruError:
-            raise
-        except Exception as error:
-            raise self._garbage() from error
+        return read_answer(body, self._message, self._provider, API)
 
     def end(self) -> list[Event]:
         """After the last byte of a stream. Raises `StreamCut` when the answer had not come to its end."""
@@ -107,6 +91,15 @@ class AnswerDecoder:
         """The last event, if the answer ended here. The prompt is counted from the beginning, the answer at its end."""
         extra = {"anthropic": self._members} if self._members else {}
         return Completed(model=self._model, usage=self.usage, extra=extra)
+
+    def _message(self, raw: JSON) -> list[Event]:
+        if raw.get("type") == "error":
+            raise stream_error(self._provider, raw)
+        events = self._start(raw)
+        for index, block in enumerate(raw["content"]):
+            events += self._open(index, block)
+            events += self._close(index)
+        return events + self._message_delta(raw) + self._stop()
 
     # ------------------------------------------------------------------- the stream
 
@@ -245,9 +238,6 @@ class AnswerDecoder:
             address = {"url": citation.get("url"), "title": citation.get("title")}
             extra["annotations"] = [{"type": "url_citation", "url_citation": address}]
         return Delta(extra=extra)
-
-    def _garbage(self) -> StreamCut:
-        return StreamCut(f"{self._provider} sent what is no answer of Anthropic's API.", hint="Try again.")
 
 
 def read_usage(usage: Usage, raw: JSON) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from guru.errors import GuruError, StreamCut
 from guru.models.providers.errors import error_for
-from guru.models.wire.answers import checked, count
+from guru.models.wire.answers import count, no_answer, read_answer
 from guru.models.wire.aws_event_stream import AwsEventStream
 from guru.models.wire.fields import NOT_JSON
 from guru.models.wire.sse import SentEvent
@@ -42,6 +42,7 @@ STATUSES: Final = {
     "validation": 400,
 }
 """Amazon's exceptions by name, without what they end in."""
+API: Final = "Converse"
 MEMBERS: Final = ("trace", "performanceConfig", "serviceTier", "additionalModelResponseFields", "metrics")
 
 
@@ -106,26 +107,11 @@ class AnswerDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """Raises `StreamCut` for garbage, and the provider's error."""
-        try:
-            ((kind, value),) = msgspec.json.decode(data).items()
-            return checked(self._event(kind, value))
-        except GuruError:
-            raise
-        except Exception as error:  # whatever shape the garbage has
-            raise self._garbage() from error
+        return read_answer(data, self._event, self._provider, API)
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that was not streamed. Raises as `feed`."""
-        try:
-            raw = msgspec.json.decode(body)
-            events: list[Event] = []
-            for index, block in enumerate(raw["output"]["message"]["content"]):
-                events += self._content(index, block)
-            return checked(events + self._stop(raw) + self._metadata(raw))
-        except GuruError:
-            raise
-        except Exception as error:
-            raise self._garbage() from error
+        return read_answer(body, self._message, self._provider, API)
 
     def end(self) -> list[Event]:
         """Raises `StreamCut` when the answer had not come to its end."""
@@ -133,7 +119,14 @@ class AnswerDecoder:
             raise StreamCut(f"{self._provider} ended its answer in the middle.", hint="Try again.")
         return []
 
-    def _event(self, kind: str, value: JSON) -> list[Event]:
+    def _message(self, raw: JSON) -> list[Event]:
+        events: list[Event] = []
+        for index, block in enumerate(raw["output"]["message"]["content"]):
+            events += self._content(index, block)
+        return events + self._stop(raw) + self._metadata(raw)
+
+    def _event(self, raw: JSON) -> list[Event]:
+        ((kind, value),) = raw.items()
         if self._completed:
             return []  # nothing belongs to an answer that has ended
         match kind:
@@ -228,7 +221,7 @@ class AnswerDecoder:
         if self._completed:
             return []
         if not self._finished:
-            raise self._garbage()
+            raise no_answer(self._provider, API)
         self._completed = True
         extra = {"bedrock": self._members} if self._members else {}
         return [Completed(model=self._model, usage=read_usage(raw["usage"]), extra=extra)]
@@ -238,9 +231,6 @@ class AnswerDecoder:
 
     def _extra(self, member: JSON) -> Delta:
         return Delta(extra={"bedrock": member})
-
-    def _garbage(self) -> StreamCut:
-        return StreamCut(f"{self._provider} sent what is no answer of Converse.", hint="Try again.")
 
 
 def read_usage(raw: JSON) -> Usage:

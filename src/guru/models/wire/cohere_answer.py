@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from guru.errors import ContextTooLong, GuruError, ModelTimeout, ModelUnavailable, StreamCut
 from guru.models.providers.errors import ContentFiltered, error_of_json
-from guru.models.wire.answers import checked, count
+from guru.models.wire.answers import count, read_answer
 from guru.types import JSON, Completed, Delta, Event, Finished, FinishReason, TokenLogprob, ToolCallDelta, Usage
 
 __all__ = ["AnswerDecoder", "error_of", "read_usage"]
@@ -43,26 +41,19 @@ class AnswerDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events of one `data:` of the stream. Raises `StreamCut` for garbage, and the provider's error."""
-        return [] if data == b"[DONE]" or self._done else self._read(data, self._event)
+        if data == b"[DONE]" or self._done:
+            return []
+        return read_answer(data, self._event, self._provider, "Cohere")
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that was not streamed. Raises as `feed`."""
-        return self._read(body, self._answer) + self.end()
+        return read_answer(body, self._answer, self._provider, "Cohere") + self.end()
 
     def end(self) -> list[Event]:
         """After the last byte. Raises `StreamCut` when the answer has no end."""
         if not self._done:
             raise StreamCut(f"{self._provider}: the answer ended in the middle.", hint="Try again.")
         return []
-
-    def _read(self, data: bytes, read: Any) -> list[Event]:
-        try:
-            events: list[Event] = checked(read(msgspec.json.decode(data)))
-        except GuruError:
-            raise
-        except Exception as error:  # whatever shape the garbage has
-            raise StreamCut(f"{self._provider} sent what is no answer of Cohere.", hint="Try again.") from error
-        return events
 
     # ------------------------------------------------------------------- the stream
 

@@ -14,7 +14,7 @@ import msgspec
 
 from guru.errors import GuruError, ProviderRefused, StreamCut
 from guru.models.providers.errors import ContentFiltered, error_for
-from guru.models.wire.answers import checked, count
+from guru.models.wire.answers import count, no_answer, read_answer
 from guru.models.wire.gemini_request import thinks_in_levels
 from guru.models.wire.gemini_thoughts import seal
 from guru.types import (
@@ -53,6 +53,7 @@ BROKEN: Final = frozenset({
 })  # fmt: skip
 """Reasons for which there is no answer: the model wrote what Gemini itself could not read."""
 
+API: Final = "Gemini"
 SAID: Final = {"content", "index", "finishReason", "logprobsResult"}
 OF_PART: Final = {"text", "thought", "thoughtSignature", "functionCall"}
 MEMBERS: Final = {"candidates", "usageMetadata", "promptFeedback"}
@@ -74,12 +75,7 @@ class AnswerDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events of one piece of the stream. Raises `StreamCut` for garbage, and the provider's error."""
-        try:
-            return checked(self._piece(msgspec.json.decode(data)))
-        except GuruError:
-            raise
-        except Exception as error:  # whatever shape the garbage has
-            raise self._garbage() from error
+        return read_answer(data, self._piece, self._provider, API)
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that was not streamed: one piece as well."""
@@ -92,15 +88,12 @@ class AnswerDecoder:
         try:
             return [self.so_far()]
         except Exception as error:
-            raise self._garbage() from error
+            raise no_answer(self._provider, API) from error
 
     def so_far(self) -> Completed:
         """The last event, if the answer ended here: every piece may say what was used until then."""
         extra = {"gemini": self._members} if self._members else {}
         return Completed(model=self._model, usage=self._read_usage(), extra=extra)
-
-    def _garbage(self) -> StreamCut:
-        return StreamCut(f"{self._provider} sent what is no answer of Gemini.", hint="Try again.")
 
     def _piece(self, raw: JSON) -> list[Event]:
         if "error" in raw:

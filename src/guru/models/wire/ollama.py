@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from guru.errors import GuruError, InvalidParameter, StreamCut
+from guru.errors import InvalidParameter, StreamCut
 from guru.models.providers.errors import error_for
-from guru.models.wire.answers import checked, count
+from guru.models.wire.answers import count, read_answer
 from guru.models.wire.ollama_requests import LOADING, SAMPLING_OPTIONS
 from guru.models.wire.shared import arguments, parse_data_url, refuse_name
 from guru.models.wire.sse import SentEvent
@@ -222,12 +222,7 @@ class AnswerDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events of one line. Raises `StreamCut` for garbage, and the error that the line is."""
-        try:
-            return [] if self._done else checked(self._line(msgspec.json.decode(data)))
-        except GuruError:
-            raise
-        except Exception as error:  # whatever shape the garbage has
-            raise StreamCut(f"{self._provider} sent what is no answer of Ollama.", hint="Try again.") from error
+        return [] if self._done else read_answer(data, self._line, self._provider, "Ollama")
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that was not streamed: one line as well."""
