@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
 
 from guru.gateway.whole import collect
+from guru.gateway.wrapped import WrappedModel
 from guru.observe import names
 from guru.prompts.techniques.self_consistency import vote
 from guru.protocols import ChatModel
-from guru.types import ChatRequest, Completed, Delta, Event, SelfConsistency, TextRequest, Usage
+from guru.types import ChatRequest, Completed, Delta, Event, SelfConsistency, Usage
 
 
-class VotingModel:
+class VotingModel(WrappedModel):
     """A `ChatModel`. A request costs as much as all of its samples; one that fails fails the request."""
 
     def __init__(self, inner: ChatModel, settings: SelfConsistency, record: Callable[[str, Any], None]) -> None:
         """`record` is told how the vote ended, for the trace."""
-        self._inner = inner
+        super().__init__(inner)
         self._settings = settings
         self._record = record
-        self.name = inner.name
-
-    @property
-    def small(self) -> bool:
-        return getattr(self._inner, "small", False)
-
-    @property
-    def context_length(self) -> int:
-        return self._inner.context_length
-
-    def complete(self, request: TextRequest) -> AsyncIterator[Event]:
-        return self._inner.complete(request)
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """The events of the sample that won, once all are there; its usage is that of all."""

@@ -19,6 +19,7 @@ from guru.gateway.cache.shared import SharedStore
 from guru.gateway.cache.stored import keep, replay
 from guru.gateway.identity import Caller
 from guru.gateway.whole import answer, stream_of
+from guru.gateway.wrapped import WrappedModel
 from guru.protocols import ChatModel, Embedder
 from guru.tasks import EmbeddingModel, EmbeddingRequest, Embeddings
 from guru.types import ChatRequest, Event, TextRequest, Usage
@@ -153,23 +154,14 @@ class Cache:
         self._index.remove(key)
 
 
-class CachedModel:
+class CachedModel(WrappedModel):
     """A `ChatModel` that looks before it asks, for one request."""
 
     def __init__(self, cache: Cache, inner: ChatModel, caller: Caller, mode: str) -> None:
+        super().__init__(inner)
         self._cache = cache
-        self._inner = inner
         self._caller = caller
         self._mode = mode
-        self.name = inner.name
-
-    @property
-    def small(self) -> bool:
-        return getattr(self._inner, "small", False)
-
-    @property
-    def context_length(self) -> int:
-        return self._inner.context_length
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         return self._answer(request) if self._used(request) else self._inner.chat(request)

@@ -16,6 +16,7 @@ import msgspec
 from guru.config import Settings
 from guru.gateway.cost.tokens import estimate_text
 from guru.gateway.whole import Whole, answer, whole_of
+from guru.gateway.wrapped import WrappedModel
 from guru.protocols import ChatModel
 from guru.types import ChatRequest, Event, Message, Part, TextPart, TextRequest
 
@@ -52,18 +53,12 @@ class PromptMarks:
         return MarkedModel(inner, minimum_of(name))
 
 
-class MarkedModel:
+class MarkedModel(WrappedModel):
     """A `ChatModel` that marks stable prefixes."""
 
     def __init__(self, inner: ChatModel, minimum: int) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._minimum = minimum
-        self.name = inner.name
-        self.small: bool = getattr(inner, "small", False)
-
-    @property
-    def context_length(self) -> int:
-        return self._inner.context_length
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         return self._inner.chat(mark(request, self._minimum))
@@ -75,9 +70,6 @@ class MarkedModel:
 
     async def _whole(self, request: ChatRequest | TextRequest) -> list[Event]:
         return await answer(self._inner, request if isinstance(request, TextRequest) else mark(request, self._minimum))
-
-    def complete(self, request: TextRequest) -> AsyncIterator[Event]:
-        return self._inner.complete(request)
 
 
 def mark(request: ChatRequest, minimum: int) -> ChatRequest:

@@ -21,6 +21,7 @@ from guru.gateway.context.asking import Asker, add
 from guru.gateway.context.summarize import Summaries
 from guru.gateway.cost.tokens import count_message, count_prompt, estimate_tokens, vocabulary
 from guru.gateway.whole import answer, collect
+from guru.gateway.wrapped import WrappedModel
 from guru.observe import names
 from guru.protocols import ChatModel
 from guru.types import ChatRequest, Completed, Delta, Event, Message, TextRequest, Usage
@@ -86,7 +87,7 @@ class Context:
         )
 
 
-class FittingModel:
+class FittingModel(WrappedModel):
     """A `ChatModel` whose prompts fit, or which says why not."""
 
     def __init__(
@@ -100,25 +101,13 @@ class FittingModel:
         tokens: int | None,
         record: Record,
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._tenant = tenant
         self._record = record
         self._tokens = tokens
         self._settings = settings
         self._larger = larger
         self._summaries = summaries
-        self.name = inner.name
-
-    @property
-    def small(self) -> bool:
-        return getattr(self._inner, "small", False)
-
-    @property
-    def context_length(self) -> int:
-        return self._inner.context_length
-
-    def complete(self, request: TextRequest) -> AsyncIterator[Event]:
-        return self._inner.complete(request)
 
     def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
         limit = self._inner.context_length
