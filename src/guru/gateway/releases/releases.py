@@ -304,10 +304,8 @@ class Releases:
     def _alias(self, name: str) -> AliasSettings:
         alias = self._register.settings.models.get(name)
         if alias is None:
-            raise NotFound(
-                f"There is no alias {name!r}.",
-                hint=f"There are: {', '.join(self._register.settings.models) or 'none'}.",
-            )
+            known = ", ".join(self._register.settings.models) or "none"
+            raise NotFound(f"There is no alias {name!r}.", hint=f"There are: {known}.")
         return alias
 
     def _running(self, alias: str) -> Release:

@@ -10,7 +10,7 @@ import msgspec
 
 from guru.config import ProviderSettings
 from guru.errors import GuruError, ModelError
-from guru.models.providers.base import Ability, BatchApi, Provider, Support, mapped, refused, table
+from guru.models.providers.base import CHAT, Ability, BatchApi, Provider, Support, mapped, refused, table
 from guru.models.providers.chat import RemoteChat, Request, encode
 from guru.models.wire.anthropic_answer import AnswerDecoder, error_of
 from guru.models.wire.anthropic_request import encode_request
@@ -61,7 +61,7 @@ MESSAGES: Final[dict[str, Support]] = {
 
 class Anthropic(Provider):
     BASE_URL: ClassVar[str | None] = "https://api.anthropic.com/v1"
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset({"chat", "stream", "tools", "images", "json_schema", "batch"})
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"batch"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(MESSAGES)
 
     def __init__(self, name: str, settings: ProviderSettings, http: HttpClient) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from guru.errors import ConfigurationError
-from guru.models.providers.base import Ability, BatchApi, Support, mapped, table
+from guru.models.providers.base import CHAT, Ability, BatchApi, Support, mapped, table
 from guru.models.providers.compatible import Compatible
 from guru.models.providers.openai import OPENAI
 from guru.models.wire.openai_upstream import Dialect
@@ -20,22 +20,9 @@ V1 = "/openai/v1"
 
 
 class Azure(Compatible):
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "text",
-            "embeddings",
-            "images_out",
-            "image_edits",
-            "speech",
-            "transcription",
-            "batch",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {
+        "text", "embeddings", "images_out", "image_edits", "speech", "transcription", "batch",
+    }  # fmt: skip
     PARAMETERS: ClassVar[Mapping[str, Support]] = table({**OPENAI, "max_tokens": mapped("`max_completion_tokens`")})
     INPUT_TYPE: ClassVar[bool] = False
     # A deployment's name does not say which model it is; all of them know the newer name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guru.tasks import EmbeddingModel, ImageModel, Moderator, Reranker, SpeechModel, TranscriptionModel
 
 __all__ = [
-    "CARRIED", "Ability", "BatchApi", "Filter", "Provider", "Support", "mapped", "refused", "table",
+    "CARRIED", "CHAT", "Ability", "BatchApi", "Filter", "Provider", "Support", "mapped", "refused", "table",
 ]  # fmt: skip
 
 JSON = dict[str, Any]
@@ -31,6 +31,8 @@ Ability = Literal[
     "image_edits", "speech", "transcription", "batch",
 ]  # fmt: skip
 """`images` are read, `images_out` made and `image_edits` changed; `text` is the older completion of a prompt."""
+CHAT: Final[frozenset[Ability]] = frozenset({"chat", "stream", "tools", "images", "json_schema"})
+"""What most who have chat models can do."""
 
 WRONG_ADDRESS = "Check base_url: is that the address of its API?"
 SCHEME = re.compile(r"^(bearer|basic|key|token) +", re.IGNORECASE)

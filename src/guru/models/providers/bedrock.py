@@ -13,7 +13,7 @@ import msgspec
 
 from guru.errors import StreamCut
 from guru.models.providers.aws import Aws, segment
-from guru.models.providers.base import Ability, Support, mapped, refused, table
+from guru.models.providers.base import CHAT, Ability, Support, mapped, refused, table
 from guru.models.providers.bedrock_embeddings import BedrockEmbedding, embedding_codec
 from guru.models.providers.chat import RemoteChat
 from guru.models.wire.bedrock_answer import AnswerDecoder, ConverseParser
@@ -60,9 +60,7 @@ CONVERSE: Final[dict[str, Support]] = {
 class Bedrock(Aws):
     SERVICE: ClassVar[str] = "bedrock"
     HOST: ClassVar[str] = "bedrock-runtime.{region}.amazonaws.com"
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {"chat", "stream", "tools", "images", "json_schema", "embeddings"}
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"embeddings"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(CONVERSE)
 
     def chat_model(self, model: str) -> ChatModel:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from guru.errors import GuruError, InvalidParameter, StreamCut
-from guru.models.providers.base import Provider, mapped, refused, table
+from guru.models.providers.base import CHAT, Provider, mapped, refused, table
 from guru.models.providers.chat import RemoteChat, encode
 from guru.models.providers.errors import error_of_body
 from guru.models.wire.cohere_answer import AnswerDecoder, error_of, read_usage
@@ -28,7 +28,7 @@ GARBAGE: Final = (msgspec.MsgspecError, KeyError, TypeError, AttributeError, Val
 
 class Cohere(Provider):
     BASE_URL = "https://api.cohere.com"
-    ABILITIES = frozenset({"chat", "stream", "tools", "images", "json_schema", "embeddings", "rerank"})
+    ABILITIES = CHAT | {"embeddings", "rerank"}
     PARAMETERS = table(
         {
             "top_p": mapped("`p`"),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from guru.models.providers import compatible_tasks as tasks
-from guru.models.providers.base import Ability, Provider, Support, mapped, table
+from guru.models.providers.base import CHAT, Ability, Provider, Support, mapped, table
 from guru.models.providers.chat import RemoteChat
 from guru.models.providers.parameters import refusal
 from guru.models.wire.openai_answer import AnswerDecoder
@@ -39,10 +39,9 @@ UNSENT: Final = mapped("not sent: it has no such field, and no answer depends on
 FOLLOWS: Final[Mapping[str, Support]] = {"thinking": EFFORT, "native_tools": NATIVE, "betas": BETAS}
 """What all providers that follow OpenAI have in common."""
 
-ALL: Final[frozenset[Ability]] = frozenset({
-    "chat", "stream", "tools", "images", "json_schema", "text", "embeddings", "rerank", "moderations", "images_out",
-    "image_edits", "speech", "transcription",
-})  # fmt: skip
+ALL: Final[frozenset[Ability]] = CHAT | {
+    "text", "embeddings", "rerank", "moderations", "images_out", "image_edits", "speech", "transcription",
+}  # fmt: skip
 
 
 class Compatible(Provider):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guru.models.providers.base import CARRIED, Ability, Support, mapped, table
+from guru.models.providers.base import CARRIED, CHAT, Ability, Support, mapped, table
 from guru.models.providers.compatible import FOLLOWS, Compatible
 from guru.models.wire.openai_upstream import Dialect
 from guru.types import ChatRequest
@@ -16,18 +16,7 @@ JSON = dict[str, Any]
 class Fireworks(Compatible):
     BASE_URL: ClassVar[str | None] = "https://api.fireworks.ai/inference/v1"
     NEEDS_KEY: ClassVar[bool] = True
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "text",
-            "embeddings",
-            "rerank",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"text", "embeddings", "rerank"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,

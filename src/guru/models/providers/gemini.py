@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from guru.errors import ConfigurationError, GuruError, InvalidParameter, StreamCut
-from guru.models.providers.base import Ability, BatchApi, Provider, mapped, refused, table
+from guru.models.providers.base import CHAT, Ability, BatchApi, Provider, mapped, refused, table
 from guru.models.providers.chat import RemoteChat, encode
 from guru.models.providers.errors import error_of_body
 from guru.models.wire.answers import count
@@ -30,9 +30,7 @@ class Gemini(Provider):
     LISTED: ClassVar[str] = "models"
     """The member of the list of models that has them."""
     PAGE: ClassVar[int] = 1000
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {"chat", "stream", "tools", "images", "json_schema", "embeddings", "batch"}
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"embeddings", "batch"}
     PARAMETERS = table(
         {
             "max_tokens": mapped("`generationConfig.maxOutputTokens`; the others of its kind likewise"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from guru.models.providers.base import Ability, BatchApi, Support, refused, table
+from guru.models.providers.base import CHAT, Ability, BatchApi, Support, refused, table
 from guru.models.providers.compatible import FOLLOWS, Compatible
 from guru.models.wire.openai_upstream import Dialect
 
@@ -13,18 +13,7 @@ from guru.models.wire.openai_upstream import Dialect
 class Groq(Compatible):
     BASE_URL: ClassVar[str | None] = "https://api.groq.com/openai/v1"
     NEEDS_KEY: ClassVar[bool] = True
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "speech",
-            "transcription",
-            "batch",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"speech", "transcription", "batch"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from guru.models.providers.base import Ability, Support, refused, table
+from guru.models.providers.base import CHAT, Ability, Support, refused, table
 from guru.models.providers.compatible import FOLLOWS, Compatible
 from guru.models.providers.compatible_tasks import CompatibleEmbedding
 from guru.models.wire.openai_tasks import decode_vectors
@@ -24,16 +24,7 @@ ROUTER: Final = "https://router.huggingface.co"
 class HuggingFace(Compatible):
     BASE_URL: ClassVar[str | None] = f"{ROUTER}/v1"
     NEEDS_KEY: ClassVar[bool] = True
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "embeddings",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"embeddings"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,

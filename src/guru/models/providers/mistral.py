@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guru.models.providers.base import Ability, BatchApi, Support, mapped, refused, table
+from guru.models.providers.base import CHAT, Ability, BatchApi, Support, mapped, refused, table
 from guru.models.providers.compatible import FOLLOWS, UNSENT, Compatible
 from guru.models.wire.openai_upstream import Dialect
 from guru.tasks import EmbeddingRequest
@@ -20,19 +20,7 @@ JSON = dict[str, Any]
 class Mistral(Compatible):
     BASE_URL: ClassVar[str | None] = "https://api.mistral.ai/v1"
     NEEDS_KEY: ClassVar[bool] = True
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "embeddings",
-            "moderations",
-            "transcription",
-            "batch",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"embeddings", "moderations", "transcription", "batch"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,

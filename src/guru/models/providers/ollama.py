@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from guru.errors import InvalidParameter, StreamCut
-from guru.models.providers.base import Provider, mapped, refused, table
+from guru.models.providers.base import CHAT, Provider, mapped, refused, table
 from guru.models.providers.chat import RemoteChat, encode
 from guru.models.providers.parameters import refusal
 from guru.models.wire.answers import count
@@ -20,7 +20,7 @@ from guru.types import JSON, ChatRequest, TextRequest, Usage
 class Ollama(Provider):
     BASE_URL = "http://localhost:11434"
     NEEDS_KEY = False
-    ABILITIES = frozenset({"chat", "stream", "tools", "images", "json_schema", "text", "embeddings"})
+    ABILITIES = CHAT | {"text", "embeddings"}
     PARAMETERS = table(
         {
             "max_tokens": mapped("`options.num_predict`"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from guru.models.providers.base import Ability, BatchApi, Support, mapped, refused, table
-from guru.models.providers.compatible import FOLLOWS, Compatible
+from guru.models.providers.compatible import ALL, FOLLOWS, Compatible
 from guru.models.wire.openai_upstream import Dialect, encode_chat
 from guru.types import ChatRequest
 
@@ -29,10 +29,7 @@ OPENAI: Final[Mapping[str, Support]] = {
 class OpenAI(Compatible):
     BASE_URL: ClassVar[str | None] = "https://api.openai.com/v1"
     NEEDS_KEY: ClassVar[bool] = True
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset({
-        "chat", "stream", "tools", "images", "json_schema", "text", "embeddings", "moderations", "images_out",
-        "image_edits", "speech", "transcription", "batch",
-    })  # fmt: skip
+    ABILITIES: ClassVar[frozenset[Ability]] = ALL - {"rerank"} | {"batch"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(OPENAI)
     INPUT_TYPE: ClassVar[bool] = False
     DIALECT: ClassVar[Dialect] = Dialect(who="OpenAI")

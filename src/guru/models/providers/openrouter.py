@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guru.models.providers.base import Ability, Support, mapped, refused, table
+from guru.models.providers.base import CHAT, Ability, Support, mapped, refused, table
 from guru.models.providers.compatible import FOLLOWS, Compatible
 from guru.models.wire.openai_upstream import Dialect
 from guru.types import ChatRequest
@@ -20,19 +20,7 @@ JSON = dict[str, Any]
 class OpenRouter(Compatible):
     BASE_URL: ClassVar[str | None] = "https://openrouter.ai/api/v1"
     NEEDS_KEY: ClassVar[bool] = True
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "text",
-            "embeddings",
-            "rerank",
-            "speech",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"text", "embeddings", "rerank", "speech"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,

@@ -14,7 +14,7 @@ import msgspec
 from guru.errors import GuruError
 from guru.models import context
 from guru.models.providers.aws import Aws, segment
-from guru.models.providers.base import Ability, Support, table
+from guru.models.providers.base import CHAT, Ability, Support, table
 from guru.models.providers.chat import RemoteChat
 from guru.models.providers.compatible import FOLLOWS
 from guru.models.providers.errors import error_for
@@ -33,7 +33,7 @@ DIALECT: Final = Dialect(who="The container")
 class SageMaker(Aws):
     SERVICE: ClassVar[str] = "sagemaker"
     HOST: ClassVar[str] = "runtime.sagemaker.{region}.amazonaws.com"
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset({"chat", "stream", "tools", "images", "json_schema"})
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(FOLLOWS)
 
     def chat_model(self, model: str) -> ChatModel:

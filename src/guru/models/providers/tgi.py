@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guru.models.providers.base import Ability, Support, mapped, refused, table
+from guru.models.providers.base import CHAT, Ability, Support, mapped, refused, table
 from guru.models.providers.compatible import FOLLOWS, UNSENT, Compatible
 from guru.models.wire.openai_upstream import Dialect
 from guru.types import ChatRequest
@@ -17,7 +17,7 @@ JSON = dict[str, Any]
 
 
 class TGI(Compatible):
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset({"chat", "stream", "tools", "images", "json_schema", "text"})
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"text"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guru.errors import InvalidParameter
-from guru.models.providers.base import Ability, BatchApi, Support, mapped, refused, table
+from guru.models.providers.base import CHAT, Ability, BatchApi, Support, mapped, refused, table
 from guru.models.providers.compatible import FOLLOWS, UNSENT, Compatible
 from guru.models.providers.parameters import refusal
 from guru.models.wire.openai_upstream import Dialect
@@ -20,22 +20,9 @@ JSON = dict[str, Any]
 class Together(Compatible):
     BASE_URL: ClassVar[str | None] = "https://api.together.xyz/v1"
     NEEDS_KEY: ClassVar[bool] = True
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "text",
-            "embeddings",
-            "rerank",
-            "images_out",
-            "speech",
-            "transcription",
-            "batch",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {
+        "text", "embeddings", "rerank", "images_out", "speech", "transcription", "batch",
+    }  # fmt: skip
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,

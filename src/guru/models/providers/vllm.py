@@ -9,25 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from guru.models.providers.base import Ability, Support, mapped, refused, table
+from guru.models.providers.base import CHAT, Ability, Support, mapped, refused, table
 from guru.models.providers.compatible import FOLLOWS, UNSENT, Compatible
 from guru.models.wire.openai_upstream import Dialect
 
 
 class VLLM(Compatible):
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "text",
-            "embeddings",
-            "rerank",
-            "transcription",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"text", "embeddings", "rerank", "transcription"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,

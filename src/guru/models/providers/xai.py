@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from guru.models.providers.base import Ability, Support, refused, table
+from guru.models.providers.base import CHAT, Ability, Support, refused, table
 from guru.models.providers.compatible import FOLLOWS, UNSENT, Compatible
 from guru.models.wire.openai_upstream import Dialect
 
@@ -17,16 +17,7 @@ from guru.models.wire.openai_upstream import Dialect
 class XAI(Compatible):
     BASE_URL: ClassVar[str | None] = "https://api.x.ai/v1"
     NEEDS_KEY: ClassVar[bool] = True
-    ABILITIES: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            "chat",
-            "stream",
-            "tools",
-            "images",
-            "json_schema",
-            "images_out",
-        }
-    )
+    ABILITIES: ClassVar[frozenset[Ability]] = CHAT | {"images_out"}
     PARAMETERS: ClassVar[Mapping[str, Support]] = table(
         {
             **FOLLOWS,
