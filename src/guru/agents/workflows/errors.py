@@ -34,6 +34,15 @@ class StepFailed(Exception):
         super().__init__(f"{self.error}: {self.cause}" if self.cause else self.error)
 
 
+class RunEnded(Exception):
+    """The run as a whole has failed: no step catches that."""
+
+    def __init__(self, error: str, cause: str) -> None:
+        super().__init__(cause)
+        self.error = error
+        self.cause = cause
+
+
 def storable(text: str) -> str:
     """Text that every database takes: without NUL and halves of characters."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
