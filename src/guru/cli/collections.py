@@ -15,6 +15,8 @@ from guru.cli.summarize import summarize
 from guru.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from guru.cli.client import Client
 
 
@@ -59,7 +61,7 @@ async def show(name: str, home: Path, as_json: bool) -> None:
 
     async with connect(home) as client:
         collection = await client.get(collection_path(name))
-        documents = await list_documents(client, name)
+        documents = [item async for item in documents_of(client, name)]
     if as_json:
         print_json({**collection, "documents": documents})
         return
@@ -170,7 +172,7 @@ async def access(
 
     wanted = access_list(access, everybody)
     async with connect(home) as client:
-        there = {item["name"]: item for item in await list_documents(client, name)}
+        there = {item["name"]: item async for item in documents_of(client, name)}
         if missing := [document for document in documents if document not in there]:
             message = f"There is no document {missing[0]!r} in {name}. Nothing was changed."
             raise NotFound(message, hint=f"`guru collections show {name}` lists them.")
@@ -185,17 +187,17 @@ async def access(
         click.echo(f"{clean(item['name'])}: {clean(', '.join(item['access']) or 'everybody')}")
 
 
-async def list_documents(client: Client, name: str) -> list[dict[str, Any]]:
-    """All documents of a collection, page by page."""
+async def documents_of(client: Client, name: str) -> AsyncIterator[dict[str, Any]]:
+    """All documents of a collection, which are read a page at a time."""
     from guru.cli.client import collection_path
 
-    documents: list[dict[str, Any]] = []
     after = None
     while True:
-        page = await client.get(collection_path(name, "/documents"), limit=200, after=after)
-        documents += page["documents"]
+        page = await client.get(collection_path(name, "/documents"), limit=1000, after=after)
+        for item in page["documents"]:
+            yield item
         if (after := page.get("next")) is None:
-            return documents
+            return
 
 
 def to_text(value: object) -> str:
@@ -276,17 +278,11 @@ async def similar(name: str, document: str, k: int, home: Path, as_json: bool) -
 
 async def find_document(client: Client, collection: str, name: str) -> str:
     """The id of the document of that name. Raises `NotFound`."""
-    from guru.cli.client import collection_path
-
-    after = None
-    while True:
-        page = await client.get(collection_path(collection, "/documents"), limit=1000, after=after)
-        for item in page["documents"]:
-            if item["name"] == name:
-                return str(item["id"])
-        if (after := page.get("next")) is None:
-            hint = f"guru collections show {collection} lists its documents."
-            raise NotFound(f"There is no document {name!r} in {collection}.", hint=hint)
+    async for item in documents_of(client, collection):
+        if item["name"] == name:
+            return str(item["id"])
+    hint = f"guru collections show {collection} lists its documents."
+    raise NotFound(f"There is no document {name!r} in {collection}.", hint=hint)
 
 
 for around in (*COMMANDS, summarize):
