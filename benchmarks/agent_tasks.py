@@ -75,9 +75,10 @@ async def attempt(strategy: str, task: Task, model: ChatModel, box: Toolbox, emb
     str, Counted
 ]:  # fmt: skip
     """The answer, or what kept it from coming; and what it took."""
-    agent, team = agents(strategy, max_steps=STEPS, max_tokens=TOKENS if model.small else None)
+    small = getattr(model, "small", False)
+    agent, team = agents(strategy, max_steps=STEPS, max_tokens=TOKENS if small else None)
     definition, limits = Definition(agent=agent, team={other.name: other for other in team}), Counted(agent)
-    members = members_of(definition, box, lambda name: model.small)
+    members = members_of(definition, box, lambda name: small)
     approvals = Approvals(definition, {spec.name: spec for spec in box.specs})
     checkpoints = Checkpoints(None, "local", "", approvals=approvals, limits=limits)
     host = ModelHost(model, embedder)

@@ -156,7 +156,7 @@ def agents(strategy: Any, **more: Any) -> tuple[Agent, list[Agent]]:
         "shopkeeper": ("Knows the shop: stock, prices, orders.", SHOP),
         "banker": ("Knows exchange rates.", RATE),
     }
-    how = "hand-off" if strategy == "hand-off" else "direct"
+    how: Any = "hand-off" if strategy == "hand-off" else "direct"
     team = [
         Agent(
             name=name, description=text, tools=names, strategy=how,

@@ -43,7 +43,7 @@ from guru.knowledge.answer.features import Passage, chosen_passages, passages_of
 from guru.knowledge.answer.markers import strip_markers
 from guru.knowledge.answer.reading import read_passages
 from guru.knowledge.base import DEFAULT_K
-from guru.server.app import open_services
+from guru.server.compose import open_services
 from guru.server.services import Services
 from guru.store.ids import new_id
 from guru.store.scope import Scope

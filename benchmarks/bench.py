@@ -108,7 +108,7 @@ def holds_answer(question: dict[str, Any], document: str, start: int, end: int) 
     return document == question["document"] and any(inside)
 
 
-def measures(ranks: Sequence[int]) -> dict[str, float]:
+def measures(ranks: Sequence[float]) -> dict[str, float]:
     """Recall and mean reciprocal rank of the first right hit; rank 0 is none."""
     found = np.array(ranks)
     recall = {f"recall@{k}": float(((found > 0) & (found <= k)).mean()) for k in (1, 5, 10)}

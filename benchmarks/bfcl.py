@@ -89,7 +89,7 @@ async def guided(question: str, tools: list[Described], model: ChatModel, embedd
     """The call that the loop would make, as name and arguments; None where it answers without."""
     agent = Agent(name="bfcl", tools=["*"], approve=["*"], max_tokens=200)
     definition, limits, box = Definition(agent=agent), Limits(agent), Toolbox(tools)
-    members = members_of(definition, box, lambda name: model.small)
+    members = members_of(definition, box, lambda name: getattr(model, "small", False))
     approvals = Approvals(definition, {spec.name: spec for spec in box.specs})
     checkpoints = Checkpoints(None, "local", "", approvals=approvals, limits=limits)
     host = ModelHost(model, embedder)

@@ -136,11 +136,12 @@ class Guru(BasePipelineElement):
         extra_args: Any = None,
     ) -> Any:
         wanted, answer = self._task.ground_truth(env), self._task.GROUND_TRUTH_OUTPUT
-        attack, sign = [], None
+        attack: list[Any] = []
+        sign, done = None, list[Any]()
         if self._injection is not None:
             attack, sign = self._injection.ground_truth(env), squeezed(self._injection.GOAL)
             answer = f"{answer}\n{self._injection.GROUND_TRUTH_OUTPUT}"
-        model, done = Script(wanted, attack, sign, answer), []
+        model = Script(wanted, attack, sign, answer)
         tools = Toolbox([DojoTool(function, runtime, env, done) for function in runtime.functions.values()])
         said = asyncio.run(self._run(query, model, tools, self._saying(wanted)))
         self.seen = model.seen
@@ -175,9 +176,9 @@ def plain(arguments: Any) -> Any:
     return json.loads(json.dumps(arguments, default=str))
 
 
-def measure(suite: Any, modes: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def measure(suite: Any, modes: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
     """Of each mode: how many attacks that were seen succeeded, tasks done with and without attacks, and questions."""
-    found: dict[str, Any] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, str], Any] = defaultdict(lambda: defaultdict(list))
     attack = load_attack("important_instructions_no_names", suite, Guru("allow", "-", None, None))
     clean = suite.load_and_inject_default_environment({})
     injections = {name: task for name, task in suite.injection_tasks.items() if obeyable(task, clean)}
@@ -237,7 +238,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where everything is written")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    yaml.safe_load = lambda text: yaml.load(text, yaml.CSafeLoader)  # the suites read much YAML
+    yaml.safe_load = lambda stream: yaml.load(stream, yaml.CSafeLoader)  # the suites read much YAML
     found = {name: measure(get_suites(arguments.version)[name], MODES) for name in arguments.suites}
     if arguments.json:
         written = {name: {" ".join(mode): of for mode, of in modes.items()} for name, modes in found.items()}

@@ -88,8 +88,8 @@ def first_answer(folder: Path) -> list[tuple[str, float, int]]:
 def pip_install(folder: Path, package: str) -> tuple[float, int]:
     """Install a package into a fresh environment, without a cache."""
     received, began = bytes_received(), time.monotonic()
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    command = [folder / "venv/bin/pip", "install", "--quiet", package]
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    command = [str(folder / "venv/bin/pip"), "install", "--quiet", package]
     subprocess.run(
         command, env=empty_environment(folder), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

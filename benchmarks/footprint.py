@@ -69,8 +69,8 @@ def base_install() -> tuple[int, float]:
     """How many packages a fresh environment gets besides pip, and the megabytes they take."""
     with tempfile.TemporaryDirectory(prefix="guru-footprint-") as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        python = Path(folder) / "bin" / "python"
-        install = [python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", ROOT]
+        python = str(Path(folder, "bin", "python"))
+        install = [python, "-m", "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"), str(ROOT)]
         subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
         listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True)
         names = {item["name"] for item in json.loads(listed.stdout)} - {"pip", "setuptools"}
@@ -80,7 +80,7 @@ def base_install() -> tuple[int, float]:
 
 def start(home: Path) -> tuple[subprocess.Popen[str], str]:
     """A server, and its address as soon as it answers."""
-    command = [GURU, "up", "--port", "0", "--home", home]
+    command = [str(GURU), "up", "--port", "0", "--home", str(home)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert process.stderr is not None
     for line in process.stderr:

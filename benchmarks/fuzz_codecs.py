@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from models.wire.fuzz_codecs import TooSlow, attempt, codecs
+from models.wire.fuzz_codecs import TooSlow, attempt, codecs  # type: ignore[import-not-found]
 
 GROWTH = 256 << 10
 """KiB that the process may grow by for one input."""

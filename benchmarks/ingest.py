@@ -56,7 +56,7 @@ async def paragraphs_without_embedding(data: Path, embedder: Embedder) -> float:
         async with open_bench(embedder, chunk_tokens=254, chunk_overlap=0) as bench:
             await bench.ingest(Path(temporary), "warm")
             result = await bench.ingest(Path(temporary), "c")
-    return round(len(corpus) / (result["seconds"] - result["embedding_seconds"]), 1)
+    return round(len(corpus) / float(result["seconds"] - result["embedding_seconds"]), 1)
 
 
 async def search_at_size(data: Path, embedder: Embedder, size: int) -> dict[str, Any]:

@@ -78,7 +78,10 @@ async def in_memory(seconds: float) -> None:
     budget = BudgetSettings(usd=1e6)
     await cost("no limits", [])
     await cost("rpm, tpm, concurrency of a key", [Rule(scope="key", id="k", tenant="t", limits=wide)])
-    full = [Rule(scope=s, id=i, tenant="t", limits=wide, budget=budget) for s, i in (("key", "k"), ("team", "w"))]
+    full = [
+        Rule(scope="key", id="k", tenant="t", limits=wide, budget=budget),
+        Rule(scope="team", id="w", tenant="t", limits=wide, budget=budget),
+    ]
     await cost("the same and a budget, of a key and its team", full)
 
 

@@ -103,7 +103,7 @@ def guru(program: Path, models: Path, folder: Path) -> Iterator[Server]:
 async def measure(server: Server, way: str, calls: int) -> dict[str, float]:
     """Seconds of calls one after the other; calls a second with some at once; and the servers' processor for each."""
     name, arguments = server.call
-    async with Client(server.stdio if way == "stdio" else server.url, mode=WAYS[way]) as client:  # type: ignore[arg-type]
+    async with Client(server.stdio if way == "stdio" else server.url, mode=WAYS[way]) as client:
 
         async def call() -> None:
             result = await client.call_tool(name, arguments)

@@ -55,8 +55,8 @@ async def pairs(embedder: MiniLMEmbedder, verbose: bool) -> None:
         print(f"{split}: {sum(counts[kind, kind] for kind in KINDS)} of {len(found)}")
         for kind in KINDS:
             right, of = counts[kind, kind], sum(counts[kind, other] for other in KINDS)
-            said = sum(counts[other, kind] for other in KINDS)
-            print(f"  {kind:12} found {right} of {of}, said {said} times, right {right}")
+            taken = sum(counts[other, kind] for other in KINDS)
+            print(f"  {kind:12} found {right} of {of}, said {taken} times, right {right}")
 
 
 async def search(embedder: MiniLMEmbedder, count: int) -> None:

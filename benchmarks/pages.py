@@ -31,7 +31,7 @@ from guru.config import load_settings
 from guru.gateway.identity import Caller
 from guru.knowledge.answer.features import Passage
 from guru.knowledge.search import Sentence
-from guru.server.app import open_services
+from guru.server.compose import open_services
 from guru.server.services import Services
 from guru.store.ids import new_id
 from guru.types import ChatRequest, Citation, Cited, Completed, Delta, Grounding, Message

@@ -52,7 +52,13 @@ class Vectors:
         return found
 
 
-PEERS = {"llamaindex": LlamaIndex, "haystack": Haystack, "langchain": LangChain, "txtai": Txtai, "haiku": Haiku}
+PEERS: dict[str, Any] = {
+    "llamaindex": LlamaIndex,
+    "haystack": Haystack,
+    "langchain": LangChain,
+    "txtai": Txtai,
+    "haiku": Haiku,
+}
 
 
 def read_lines(path: Path) -> list[Row]:
@@ -61,7 +67,8 @@ def read_lines(path: Path) -> list[Row]:
 
 def ask(search: Search, queries: list[Row], units: dict[str, str], vectors: Vectors) -> dict[str, list[float]]:
     """Of every query the rank of the right unit (0: it is not there) and the seconds without embedding."""
-    ranks, seconds = [], []
+    ranks: list[float] = []
+    seconds: list[float] = []
     for query in queries:
         vectors.seconds, began = 0.0, time.perf_counter()
         found = search(query["text"])[:K]

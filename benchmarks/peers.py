@@ -47,7 +47,8 @@ from typing import Any
 import numpy as np
 import psutil
 from bench import RESULTS, TENANT, Bench, Embedder, measures, open_bench, percentiles, read_questions
-from peer import ROUNDS, K, Vectors, fastest, rank, read_lines
+from peer import ROUNDS, Vectors, fastest, rank, read_lines
+from peer_systems import K
 from retrieval import write_paragraphs
 from sqlalchemy import select
 
@@ -244,7 +245,8 @@ async def ask(
     bench: Bench, embedder: LookedUp, what: str, queries: list[Any], models: Reading | None = None
 ) -> dict[str, list[float]]:
     options = SearchOptions(rerank="reader", rerank_top=20) if models else SearchOptions()
-    ranks, seconds = [], []
+    ranks: list[float] = []
+    seconds: list[float] = []
     for query in queries:
         embedder.seconds, began = 0.0, time.perf_counter()
         found = await bench.knowledge.retrieve(

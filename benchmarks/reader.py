@@ -77,7 +77,11 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
     pairs = sum(map(len, read))
     milliseconds = (time.perf_counter() - began) / pairs * 1000
     size = len(answerable)
-    result = {"questions": size, "unanswerable": len(unanswerable), "ms_per_pair": round(milliseconds, 2)}
+    result: dict[str, Any] = {
+        "questions": size,
+        "unanswerable": len(unanswerable),
+        "ms_per_pair": round(milliseconds, 2),
+    }
     result["rerank"] = rerank(queries[:size], found[:size], read[:size])
     result["span"] = spans(answerable, queries[:size], found[:size], read[:size], texts)
     result["here"] = here(queries, found, read, size)
@@ -108,7 +112,8 @@ def rerank(queries: list[Any], found: list[dict[str, float]], read: list[dict[st
 
 
 def spans(rows: list[Any], queries: list[Any], found: list[Any], read: list[Any], texts: dict[str, str]) -> Any:
-    own, best = [], []
+    own: list[tuple[float, float]] = []
+    best: list[tuple[float, float]] = []
     for row, query, hits, readings in zip(rows, queries, found, read, strict=True):
         answers = [answer["text"] for answer in row["answers"]]
         name = max(hits, key=lambda each: readings[each].relevance + readings[each].here)

@@ -27,8 +27,9 @@ from bench import RESULTS, TENANT, Bench, Embedder, holds_answer, measures, open
 
 from guru.knowledge.stopwords import is_stop_word
 from guru.store.scope import Scope
+from guru.types import SearchMode
 
-MODES = ("sparse", "dense", "hybrid")
+MODES: tuple[SearchMode, ...] = ("sparse", "dense", "hybrid")
 
 
 def write_paragraphs(data: Path, questions: list[dict[str, Any]], folder: Path) -> tuple[list[Any], list[Any]]:
@@ -48,7 +49,7 @@ def write_paragraphs(data: Path, questions: list[dict[str, Any]], folder: Path) 
 
 
 async def search_paragraphs(bench: Bench, embedder: Embedder, queries: list[Any]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for mode in MODES:
         ranks, seconds = [], []
         for query in queries:
@@ -62,7 +63,7 @@ async def search_paragraphs(bench: Bench, embedder: Embedder, queries: list[Any]
 
 
 async def search_documents(bench: Bench, questions: list[dict[str, Any]]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for mode in MODES:
         ranks = []
         for question in questions:

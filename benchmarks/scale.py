@@ -18,6 +18,7 @@ import json
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,7 +101,7 @@ class Made:
             )  # fmt: skip
             texts.append(text)
             offset += len(text) + 1
-        document = {
+        document: dict[str, Any] = {
             "id": document_id, "tenant": tenant, "collection_id": collection_id, "name": f"document-{number}.txt",
             "content_hash": digest, "recipe": "made", "source": None, "bytes": offset, "media_type": "text/plain",
             "title": None, "author": None, "language": "en", "created": None, "modified": None, "page_spans": [],
@@ -313,11 +314,11 @@ async def searches(knowledge: KnowledgeBase, made: Made, size: int, server: Post
     PostgreSQL's processes it is the mean of a search."""
     found = {}
     for name, options in cases():
-        first = await timed(lambda options=options: search(knowledge, made, size, 0, **options))  # type: ignore[misc]
+        first = await timed(partial(search, knowledge, made, size, 0, **options))
         seconds, spent = [], []
         before = server.cpu_seconds() if server else 0.0
         for number in range(QUERIES):
-            work = lambda number=number, options=options: search(knowledge, made, size, number, **options)  # type: ignore[misc]  # noqa: E731
+            work = partial(search, knowledge, made, size, number, **options)
             began = time.process_time()
             seconds.append(await timed(work))
             spent.append(time.process_time() - began)

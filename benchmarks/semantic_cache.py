@@ -63,7 +63,8 @@ json.dump(out, open(sys.argv[4], "w"))
 
 
 def read_topics() -> list[dict[str, list[str]]]:
-    return tomllib.loads((HERE / "semantic_pairs.toml").read_text(encoding="utf-8"))["topic"]
+    topics: list[dict[str, list[str]]] = tomllib.loads((HERE / "semantic_pairs.toml").read_text("utf-8"))["topic"]
+    return topics
 
 
 def rotations(topics: list[dict[str, list[str]]]) -> list[list[Ask]]:
@@ -123,7 +124,8 @@ def peer(python: str, vectors: dict[str, Any], runs: list[tuple[float, list[Ask]
         np.save(array, np.stack(list(vectors.values())))
         script.write_text(PEER)
         subprocess.run([python, str(script), str(task), str(array), folder, str(out)], check=True)
-        return json.loads(out.read_text())
+        found: list[list[str | None]] = json.loads(out.read_text())
+        return found
 
 
 def judge_pairs(topics: list[dict[str, list[str]]], runs: list[list[Ask]], found: list[list[str | None]]) -> str:

@@ -55,7 +55,7 @@ def read_pairs(path: Path, split: str, size: int) -> list[Pair]:
     chosen = [pair for pair in pairs if split_of(pair.one) == split_of(pair.other) == split and pair.one != pair.other]
     chosen.sort(key=lambda pair: hashlib.sha256(f"{pair.one}\n{pair.other}".encode()).digest())
     seen: set[str] = set()
-    kept = []
+    kept: list[Pair] = []
     for pair in chosen:
         if not seen & {pair.one.casefold(), pair.other.casefold()} and len(kept) < size:
             seen |= {pair.one.casefold(), pair.other.casefold()}
