@@ -239,6 +239,29 @@ def test_an_answer_that_comes_late_stands_for_nothing(visit, gateway):
     expect(rows(page)).to_have_count(1)
 
 
+@pytest.mark.parametrize(("path", "again"), [("traces", "All routes"), ("usage", "Last 30 days")])
+def test_a_failure_that_comes_late_stands_for_nothing(visit, gateway, path, again):
+    gateway.ask()
+    page = visit(f"/{path}", expected=("status of 500",))
+    expect(rows(page)).not_to_have_count(0)
+    chosen, held = page.locator("select", has_text=again).first, []
+
+    def hold(route):
+        held.append(route)
+
+    page.route(f"**/api/v1/{path}?*", hold, times=1)
+    chosen.dispatch_event("change")
+    while not held:
+        page.wait_for_timeout(10)
+    with page.expect_response(f"**/api/v1/{path}?*"):
+        chosen.dispatch_event("change")
+    with page.expect_request_finished(lambda request: request == held[0].request):
+        held[0].fulfill(status=500, json={"error": {"message": "The disk is full.", "hint": ""}})
+    page.evaluate("new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(rows(page)).not_to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_have_names_contrast_and_fit_every_window(visit, gateway, scheme):
     gateway.call("POST", "/api/v1/teams", {"name": "web", "limits": {"rpm": 10}})

@@ -49,7 +49,7 @@ class TracesPage extends GuruElement {
       this.traces = before ? [...(this.traces ?? []), ...traces] : traces;
       this.next = next ?? null;
     } catch (error) {
-      this.error = describe(error);
+      if (turn === this.turn) this.error = describe(error);
     }
   }
 

@@ -60,7 +60,7 @@ class UsagePage extends GuruElement {
       this.report = { ...report, rows: labelled(report.rows, this.group) };
       this.daily = { ...days, rows: labelled(days.rows, daily.next === null ? this.group : "") };
     } catch (error) {
-      this.error = describe(error);
+      if (turn === this.turn) this.error = describe(error);
     }
   }
 
@@ -72,7 +72,7 @@ class UsagePage extends GuruElement {
       if (turn !== this.turn) return;
       this.report = { ...page, rows: labelled([...this.report.rows, ...page.rows], this.group) };
     } catch (error) {
-      this.error = describe(error);
+      if (turn === this.turn) this.error = describe(error);
     }
   }
 
