@@ -130,30 +130,35 @@ class Message(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 RERANK_OFF = "off"
 """A rerank model that is none."""
+RERANK_TOP = 30
+"""Passages that a model reads that reorders them, where nothing else is said."""
+SIDE_WEIGHT = 0.5
+"""Of each side of a search, where nothing else is said."""
 
 
 class SearchOptions(Struct, omit_defaults=True, kw_only=True):
     """How a search ranks, beside its mode. What is left out is the default."""
 
-    fusion: Fusion = "learned"
+    fusion: Fusion | None = None
     """How the scores of the stages become one: `learned` is a logistic model over all of them, fitted to cosines;
-    `rrf` fuses the ranks of the dense and the sparse side, `weighted` their scaled scores."""
+    `rrf` fuses the ranks of the dense and the sparse side, `weighted` their scaled scores. None: as
+    `[knowledge] fusion` says."""
     rrf_k: Annotated[int, Meta(ge=1, le=10_000)] = 60
     """Of `rrf`: the greater, the less the first ranks count above the others."""
-    dense_weight: Annotated[float, Meta(ge=0, le=1)] = 0.5
-    """Of the dense side, in `rrf` and `weighted`."""
-    sparse_weight: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    dense_weight: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """Of the dense side, in `rrf` and `weighted`. None: as `[knowledge] dense_weight` says."""
+    sparse_weight: Annotated[float, Meta(ge=0, le=1)] | None = None
     distance: Distance = "cosine"
     """Of the dense side. `euclidean` and `manhattan` need `rrf` or `weighted`."""
     diversity: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """How much a passage loses that says what one above it says (maximal marginal relevance); 0: nothing."""
     rerank: str | None = None
     """The model that reorders the best passages, `off`, or as `[knowledge] rerank` says."""
-    rerank_top: Annotated[int, Meta(ge=1, le=200)] = 30
-    """How many of them it reads."""
+    rerank_top: Annotated[int, Meta(ge=1, le=200)] | None = None
+    """How many of them it reads. None: as `[knowledge] rerank_top` says."""
     rerank_weight: Annotated[float, Meta(ge=0, le=1)] | None = None
-    """Its share in their order; the rest is that of the search, whose fusion must be `learned`. None: what suits the
-    model, a half for the local one."""
+    """Its share in their order; the rest is that of the search, whose fusion must be `learned`. None: as
+    `[knowledge] rerank_weight` says, or else what suits the model, a half for the local one."""
     queries: list[Rewriting] = field(default_factory=list)
     """Queries that a model makes of the question, to search for besides: each takes a call of it."""
 
@@ -161,6 +166,21 @@ class SearchOptions(Struct, omit_defaults=True, kw_only=True):
     def reranks(self) -> bool:
         """Whether a model reorders what is found."""
         return self.rerank not in (None, RERANK_OFF)
+
+    @property
+    def is_learned(self) -> bool:
+        return self.fusion in (None, "learned")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the sides, in `rrf` and `weighted`."""
+        sides = {"dense": self.dense_weight, "sparse": self.sparse_weight}
+        return {name: SIDE_WEIGHT if weight is None else weight for name, weight in sides.items()}
+
+    @property
+    def depth(self) -> int:
+        """How many passages a model reads that reorders them."""
+        return self.rerank_top or RERANK_TOP
 
 
 def search_options(source: SearchOptions) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def command() -> None:
 @click.argument("questions", type=FILE)
 @collection_option
 @click.option("-k", type=click.IntRange(1, 200), default=10, show_default=True, help="How many passages count.")
-@click.option("--mode", type=click.Choice(["hybrid", "dense", "sparse"]), default="hybrid", show_default=True)
+@click.option(
+    "--mode", type=click.Choice(["hybrid", "dense", "sparse"]), help="How to search.  [default: as configured]"
+)
 @click.option("--answers", is_flag=True, help="Answer every question too, and measure the answers.")
 @click.option("-m", "--model", metavar="M", help="The model that answers.  [default: default]")
 @click.option("--judge", metavar="M", help="A capable model that judges the answers, as Ragas defines it.")

@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
-from guru.cli.options import asynchronous, collection_option, home_option, json_option
+from guru.cli.options import STRATEGIES, asynchronous, collection_option, home_option, json_option
 
 JSON = dict[str, Any]
+CUT = ("chunking", "chunk_tokens", "chunk_overlap", "parent_tokens")
+"""Settings that a collection may have of its own."""
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -28,8 +30,30 @@ def command() -> None:
     help="How to search; may be repeated.  [default: all]",
 )  # fmt: skip
 @click.option(
+    "--fusion", "fusions", type=click.Choice(["learned", "rrf", "weighted"]), multiple=True,
+    help="How hybrid search makes one score of several; may be repeated.  [default: all]",
+)  # fmt: skip
+@click.option(
+    "--dense-weight", "dense_weights", type=click.FloatRange(0, 1), multiple=True, metavar="W",
+    help="Of the dense side in rrf and weighted; may be repeated.  [default: 0.5]",
+)  # fmt: skip
+@click.option(
+    "--rerank", "reranks", multiple=True, metavar="MODEL",
+    help="A model that reorders what is found, as rerank; may be repeated. Only those named are tried: each is asked "
+    "several times for every question.",
+)  # fmt: skip
+@click.option(
+    "--rerank-top", "rerank_tops", type=click.IntRange(1, 200), multiple=True, metavar="N",
+    help="How many passages it reads; may be repeated.  [default: as configured]",
+)  # fmt: skip
+@click.option(
+    "--chunking", "chunkings", type=click.Choice(STRATEGIES), multiple=True,
+    help="A way to cut documents, on a copy of the collection; may be repeated. Only those named are tried: each takes "
+    "an ingest.",
+)  # fmt: skip
+@click.option(
     "--chunk-tokens", type=click.IntRange(16, 8192), multiple=True, metavar="N",
-    help="A size of chunks to try on a copy of the collection; may be repeated. Takes an ingest each.",
+    help="A size of chunks, likewise; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--metric", type=click.Choice(["recall", "ndcg", "hit_rate", "mrr", "precision"]), default="recall",
@@ -51,7 +75,8 @@ async def tune(
 ) -> None:
     """Try settings of search on QUESTIONS, and say which to use.
 
-    QUESTIONS are lines as `guru eval retrieval` reads them. Another setting is recommended only when the questions
+    QUESTIONS are lines as `guru eval retrieval` reads them. Without options, what is cheap is tried: modes, fusions and
+    numbers of passages. Another setting is recommended only when the questions
     prove it better than the current one, or as good and cheaper; what may be chance changes nothing.
     """
     from guru.cli.client import choose_collection, connect
@@ -76,48 +101,56 @@ async def tune(
 
 def print_settings(report: JSON) -> None:
     """Every setting, the best first, and what to use."""
-    from guru.cli.output import console, plural, print_table
+    from guru.cli.output import clean, console, plural, print_table
     from guru.cli.tables import make_table
+    from guru.evaluate.describe import failures, label, verdict
 
     chosen, metric = report["recommendation"], report["options"]["metric"]
     if chosen is None:
-        click.echo("No question has an answer: there is nothing to compare.")
+        click.echo(verdict(report))
         return
     click.echo(f"{report['collection']}: {plural(report['questions'], 'question')}, {metric.replace('_', ' ')}")
     table = make_table("setting", **{"": "<", metric: ">", "gain over the current": ">", "p50 ms": ">", "p99 ms": ">"})
-    for item in sorted(report["settings"], key=lambda item: -item["metrics"][metric]["mean"]):
+    whole = [item for item in report["settings"] if not item.get("failed")]
+    for item in sorted(whole, key=lambda item: -item["metrics"][metric]["mean"]):
         value, gain = item["metrics"][metric], item["gain"]
         table.add_row(
-            describe(item),
-            ", ".join(marks(item, chosen["setting"])),
+            label(item),
+            ", ".join(marks(item, report)),
             f"{value['mean']:.3f} ({value['low']:.3f}–{value['high']:.3f})",
-            "" if item["current"] else f"{gain['mean']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})",
+            "" if item["current"] or not gain else f"{gain['mean']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})",
             f"{item['latency']['p50'] * 1000:.1f}",
             f"{item['latency']['p99'] * 1000:.1f}",
         )
     print_table(console(), table)
-    click.echo(f"{'Use' if chosen['change'] else 'Keep'} {describe(chosen['setting'])}. {chosen['reason']}")
+    for item in report["settings"]:
+        if why := failures(item, report["questions"]):
+            click.echo(clean(f"{label(item)}: {why}"), err=True)
+    click.echo(clean(verdict(report)))
     if chosen["change"]:
-        click.echo(apply(chosen["setting"]))
+        click.echo(apply(report))
 
 
-def describe(setting: JSON) -> str:
-    """`hybrid, 6 passages of 200 tokens`."""
-    from guru.evaluate.chart import label
+def marks(item: JSON, report: JSON) -> list[str]:
+    from guru.evaluate.describe import is_chosen
 
-    return label(setting)
-
-
-def marks(item: JSON, chosen: JSON) -> list[str]:
-    is_chosen = all(item[name] == value for name, value in chosen.items())
-    named = {"current": item["current"], "recommended": is_chosen, "front": item["on_front"]}
+    named = {"current": item["current"], "recommended": is_chosen(item, report), "front": item["on_front"]}
     return [name for name, holds in named.items() if holds]
 
 
-def apply(setting: JSON) -> str:
-    """Where the setting is to be written."""
-    lines = f"[knowledge] passages = {setting['k']}, chunk_tokens = {setting['chunk_tokens']} in guru.toml"
-    mode = setting["mode"]
-    return (
-        lines + ("" if mode == "hybrid" else f'; "mode": "{mode}" in requests, --mode {mode} on the command line') + "."
-    )
+def apply(report: JSON) -> str:
+    """What is to be written where, for the recommended setting to be that of every search."""
+    from guru.evaluate.page import to_toml
+
+    changed = dict(report["recommendation"].get("configuration", {}))
+    cut = {name: changed[name] for name in CUT if name in changed}
+    lines = []
+    if any(name in report.get("own", []) for name in cut):  # the collection's own settings go before the configuration
+        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in cut.items())
+        lines.append(f"guru collections configure {report['collection']} {options}")
+        changed = {name: value for name, value in changed.items() if name not in cut}
+    if changed:
+        lines += ["In guru.toml, in force when the server is started again:", "[knowledge]", *to_toml(changed)]
+    if cut:
+        lines.append(f"Then ingest the documents again: guru ingest PATH --collection {report['collection']}")
+    return "\n".join(lines)

@@ -17,7 +17,9 @@ JSON = dict[str, Any]
 @click.argument("query")
 @collection_option
 @click.option("-k", type=click.IntRange(1, 200), default=10, show_default=True, help="How many passages.")
-@click.option("--mode", type=click.Choice(["hybrid", "dense", "sparse"]), default="hybrid", show_default=True)
+@click.option(
+    "--mode", type=click.Choice(["hybrid", "dense", "sparse"]), help="How to search.  [default: as configured]"
+)
 @click.option("--filter", "conditions", metavar="JSON", help='Only documents whose metadata match, as {"author": "…"}.')
 @search_options
 @click.option("--explain", is_flag=True, help="Show the score of every stage.")
@@ -28,7 +30,7 @@ async def command(
     query: str,
     collection: str | None,
     k: int,
-    mode: str,
+    mode: str | None,
     conditions: str | None,
     options: JSON,
     explain: bool,
@@ -39,7 +41,9 @@ async def command(
     from guru.cli.client import choose_collection, collection_path, connect
     from guru.cli.output import clean, print_json
 
-    body: JSON = {"query": query, "k": k, "mode": mode, "explain": explain, **options}
+    body: JSON = {"query": query, "k": k, "explain": explain, **options}
+    if mode is not None:
+        body["mode"] = mode
     if conditions:
         body["filter"] = parse_filter(conditions)
     async with connect(home) as client:

@@ -17,6 +17,7 @@ from guru.config.base import (
     Section,
     Share,
 )
+from guru.types import RERANK_TOP, SIDE_WEIGHT, Fusion, SearchMode
 
 
 class WebSettings(Section):
@@ -110,6 +111,15 @@ class KnowledgeSettings(Section):
     """How long a collection that has changed its embedding model can go back, and takes the room of both."""
     passages: Positive = 6
     """How many passages an answer may draw on."""
+    mode: SearchMode = "hybrid"
+    """How every search looks that does not say it: by meaning (`dense`), by words (`sparse`), or by both."""
+    fusion: Fusion = "learned"
+    """How scores become one in every search that does not say it: see
+    [other ways to rank](knowledge.md#other-ways-to-rank)."""
+    dense_weight: Share = SIDE_WEIGHT
+    """Of the dense side, where `fusion` is `rrf` or `weighted`."""
+    sparse_weight: Share = SIDE_WEIGHT
+    """Of the sparse side."""
     threshold: Share = 0.24
     """Confidence under which the answer is "not in the documents"; benchmarks/answers.md shows the curve."""
     reader: bool = True
@@ -137,6 +147,8 @@ class KnowledgeSettings(Section):
     """After which the question is searched for as it is."""
     rerank: str = "off"
     """The model that reorders the best passages of every search that does not say which: such as `rerank`."""
+    rerank_top: Annotated[int, Meta(ge=1, le=200)] = RERANK_TOP
+    """How many of them it reads."""
     rerank_seconds: Seconds = 20.0
     """After which the order is the one before."""
     source_order: Literal["ranked", "edges"] = "ranked"

@@ -1,93 +1,73 @@
-"""The report of a tuning as a page of its own: quality against latency as SVG, and a table of all settings."""
+"""Quality against latency as SVG: a mark for every setting of a tuning, and the front."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Final
 
-from guru.types import JSON
+from msgspec import Struct
+
+from guru.evaluate.describe import current_of, is_chosen, label, reranker, short
+from guru.types import JSON, RERANK_OFF
 
 WIDTH: Final = 760
-HEIGHT: Final = 440
+HEIGHT: Final = 460
 LEFT: Final = 70
 RIGHT: Final = 24
-TOP: Final = 36
+TOP: Final = 44
 BOTTOM: Final = 56
+LETTER: Final = 6.4
+"""Width of a letter, and more than that of most."""
+LINE: Final = 14.0
 SHAPES: Final = {
-    "hybrid": '<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="hybrid"/>',
-    "dense": '<rect x="{left:.1f}" y="{top:.1f}" width="9" height="9" class="dense"/>',
-    "sparse": '<path d="M{x:.1f} {top:.1f}l5.5 9.5h-11z" class="sparse"/>',
+    "hybrid": '<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="{kind}"/>',
+    "dense": '<rect x="{left:.1f}" y="{top:.1f}" width="9" height="9" class="{kind}"/>',
+    "sparse": '<path d="M{x:.1f} {top:.1f}l5.5 9.5h-11z" class="{kind}"/>',
 }
 """A mode is told by its shape, not by its colour alone."""
-STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1b1f24; --quiet: #667; --paper: #fff; --line: #d5d8de; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --quiet: #9aa3b2; --paper: #14171c; --line: #363c47; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink);
-  background: var(--paper); }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; }
-text { fill: var(--ink); } .quiet { fill: var(--quiet); } .grid { stroke: var(--line); }
-.hybrid { fill: #2563eb; } .dense { fill: #d97706; } .sparse { fill: #059669; }
-.front { fill: none; stroke: var(--quiet); stroke-dasharray: 5 4; } .bar { stroke: var(--quiet); stroke-width: 1; }
-.faint { opacity: .25; }
-.ring { fill: none; stroke: var(--ink); stroke-width: 1.5; }
-table { border-collapse: collapse; width: 100%; } th, td { padding: .3rem .6rem; text-align: right; }
-th { border-bottom: 1px solid var(--line); } td:first-child, th:first-child { text-align: left; }
-tr.chosen td { font-weight: 600; }
-"""
 Scale = Callable[[float], float]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
-def page(report: JSON) -> str:
-    """A whole HTML document that needs nothing else."""
-    title = f"Settings of search for {report['collection']}"
-    chosen = report["recommendation"]
-    if chosen is None:
-        told = "No question has an answer: there is nothing to compare."
-    else:
-        verb = "Use" if chosen["change"] else "Keep"
-        told = f"{verb} {label(chosen['setting'])}. {chosen['reason']}"
-    metric = report["options"]["metric"].replace("_", " ")
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style><h1>{escape(title)}</h1><p>{escape(told)}</p>"
-        f"{svg(report)}{table(report)}"
-        f"<p>{report['questions']} questions. A bar is where the mean lies for other questions of this kind, in 95 of "
-        f"100 cases. A gain is of {escape(metric)} over the current setting, question by question, in an interval that "
-        "holds for all settings at once. The dashed line joins the settings that no other one beats in both.</p></html>"
-    )
+class Axes(Struct, frozen=True):
+    """Where numbers stand in the picture. Latency is logarithmic: a reranker takes many times what a search takes."""
 
+    times: tuple[float, float]
+    """Seconds at both ends."""
+    floor: float
+    """The lowest quality."""
 
-def label(setting: JSON) -> str:
-    """`hybrid, 6 passages of 200 tokens`."""
-    noun = "passage" if setting["k"] == 1 else "passages"
-    return f"{setting['mode']}, {setting['k']} {noun} of {setting['chunk_tokens']} tokens"
+    def x(self, seconds: float) -> float:
+        first, last = self.times
+        return LEFT + math.log(seconds / first) / math.log(last / first) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        return TOP + (1 - value) / (1 - self.floor) * (HEIGHT - TOP - BOTTOM)
 
 
 def svg(report: JSON) -> str:
-    """Quality against latency: a point for each setting, with its interval, and the front."""
-    settings: Sequence[JSON] = report["settings"]
+    """The chart of a report. What failed for some question has no place in it."""
+    settings: Sequence[JSON] = [setting for setting in report["settings"] if not setting.get("failed")]
     if not settings:
         return ""
     metric = report["options"]["metric"]
     times: list[float] = [setting["latency"]["p50"] for setting in settings]
-    first, last = 0.9 * min(times), 1.1 * max(times)
     lowest: float = min(setting["metrics"][metric]["low"] for setting in settings)
-    floor = min(0.9, int(lowest * 10) / 10)
-
-    def x(seconds: float) -> float:
-        return LEFT + (seconds - first) / (last - first) * (WIDTH - LEFT - RIGHT)
-
-    def y(value: float) -> float:
-        return TOP + (1 - value) / (1 - floor) * (HEIGHT - TOP - BOTTOM)
-
+    axes = Axes((0.9 * min(times), 1.1 * max(times)), min(0.9, int(lowest * 10) / 10))
+    named = [setting for setting in settings if notes_of(setting, report)]
+    plain = [setting for setting in settings if not notes_of(setting, report)]
     name = metric.replace("_", " ")
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="title">',
         f'<title id="title">{escape(name)} against the median time of a search</title>',
-        *grid(x, y, floor, (first, last)),
-        front_line(settings, metric, x, y),
-        *(point(setting, report, x, y) for setting in settings),
+        *grid(axes),
+        *(mark(setting, report, axes) for setting in plain),
+        front_line(settings, metric, axes),
+        *(mark(setting, report, axes) for setting in named),
+        *notes(named, report, axes),
         *legend(settings),
         f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 12}" text-anchor="middle">median time of a search, ms</text>',
         f'<text transform="translate(18 {HEIGHT / 2:.0f}) rotate(-90)" text-anchor="middle">{escape(name)}</text>',
@@ -96,88 +76,103 @@ def svg(report: JSON) -> str:
     return "".join(parts)
 
 
-def grid(x: Scale, y: Scale, floor: float, times: tuple[float, float]) -> list[str]:
-    parts = []
+def grid(axes: Axes) -> Iterator[str]:
+    first, last = axes.times
     for step in range(6):
-        value = floor + (1 - floor) * step / 5
-        height = y(value)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}" class="grid"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{height + 4:.1f}" text-anchor="end" class="quiet">{value:.2f}</text>')
-        seconds = times[0] + (times[1] - times[0]) * step / 5
-        parts.append(
-            f'<text x="{x(seconds):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" class="quiet">'
-            f"{seconds * 1000:.1f}</text>"
-        )
-    return parts
+        value = axes.floor + (1 - axes.floor) * step / 5
+        height = axes.y(value)
+        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}" class="grid"/>'
+        yield f'<text x="{LEFT - 8}" y="{height + 4:.1f}" text-anchor="end" class="quiet">{value:.2f}</text>'
+        seconds = first * (last / first) ** (step / 5)
+        shown = f"{seconds * 1000:.1f}" if seconds < 0.01 else f"{seconds * 1000:.0f}"
+        place = f'x="{axes.x(seconds):.1f}" y="{HEIGHT - BOTTOM + 18}"'
+        yield f'<text {place} text-anchor="middle" class="quiet">{shown}</text>'
 
 
-def front_line(settings: Sequence[JSON], metric: str, x: Scale, y: Scale) -> str:
+def front_line(settings: Sequence[JSON], metric: str, axes: Axes) -> str:
     on_front = sorted((s["latency"]["p50"], s["metrics"][metric]["mean"]) for s in settings if s["on_front"])
-    path = " ".join(f"{x(seconds):.1f},{y(value):.1f}" for seconds, value in on_front)
+    path = " ".join(f"{axes.x(seconds):.1f},{axes.y(value):.1f}" for seconds, value in on_front)
     return f'<polyline points="{path}" class="front"/>'
 
 
-def point(setting: JSON, report: JSON, x: Scale, y: Scale) -> str:
-    """A setting: its mark and its interval; a ring where it is the current or the recommended one.
-
-    Those and the ones on the front have their numbers beside them; the others tell theirs to the pointer.
-    """
-    value = setting["metrics"][report["options"]["metric"]]
-    left, top = x(setting["latency"]["p50"]), y(value["mean"])
-    mark = SHAPES[setting["mode"]].format(x=left, y=top, left=left - 4.5, top=top - 4.5)
-    notes = []
-    if setting["on_front"] or setting["current"] or is_chosen(setting, report):
-        notes = [str(setting["k"]) + (f"×{setting['chunk_tokens']}" if has_sizes(report) else "")]
-    if setting["current"]:
-        notes.append("current")
-    if is_chosen(setting, report):
-        notes.append("recommended")
-    ring = f'<circle cx="{left:.1f}" cy="{top:.1f}" r="10" class="ring"/>' if len(notes) > 1 else ""
-    low, high = y(value["low"]), y(value["high"])
-    kind = "bar" if notes else "bar faint"
-    drop = -12 if is_chosen(setting, report) else 22 if setting["current"] else 4  # two that are near stay readable
-    text = escape(", ".join(notes))
-    about = f"{label(setting)}: {value['mean']:.3f}, {setting['latency']['p50'] * 1000:.1f} ms"
-    return (
-        f'<g><title>{escape(about)}</title><line x1="{left:.1f}" x2="{left:.1f}" y1="{low:.1f}" y2="{high:.1f}" '
-        f'class="{kind}"/>{mark}{ring}<text x="{left + 9:.1f}" y="{top + drop:.1f}">{text}</text></g>'
+def mark(setting: JSON, report: JSON, axes: Axes) -> str:
+    """A setting as a shape. One with a name beside it also has its interval, and a ring where it is more than one of
+    the front; the others are faint, and tell theirs to the pointer."""
+    value, (x, y) = setting["metrics"][report["options"]["metric"]], place(setting, report, axes)
+    about = (
+        f"{label(setting)}: {value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f}), "
+        f"{setting['latency']['p50'] * 1000:.1f} ms"
     )
+    shape = shape_of(setting["mode"], x, y, reranked=reranker(setting) != RERANK_OFF)
+    named = notes_of(setting, report)
+    if not named:
+        return f'<g class="faint"><title>{escape(about)}</title>{shape}</g>'
+    low, high = axes.y(value["low"]), axes.y(value["high"])
+    bar = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" class="bar"/>'
+    ring = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="10" class="ring"/>' if len(named) > 1 else ""
+    return f"<g><title>{escape(about)}</title>{bar}{shape}{ring}</g>"
 
 
-def legend(settings: Sequence[JSON]) -> list[str]:
-    parts = []
-    for row, mode in enumerate(dict.fromkeys(setting["mode"] for setting in settings)):
-        height = HEIGHT - BOTTOM - 12 - 18 * row
-        left = WIDTH - RIGHT - 70
-        parts.append(SHAPES[mode].format(x=left, y=height, left=left - 4.5, top=height - 4.5))
-        parts.append(f'<text x="{left + 12}" y="{height + 4}">{mode}</text>')
-    return parts
+def shape_of(mode: str, x: float, y: float, *, reranked: bool) -> str:
+    kind = f"{mode} reranked" if reranked else mode
+    return SHAPES[mode].format(x=x, y=y, left=x - 4.5, top=y - 4.5, kind=kind)
 
 
-def table(report: JSON) -> str:
-    """Every setting, the best first."""
-    metric = report["options"]["metric"]
-    rows = []
-    for setting in sorted(report["settings"], key=lambda item: -item["metrics"][metric]["mean"]):
-        measures = setting["metrics"]
-        cells = [
-            label(setting) + (" (current)" if setting["current"] else ""),
-            *(f"{measures[name]['mean']:.3f}" for name in ("recall", "ndcg", "mrr", "precision")),
-            f"{setting['gain']['mean']:+.3f} ({setting['gain']['low']:+.3f} to {setting['gain']['high']:+.3f})",
-            f"{setting['latency']['p50'] * 1000:.1f}",
-            f"{setting['latency']['p99'] * 1000:.1f}",
-            f"{setting['characters']:,.0f}",
-        ]
-        kind = ' class="chosen"' if is_chosen(setting, report) else ""
-        rows.append(f"<tr{kind}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    heads = ("setting", "recall", "nDCG", "MRR", "precision", "gain", "p50 ms", "p99 ms", "characters")
-    return "<table><tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>" + "".join(rows) + "</table>"
+def place(setting: JSON, report: JSON, axes: Axes) -> tuple[float, float]:
+    value = setting["metrics"][report["options"]["metric"]]["mean"]
+    return axes.x(setting["latency"]["p50"]), axes.y(value)
 
 
-def is_chosen(setting: JSON, report: JSON) -> bool:
-    chosen = (report["recommendation"] or {}).get("setting", {})
-    return all(setting[name] == chosen.get(name) for name in ("mode", "k", "chunk_tokens"))
+def notes_of(setting: JSON, report: JSON) -> list[str]:
+    """What stands beside the mark of a setting: how it differs from the current one, and what is said of it."""
+    said = ["current"] if setting["current"] else []
+    if is_chosen(setting, report):
+        said.append("recommended" if report["recommendation"]["change"] else "to keep")
+    return [short(setting, current_of(report)), *said] if said or setting["on_front"] else []
 
 
-def has_sizes(report: JSON) -> bool:
-    return len({setting["chunk_tokens"] for setting in report["settings"]}) > 1
+def notes(settings: Sequence[JSON], report: JSON, axes: Axes) -> Iterator[str]:
+    """The names of settings beside their marks, where they hide neither each other nor another mark."""
+    places = [place(setting, report, axes) for setting in settings]
+    taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in places]
+    # First those of which most is said, so that they stand nearest to their marks.
+    for number in sorted(range(len(settings)), key=lambda number: -len(notes_of(settings[number], report))):
+        x, y = places[number]
+        text = ", ".join(notes_of(settings[number], report))
+        box, anchor = free_place(x, y, LETTER * len(text), taken)
+        taken.append(box)
+        end, middle = box[0] if anchor == "start" else box[2], (box[1] + box[3]) / 2
+        if abs(middle - y) > LINE:  # far enough for a doubt whose it is
+            yield f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{end:.1f}" y2="{middle:.1f}" class="bar"/>'
+        where = f'x="{end:.1f}" y="{middle + 4:.1f}" text-anchor="{anchor}"'
+        yield f'<text {where} class="note">{escape(text)}</text>'
+
+
+def free_place(x: float, y: float, width: float, taken: Sequence[Box]) -> tuple[Box, str]:
+    """A box for a text near a mark, and the end of the text that is at the mark: beside it, else above or below, ever
+    further. Within the picture while there is room."""
+    box = (0.0, 0.0, 0.0, 0.0)
+    for step in range(2 * (HEIGHT // int(LINE))):
+        away = LINE * ((step + 1) // 2) * (-1 if step % 2 else 1)
+        top = y + away - LINE / 2
+        for anchor, left in (("start", x + 12), ("end", x - 12 - width)):
+            box = (left, top, left + width, top + LINE)
+            inside = left >= LEFT - 8 and left + width <= WIDTH and top >= TOP - LINE and box[3] <= HEIGHT - BOTTOM
+            if inside and not any(overlaps(box, other) for other in taken):
+                return box, anchor
+    return box, "end"
+
+
+def overlaps(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def legend(settings: Sequence[JSON]) -> Iterator[str]:
+    """The shapes above the picture, in a row."""
+    x = float(LEFT)
+    shown = [(mode, shape_of(mode, 0, 0, reranked=False)) for mode in dict.fromkeys(s["mode"] for s in settings)]
+    if any(reranker(setting) != RERANK_OFF for setting in settings):
+        shown.append(("outlined: reranked", shape_of("hybrid", 0, 0, reranked=True)))
+    for text, shape in shown:
+        yield f'<g transform="translate({x + 5:.0f} 14)">{shape}<text x="11" y="4">{text}</text></g>'
+        x += 34 + LETTER * len(text)

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from guru.types import JSON, ChatRequest, Event, Hit, SearchMode
+from guru.config.base import Chunking
+from guru.types import JSON, ChatRequest, Event, Hit, SearchMode, SearchOptions
 
 Span = tuple[int, int]
 Ask = Callable[[ChatRequest], Awaitable[list[Event]]]
@@ -40,17 +41,42 @@ class Verdict(Struct, frozen=True, kw_only=True):
     supported: bool
 
 
+class Cut(Struct, frozen=True, kw_only=True):
+    """How the documents of a collection are cut; the fields are called as in `[knowledge]`."""
+
+    chunking: Chunking
+    chunk_tokens: int
+    chunk_overlap: int
+    parent_tokens: int | None
+    """None where a chunk is read as it is found."""
+
+
+class Found(Struct, frozen=True):
+    """What a search found."""
+
+    hits: Sequence[Hit]
+    """The best first, as an answer would be made of them."""
+    notes: Sequence[str] = ()
+    """What a model should have done for it and has not."""
+    seconds: float = 0.0
+
+
+class Find(Protocol):
+    """Search as whoever began the evaluation; models are asked through the road. Raises what the road raises."""
+
+    async def __call__(
+        self, collection: str, query: str, *,
+        k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions,
+    ) -> Found:  # fmt: skip
+        """`options` that are left out are the configuration's."""
+        ...
+
+
 class Corpus(Protocol):
     """The collections of one tenant."""
 
     async def check(self, tenant: str, collection: str) -> None:
         """Raises `NotFound` where there is no such collection."""
-        ...
-
-    async def search(
-        self, tenant: str, collection: str, query: str, *, k: int, mode: SearchMode, filter: JSON | None = None
-    ) -> Sequence[Hit]:
-        """The best passages, best first. Raises `NotFound` and `Conflict`."""
         ...
 
     async def sources(self, tenant: str, collection: str) -> Sequence[Source]:
@@ -69,13 +95,16 @@ class Corpus(Protocol):
         """The chunks of a document, in order."""
         ...
 
-    @property
-    def chunk_tokens(self) -> int:
-        """The size of a chunk, by the configuration."""
+    async def cut_of(self, tenant: str, collection: str) -> tuple[Cut, list[str]]:
+        """How a collection is cut, and which keys of that are its own, not the configuration's. Raises `NotFound`."""
         ...
 
-    async def cut(self, tenant: str, collection: str, copy: str, chunk_tokens: int) -> None:
-        """Make a copy of a collection with chunks of another size, or go on with it. Raises `InvalidParameter`."""
+    async def cut(self, tenant: str, collection: str, copy: str, cut: Cut) -> None:
+        """Make a copy of a collection that is cut otherwise, or go on with it. Raises `InvalidParameter`."""
+        ...
+
+    async def collections(self, tenant: str) -> Sequence[str]:
+        """The names of all collections of a tenant."""
         ...
 
     async def drop(self, tenant: str, copy: str) -> None:

@@ -19,7 +19,7 @@ from guru.evaluate.places import Resolver
 from guru.evaluate.retrieval import Latency, Searched, latency, means, measure, search, summarise
 from guru.evaluate.store import Item
 from guru.evaluate.work import AFFECTS_ALL, Work
-from guru.types import JSON, ChatRequest, Grounding, Message
+from guru.types import JSON, ChatRequest, Grounding, Message, SearchOptions
 
 PORTION: Final = 32
 """Searched questions that are kept in one transaction."""
@@ -37,6 +37,7 @@ class Failed(msgspec.Struct):
 async def measure_retrieval(work: Work) -> JSON:
     """Search, answer, report. What was kept before is not done again. Raises `NotFound` and `Conflict`."""
     options = msgspec.convert(work.evaluation.options, RetrievalOptions)
+    options.mode = options.mode or work.knowledge.mode
     items = await work.items()
     resolver = await Resolver.open(work.corpus, work.tenant, work.collection)
     rounds = 2 if options.answers else 1
@@ -50,17 +51,17 @@ async def measure_retrieval(work: Work) -> JSON:
 
 async def search_all(work: Work, options: RetrievalOptions, resolver: Resolver, items: Sequence[Item]) -> None:
     """One after the other, so that times are those of a search alone."""
+    find, mode = work.finding(), options.mode or work.knowledge.mode
     waiting = [item for item in items if item.searched is None]
     if waiting:  # the first search reads the index into memory
-        await work.corpus.search(
-            work.tenant, work.collection, waiting[0].question.question, k=options.k, mode=options.mode
-        )
+        first = waiting[0].question.question
+        await find(work.collection, first, k=options.k, mode=mode, options=SearchOptions())
     done, fresh = len(items) - len(waiting), dict[int, Any]()
     for item in waiting:
         item.searched = fresh[item.number] = msgspec.to_builtins(
             await search(
-                work.corpus, resolver, work.tenant, work.collection, item.question,
-                k=options.k, mode=options.mode, filter=options.filter,
+                find, resolver, work.collection, item.question,
+                k=options.k, mode=mode, filter=options.filter, options=SearchOptions(),
             )
         )  # fmt: skip
         done += 1
@@ -77,7 +78,7 @@ async def answer_all(work: Work, options: RetrievalOptions, resolver: Resolver, 
     judge = Judge(ask, options.judge) if options.judge else None
     assessor = Assessor(
         work.corpus, resolver, work.tenant, support=work.support, vectors=work.vectors,
-        passages=options.passages or work.passages, judge=judge,
+        passages=options.passages or work.knowledge.passages, judge=judge,
     )  # fmt: skip
     waiting = iter([item for item in items if item.answered is None])
     counts = {
@@ -135,9 +136,9 @@ def report(work: Work, options: RetrievalOptions, items: Sequence[Item]) -> JSON
         "interval": {"method": "percentile bootstrap over questions", "level": LEVEL, "resamples": RESAMPLES},
         "latency": latency([item.seconds for item in searched]),
         "warnings": [
-            {"number": item.number, "id": item.question.id, "warning": found.warning}
+            {"number": item.number, "id": item.question.id, "warning": warning}
             for item, found in zip(items, searched, strict=True)
-            if found.warning
+            for warning in [*([found.warning] if found.warning else []), *found.notes]
         ],
         "answers": answers_report(work, options, items) if options.answers else None,
         "results": [to_result(item, found, options.k) for item, found in zip(items, searched, strict=True)],

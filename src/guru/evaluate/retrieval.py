@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from guru.evaluate import metrics
-from guru.evaluate.corpus import Corpus
+from guru.evaluate.corpus import Find
 from guru.evaluate.dataset import Question
 from guru.evaluate.intervals import Interval, bootstrap, bootstraps
 from guru.evaluate.places import Resolver, needs_met
-from guru.types import JSON, SearchMode
+from guru.types import JSON, SearchMode, SearchOptions
 
 CUTOFFS: Final = (1, 3, 5, 10, 20, 50, 100)
 SHOWN: Final = 200
@@ -42,6 +41,10 @@ class Searched(Struct, kw_only=True):
     """0 for a question that the documents do not answer."""
     hits: list[HitSeen]
     warning: str | None = None
+    notes: list[str] = []
+    """What a model should have done for the search and has not."""
+    reranked: bool = False
+    """Whether a model has reordered the hits."""
 
     @property
     def found(self) -> list[frozenset[int]]:
@@ -57,13 +60,11 @@ class Latency(Struct):
 
 
 async def search(
-    corpus: Corpus, resolver: Resolver, tenant: str, collection: str, question: Question, *,
-    k: int, mode: SearchMode, filter: JSON | None = None,
+    find: Find, resolver: Resolver, collection: str, question: Question, *,
+    k: int, mode: SearchMode, filter: JSON | None, options: SearchOptions,
 ) -> Searched:  # fmt: skip
     """Search for a question and say which hits are right. Raises what searching raises."""
-    began = time.perf_counter()
-    hits = await corpus.search(tenant, collection, question.question, k=k, mode=mode, filter=filter)
-    seconds = time.perf_counter() - began
+    found = await find(collection, question.question, k=k, mode=mode, filter=filter, options=options)
     needs, warning = [], None
     if not question.impossible:
         resolved = await resolver.resolve(question)
@@ -73,9 +74,12 @@ async def search(
             rank=hit.rank, score=hit.score, document=hit.document, page=hit.page, start=hit.start, end=hit.end,
             text=hit.text[:SHOWN], met=sorted(needs_met(hit, needs)),
         )
-        for hit in hits
+        for hit in found.hits
     ]  # fmt: skip
-    return Searched(seconds=seconds, needs=len(needs), hits=seen, warning=warning)
+    return Searched(
+        seconds=found.seconds, needs=len(needs), hits=seen, warning=warning, notes=list(found.notes),
+        reranked=any("rerank" in hit.stages for hit in found.hits),
+    )  # fmt: skip
 
 
 def measure(searched: Searched, k: int) -> dict[str, float]:

@@ -6,168 +6,138 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from guru.evaluate import metrics
-from guru.evaluate.intervals import bootstraps
-from guru.evaluate.options import Metric, TuneOptions
+from guru.evaluate.corpus import Cut
+from guru.evaluate.options import TuneOptions
 from guru.evaluate.places import Resolver
-from guru.evaluate.recommend import Setting, against, front, recommend
-from guru.evaluate.retrieval import Searched, latency, search
+from guru.evaluate.retrieval import Searched, search
+from guru.evaluate.settings import Setting, current_setting, served_together, settings_of
 from guru.evaluate.store import Item
+from guru.evaluate.tuned import Trial, report
 from guru.evaluate.work import Work
 from guru.types import JSON
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-class Trial(Struct):
-    """One setting on one question."""
-
-    seconds: float
-    characters: int
-    """Of the passages together."""
-    recall: float
-    ndcg: float
-    hit_rate: float
-    mrr: float
-    precision: float
-
-
-METRICS: tuple[Metric, ...] = ("recall", "ndcg", "hit_rate", "mrr", "precision")
+GIVEN_UP: Final = 5
+"""Questions after which a reranker that has failed for all of them is not asked any more."""
 
 
 async def tune(work: Work) -> JSON:
     """Try all settings on one question after the other, so that a busy moment is nobody's disadvantage."""
     options = msgspec.convert(work.evaluation.options, TuneOptions)
-    own = work.corpus.chunk_tokens
-    current = Setting(mode="hybrid", k=work.passages, chunk_tokens=own)
-    settings = settings_of(options, current)
+    cut, own = await work.corpus.cut_of(work.tenant, work.collection)
+    current = current_setting(work.knowledge, cut)
+    settings = settings_of(options, current, work.knowledge)
     items = [item for item in await work.items() if not item.question.impossible]
-    waiting = [item for item in items if item.searched is None]
+    waiting = [item for item in items if lacking(item, settings)]
     work.progress(total=len(items), done=len(items) - len(waiting), current=None)
     if waiting:
-        async with collections(work, settings, own) as names:
-            await try_all(work, options, settings, names, items)
-    return await asyncio.to_thread(report, work, options, settings, current, items)
+        trying = Trying(work, options, await Resolver.open(work.corpus, work.tenant, work.collection), items)
+        here = [setting for setting in settings if setting.cut == cut]
+        await trying.warm_up(here, {cut: work.collection}, waiting[0])  # a wrong name is told before copies are made
+        async with copies(work, settings, cut) as names:
+            await trying.warm_up([setting for setting in settings if setting.cut != cut], names, waiting[0])
+            await trying.all(settings, names, waiting)
+    return await asyncio.to_thread(report, work, settings, current, own, items)
 
 
-def settings_of(options: TuneOptions, current: Setting) -> list[Setting]:
-    """Every combination, and the current one."""
-    sizes = sorted({*options.chunk_tokens, current.chunk_tokens})
-    found = [
-        Setting(mode=mode, k=k, chunk_tokens=size)
-        for size in sizes
-        for mode in dict.fromkeys(options.modes)
-        for k in sorted({*options.ks, current.k})
-    ]
-    return list(dict.fromkeys([*found, current]))
+def lacking(item: Item, settings: Sequence[Setting]) -> list[Setting]:
+    """The settings that have no result for a question yet."""
+    return [setting for setting in settings if setting.name not in (item.searched or {})]
+
+
+def prefix(evaluation_id: str) -> str:
+    """What the names of all copies begin with that an evaluation makes."""
+    return f"{evaluation_id.replace('_', '-')}-"
 
 
 @asynccontextmanager
-async def collections(work: Work, settings: Sequence[Setting], own: int) -> AsyncIterator[dict[int, str]]:
-    """The collection itself and a copy of it for every other size of chunks; the copies are removed at the end."""
+async def copies(work: Work, settings: Sequence[Setting], own: Cut) -> AsyncIterator[dict[Cut, str]]:
+    """The collection itself and a copy of it for every other way to cut it; the copies are removed at the end."""
     names = {own: work.collection}
     try:
-        for size in sorted({setting.chunk_tokens for setting in settings} - {own}):
-            work.progress(current=f"Cutting chunks of {size} tokens")
-            names[size] = f"{work.evaluation.id.replace('_', '-')}-{size}"
-            await work.corpus.cut(work.tenant, work.collection, names[size], size)
+        for cut in dict.fromkeys(setting.cut for setting in settings):
+            if cut != own:
+                work.progress(current=f"Cutting chunks of {cut.chunk_tokens} tokens ({cut.chunking})")
+                names[cut] = f"{prefix(work.evaluation.id)}{cut.chunking}-{cut.chunk_tokens}"
+                await work.corpus.cut(work.tenant, work.collection, names[cut], cut)
         yield names
     finally:
-        for size, name in names.items():
-            if size != own:
+        for cut, name in names.items():
+            if cut != own:
                 await work.corpus.drop(work.tenant, name)
 
 
-async def try_all(
-    work: Work, options: TuneOptions, settings: Sequence[Setting], names: dict[int, str],
-    items: Sequence[Item],
-) -> None:  # fmt: skip
-    """Every setting on every question that has no result yet, in an order that changes from question to question."""
-    waiting = [item for item in items if item.searched is None]
-    resolver = await Resolver.open(work.corpus, work.tenant, work.collection)
-    shuffled = random.Random(options.seed)
-    for setting in settings:  # the first search reads an index into memory
-        name = names[setting.chunk_tokens]
-        await work.corpus.search(work.tenant, name, waiting[0].question.question, k=setting.k, mode=setting.mode)
-    for done, item in enumerate(waiting, start=len(items) - len(waiting) + 1):
-        order = list(settings)
-        shuffled.shuffle(order)
-        found: dict[str, Any] = {}
-        for setting in order:
-            searched = await search(
-                work.corpus, resolver, work.tenant, names[setting.chunk_tokens], item.question,
-                k=setting.k, mode=setting.mode, filter=options.filter,
-            )  # fmt: skip
-            found[setting.name] = trial(searched, setting.k)
-        item.searched = msgspec.to_builtins(found)
-        await work.keep("searched", {item.number: item.searched})
-        work.progress(done=done, current=item.question.question)
+class Trying(Struct):
+    """Settings, tried on questions."""
+
+    work: Work
+    options: TuneOptions
+    resolver: Resolver
+    items: Sequence[Item]
+    """All questions that have an answer, with what is known of them."""
+
+    async def warm_up(self, settings: Sequence[Setting], names: dict[Cut, str], item: Item) -> None:
+        """The first search reads an index into memory, and the first request a model. Raises what every search would
+        raise."""
+        first = {(setting.cut, setting.mode, setting.rerank): setting for setting in settings}
+        for setting in first.values():
+            await self._search(setting, names, item)
+
+    async def all(self, settings: Sequence[Setting], names: dict[Cut, str], waiting: Sequence[Item]) -> None:
+        """Every setting on every question that lacks it, in an order that changes from question to question."""
+        shuffled = random.Random(self.options.seed)
+        for done, item in enumerate(waiting, start=len(self.items) - len(waiting) + 1):
+            hopeless = self._hopeless(settings)
+            order = served_together(lacking(item, settings))
+            shuffled.shuffle(order)
+            found: dict[str, Any] = dict(item.searched or {})
+            for together in order:
+                if together[0].rerank in hopeless:
+                    reason = f"{together[0].rerank} failed for each of {GIVEN_UP} questions and was not asked again."
+                    found |= {setting.name: Trial(failed=reason) for setting in together}
+                else:
+                    searched = await self._search(together[0], names, item)
+                    found |= {setting.name: trial(searched, setting) for setting in together}
+            item.searched = msgspec.to_builtins(found)
+            await self.work.keep("searched", {item.number: item.searched})
+            self.work.progress(done=done, current=item.question.question)
+
+    async def _search(self, setting: Setting, names: dict[Cut, str], item: Item) -> Searched:
+        return await search(
+            self.work.finding(), self.resolver, names[setting.cut], item.question,
+            k=setting.k, mode=setting.mode, filter=self.options.filter, options=setting.search,
+        )  # fmt: skip
+
+    def _hopeless(self, settings: Sequence[Setting]) -> set[str]:
+        """The rerankers that have failed for every question, and for enough of them."""
+        failures: dict[str, list[bool]] = {}
+        for item in self.items:
+            tried = [setting for setting in settings if setting.reranks and setting.name in (item.searched or {})]
+            for model in {setting.rerank for setting in tried}:
+                results = [item.searched[setting.name] for setting in tried if setting.rerank == model]
+                failures.setdefault(model, []).append(all(result.get("failed") for result in results))
+        return {model for model, failed in failures.items() if len(failed) >= GIVEN_UP and all(failed)}
 
 
-def trial(searched: Searched, k: int) -> Trial:
-    found, needs = searched.found, searched.needs
+def trial(searched: Searched, setting: Setting) -> Trial:
+    """What a search is worth for a setting, which has as many passages or fewer.
+
+    An order that a reranker should have made and has not is nobody's result.
+    """
+    if setting.reranks and searched.hits and not searched.reranked:
+        return Trial(failed="; ".join(searched.notes) or f"{setting.rerank} said nothing.")
+    found, needs, k = searched.found, searched.needs, setting.k
     return Trial(
         seconds=searched.seconds,
-        characters=sum(hit.end - hit.start for hit in searched.hits),
+        characters=sum(hit.end - hit.start for hit in searched.hits[:k]),
         recall=metrics.recall(found, needs, k),
         ndcg=metrics.ndcg(found, needs, k),
         hit_rate=metrics.hit(found, k),
         mrr=metrics.reciprocal_rank(found, k),
         precision=metrics.precision(found, k),
     )
-
-
-def report(
-    work: Work, options: TuneOptions, settings: Sequence[Setting], current: Setting, items: Sequence[Item]
-) -> JSON:
-    """Every setting with its measures, which of them are on the front, and which one to use."""
-    import numpy as np
-
-    trials = [msgspec.convert(item.searched, dict[str, Trial]) for item in items]
-    columns = [[row[setting.name] for row in trials] for setting in settings]
-    values = np.array([[getattr(one, options.metric) for one in column] for column in columns], float).T
-    seconds = np.array([[one.seconds for one in column] for column in columns], float).T
-    made: JSON = {
-        "kind": "tune",
-        "collection": work.collection,
-        "options": msgspec.to_builtins(options),
-        "questions": len(items),
-        "settings": [],
-        "recommendation": None,
-    }
-    if not items:
-        return made
-    place = list(settings).index(current)
-    gains = against(values, place, options.seed)
-    measured = [bootstraps(measures_of(column), seed=options.seed) for column in columns]
-    best = front(values.mean(axis=0).tolist(), np.median(seconds, axis=0).tolist())
-    made["settings"] = [
-        {
-            **msgspec.to_builtins(setting),
-            "name": setting.name,
-            "current": number == place,
-            "on_front": number in best,
-            "metrics": dict(zip(METRICS, measured[number], strict=True)),
-            "gain": gains[number],
-            "latency": latency([one.seconds for one in column]),
-            "characters": sum(one.characters for one in column) / len(column),
-        }
-        for number, (setting, column) in enumerate(zip(settings, columns, strict=True))
-    ]  # fmt: skip
-    made["recommendation"] = recommend(
-        settings, values, seconds, current=place, margin=options.margin, seed=options.seed
-    )
-    return dict(msgspec.to_builtins(made))
-
-
-def measures_of(column: Sequence[Trial]) -> NDArray[Any]:
-    """Every measure of one setting, shape (questions, measures)."""
-    import numpy as np
-
-    return np.array([[getattr(one, name) for name in METRICS] for one in column], float)

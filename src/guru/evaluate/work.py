@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from guru.config import KnowledgeSettings
 from guru.errors import BudgetExceeded, Forbidden, NotFound, Unauthorized
-from guru.evaluate.corpus import Ask, Corpus, Support, Vectors
+from guru.evaluate.corpus import Ask, Corpus, Find, Found, Support, Vectors
 from guru.evaluate.store import Evaluation, EvaluationStore, Item
 from guru.patience import patiently
-from guru.types import JSON, ChatRequest, Event
+from guru.types import JSON, ChatRequest, Event, SearchMode, SearchOptions
 
 WAITS: Final = (1.0, 2.0, 4.0, 8.0)
 LONGEST_WAIT: Final = 60.0
@@ -26,10 +29,11 @@ class Work(Struct, kw_only=True):
     store: EvaluationStore
     corpus: Corpus
     ask: Ask
+    find: Find
     support: Support
     vectors: Vectors
-    passages: int
-    """How many passages an answer draws on, by the configuration."""
+    knowledge: KnowledgeSettings
+    """How documents are searched and answered from where nothing else is said."""
     progress: Callable[..., None]
     made: JSON
     """The progress that a run before this one had reported when its process died; else empty."""
@@ -55,6 +59,23 @@ class Work(Struct, kw_only=True):
             return patiently(lambda: self.ask(request), WAITS, LONGEST_WAIT)
 
         return ask
+
+    def finding(self) -> Find:
+        """As `find`, again and later likewise. Its time is that of the search that was made in the end, not of the
+        waiting for it."""
+
+        async def find(
+            collection: str, query: str, *,
+            k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions,
+        ) -> Found:  # fmt: skip
+            async def once() -> Found:
+                began = time.perf_counter()
+                found = await self.find(collection, query, k=k, mode=mode, filter=filter, options=options)
+                return replace(found, seconds=time.perf_counter() - began)
+
+            return await patiently(once, WAITS, LONGEST_WAIT)
+
+        return find
 
 
 Kind = Callable[[Work], Awaitable[JSON]]

@@ -298,8 +298,8 @@ class Road:
             query, note = await self._answerer.search_query(request, models)
             wanted = passages_wanted(grounding, settings)
             search = Search(
-                grounding.collection, query, k=wanted, mode=grounding.mode, filter=grounding.filter,
-                options=with_defaults(grounding, settings),
+                grounding.collection, query, k=wanted, mode=grounding.mode or settings.mode, filter=grounding.filter,
+                options=with_defaults(grounding, settings), to_read=True,
             )  # fmt: skip
             found = await retrieve(self._knowledge, search, caller, models=models, span=span, note=note)
         yield Retrieved(told_hits(grounding, found.hits))

@@ -31,9 +31,10 @@ from guru.types import (
 )
 
 DEFAULT = "default"
+CONFIGURED = ("fusion", "dense_weight", "sparse_weight", "rerank", "rerank_top")
+"""Options of a search that `[knowledge]` has too, by the same names."""
 MOST = 1000
 """Passages that a search finds at most."""
-PLAIN = SearchOptions()
 
 
 class Search(Struct, frozen=True):
@@ -45,7 +46,7 @@ class Search(Struct, frozen=True):
     mode: SearchMode | None = None
     filter: JSON | None = None
     options: SearchOptions = field(default_factory=SearchOptions)
-    to_read: bool = True
+    to_read: bool = False
     """Whether an answer is to be made of it: parents stand in the place of the chunks that have some."""
 
 
@@ -88,9 +89,14 @@ class RoadModels:
 
 def with_defaults(options: SearchOptions, settings: KnowledgeSettings) -> SearchOptions:
     """The options of a search, with what the configuration says where they say nothing."""
-    chosen = search_options(options)
-    usual = None if settings.rerank == RERANK_OFF else settings.rerank
-    return SearchOptions(**chosen | {"rerank": chosen["rerank"] or usual})
+    usual = {name: getattr(settings, name) for name in CONFIGURED}
+    if settings.rerank == RERANK_OFF:
+        usual["rerank"] = None
+    said = {name: value for name, value in search_options(options).items() if value is not None}
+    return SearchOptions(**usual | said)
+
+
+PLAIN = with_defaults(SearchOptions(), KnowledgeSettings())
 
 
 def passages_wanted(grounding: Grounding, settings: KnowledgeSettings) -> int | None:
@@ -117,7 +123,7 @@ async def perform_search(
 ) -> Passages:
     """A search by itself. One that asks models is a request as others are: limited, traced and paid for."""
     options = with_defaults(search.options, settings)
-    search = structs.replace(search, options=options, to_read=False)
+    search = structs.replace(search, options=options, mode=search.mode or settings.mode)
     if not asks_models(options):
         return await look(knowledge, search, caller, None)
     writer = settings.query_model or DEFAULT

@@ -151,7 +151,7 @@ class KnowledgeBase:
         reranks = options.reranks
         # Several chunks may have one parent.
         most = k * CHILDREN if to_read else k
-        least = max(CANDIDATES if options.diversity else 0, options.rerank_top if reranks else 0)
+        least = max(CANDIDATES if options.diversity else 0, options.depth if reranks else 0)
 
         async def search(vectors: Vectors) -> tuple[Retrieval, Found, Query, int]:
             modes = [mode, *("dense" if probe.meaning_only and mode == "hybrid" else mode for probe in probes)]
@@ -230,7 +230,7 @@ class KnowledgeBase:
         """The best `k` as the reranker sees them, and then by what each adds to the others."""
         reranked = await rerank(
             need(models, "rerank"), str(options.rerank), retrieval.query, retrieval.hits,
-            top=options.rerank_top, seconds=self._settings.rerank_seconds,
+            top=options.depth, seconds=self._settings.rerank_seconds,
             weight=options.rerank_weight, chances=chances(found, options),
         )  # fmt: skip
         for place, score in reranked.scores.items():

@@ -61,18 +61,18 @@ COLUMNS: Final = Found.__struct_fields__[:-1]
 
 def check_options(options: SearchOptions, mode: SearchMode) -> None:
     """Raises `InvalidParameter` for options that do not go together."""
-    if options.fusion == "learned" and options.distance not in FITTED and mode != "sparse":
+    if options.is_learned and options.distance not in FITTED and mode != "sparse":
         raise InvalidParameter(
             f"The learned fusion is fitted to cosines: it cannot rank by {options.distance} distance.",
             param="distance", hint="Choose `fusion` `rrf` or `weighted`, or the distance `cosine`.",
         )  # fmt: skip
-    if options.rerank_weight is not None and options.fusion != "learned":
+    if options.rerank_weight is not None and not options.is_learned:
         raise InvalidParameter(
             f"`rerank_weight` weighs probabilities, and the scores of the fusion `{options.fusion}` are none.",
-            param="rerank_weight", hint="Leave it out, and the reranker alone says the order, or leave out `fusion`.",
+            param="rerank_weight", hint="Leave it out, and the reranker alone says the order; or choose `learned`.",
         )  # fmt: skip
-    weights = {"dense": [options.dense_weight], "sparse": [options.sparse_weight]}
-    if options.fusion != "learned" and not any(weights.get(mode, [options.dense_weight, options.sparse_weight])):
+    weights = options.weights
+    if not options.is_learned and not any(weights.values() if mode == "hybrid" else [weights[mode]]):
         raise InvalidParameter(
             f"No side of a {mode} search has a weight.", param="dense_weight", hint="Give one a weight above 0."
         )
@@ -80,7 +80,7 @@ def check_options(options: SearchOptions, mode: SearchMode) -> None:
 
 def chances(found: Found, options: SearchOptions) -> list[float] | None:
     """The probability that each passage is relevant; None where the scores are none."""
-    if options.fusion != "learned":
+    if not options.is_learned:
         return None
     return [float(chance) for chance in found.more.get("plain", found.score)]
 
@@ -179,11 +179,11 @@ class _Ranking(Struct, frozen=True):
         sparse = bm25 / query.idf
         sentence, covered = _best_sentences(self.connection, ids, query, mode)
         more = {} if options.distance in FITTED else {"distance": -near}
-        if options.fusion == "learned":
+        if options.is_learned:
             score = fuse(mode, dense, sentence, covered, sparse)
         else:
             scores = {"dense": near, "sparse": bm25}
-            weights = {"dense": options.dense_weight, "sparse": options.sparse_weight}
+            weights = options.weights
             sides = [(name, scores[name], np.isin(ids, side), weights[name]) for name, side in candidates.sides.items()]
             combine = weighted_sum if options.fusion == "weighted" else reciprocal_ranks
             score, parts = combine(sides, ids, options.rrf_k)

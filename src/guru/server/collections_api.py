@@ -111,7 +111,8 @@ class Transfer(Struct, forbid_unknown_fields=True):
 class SearchBody(SearchOptions, kw_only=True, forbid_unknown_fields=True):
     query: str
     k: Annotated[int, Meta(ge=1, le=200)] = 10
-    mode: SearchMode = "hybrid"
+    mode: SearchMode | None = None
+    """`hybrid`, `dense` or `sparse`; as `[knowledge] mode` says when it is left out."""
     filter: JSON | None = None
     explain: bool = False
     """Whether every result carries the score of every stage."""

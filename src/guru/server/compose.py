@@ -133,7 +133,7 @@ async def open_services(
             files=batches.files, batches=batches,
             evaluations=open_evaluations(
                 database, jobs, knowledge, road, directory,
-                blobs=blobs, embedder=library.embedder(LOCAL_EMBEDDING), settings=settings.knowledge,
+                blobs=blobs, embedder=library.embedder(LOCAL_EMBEDDING), parser=parser, settings=settings.knowledge,
             ),
             summaries=open_summaries(
                 database, jobs, library.embedder(LOCAL_EMBEDDING), road=road, router=router, directory=directory

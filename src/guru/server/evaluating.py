@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import msgspec
 
 from guru.config import KnowledgeSettings
 from guru.errors import NotFound
-from guru.evaluate.corpus import Ask, Passage, Source, Span, Verdict
+from guru.evaluate.corpus import Ask, Cut, Find, Found, Passage, Source, Span, Verdict
 from guru.evaluate.evaluations import Evaluations
 from guru.gateway.identity import Caller, Directory
 from guru.gateway.pipeline import Road
+from guru.gateway.searching import Search
 from guru.knowledge.answer.check import check_answer
 from guru.knowledge.base import KnowledgeBase
-from guru.knowledge.prepare import most_tokens
+from guru.knowledge.preview import Parser
 from guru.knowledge.recut import Recutter
 from guru.knowledge.sentences import sentence_spans
 from guru.protocols import Embedder
@@ -25,7 +26,7 @@ from guru.store.database import Database
 from guru.store.ids import new_id
 from guru.store.jobs import Jobs
 from guru.store.scope import Scope
-from guru.types import JSON, ChatRequest, Event, Hit, SearchMode
+from guru.types import JSON, ChatRequest, Event, SearchMode, SearchOptions
 
 PORTION = 500
 """Rows that are read at once."""
@@ -45,11 +46,6 @@ class Corpus:
 
     async def check(self, tenant: str, collection: str) -> None:
         await self._knowledge.collections.get(everybody(tenant), collection)
-
-    async def search(
-        self, tenant: str, collection: str, query: str, *, k: int, mode: SearchMode, filter: JSON | None = None
-    ) -> Sequence[Hit]:
-        return await self._knowledge.search(everybody(tenant), collection, query, k=k, mode=mode, filter=filter)
 
     async def sources(self, tenant: str, collection: str) -> Sequence[Source]:
         found: list[Source] = []
@@ -83,12 +79,21 @@ class Corpus:
             if after is None:
                 return found
 
-    @property
-    def chunk_tokens(self) -> int:
-        return self._recutter.chunk_tokens
+    async def cut_of(self, tenant: str, collection: str) -> tuple[Cut, list[str]]:
+        options, own = await self._recutter.options_of(tenant, collection)
+        parents = options.chunking == "hierarchical"
+        cut = Cut(
+            chunking=options.chunking, chunk_tokens=options.chunk_tokens, chunk_overlap=options.chunk_overlap,
+            parent_tokens=max(options.parent_tokens, options.chunk_tokens) if parents else None,
+        )  # fmt: skip
+        return cut, own
 
-    async def cut(self, tenant: str, collection: str, copy: str, chunk_tokens: int) -> None:
-        await self._recutter.cut(tenant, collection, copy, chunk_tokens)
+    async def cut(self, tenant: str, collection: str, copy: str, cut: Cut) -> None:
+        chosen = {name: value for name, value in msgspec.structs.asdict(cut).items() if value is not None}
+        await self._recutter.cut(tenant, collection, copy, chosen)
+
+    async def collections(self, tenant: str) -> Sequence[str]:
+        return [item.name for item in await self._knowledge.collections.list(everybody(tenant))]
 
     async def drop(self, tenant: str, copy: str) -> None:
         with suppress(NotFound):
@@ -100,22 +105,44 @@ class Corpus:
 
 def open_evaluations(
     database: Database, jobs: Jobs, knowledge: KnowledgeBase, road: Road, directory: Directory, *,
-    blobs: BlobStore, embedder: Embedder, settings: KnowledgeSettings,
+    blobs: BlobStore, embedder: Embedder, parser: Parser, settings: KnowledgeSettings,
 ) -> Evaluations:  # fmt: skip
     """The evaluations of a server. Models are asked over the road, as whoever began the evaluation."""
 
-    def ask_as(caller: JSON, kind: str) -> Ask:
+    def calls_of(caller: JSON, kind: str) -> Callable[[], Caller]:
+        """Who asks and searches, anew for each request, as long as they may."""
         route = door_name(f"/api/v1/evaluations/{kind}")
         # An answer that was kept says nothing of how the system answers now; and everybody reads the reports.
         own = {"route": route, "trace_id": "", "cache": "off", "shared_only": True}
         whole = msgspec.convert(caller | own, Caller)
 
+        def call() -> Caller:
+            asking = msgspec.structs.replace(whole, trace_id=new_id("tr"), headers={})
+            directory.check(asking, route)
+            return asking
+
+        return call
+
+    def ask_as(caller: JSON, kind: str) -> Ask:
+        call = calls_of(caller, kind)
+
         async def ask(request: ChatRequest) -> list[Event]:
-            asked = msgspec.structs.replace(whole, trace_id=new_id("tr"), headers={})
-            directory.check(asked, route)
-            return await road.answer(request, asked)
+            return await road.answer(request, call())
 
         return ask
+
+    def find_as(caller: JSON, kind: str) -> Find:
+        call = calls_of(caller, kind)
+
+        async def find(
+            collection: str, query: str, *,
+            k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions,
+        ) -> Found:  # fmt: skip
+            wanted = Search(collection, query, k=k, mode=mode, filter=filter, options=options, to_read=True)
+            found = await road.search(wanted, call())
+            return Found(found.hits, found.notes)
+
+        return find
 
     async def support(question: str, answer: str, quotes: dict[int, str]) -> Sequence[Verdict]:
         checks = await check_answer(question, answer, quotes, embedder)
@@ -125,9 +152,11 @@ def open_evaluations(
         found: list[list[float]] = (await embedder.embed(texts)).tolist()
         return found
 
-    most = most_tokens(knowledge.embedder)
-    recutter = Recutter(database, blobs, knowledge.collections, knowledge.filling, settings, most=most)
+    recutter = Recutter(
+        database, blobs, knowledge.collections, knowledge.filling, settings,
+        documents=knowledge.documents, parser=parser,
+    )  # fmt: skip
     corpus = Corpus(knowledge, recutter)
     return Evaluations(
-        database, jobs, corpus, ask_as=ask_as, support=support, vectors=vectors, passages=settings.passages
+        database, jobs, corpus, ask_as=ask_as, find_as=find_as, support=support, vectors=vectors, knowledge=settings
     )

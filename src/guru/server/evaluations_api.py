@@ -10,10 +10,10 @@ from msgspec import Meta, Struct
 from starlette.responses import HTMLResponse
 
 from guru.errors import InvalidParameter
-from guru.evaluate.chart import page
 from guru.evaluate.dataset import Question
 from guru.evaluate.evaluations import Options
 from guru.evaluate.options import QuestionOptions, RetrievalOptions, TuneOptions
+from guru.evaluate.page import page
 from guru.evaluate.store import Evaluation
 from guru.gateway.identity import Caller
 from guru.gateway.messages import moment
