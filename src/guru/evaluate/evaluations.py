@@ -82,8 +82,8 @@ class Evaluations:
         for evaluation in await self.store.list(tenant, limit=500) if names else []:
             mine = [name for name in names if name.startswith(prefix(evaluation.id))]
             if mine and evaluation.job_id and (await self._jobs.get(tenant, evaluation.job_id)).ended:
-                for name in mine:
-                    await self._corpus.drop(tenant, name)
+                for left in mine:
+                    await self._corpus.drop(tenant, left)
 
     def _work(self, evaluation: Evaluation, run: JobRun) -> Work:
         return Work(

@@ -17,7 +17,7 @@ from guru.evaluate.options import QuestionOptions
 from guru.evaluate.places import stands_in
 from guru.evaluate.work import AFFECTS_ALL, Work
 from guru.evaluate.written import Rejected, askable, write
-from guru.types import JSON
+from guru.types import JSON, RERANK_OFF, SearchOptions
 
 Item = TypeVar("Item")
 ALIKE: Final = 0.8
@@ -127,10 +127,11 @@ async def require_unambiguous(work: Work, question: Question) -> None:
     if not isinstance(answer, AnswerText):
         return
     sentence = question.question.partition("“")[2].removesuffix("”").replace(GAP, answer.text)
-    hits = await work.corpus.search(work.tenant, work.collection, sentence, k=LOOKED_AT, mode="sparse")
+    plain = SearchOptions(rerank=RERANK_OFF)
+    found = await work.find(work.collection, sentence, k=LOOKED_AT, mode="sparse", options=plain)
     elsewhere = [
         hit
-        for hit in hits
+        for hit in found.hits
         if stands_in(sentence, hit.text)
         and not (hit.document == question.document and hit.start <= (answer.start or 0) < hit.end)
     ]
