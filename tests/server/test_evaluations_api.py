@@ -335,6 +335,7 @@ async def test_questions_that_a_model_writes_are_kept_when_they_hold(tmp_path, m
 async def test_settings_are_tried_and_too_few_questions_change_nothing(server):
     await ingest(server, NOTES)
     body = {"collection": "notes", "questions": QUESTIONS, "ks": [1, 3], "modes": ["hybrid", "sparse"]}
+    body["fusions"] = ["learned"]
     job, evaluation = await finish(server, "tune", body)
     assert job["status"] == "done", job
     report = evaluation["report"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from guru.config import ServerSettings, Settings
+from guru.config import KnowledgeSettings, ServerSettings, Settings
 from guru.errors import ModelUnavailable
 from guru.gateway.identity import Caller
 from guru.gateway.identity.records import Key
@@ -236,6 +236,37 @@ async def test_the_configuration_reranks_every_search_that_does_not_say_otherwis
         await ingest(server)
         assert "rerank" in (await search(server))["results"][0]["stages"]
         assert "rerank" not in (await search(server, rerank="off"))["results"][0]["stages"]
+
+
+async def test_the_configuration_says_how_every_search_ranks_that_does_not_say_otherwise(tmp_path):
+    settings = Settings()
+    settings.knowledge = KnowledgeSettings(
+        mode="dense", fusion="weighted", dense_weight=0.9, sparse_weight=0.1, rerank_top=1
+    )
+    async with run_server(tmp_path / "home", settings, Models()) as server:
+        await ingest(server)
+        stages = (await search(server))["results"][0]["stages"]
+        assert ("dense_scaled" in stages, "sparse_scaled" in stages) == (True, False)
+        both = await search(server, mode="hybrid")
+        weighed = [
+            0.9 * hit["stages"]["dense_scaled"] + 0.1 * hit["stages"]["sparse_scaled"] for hit in both["results"]
+        ]
+        assert [hit["score"] for hit in both["results"]] == pytest.approx(weighed, abs=1e-5)
+        assert "dense_scaled" not in (await search(server, fusion="learned"))["results"][0]["stages"]
+        read = [hit for hit in (await search(server, rerank="rerank"))["results"] if "rerank" in hit["stages"]]
+        assert len(read) == 1
+        attributes = (await newest_trace(server))["spans"][0]["attributes"]
+        assert attributes["guru.search.mode"] == "dense"
+        assert attributes["guru.search.options"] == {
+            "fusion": "weighted", "dense_weight": 0.9, "sparse_weight": 0.1, "rerank": "rerank", "rerank_top": 1,
+        }  # fmt: skip
+        server.model.script = say("The ferry costs nine francs [1].")
+        asked = {"question": "What does the ferry cost?", "collection": "notes"}
+        _, answer = await server.post("/api/v1/ask", asked)
+        _, trace = await server.get(f"/api/v1/traces/{answer['trace_id']}")
+        retrieve = next(span["attributes"] for span in trace["spans"] if span["name"] == "retrieve")
+        assert "dense_scaled" in retrieve["gen_ai.retrieval.documents"][0]["stages"]
+        assert "sparse_scaled" not in retrieve["gen_ai.retrieval.documents"][0]["stages"]
 
 
 async def test_a_key_asks_no_model_by_a_search_that_it_may_not_ask_itself(tmp_path):
