@@ -253,6 +253,11 @@ async def test_the_configuration_says_how_every_search_ranks_that_does_not_say_o
         ]
         assert [hit["score"] for hit in both["results"]] == pytest.approx(weighed, abs=1e-5)
         assert "dense_scaled" not in (await search(server, fusion="learned"))["results"][0]["stages"]
+        server.services.settings.knowledge.rerank_weight = 1.0  # of the learned fusion, and no error for another
+        (hit,) = [hit for hit in (await search(server, rerank="rerank"))["results"] if "rerank" in hit["stages"]]
+        assert hit["score"] == pytest.approx(hit["stages"]["rerank"], abs=1e-6)
+        learned = (await search(server, rerank="rerank", fusion="learned"))["results"][0]
+        assert learned["score"] == pytest.approx(learned["stages"]["rerank"], abs=1e-6)
         read = [hit for hit in (await search(server, rerank="rerank"))["results"] if "rerank" in hit["stages"]]
         assert len(read) == 1
         attributes = (await newest_trace(server))["spans"][0]["attributes"]

@@ -149,6 +149,8 @@ class KnowledgeSettings(Section):
     """The model that reorders the best passages of every search that does not say which: such as `rerank`."""
     rerank_top: Annotated[int, Meta(ge=1, le=200)] = RERANK_TOP
     """How many of them it reads."""
+    rerank_weight: Share | None = None
+    """Its share in their order, where `fusion` is `learned`. None: what suits the model, a half for the local one."""
     rerank_seconds: Seconds = 20.0
     """After which the order is the one before."""
     source_order: Literal["ranked", "edges"] = "ranked"

@@ -31,6 +31,9 @@ class Setting(Struct, frozen=True, kw_only=True):
     rerank: str = RERANK_OFF
     """The model that reorders what was found."""
     rerank_top: int | None = None
+    """How many passages it reads."""
+    rerank_weight: float | None = None
+    """Its share in their order; None: what suits it."""
     chunking: Chunking = "recursive"
     chunk_tokens: int
     """The largest size of a chunk."""
@@ -72,7 +75,7 @@ class Setting(Struct, frozen=True, kw_only=True):
         """What a search is told, so that nothing of it is left to the configuration."""
         weight = self.dense_weight
         return SearchOptions(
-            fusion=self.fusion, rerank=self.rerank, rerank_top=self.rerank_top,
+            fusion=self.fusion, rerank=self.rerank, rerank_top=self.rerank_top, rerank_weight=self.rerank_weight,
             dense_weight=weight, sparse_weight=None if weight is None else rest(weight),
         )  # fmt: skip
 
@@ -89,7 +92,8 @@ def current_setting(knowledge: KnowledgeSettings, cut: Cut) -> Setting:
         Setting(
             mode=knowledge.mode, k=knowledge.passages, fusion=knowledge.fusion,
             dense_weight=round(knowledge.dense_weight / (weights or 1.0), 6),
-            rerank=knowledge.rerank, rerank_top=knowledge.rerank_top, **structs.asdict(cut),
+            rerank=knowledge.rerank, rerank_top=knowledge.rerank_top, rerank_weight=knowledge.rerank_weight,
+            **structs.asdict(cut),
         )
     )  # fmt: skip
 
@@ -101,6 +105,8 @@ def normal(setting: Setting) -> Setting:
         changes["dense_weight"] = None
     if not setting.reranks:
         changes["rerank_top"] = None
+    if not setting.reranks or setting.fusion != "learned":
+        changes["rerank_weight"] = None
     if setting.chunking != "hierarchical":
         changes["parent_tokens"] = None
     return structs.replace(setting, **changes)
@@ -151,7 +157,7 @@ def readers_of(options: TuneOptions, knowledge: KnowledgeSettings) -> Iterator[J
     for model in dict.fromkeys(options.reranks):
         if model != RERANK_OFF:
             for top in dict.fromkeys(options.rerank_tops or [knowledge.rerank_top]):
-                yield {"rerank": model, "rerank_top": top}
+                yield {"rerank": model, "rerank_top": top, "rerank_weight": knowledge.rerank_weight}
 
 
 def cuts_of(options: TuneOptions, current: Setting, knowledge: KnowledgeSettings) -> Iterator[JSON]:

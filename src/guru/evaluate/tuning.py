@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -19,11 +20,13 @@ from guru.evaluate.retrieval import Searched, search
 from guru.evaluate.settings import Setting, current_setting, served_together, settings_of
 from guru.evaluate.store import Item
 from guru.evaluate.tuned import Trial, report
-from guru.evaluate.work import Work
+from guru.evaluate.work import WAITS, Work
 from guru.types import JSON
 
 GIVEN_UP: Final = 5
 """Questions after which a reranker that has failed for all of them is not asked any more."""
+PATIENCE: Final = 60.0
+"""Seconds in which one reranker that fails is asked again, in one run: one that starts just now is waited for."""
 
 
 async def tune(work: Work) -> JSON:
@@ -80,6 +83,8 @@ class Trying(Struct):
     resolver: Resolver
     items: Sequence[Item]
     """All questions that have an answer, with what is known of them."""
+    waited: dict[str, float] = {}
+    """Seconds, for each reranker."""
 
     async def warm_up(self, settings: Sequence[Setting], names: dict[Cut, str], item: Item) -> None:
         """The first search reads an index into memory, and the first request a model. Raises what every search would
@@ -108,6 +113,18 @@ class Trying(Struct):
             self.work.progress(done=done, current=item.question.question)
 
     async def _search(self, setting: Setting, names: dict[Cut, str], item: Item) -> Searched:
+        """What somebody finds who waits for it alone; what is waited for before is not counted."""
+        searched = await self._search_once(setting, names, item)
+        for wait in WAITS:
+            if not is_missed(searched, setting) or self.waited.get(setting.rerank, 0.0) >= PATIENCE:
+                break
+            began = time.monotonic()
+            await asyncio.sleep(wait)
+            searched = await self._search_once(setting, names, item)
+            self.waited[setting.rerank] = self.waited.get(setting.rerank, 0.0) + time.monotonic() - began
+        return searched
+
+    async def _search_once(self, setting: Setting, names: dict[Cut, str], item: Item) -> Searched:
         return await search(
             self.work.finding(), self.resolver, names[setting.cut], item.question,
             k=setting.k, mode=setting.mode, filter=self.options.filter, options=setting.search,
@@ -124,12 +141,17 @@ class Trying(Struct):
         return {model for model, failed in failures.items() if len(failed) >= GIVEN_UP and all(failed)}
 
 
+def is_missed(searched: Searched, setting: Setting) -> bool:
+    """Whether a reranker should have ordered what was found and has not."""
+    return setting.reranks and bool(searched.hits) and not searched.reranked
+
+
 def trial(searched: Searched, setting: Setting) -> Trial:
     """What a search is worth for a setting, which has as many passages or fewer.
 
     An order that a reranker should have made and has not is nobody's result.
     """
-    if setting.reranks and searched.hits and not searched.reranked:
+    if is_missed(searched, setting):
         return Trial(failed="; ".join(searched.notes) or f"{setting.rerank} said nothing.")
     found, needs, k = searched.found, searched.needs, setting.k
     return Trial(

@@ -31,7 +31,7 @@ from guru.types import (
 )
 
 DEFAULT = "default"
-CONFIGURED = ("fusion", "dense_weight", "sparse_weight", "rerank", "rerank_top")
+CONFIGURED = ("fusion", "dense_weight", "sparse_weight", "rerank", "rerank_top", "rerank_weight")
 """Options of a search that `[knowledge]` has too, by the same names."""
 MOST = 1000
 """Passages that a search finds at most."""
@@ -93,6 +93,8 @@ def with_defaults(options: SearchOptions, settings: KnowledgeSettings) -> Search
     if settings.rerank == RERANK_OFF:
         usual["rerank"] = None
     said = {name: value for name, value in search_options(options).items() if value is not None}
+    if said.get("fusion", settings.fusion) != "learned":
+        usual["rerank_weight"] = None  # it weighs the probabilities of the learned fusion
     return SearchOptions(**usual | said)
 
 
