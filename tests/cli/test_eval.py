@@ -70,7 +70,9 @@ def test_questions_that_were_made_can_be_measured(sample_server, tmp_path):
 def test_tuning_prints_every_setting_and_writes_a_page(sample_server, questions, tmp_path):
     page = tmp_path / "tune.html"
     arguments = ("knowledge", "tune", "-c", "handbook", questions, "-k", "1", "-k", "3", "--mode", "hybrid")
-    result = run(sample_server.home, *arguments, "-o", page)
+    arguments += ("--fusion", "learned")
+    result = run(sample_server.home, *arguments, "-o", page, "--rerank", "rerank")
+    assert "hybrid, 3 passages of 200 tokens, best 30 reranked by rerank" in result.stdout
     assert "hybrid, 3 passages of 200 tokens" in result.stdout
     assert "Keep hybrid, 6 passages of 200 tokens." in result.stdout
     assert "<svg" in page.read_text()
