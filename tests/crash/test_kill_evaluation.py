@@ -13,13 +13,7 @@ ASKED = json.loads(QUESTIONS.read_text())
 
 @pytest.mark.slow
 def test_a_killed_evaluation_ends_with_the_report_it_would_have_had(home, runs, chance, assert_sound, watched_kill):
-    asked = [
-        {"id": str(number), "question": item["question"]}
-        | ({"document": item["document"], "answers": [item["answer"]]} if item["answer"] else {"impossible": True})
-        for number in range(40)
-        for item in ASKED
-    ]
-    body = {"collection": "handbook", "questions": asked}
+    body = {"collection": "handbook", "questions": asked(40)}
     run(home, "ingest", DOCUMENTS, "-c", "handbook")
     with serving(home) as server:
         began = time.monotonic()
@@ -34,6 +28,47 @@ def test_a_killed_evaluation_ends_with_the_report_it_would_have_had(home, runs, 
         with serving(home) as server:
             assert told(finish(server, begun)) == reference
         assert_sound(home)
+
+
+@pytest.mark.slow
+def test_a_killed_tuning_ends_with_what_it_would_have_found_and_leaves_no_copy(
+    home, runs, chance, assert_sound, watched_kill
+):
+    body = {
+        "collection": "handbook", "questions": asked(1), "ks": [1], "modes": ["hybrid"], "fusions": ["learned"],
+        "reranks": ["rerank"], "rerank_tops": [3], "chunkings": ["heading"],
+    }  # fmt: skip
+    run(home, "ingest", DOCUMENTS, "-c", "handbook")
+    with serving(home) as server:
+        began = time.monotonic()
+        reference = found(finish(server, server.post("/api/v1/evaluations/tune", body)))
+        whole = time.monotonic() - began
+    assert len(reference) == 8
+    for _ in range(min(runs, 1)):
+        with serving(home) as server:
+            begun = server.post("/api/v1/evaluations/tune", body)
+            time.sleep(chance.uniform(0.0, whole))
+            watched_kill(server.process, group=True)
+        assert_sound(home)
+        with serving(home) as server:
+            assert found(finish(server, begun)) == reference
+            assert [item["name"] for item in server.get("/api/v1/collections")["collections"]] == ["handbook"]
+        assert_sound(home)
+
+
+def asked(times):
+    """The questions of the sample documents, so many times."""
+    return [
+        {"id": str(number), "question": item["question"]}
+        | ({"document": item["document"], "answers": [item["answer"]]} if item["answer"] else {"impossible": True})
+        for number in range(times)
+        for item in ASKED
+    ]
+
+
+def found(report):
+    """The measures of every setting. Which is best is also a matter of times."""
+    return {item["name"]: (item["metrics"], item["gain"], item["failed"]) for item in report["settings"]}
 
 
 def finish(server, begun):

@@ -155,7 +155,7 @@ def free_place(x: float, y: float, width: float, taken: Sequence[Box]) -> tuple[
     for step in range(2 * (HEIGHT // int(LINE))):
         away = LINE * ((step + 1) // 2) * (-1 if step % 2 else 1)
         top = y + away - LINE / 2
-        for anchor, left in (("start", x + 12), ("end", x - 12 - width)):
+        for anchor, left in (("start", x + 14), ("end", x - 14 - width)):
             box = (left, top, left + width, top + LINE)
             inside = left >= LEFT - 8 and left + width <= WIDTH and top >= TOP - LINE and box[3] <= HEIGHT - BOTTOM
             if inside and not any(overlaps(box, other) for other in taken):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guru.types import JSON, RERANK_OFF, SIDE_WEIGHT
+from guru.types import JSON, RERANK_OFF, RERANK_TOP, SIDE_WEIGHT
 
 LONGEST: Final = 24
 """Letters of a model's name beside a point."""
@@ -56,7 +56,7 @@ def short(setting: JSON, current: JSON) -> str:
         parts.append(fused(setting) or "learned")
     if (model := reranker(setting)) != reranker(current):
         parts.append("not reranked" if model == RERANK_OFF else model.rpartition("/")[2][:LONGEST])
-    if setting.get("rerank_top") != current.get("rerank_top") and model != RERANK_OFF:
+    if model != RERANK_OFF and setting["rerank_top"] != (current.get("rerank_top") or RERANK_TOP):
         parts.append(f"best {setting['rerank_top']}")
     return ", ".join(parts)
 

@@ -25,9 +25,10 @@ text { fill: var(--ink); } .quiet { fill: var(--quiet); } .grid { stroke: var(--
 .faint { opacity: .4; }
 .ring { fill: none; stroke: var(--ink); stroke-width: 1.5; }
 table { border-collapse: collapse; width: 100%; } th, td { padding: .3rem .6rem; text-align: right; }
-th { border-bottom: 1px solid var(--line); white-space: nowrap; } td { font-variant-numeric: tabular-nums; }
-td:first-child, th:first-child { text-align: left; min-width: 14rem; } tr.chosen td { font-weight: 600; }
-td.failed { text-align: left; color: var(--quiet); }
+th { border-bottom: 1px solid var(--line); } th, td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td:first-child, th:first-child { text-align: left; min-width: 14rem; white-space: normal; }
+tr.chosen td { font-weight: 600; }
+td.failed { text-align: left; white-space: normal; color: var(--quiet); }
 """
 
 
