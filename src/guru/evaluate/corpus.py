@@ -55,7 +55,7 @@ class Found(Struct, frozen=True):
     """What a search found."""
 
     hits: Sequence[Hit]
-    """The best first, as an answer would be made of them."""
+    """The best first."""
     notes: Sequence[str] = ()
     """What a model should have done for it and has not."""
     seconds: float = 0.0
@@ -66,9 +66,10 @@ class Find(Protocol):
 
     async def __call__(
         self, collection: str, query: str, *,
-        k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions,
+        k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions, to_read: bool = False,
     ) -> Found:  # fmt: skip
-        """`options` that are left out are the configuration's."""
+        """`options` that are left out are the configuration's. `to_read`: as an answer would be made of it, with
+        parents in the place of the chunks that have some."""
         ...
 
 

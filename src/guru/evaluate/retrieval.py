@@ -61,10 +61,10 @@ class Latency(Struct):
 
 async def search(
     find: Find, resolver: Resolver, collection: str, question: Question, *,
-    k: int, mode: SearchMode, filter: JSON | None, options: SearchOptions,
+    k: int, mode: SearchMode, filter: JSON | None, options: SearchOptions, to_read: bool = False,
 ) -> Searched:  # fmt: skip
     """Search for a question and say which hits are right. Raises what searching raises."""
-    found = await find(collection, question.question, k=k, mode=mode, filter=filter, options=options)
+    found = await find(collection, question.question, k=k, mode=mode, filter=filter, options=options, to_read=to_read)
     needs, warning = [], None
     if not question.impossible:
         resolved = await resolver.resolve(question)

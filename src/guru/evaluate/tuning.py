@@ -127,7 +127,7 @@ class Trying(Struct):
     async def _search_once(self, setting: Setting, names: dict[Cut, str], item: Item) -> Searched:
         return await search(
             self.work.finding(), self.resolver, names[setting.cut], item.question,
-            k=setting.k, mode=setting.mode, filter=self.options.filter, options=setting.search,
+            k=setting.k, mode=setting.mode, filter=self.options.filter, options=setting.search, to_read=True,
         )  # fmt: skip
 
     def _hopeless(self, settings: Sequence[Setting]) -> set[str]:

@@ -66,11 +66,13 @@ class Work(Struct, kw_only=True):
 
         async def find(
             collection: str, query: str, *,
-            k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions,
+            k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions, to_read: bool = False,
         ) -> Found:  # fmt: skip
             async def once() -> Found:
                 began = time.perf_counter()
-                found = await self.find(collection, query, k=k, mode=mode, filter=filter, options=options)
+                found = await self.find(
+                    collection, query, k=k, mode=mode, filter=filter, options=options, to_read=to_read
+                )
                 return replace(found, seconds=time.perf_counter() - began)
 
             return await patiently(once, WAITS, LONGEST_WAIT)

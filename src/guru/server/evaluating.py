@@ -136,9 +136,9 @@ def open_evaluations(
 
         async def find(
             collection: str, query: str, *,
-            k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions,
+            k: int, mode: SearchMode, filter: JSON | None = None, options: SearchOptions, to_read: bool = False,
         ) -> Found:  # fmt: skip
-            wanted = Search(collection, query, k=k, mode=mode, filter=filter, options=options, to_read=True)
+            wanted = Search(collection, query, k=k, mode=mode, filter=filter, options=options, to_read=to_read)
             found = await road.search(wanted, call())
             return Found(found.hits, found.notes)
 
