@@ -21,6 +21,10 @@ BOTTOM: Final = 56
 LETTER: Final = 6.4
 """Width of a letter, and more than that of most."""
 LINE: Final = 14.0
+MOST: Final = 2 * HEIGHT // 14
+"""Lines that are tried for a name, from that of its mark on, in turn above and below."""
+NEAR: Final = 9
+"""Those of them that are near."""
 SHAPES: Final = {
     "hybrid": '<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="{kind}"/>',
     "dense": '<rect x="{left:.1f}" y="{top:.1f}" width="9" height="9" class="{kind}"/>',
@@ -30,6 +34,8 @@ SHAPES: Final = {
 Scale = Callable[[float], float]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
+UNPLACED: Final[tuple[Box, str]] = ((LEFT, HEIGHT - LINE, LEFT, HEIGHT), "start")
+"""Where a name stands for which there is no room at all."""
 
 
 class Axes(Struct, frozen=True):
@@ -67,7 +73,7 @@ def svg(report: JSON) -> str:
         *(mark(setting, report, axes) for setting in plain),
         front_line(settings, metric, axes),
         *(mark(setting, report, axes) for setting in named),
-        *notes(named, report, axes),
+        *notes(named, plain, report, axes),
         *legend(settings),
         f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 12}" text-anchor="middle">median time of a search, ms</text>',
         f'<text transform="translate(18 {HEIGHT / 2:.0f}) rotate(-90)" text-anchor="middle">{escape(name)}</text>',
@@ -131,15 +137,18 @@ def notes_of(setting: JSON, report: JSON) -> list[str]:
     return [short(setting, current_of(report)), *said] if said or setting["on_front"] else []
 
 
-def notes(settings: Sequence[JSON], report: JSON, axes: Axes) -> Iterator[str]:
-    """The names of settings beside their marks, where they hide neither each other nor another mark."""
+def notes(settings: Sequence[JSON], others: Sequence[JSON], report: JSON, axes: Axes) -> Iterator[str]:
+    """The names of settings beside their marks, where they hide neither each other nor a mark: one of the `others` only
+    where no other place is near."""
     places = [place(setting, report, axes) for setting in settings]
-    taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in places]
+    taken: list[Box] = [around(*one) for one in places]
+    faint = [around(*place(setting, report, axes)) for setting in others]
     # First those of which most is said, so that they stand nearest to their marks.
     for number in sorted(range(len(settings)), key=lambda number: -len(notes_of(settings[number], report))):
         x, y = places[number]
         text = ", ".join(notes_of(settings[number], report))
-        box, anchor = free_place(x, y, LETTER * len(text), taken)
+        width = LETTER * len(text)
+        box, anchor = free_place(x, y, width, [*taken, *faint], NEAR) or free_place(x, y, width, taken) or UNPLACED
         taken.append(box)
         end, middle = box[0] if anchor == "start" else box[2], (box[1] + box[3]) / 2
         if abs(middle - y) > LINE:  # far enough for a doubt whose it is
@@ -148,11 +157,14 @@ def notes(settings: Sequence[JSON], report: JSON, axes: Axes) -> Iterator[str]:
         yield f'<text {where} class="note">{escape(text)}</text>'
 
 
-def free_place(x: float, y: float, width: float, taken: Sequence[Box]) -> tuple[Box, str]:
-    """A box for a text near a mark, and the end of the text that is at the mark: beside it, else above or below, ever
-    further. Within the picture while there is room."""
-    box = (0.0, 0.0, 0.0, 0.0)
-    for step in range(2 * (HEIGHT // int(LINE))):
+def around(x: float, y: float) -> Box:
+    return x - 6, y - 6, x + 6, y + 6
+
+
+def free_place(x: float, y: float, width: float, taken: Sequence[Box], steps: int = MOST) -> tuple[Box, str] | None:
+    """A box within the picture for a text near a mark, and the end of the text that is at the mark: beside it, else
+    above or below, ever further."""
+    for step in range(steps):
         away = LINE * ((step + 1) // 2) * (-1 if step % 2 else 1)
         top = y + away - LINE / 2
         for anchor, left in (("start", x + 14), ("end", x - 14 - width)):
@@ -160,7 +172,7 @@ def free_place(x: float, y: float, width: float, taken: Sequence[Box]) -> tuple[
             inside = left >= LEFT - 8 and left + width <= WIDTH and top >= TOP - LINE and box[3] <= HEIGHT - BOTTOM
             if inside and not any(overlaps(box, other) for other in taken):
                 return box, anchor
-    return box, "end"
+    return None
 
 
 def overlaps(one: Box, other: Box) -> bool:

@@ -24,9 +24,9 @@ text { fill: var(--ink); } .quiet { fill: var(--quiet); } .grid { stroke: var(--
 .front { fill: none; stroke: var(--quiet); stroke-dasharray: 5 4; } .bar { stroke: var(--quiet); stroke-width: 1; }
 .faint { opacity: .4; }
 .ring { fill: none; stroke: var(--ink); stroke-width: 1.5; }
-table { border-collapse: collapse; width: 100%; } th, td { padding: .3rem .6rem; text-align: right; }
+table { border-collapse: collapse; width: 100%; } th, td { padding: .3rem .4rem; text-align: right; }
 th { border-bottom: 1px solid var(--line); } th, td { white-space: nowrap; font-variant-numeric: tabular-nums; }
-td:first-child, th:first-child { text-align: left; min-width: 14rem; white-space: normal; }
+td:first-child, th:first-child { text-align: left; min-width: 12rem; white-space: normal; }
 tr.chosen td { font-weight: 600; }
 td.failed { text-align: left; white-space: normal; color: var(--quiet); }
 """
