@@ -443,8 +443,9 @@ async def test_a_copy_has_the_model_of_its_collection(bench, folder):
     bench.source.configured = SMALL
     knowledge = bench.knowledge
     recutter = Recutter(
-        bench.database, bench.blobs, knowledge.collections, knowledge.filling, KnowledgeSettings(), most=254
-    )
-    await recutter.cut(TENANT, "c", "copy", 30)
+        bench.database, bench.blobs, knowledge.collections, knowledge.filling, KnowledgeSettings(),
+        documents=knowledge.documents, parser=bench.parser,
+    )  # fmt: skip
+    await recutter.cut(TENANT, "c", "copy", {"chunk_tokens": 30, "chunk_overlap": 6})
     assert (await knowledge.collections.get(SCOPE, "copy")).embedding_model == WORDS
     assert (await found(bench, collection="copy"))[0][0] == "plants/tea.md"
