@@ -45,7 +45,7 @@ async def candidates(bench: Bench, questions: list[dict[str, Any]], mode: Search
         places = {number: place for number, *place in rows}
         found = []
         for question, vector in zip(questions, vectors, strict=True):
-            hits, _ = rank(connection, snapshot, question["question"], vector, mode=mode, k=100)
+            hits, _ = rank(snapshot, question["question"], vector, mode=mode, k=100)
             features = np.stack([getattr(hits, name) for name in FEATURES[mode]], axis=1)
             right = [holds_answer(question, *places[number]) for number in hits.ids.tolist()]
             found.append((features, np.array(right, bool)))

@@ -175,7 +175,7 @@ class KnowledgeBase:
             wanted = most if self._has_parents(row.settings) else k
             deeper = to_read and usual and not reranks and not self._has_parents(row.settings)
             found, read = rank(
-                connection, snapshot, query, vector, mode=mode,
+                snapshot, query, vector, mode=mode,
                 k=max(wanted, least, DEPTH if deeper else 0), allowed=allowed, options=options, besides=besides,
             )  # fmt: skip
             every, found = found, found.take(slice(max(wanted, least)))

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from guru.errors import Conflict, GuruError
 from guru.knowledge.collections import find_collection
 from guru.knowledge.embedders import Embedders
+from guru.knowledge.kept import Kept
 from guru.knowledge.rows import dimension_of
 from guru.knowledge.vectors import VECTOR
 from guru.store.database import Database
@@ -23,7 +24,7 @@ Result = TypeVar("Result")
 CHANGES: Final = 10
 """How often a collection may change its model while one query is embedded."""
 REMEMBERED: Final = 10_000
-"""Collections whose model is known without asking."""
+"""Collections whose model and dimension are known without asking."""
 ANY_VECTOR: Final = select(VECTOR).where(chunks.c.collection_id == bindparam("collection")).limit(1)
 
 
@@ -41,6 +42,8 @@ class Vectors(Struct, frozen=True):
     model: str
     vectors: NDArray[Any]
     """float32, unit length, shape (n, dimension)."""
+    dimensions: Kept[int | None]
+    """Of the vectors of each generation of a collection; None: it has none."""
 
     def check(self, connection: Connection, collection: Row[Any]) -> None:
         """See that a collection is of the same model.
@@ -49,15 +52,21 @@ class Vectors(Struct, frozen=True):
         """
         if collection.embedding_model != self.model:
             raise OtherModel(collection.embedding_model)
-        one = connection.scalar(ANY_VECTOR, {"collection": collection.id})
-        dimension = self.vectors.shape[1] if one is None else dimension_of(one)
-        if dimension != self.vectors.shape[1]:
+        generation = (collection.id, collection.generation, self.model)
+        dimension = self.dimensions.get(generation, lambda: read_dimension(connection, collection.id))
+        if dimension not in (None, self.vectors.shape[1]):
             raise Conflict(
                 f"{self.model} gives vectors of {self.vectors.shape[1]} dimensions; those of the collection "
                 f"{collection.name!r} have {dimension}: it is another model by the same name.",
                 hint="Give the new one a name of its own, by another [providers] table, and embed the collection anew: "
                 f"guru collections reembed {collection.name} --model NAME",
             )
+
+
+def read_dimension(connection: Connection, collection_id: str) -> int | None:
+    """Of the vectors of a collection; None for an empty one."""
+    one = connection.scalar(ANY_VECTOR, {"collection": collection_id})
+    return None if one is None else dimension_of(one)
 
 
 class QueryEmbedder:
@@ -67,6 +76,7 @@ class QueryEmbedder:
         self._database = database
         self._embedders = embedders
         self._models: dict[tuple[str, str], str] = {}
+        self._dimensions: Kept[int | None] = Kept(REMEMBERED)
 
     async def embedded(
         self, tenant: str, collection: str, texts: Sequence[str], search: Callable[[Vectors], Awaitable[Result]]
@@ -98,7 +108,7 @@ class QueryEmbedder:
 
     async def _embed(self, tenant: str, collection: str, model: str, texts: Sequence[str]) -> Vectors:
         embedder = self._embedders.of(tenant, collection, model)
-        return Vectors(model, await embedder.embed_queries(texts))
+        return Vectors(model, await embedder.embed_queries(texts), self._dimensions)
 
     async def _ask(self, tenant: str, collection: str) -> str:
         row = await self._database.read(lambda connection: find_collection(connection, tenant, collection))

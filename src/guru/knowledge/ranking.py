@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, select
 
 from guru.errors import InvalidParameter
 from guru.knowledge.distance import FITTED, nearness
@@ -14,9 +13,6 @@ from guru.knowledge.fusion import Side, fuse, reciprocal_ranks, sentence_logits,
 from guru.knowledge.index.base import Snapshot
 from guru.knowledge.query import Query, coverage, read_query
 from guru.knowledge.rows import dot, unpack_sentences
-from guru.knowledge.vectors import SENTENCE_VECTORS
-from guru.store.bulk import select_by_ids
-from guru.store.tables import chunks
 from guru.types import SearchMode, SearchOptions
 
 if TYPE_CHECKING:
@@ -27,8 +23,6 @@ CANDIDATES: Final = 100
 STAGES: Final = ("dense", "sentence", "coverage", "sparse", "bm25")
 """Every passage that is found has a score of each."""
 PLAIN: Final = SearchOptions()
-SENTENCES_OF: Final = [chunks.c.sentences, chunks.c.sentence_terms, SENTENCE_VECTORS]
-_SENTENCES: Final = select(*SENTENCES_OF)
 
 
 class Found(Struct, frozen=True):
@@ -94,7 +88,6 @@ class Asked(Struct, frozen=True):
 
 
 def rank(
-    connection: Connection,
     snapshot: Snapshot,
     text: str,
     vector: NDArray[Any],
@@ -117,7 +110,7 @@ def rank(
     if not snapshot.statistics.passages:
         nothing: Any = np.zeros(0)
         return Found(**dict.fromkeys(COLUMNS, nothing)), query
-    ranking = _Ranking(connection, snapshot, allowed, options, depth=depth(k))
+    ranking = _Ranking(snapshot, allowed, options, depth=depth(k))
     candidates = ranking.candidates(query, mode)
     found = ranking.found(candidates, candidates.ids)
     if besides:
@@ -149,7 +142,6 @@ class _Candidates(Struct, frozen=True):
 class _Ranking(Struct, frozen=True):
     """What the queries of one search share."""
 
-    connection: Connection
     snapshot: Snapshot
     allowed: frozenset[str] | None
     options: SearchOptions
@@ -173,11 +165,12 @@ class _Ranking(Struct, frozen=True):
         import numpy as np
 
         query, mode, options = candidates.query, candidates.mode, self.options
+        # First, so that the others are read in the same query (`postgresql.passages`).
+        sentence, covered = _best_sentences(self.snapshot, ids, query, mode)
         vectors, bm25 = self.snapshot.vectors(ids), self.snapshot.bm25(ids, query.words)
         near = nearness(vectors, query.vector, options.distance)
         dense = near if options.distance in FITTED else dot(vectors, query.vector)
         sparse = bm25 / query.idf
-        sentence, covered = _best_sentences(self.connection, ids, query, mode)
         more = {} if options.distance in FITTED else {"distance": -near}
         if options.is_learned:
             score = fuse(mode, dense, sentence, covered, sparse)
@@ -214,15 +207,14 @@ def _fuse_queries(ranking: _Ranking, candidates: _Candidates, plain: Found, besi
 
 
 def _best_sentences(
-    connection: Connection, ids: NDArray[Any], query: Query, mode: SearchMode
+    snapshot: Snapshot, ids: NDArray[Any], query: Query, mode: SearchMode
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Cosine and coverage of the sentence of each passage that says most for it."""
     import numpy as np
 
     if mode == "sparse" or not len(ids):
         return np.zeros(len(ids), np.float32), np.zeros(len(ids), np.float32)
-    rows = select_by_ids(connection, _SENTENCES, chunks.c.id, ids.tolist())
-    stored = unpack_sentences(rows, len(query.vector))
+    stored = unpack_sentences(snapshot.sentences(ids), len(query.vector))
     cosines, covered = dot(stored.vectors, query.vector), coverage(query, stored)
     logits = sentence_logits(mode, cosines, covered)
     passage = np.repeat(np.arange(len(ids)), np.diff([*stored.starts, len(logits)]))

@@ -12,8 +12,8 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from guru.knowledge.query import Query
-from guru.knowledge.ranking import SENTENCES_OF
 from guru.knowledge.search import Sentence, sentences_of
+from guru.knowledge.vectors import SENTENCES_OF
 from guru.store.tables import chunks, document_texts, documents
 from guru.types import JSON, Hit
 

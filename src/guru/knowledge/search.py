@@ -9,8 +9,10 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select
 
 from guru.knowledge.query import Query, coverage
-from guru.knowledge.ranking import SENTENCES_OF, STAGES, Found
+from guru.knowledge.ranking import STAGES, Found
 from guru.knowledge.rows import dot, unpack_sentences
+from guru.knowledge.vectors import SENTENCES_OF
+from guru.store.postgresql import BINARY
 from guru.store.scope import Scope
 from guru.store.tables import chunks, document_texts, documents
 from guru.types import Hit
@@ -76,7 +78,8 @@ def read_hits(
 ) -> tuple[list[Hit], list[list[Sentence]]]:
     """The found passages with their texts and documents, and with their sentences if they are to be read."""
     ids = found.ids.tolist()
-    by_id = {row.id: row for row in connection.execute(_HITS_TO_READ if to_read else _HITS, {"ids": ids})}
+    read = connection.execute(_HITS_TO_READ if to_read else _HITS, {"ids": ids}, execution_options={BINARY: True})
+    by_id = {row.id: row for row in read}
     rows = [by_id[chunk_id] for chunk_id in ids]
     hits = []
     for place, row in enumerate(rows):

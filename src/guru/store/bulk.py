@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, Connection, Dialect, Row, Select, Table, insert
 
+from guru.store.postgresql import BINARY
+
 
 def insert_tuples(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert `rows`, each with a value for every column of `table`, in order, as the driver takes it: JSON as text."""
@@ -43,7 +45,8 @@ def select_by_ids(
     """
     listed = ",".join(map(str, map(int, ids)))
     return connection.exec_driver_sql(
-        f"{_written(query, connection.dialect)} WHERE {column} IN ({listed}) ORDER BY {column}"
+        f"{_written(query, connection.dialect)} WHERE {column} IN ({listed}) ORDER BY {column}",
+        execution_options={BINARY: True},
     ).all()
 
 

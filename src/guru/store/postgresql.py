@@ -29,6 +29,8 @@ BEGIN = {
     "alone": f"BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS}; SELECT pg_advisory_xact_lock({TURN})",
     "beside": f"BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS}",
 }
+BINARY = "guru_binary"
+"""The execution option of statements that give many bytes, which come as they are, not as two digits for each."""
 NETWORK = {
     "client_encoding": "utf8", "connect_timeout": 10, "application_name": "guru", "keepalives_idle": 30,
     "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 40_000,
@@ -56,12 +58,18 @@ def create_engine(url: URL, connections: int) -> Engine:
     )  # fmt: skip
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
+    event.listen(engine, "before_cursor_execute", choose_format)
     return engine
+
+
+class Sent(bytes):
+    """A value as PostgreSQL's binary format writes it, for a statement that casts it to its type."""
 
 
 def configure(connection: psycopg.Connection[Any], _: Any) -> None:
     """Teach a connection to take and give what SQLite takes and gives."""
-    from psycopg.adapt import Loader
+    from psycopg.adapt import Dumper, Loader
+    from psycopg.pq import Format
     from psycopg.types.string import StrDumper
 
     class TextDumper(StrDumper):
@@ -77,8 +85,23 @@ def configure(connection: psycopg.Connection[Any], _: Any) -> None:
             value = bytes(data)
             return float(value) if b"." in value or b"N" in value else int(value)
 
+    class SentDumper(Dumper):
+        """Of no type that it names: the server takes it for that of the cast."""
+
+        format = Format.BINARY
+
+        def dump(self, obj: bytes) -> bytes:
+            return obj
+
     connection.adapters.register_dumper(str, TextDumper)
+    connection.adapters.register_dumper(Sent, SentDumper)
     connection.adapters.register_loader("numeric", NumberLoader)
+
+
+def choose_format(_: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+    """See `BINARY`."""
+    if context is not None and context.execution_options.get(BINARY):
+        cursor.format = 1  # psycopg.pq.Format.BINARY
 
 
 def begin(connection: Connection) -> None:

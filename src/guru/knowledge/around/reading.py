@@ -11,9 +11,8 @@ from sqlalchemy import Connection, select
 from guru.knowledge.around.extract import Sentence
 from guru.knowledge.around.summary import Source
 from guru.knowledge.documents import find_document
-from guru.knowledge.ranking import SENTENCES_OF
 from guru.knowledge.rows import dimension_of, read_vectors, unpack_sentences, unpack_vectors
-from guru.knowledge.vectors import VECTOR
+from guru.knowledge.vectors import SENTENCES_OF, VECTOR
 from guru.store.scope import Scope
 from guru.store.tables import chunks, collections
 

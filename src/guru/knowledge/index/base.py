@@ -9,7 +9,7 @@ A search goes through an index in two steps, so that one kind of code serves eve
 1. `Index.look_ahead`, outside of any transaction. An index on another server (Qdrant, Milvus...) asks it here for more
    ids than are wanted, without holding a connection to the database. Others have nothing to do.
 2. `Index.snapshot`, in the transaction of the search. What it gives is asked for candidates, `dense` and `sparse`,
-   and for the scores of their union, `vectors` and `bm25`. Nothing that another server has said is believed
+   and for what scores their union, `vectors`, `bm25` and `sentences`. Nothing that another server has said is believed
    unseen: the snapshot drops ids whose rows the transaction does not see or that the scope may not see, and adds the
    rows which that server has not got yet (ids above the greatest that it was given), scored from the rows.
 
@@ -88,6 +88,10 @@ class Snapshot(Protocol):
 
     def bm25(self, ids: NDArray[Any], words: Sequence[Word]) -> NDArray[Any]:
         """The BM25 of passages of this snapshot, which are sorted by id; float32, 0 where they have no word."""
+
+    def sentences(self, ids: NDArray[Any]) -> Sequence[Any]:
+        """What is stored of the sentences (`rows.SENTENCE_COLUMNS`) of passages of this snapshot, which are sorted by
+        id."""
 
     def means(self) -> tuple[list[str], NDArray[Any]]:
         """The ids of the documents, sorted, and of each the mean of its passages as a unit vector, float32; without

@@ -81,14 +81,17 @@ class ChosenIndex:
 
     def snapshot(self, connection: Connection, scope: Scope, name: str, ahead: Any = None) -> tuple[Row[Any], Snapshot]:
         """Where the collection was switched since `ahead`, its new index is asked without it, and finds the same."""
-        row = find_collection(connection, scope.tenant, name)
-        kind = self.kind_of(row.settings)
-        index: Index = self._external.get(kind, self.own)
-        inner = None
-        if isinstance(ahead, Chosen):
-            inner = ahead.ahead if ahead.kind == kind else None
-            ahead.notes += self._missing(kind)
-        return index.snapshot(connection, scope, name, inner)
+        chosen = ahead if isinstance(ahead, Chosen) else Chosen(kind=EMBEDDED)
+        if not self._external:  # nor is one needed to choose
+            row, found = self.own.snapshot(connection, scope, name)
+            kind = self.kind_of(row.settings)
+        else:
+            row = find_collection(connection, scope.tenant, name)
+            kind = self.kind_of(row.settings)
+            index: Index = self._external.get(kind, self.own)
+            row, found = index.snapshot(connection, scope, name, chosen.ahead if chosen.kind == kind else None)
+        chosen.notes += self._missing(kind)
+        return row, found
 
     def _missing(self, kind: str) -> list[str]:
         """What to say of a store that a collection names and the configuration does not."""

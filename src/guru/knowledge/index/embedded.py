@@ -21,7 +21,7 @@ from guru.knowledge.distance import nearness
 from guru.knowledge.index.base import Wanted
 from guru.knowledge.index.scan import Candidates, leading
 from guru.knowledge.index.segments import Part, Segment, compact, join, read_part
-from guru.knowledge.index.stored import BATCH, read_languages, unit
+from guru.knowledge.index.stored import BATCH, read_languages, read_sentences, unit
 from guru.knowledge.kept import Kept
 from guru.knowledge.rows import fine_of, read_vectors
 from guru.knowledge.sparse import Statistics, Word, best_rows, norms, score_rows
@@ -189,6 +189,9 @@ class EmbeddedSearch:
         listed = ids.tolist()
         self._read(listed)
         return fine_of(self.held.packed(ids), [self._residuals[number] for number in listed])
+
+    def sentences(self, ids: NDArray[Any]) -> Sequence[Any]:
+        return read_sentences(self._connection, ids)
 
     def _read(self, ids: Sequence[int]) -> None:
         lacking = sorted({number for number in ids if number not in self._residuals})

@@ -16,7 +16,8 @@ from guru.knowledge.access import seen_by
 from guru.knowledge.rows import read_fine, read_vectors, unpack_vectors
 from guru.knowledge.sparse import Statistics, Word, norms, read_postings, score_rows
 from guru.knowledge.terms import language_of
-from guru.knowledge.vectors import RESIDUAL, VECTOR
+from guru.knowledge.vectors import RESIDUAL, SENTENCES_OF, VECTOR
+from guru.store.bulk import select_by_ids
 from guru.store.scope import Scope
 from guru.store.tables import chunks, documents
 
@@ -27,6 +28,7 @@ BATCH: Final = 2000
 """Rows that are read at a time: few enough that what is made of them stays in the cache."""
 _AT_ONCE: Final = 1000
 """Ids in one statement."""
+_SENTENCES: Final = select(*SENTENCES_OF)
 
 
 class StoredSnapshot(ABC):
@@ -57,12 +59,11 @@ class StoredSnapshot(ABC):
         return read_fine_rows(self._of_ids(ids, chunks.c.id, VECTOR, RESIDUAL))
 
     def bm25(self, ids: NDArray[Any], words: Sequence[Word]) -> NDArray[Any]:
-        import numpy as np
+        rows = self._of_ids(ids, chunks.c.id, chunks.c.terms)
+        return score_terms([row.terms for row in rows], words, self.statistics)
 
-        if not len(ids):
-            return np.zeros(0, np.float32)
-        postings = read_postings([row.terms for row in self._of_ids(ids, chunks.c.id, chunks.c.terms)])
-        return score_rows(postings, norms(postings.lengths, self.statistics), words, np.arange(len(ids)))
+    def sentences(self, ids: NDArray[Any]) -> Sequence[Any]:
+        return read_sentences(self.connection, ids)
 
     def means(self) -> tuple[list[str], NDArray[Any]]:
         query = self._mine(chunks.c.document_id, VECTOR).order_by(chunks.c.document_id)
@@ -81,6 +82,21 @@ class StoredSnapshot(ABC):
         join = chunks.join(documents, documents.c.id == chunks.c.document_id)
         mine = chunks.c.collection_id == self.collection.id
         return select(*columns).select_from(join).where(mine, seen_by(self.scope))
+
+
+def score_terms(blobs: Sequence[bytes], words: Sequence[Word], statistics: Statistics) -> NDArray[Any]:
+    """The BM25 of passages with these terms (`terms.count_terms`), float32."""
+    import numpy as np
+
+    if not blobs:
+        return np.zeros(0, np.float32)
+    postings = read_postings(blobs)
+    return score_rows(postings, norms(postings.lengths, statistics), words, np.arange(len(blobs)))
+
+
+def read_sentences(connection: Connection, ids: NDArray[Any]) -> Sequence[Row[Any]]:
+    """See `Snapshot.sentences`."""
+    return select_by_ids(connection, _SENTENCES, chunks.c.id, ids.tolist())
 
 
 def read_fine_rows(rows: Sequence[Any]) -> NDArray[Any]:

@@ -12,14 +12,17 @@ found 0.985 and 0.958 of the ten nearest in the graph, at no less than what scan
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Connection, column, select, text
+from sqlalchemy import BigInteger, Connection, Select, column, select, text
 
 from guru.knowledge.index.postgresql.filter import DocumentFilter
 from guru.knowledge.index.postgresql.schema import vectors_of
-from guru.knowledge.vectors import RESIDUAL, VECTOR
+from guru.knowledge.vectors import CURRENT, INSIDE
+from guru.store.postgresql import BINARY, Sent
 from guru.store.tables import chunks
 from guru.types import Distance
 
@@ -36,10 +39,9 @@ IN_GRAPH: Final[tuple[Distance, ...]] = ("cosine", "dot")
 """What the graph is made for; by the others, all is scanned."""
 MOST_BY_GRAPH: Final = 1000
 """Candidates; pgvector's own limit of `hnsw.ef_search`."""
-SETTINGS: Final = text("""
-SELECT set_config('hnsw.ef_search', :width, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
-""")
-"""What comes in a strict order lacks what is found late. The order is made afterwards, by the stored vectors."""
+LEAST_WIDTH: Final = 200
+"""Of a search in a graph (`hnsw.ef_search`), which `state.READ` sets."""
+WIDEN: Final = text("SELECT set_config('hnsw.ef_search', :width, true)")
 ELIGIBLE: Final = """
 SELECT count(*) FROM (SELECT FROM {table} v WHERE v.number = {number}{conditions} LIMIT :most) AS eligible
 """
@@ -63,7 +65,8 @@ def nearest(
     most = k + max(32, k // 2)
     by_graph = scanned is not None and distance in IN_GRAPH and most <= MOST_BY_GRAPH
     if by_graph and leaves(connection, documents, scanned or 0):
-        connection.execute(SETTINGS, {"width": str(min(max(200, 2 * most), MOST_BY_GRAPH))})
+        if (width := min(2 * most, MOST_BY_GRAPH)) > LEAST_WIDTH:
+            connection.execute(WIDEN, {"width": str(width)})
         found = _search(connection, documents, vector, most, distance, exact=False)
         if len(found) == most:
             return found
@@ -100,7 +103,18 @@ def _search(
         conditions=documents.on_vectors("v", each=not exact),
         order=f"({order}) + 0" if exact else order,  # no graph is made for a sum
     )  # fmt: skip
+    values = documents.values | {"vector": encode(vector), "most": most}
+    return connection.execute(_measured(query, documents.beside), values, execution_options={BINARY: True}).all()
+
+
+@lru_cache(maxsize=256)
+def _measured(query: str, beside: bool) -> Select[Any]:
+    """What is read of the passages that a query finds."""
     near = text(query).columns(column("chunk_id", BigInteger)).subquery("near")
-    asked = select(chunks.c.id, VECTOR, RESIDUAL).select_from(near.join(chunks, chunks.c.id == near.c.chunk_id))
-    written = "[" + ",".join(map(str, vector.tolist())) + "]"
-    return connection.execute(asked, documents.values | {"vector": written, "most": most}).all()
+    vector, residual, _ = CURRENT if beside else INSIDE
+    return select(chunks.c.id, vector, residual).select_from(near.join(chunks, chunks.c.id == near.c.chunk_id))
+
+
+def encode(vector: NDArray[Any]) -> Sent:
+    """A vector as pgvector reads it in half precision: its dimension, two bytes that are not used, the numbers."""
+    return Sent(struct.pack(">hh", len(vector), 0) + vector.astype(">f2").tobytes())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from guru.knowledge.index.postgresql.conditions import Condition
 from guru.knowledge.index.postgresql.schema import vectors_of
@@ -50,6 +50,8 @@ class DocumentFilter(Struct, frozen=True):
     number: int
     dimension: int
     collection: str
+    beside: bool
+    """Whether some of its vectors stand beside the rows of their passages."""
     names: tuple[str, ...] | None
     """Those under which somebody may see what is restricted. None: nothing is hidden."""
     allowed: frozenset[str] | None = None
@@ -91,7 +93,7 @@ class DocumentFilter(Struct, frozen=True):
 
     def on_each(self, alias: str) -> str:
         """The condition on a passage (`chunk_id`) that all but `on_allowed` has let through."""
-        conditions = DocumentFilter(self.number, self.dimension, self.collection, self.names, None, self.selection)
+        conditions = structs.replace(self, allowed=None)
         if not conditions.narrows:
             return "true"
         passes = conditions.on_vectors("v", each=True)

@@ -18,7 +18,6 @@ import msgspec
 from msgspec import structs
 from sqlalchemy import Connection, Row
 
-from guru.knowledge.collections import find_collection
 from guru.knowledge.distance import nearness
 from guru.knowledge.documents import read_fields
 from guru.knowledge.filters import compile_filter
@@ -29,12 +28,13 @@ from guru.knowledge.index.postgresql.conditions import translate
 from guru.knowledge.index.postgresql.dense import GRAPH_FROM, nearest, scanned_below
 from guru.knowledge.index.postgresql.filter import DocumentFilter, Selection
 from guru.knowledge.index.postgresql.keeper import Keeper
-from guru.knowledge.index.postgresql.selecting import named_below, names_of, select_documents
+from guru.knowledge.index.postgresql.passages import Passages
+from guru.knowledge.index.postgresql.selecting import named_below, select_documents
 from guru.knowledge.index.postgresql.state import State, count_waiting, read_state
 from guru.knowledge.index.postgresql.tail import Tail
-from guru.knowledge.index.stored import StoredSnapshot, read_fine_rows, read_languages
+from guru.knowledge.index.stored import StoredSnapshot, read_fine_rows, read_languages, score_terms
 from guru.knowledge.kept import Kept
-from guru.knowledge.sparse import Statistics, Word
+from guru.knowledge.sparse import Statistics, Word, norms, score_rows
 from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.database import Database
 from guru.store.scope import Scope
@@ -73,12 +73,14 @@ class PostgreSQLSnapshot(StoredSnapshot):
     ) -> None:
         super().__init__(connection, scope, collection)
         self.languages = languages
+        self._passages = Passages(connection, beside=state.beside)
         self._state = state
         self._scanned = scanned_below(state.passages, graph_from) if state.graph else None
         self._named = named_below(state.passages, graph_from)
         self._documents = DocumentFilter(
-            state.number, state.dimension, collection.id, names_of(connection, scope, collection.id)
-        )
+            state.number, state.dimension, collection.id, state.beside,
+            names=scope.names if state.restricted else None,
+        )  # fmt: skip
         self._selections = selections
         self._narrowed: tuple[DocumentFilter, frozenset[str]] | None = None
         self._frequencies: dict[int, int] = {}
@@ -143,9 +145,20 @@ class PostgreSQLSnapshot(StoredSnapshot):
         )
         if len(self._tail):
             mask = self._tail.of(waiting) & self._tail.having([term for word in words for term in word.terms])
-            tail = self._tail.ids[mask]
-            ids, scores = np.append(ids, tail), np.append(scores, self.bm25(tail, words))
+            waiting_scores = score_rows(
+                self._tail.postings, norms(self._tail.postings.lengths, self.statistics), words, np.flatnonzero(mask)
+            )
+            ids, scores = np.append(ids, self._tail.ids[mask]), np.append(scores, waiting_scores)
         return top(ids, scores, k)
+
+    def vectors(self, ids: NDArray[Any]) -> NDArray[Any]:
+        return read_fine_rows(self._passages.rows(ids))
+
+    def bm25(self, ids: NDArray[Any], words: Sequence[Word]) -> NDArray[Any]:
+        return score_terms([row.terms for row in self._passages.rows(ids)], words, self.statistics)
+
+    def sentences(self, ids: NDArray[Any]) -> Sequence[Row[Any]]:
+        return self._passages.rows(ids, sentences=True)
 
     def _searched(self, allowed: frozenset[str] | None) -> tuple[DocumentFilter, frozenset[str] | None]:
         """The documents of the index and of the tail that may be found."""
@@ -173,10 +186,9 @@ class PostgreSQLIndex:
         """There is nothing to ask: all of it is in the same transaction."""
 
     def snapshot(self, connection: Connection, scope: Scope, name: str, ahead: Any = None) -> tuple[Row[Any], Snapshot]:
-        collection = find_collection(connection, scope.tenant, name)
-        state = read_state(connection, collection)
+        collection, state = read_state(connection, scope.tenant, name)
         waiting = most = 0
-        if state is not None and state.generation != collection.generation:
+        if state is not None and state.indexed != collection.generation:
             most = max(self._most_waiting, min(state.passages // 4, MANY_WAITING))
             waiting = count_waiting(connection, collection.id, state.newest, most + 1)
         if state is None or waiting > most:

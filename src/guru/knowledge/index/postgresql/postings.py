@@ -9,6 +9,7 @@ that of scoring everything.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Row, text
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, Row, text
 from guru.knowledge.index.postgresql.filter import HIDDEN, DocumentFilter
 from guru.knowledge.index.postgresql.schema import vectors_of
 from guru.knowledge.sparse import K1, B, Statistics, Word
+from guru.store.postgresql import BINARY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +62,10 @@ hoped AS (
 """
 
 
+statement: Final = lru_cache(maxsize=256)(text)
+"""Made once: what differs between searches are parameters."""
+
+
 def signed(terms: Sequence[int]) -> list[int]:
     """Hashes of 64 bits as PostgreSQL's whole numbers."""
     return [term - (1 << 64) if term >= 1 << 63 else term for term in terms]
@@ -69,7 +75,7 @@ def count_frequencies(connection: Connection, documents: DocumentFilter, terms: 
     """How many passages have each term, of all but the hidden documents. A term that none has is missing."""
     query = FREQUENCIES.format(number=documents.number, conditions=documents.on_visible("p"))
     known = dict(zip(signed(terms), terms, strict=True))
-    found = connection.execute(text(query), documents.values | {"terms": list(known)})
+    found = connection.execute(statement(query), documents.values | {"terms": list(known)})
     return {known[row.term]: row.passages for row in found}
 
 
@@ -106,10 +112,15 @@ def best(
     if frequent and sum(frequencies.get(term, 0) for term in rare) >= k:
         bound = sum(weights[term] for term in frequent)
         asked = _words("rare", rare, weights) | _words("frequent", frequent, weights)
-        found = connection.execute(text(_sql(PRUNED, documents, "rare")), values | asked | {"bound": bound}).all()
+        asked |= values | {"bound": bound}
+        found = connection.execute(
+            statement(_sql(PRUNED, documents, "rare")), asked, execution_options={BINARY: True}
+        ).all()
     if not found and weights:
         asked = _words("terms", list(weights), weights)
-        found = connection.execute(text(_sql(BEST, documents, "terms")), values | asked).all()
+        found = connection.execute(
+            statement(_sql(BEST, documents, "terms")), values | asked, execution_options={BINARY: True}
+        ).all()
     return np.array([row.chunk_id for row in found], np.int64), np.array([row.score for row in found], np.float64)
 
 

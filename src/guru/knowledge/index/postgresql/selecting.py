@@ -6,13 +6,11 @@ from collections.abc import Callable
 from math import isqrt
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from guru.knowledge.documents import read_fields
 from guru.knowledge.index.postgresql.conditions import Condition
 from guru.knowledge.index.postgresql.filter import PASSES, DocumentFilter, Selection
-from guru.store.scope import Scope
-from guru.store.tables import document_access
 
 MOST_NAMED: Final = 10_000
 """Documents that are named in a search."""
@@ -23,14 +21,6 @@ LEFT: Final = """
 SELECT coalesce(sum(d.passages), 0) AS passages, (array_agg(d.document_id))[1\\:{most}] AS ids
 FROM index_documents d WHERE d.number = {number} AND {passes}{seen}
 """
-
-
-def names_of(connection: Connection, scope: Scope, collection_id: str) -> tuple[str, ...] | None:
-    """The names under which somebody may see what is restricted; None where nothing of a collection is hidden."""
-    if scope.names is None:
-        return None
-    restricted = select(document_access.c.document_id).where(document_access.c.collection_id == collection_id)
-    return None if connection.scalar(restricted.limit(1)) is None else scope.names
 
 
 def named_below(passages: int, graph_from: int) -> int:

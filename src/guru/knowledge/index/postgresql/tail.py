@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
 from guru.knowledge.index.stored import read_fine_rows
-from guru.knowledge.terms import term_type
+from guru.knowledge.sparse import Postings, read_postings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,31 +21,34 @@ class Tail:
     def __init__(self, rows: Sequence[Row[Any]]) -> None:
         import numpy as np
 
-        kind = term_type()
         self.ids = np.array([row.id for row in rows], np.int64)
         self.owners = np.array([row.document_id for row in rows], np.str_)
         self.vectors = read_fine_rows(rows)
-        entries = np.frombuffer(b"".join(row.terms for row in rows), kind)
-        counts = [len(row.terms) // kind.itemsize for row in rows]
-        self.terms = entries["term"]
-        self.length = int(entries["body"].sum(dtype=np.int64))
-        self._rows = np.repeat(np.arange(len(rows)), counts)
+        self._terms = [row.terms for row in rows]
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @cached_property
+    def postings(self) -> Postings:
+        return read_postings(self._terms)
+
+    @property
+    def length(self) -> int:
+        """Of all of them together, in terms."""
+        return int(self.postings.lengths.sum(dtype="f8")) if len(self) else 0
+
     def frequency(self, term: int) -> int:
         """How many of the passages have a term."""
-        import numpy as np
-
-        return int((self.terms == np.uint64(term)).sum())
+        return 0 if not len(self) else len(self.postings.find(term)[0])
 
     def having(self, terms: Sequence[int]) -> NDArray[Any]:
         """A mask of the passages that have one of the terms."""
         import numpy as np
 
         mask = np.zeros(len(self), bool)
-        mask[self._rows[np.isin(self.terms, np.array(terms, np.uint64))]] = True
+        for term in terms:
+            mask[self.postings.find(term)[0]] = True
         return mask
 
     def of(self, allowed: frozenset[str] | None) -> NDArray[Any]:
