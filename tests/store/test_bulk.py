@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import insert, select
 
-from guru.store.bulk import insert_rows
+from guru.store.bulk import insert_rows, select_by_ids
 from guru.store.tables import chunks, collections, documents
 
 
@@ -60,3 +60,26 @@ async def test_they_are_what_sqlalchemy_writes(database):
     assert [row.ordinal for row in passages] == [0, 1, 2]
     first, second, usual = ({n: v for n, v in row._mapping.items() if n not in ("id", "ordinal")} for row in passages)
     assert first == second == usual
+
+
+async def test_rows_are_read_by_their_ids_as_they_were_written(database):
+    """PostgreSQL gives these in binary."""
+    written = [bytes(range(256)), b"", b"\\x41", b"\0" * 3000]
+
+    def write(connection):
+        connection.execute(insert(collections).values(OWN))
+        insert_rows(connection, documents, [document(0)])
+        insert_rows(connection, chunks, [{**chunk(n), "terms": blob} for n, blob in enumerate(written)])
+        return connection.scalars(select(chunks.c.id).order_by(chunks.c.ordinal)).all()
+
+    ids = await database.write(write)
+    query = select(chunks.c.id, chunks.c.terms, chunks.c.vector_residual, chunks.c.text, chunks.c.page)
+
+    def read(wanted):
+        return database.read(lambda connection: select_by_ids(connection, query, chunks.c.id, wanted))
+
+    rows = await read([ids[3], ids[0], ids[1], ids[2], ids[3] + 1])
+    assert [tuple(row) for row in rows] == [
+        (number, blob, None, "a b", None) for number, blob in zip(ids, written, strict=True)
+    ]
+    assert await read([]) == []

@@ -1,6 +1,7 @@
 """What is special about PostgreSQL: it is elsewhere, others write to it too, and connections are few."""
 
 import asyncio
+import struct
 import sys
 
 import pytest
@@ -12,6 +13,7 @@ from guru.store import tables
 from guru.store.database import Database
 from guru.store.jobs import Jobs
 from guru.store.migrations import MIGRATIONS, applied
+from guru.store.postgresql import BINARY, Sent
 from guru.store.scope import Scope
 
 
@@ -277,3 +279,14 @@ def test_other_stores_are_refused(url):
 
 def test_a_password_is_not_shown():
     assert Database("postgresql://ann:s3cret@db:6432/guru").place == "postgresql://ann@db:6432/guru"
+
+
+async def test_a_value_goes_and_comes_in_binary(url, open_database):
+    database = await open_database(url)
+    query = text("SELECT CAST(:sent AS integer), 0.1::float8, 'ä', CAST(:blob AS bytea), '[1, \"ä\"]'::json")
+    values = {"sent": Sent(struct.pack(">i", -7)), "blob": b"\0\xff"}
+    rows = [
+        await database.read(lambda c, options=options: tuple(c.execute(query, values, execution_options=options).one()))
+        for options in ({}, {BINARY: True})
+    ]
+    assert rows[0] == rows[1] == (-7, 0.1, "ä", b"\0\xff", [1, "ä"])

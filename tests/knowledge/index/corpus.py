@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 from guru.knowledge.access import write_list
 from guru.knowledge.collections import touch
 from guru.knowledge.index.base import Ahead
-from guru.knowledge.rows import pack_fine, read_fine, split_fine, unpack_vectors
+from guru.knowledge.rows import SENTENCE_COLUMNS, pack_fine, read_fine, split_fine, unpack_vectors
 from guru.knowledge.sparse import BACKGROUND, HEADING_WEIGHT, K1, B
 from guru.knowledge.terms import count_terms, hash_term, language_of, terms
 from guru.store.scope import Scope
@@ -28,8 +28,8 @@ def units(count, seed):
 class Passage:
     """What a test knows of a chunk without asking an index."""
 
-    def __init__(self, document, text, heading, language, vectors, listed):
-        self.document, self.listed = document, listed
+    def __init__(self, document, text, heading, language, vectors, listed, sentences):
+        self.document, self.listed, self.sentences = document, listed, sentences
         self.coarse, self.vector = vectors
         self.body, self.heading = Counter(terms(text, language)), Counter(terms(heading, language))
 
@@ -69,13 +69,14 @@ class Corpus:
             }  # fmt: skip
             connection.execute(insert(documents).values(document))
             shared = {
-                **mine, "document_id": document_id, "start": 0, "end": 1, "tokens": 1, "sentences": b"",
-                "sentence_terms": b"", "sentence_vectors": b"", "heading_path": [heading] if heading else [],
+                **mine, "document_id": document_id, "start": 0, "end": 1, "tokens": 1,
+                "sentence_terms": name.encode(), "heading_path": [heading] if heading else [],
             }  # fmt: skip
             rows = [
                 {
                     **shared, "ordinal": place, "text": text, "vector": stored[place][0],
-                    "vector_residual": stored[place][1],
+                    "vector_residual": stored[place][1], "sentences": text.encode(),
+                    "sentence_vectors": stored[place][0],
                     "terms": count_terms(text, heading, language_of(language)).tobytes(),
                 }
                 for place, text in enumerate(texts)
@@ -120,7 +121,10 @@ def read_truth(connection, scope, collection):
         if not listed or scope.names is None or set(listed) & set(scope.names):
             vectors = unpack_vectors(read_fine([row.vector] * 2, [None, row.vector_residual]))
             heading = " ".join(row.heading_path)
-            found[row.id] = Passage(row.document_id, row.text, heading, language_of(row.language), vectors, listed)
+            sentences = [getattr(row, column) for column in SENTENCE_COLUMNS]
+            found[row.id] = Passage(
+                row.document_id, row.text, heading, language_of(row.language), vectors, listed, sentences
+            )
     return found
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from guru.errors import NotFound
 from guru.knowledge.index.base import Wanted
 from guru.knowledge.query import weigh
-from guru.knowledge.rows import unpack_vectors
+from guru.knowledge.rows import SENTENCE_COLUMNS, unpack_vectors
 from guru.knowledge.terms import hash_term, query_terms
 from guru.store.scope import Scope
 from guru.store.tables import chunks
@@ -76,6 +76,8 @@ async def check(corpus, scope=ALL, *, k=5, allowed=None, distance="cosine", quer
             )
             scores = [expected[number] for number in chosen.tolist()]
             assert snapshot.bm25(chosen, weighed) == pytest.approx(scores, rel=1e-4, abs=1e-5)
+            sentences = [[getattr(row, name) for name in SENTENCE_COLUMNS] for row in snapshot.sentences(chosen)]
+            assert sentences == [truth[number].sentences for number in chosen.tolist()]
 
         names, means = snapshot.means()
         assert names == sorted({passage.document for passage in truth.values()})

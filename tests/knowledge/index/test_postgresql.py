@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, event, insert, select, text, update
 
 from guru.config import StoreSettings
 from guru.errors import StoreError
@@ -23,11 +23,12 @@ from guru.knowledge.index.postgresql.index import PostgreSQLIndex, PostgreSQLSna
 from guru.knowledge.index.postgresql.schema import VERSION, make_tables
 from guru.knowledge.index.stored import read_fine_rows
 from guru.knowledge.query import weigh
+from guru.knowledge.ranking import rank
 from guru.knowledge.rows import pack_fine, split_fine
 from guru.knowledge.terms import count_terms, hash_term
 from guru.store.database import Database
 from guru.store.scope import Scope
-from guru.store.tables import chunks, collections, documents
+from guru.store.tables import chunk_vectors, chunks, collections, documents
 from knowledge.index.corpus import ALL, Corpus
 from knowledge.index.kept import KeptIndex
 from knowledge.index.test_conformance import check, sentence
@@ -87,13 +88,14 @@ async def fill(database, count, dimension, *, name="c", tenant="t", first=0):
         }  # fmt: skip
         connection.execute(insert(documents), [{**document, "id": each, "name": each} for each in sorted(set(of))])
         passage = {
-            **mine, "start": 0, "end": 1, "tokens": 1, "sentences": b"", "sentence_terms": b"",
-            "sentence_vectors": b"", "heading_path": [],
+            **mine, "start": 0, "end": 1, "tokens": 1, "sentences": np.array([0, 1, 0], "<i4").tobytes(),
+            "sentence_terms": b"", "heading_path": [],
         }  # fmt: skip
         rows = [
             {
                 **passage, "document_id": of[n], "ordinal": n, "text": texts[n], "vector": vectors[n][0],
-                "vector_residual": vectors[n][1], "terms": count_terms(texts[n], "", "en").tobytes(),
+                "vector_residual": vectors[n][1], "sentence_vectors": vectors[n][0],
+                "terms": count_terms(texts[n], "", "en").tobytes(),
             }
             for n in range(count)
         ]  # fmt: skip
@@ -180,6 +182,60 @@ async def test_what_was_there_before_the_index_is_searched_in_memory_and_then_in
     again = PostgreSQLIndex(database)
     assert isinstance(await snapshot_of(database, again), PostgreSQLSnapshot)
     assert again._memory == {}
+
+
+async def test_a_search_asks_the_database_few_times(database, index):
+    """What it costs is the statements, more than what they find."""
+    await fill(database, 60, 16)
+    await index.keeper.work()
+    vector, asked = clustered(1, 16, 5)[0], []
+
+    def search(connection):
+        scope = Scope("t", ("user:anna",))
+        _, snapshot = index.snapshot(connection, scope, "c")
+        return rank(snapshot, "pump tea", vector, mode="hybrid", k=10)
+
+    await database.read(search)
+    event.listen(database.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
+    found, _ = await database.read(search)
+    assert len(found.ids) == 10
+    # The state, the frequencies of the words, each side, and what is measured.
+    assert len(asked) == 1 + 1 + 2 + 1, "\n".join(asked)
+
+
+async def test_vectors_that_stand_beside_their_passages_are_those_that_hold(database, index):
+    await fill(database, 60, 16)
+    other = [split_fine(vector) for vector in pack_fine(clustered(60, 16, 3))]
+
+    def switch(connection):
+        """Ten passages have no vectors by the other model: those in their rows are taken for them."""
+        for number, chunk_id in enumerate(connection.scalars(select(chunks.c.id).order_by(chunks.c.id)).all()[:50]):
+            row = {"chunk_id": chunk_id, "model": "n", "tenant": "t", "collection_id": "t.c"}
+            vector, residual = other[number]
+            row |= {"vector": vector, "vector_residual": residual or None, "sentence_vectors": bytes([number])}
+            connection.execute(insert(chunk_vectors).values(row))
+        connection.execute(update(collections).values(embedding_model="n"))
+        touch(connection, "t.c")
+
+    await index.keeper.work()
+    await database.write(switch)
+    await index.keeper.work()
+    stored = await database.read(
+        lambda c: c.execute(select(chunks.c.id, chunks.c.vector, chunks.c.vector_residual).order_by(chunks.c.id)).all()
+    )
+    ids = np.array([row.id for row in stored])
+    packed = np.concatenate([pack_fine(clustered(60, 16, 3))[:50], read_fine_rows(stored)[50:]])
+
+    def look(snapshot):
+        assert isinstance(snapshot, PostgreSQLSnapshot)
+        vector = clustered(1, 16, 5)[0]
+        nearest = ids[np.sort(np.argsort(-nearness(packed, vector, "cosine"))[:7])]
+        return snapshot.vectors(ids), snapshot.sentences(ids[:50]), snapshot.dense(vector, 7), nearest
+
+    vectors, sentences, found, nearest = await snapshot_of(database, index, look)
+    assert np.array_equal(vectors, packed)
+    assert [row.sentence_vectors for row in sentences] == [bytes([number]) for number in range(50)]
+    assert found.tolist() == nearest.tolist()
 
 
 async def test_two_keepers_put_each_passage_in_once(database, url, index):
