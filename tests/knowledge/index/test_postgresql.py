@@ -199,8 +199,8 @@ async def test_a_search_asks_the_database_few_times(database, index):
     event.listen(database.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
     found, _ = await database.read(search)
     assert len(found.ids) == 10
-    # The state, the frequencies of the words, each side, and what is measured.
-    assert len(asked) == 1 + 1 + 2 + 1, "\n".join(asked)
+    # The transaction, the state, the frequencies of the words, each side, and what is measured.
+    assert len(asked) == 1 + 1 + 1 + 2 + 1, "\n".join(asked)
 
 
 async def test_vectors_that_stand_beside_their_passages_are_those_that_hold(database, index):
