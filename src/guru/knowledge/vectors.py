@@ -45,10 +45,10 @@ VECTOR: Final = _current("vector")
 RESIDUAL: Final = _current("vector_residual")
 SENTENCE_VECTORS: Final = _current("sentence_vectors")
 """In place of the columns of `chunks`, of rows that are selected from it: each is one look into an index."""
+SENTENCES_OF: Final = (chunks.c.sentences, chunks.c.sentence_terms, SENTENCE_VECTORS)
 CURRENT: Final = (VECTOR, RESIDUAL, SENTENCE_VECTORS)
 INSIDE: Final = tuple(chunks.c[name] for name in ChunkVectors._fields)
-"""The same of a collection that has none beside, for who knows it."""
-SENTENCES_OF: Final = (chunks.c.sentences, chunks.c.sentence_terms, SENTENCE_VECTORS)
+"""The same of chunks that have none beside, for who knows it."""
 _RESIDUALS: Final = select(chunks.c.id, RESIDUAL)
 
 

@@ -143,6 +143,7 @@ async def test_a_filter_costs_no_recall_with_and_without_a_graph(database, index
     await index.keeper.work()
     assert (await read_index_status(database, index, StoreSettings())).graphs == 1
     assert await recall(database, index, 64, depth=100) >= 0.99
+    assert await recall(database, index, 64, k=300, depth=300) >= 0.99
     for allowed in shares.values():
         assert await recall(database, index, 64, allowed, depth=100) >= 0.999
 

@@ -82,7 +82,7 @@ class ChosenIndex:
     def snapshot(self, connection: Connection, scope: Scope, name: str, ahead: Any = None) -> tuple[Row[Any], Snapshot]:
         """Where the collection was switched since `ahead`, its new index is asked without it, and finds the same."""
         chosen = ahead if isinstance(ahead, Chosen) else Chosen(kind=EMBEDDED)
-        if not self._external:  # nor is one needed to choose
+        if not self._external:  # the index reads the row itself: it is read once
             row, found = self.own.snapshot(connection, scope, name)
             kind = self.kind_of(row.settings)
         else:

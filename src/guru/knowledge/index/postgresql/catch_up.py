@@ -21,6 +21,7 @@ from guru.knowledge.rows import dimension_of, unpack_vectors
 from guru.knowledge.sparse import HEADING_WEIGHT
 from guru.knowledge.terms import term_type
 from guru.knowledge.vectors import RESIDUAL, VECTOR
+from guru.store.postgresql import BINARY
 from guru.store.tables import chunks
 
 PORTION: Final = 1000
@@ -82,7 +83,8 @@ def catch_up(connection: Connection, collection_id: str, most: int = PORTION) ->
         known = None
     newest = 0 if known is None else known.newest
     mine = PASSAGES.where(chunks.c.collection_id == collection_id, chunks.c.id > newest).limit(most)
-    rows = connection.execute(mine.with_for_update(read=True, key_share=True, nowait=True, of=chunks)).all()
+    mine = mine.with_for_update(read=True, key_share=True, nowait=True, of=chunks)
+    rows = connection.execute(mine, execution_options={BINARY: True}).all()
     if connection.scalar(MODEL, {"id": collection_id}) != collection.embedding_model:
         return 0  # it has changed meanwhile, and nobody knows whose vectors these are
     if known is not None:

@@ -41,7 +41,7 @@ MOST_BY_GRAPH: Final = 1000
 """Candidates; pgvector's own limit of `hnsw.ef_search`."""
 LEAST_WIDTH: Final = 300
 """Of a search in a graph (`hnsw.ef_search`): what 100 candidates need, set by `state.READ` for all searches. Of 30,000
-passages in 2,000 clusters it finds 0.983 of the ten nearest; 200 finds 0.970."""
+passages in 2,000 clusters (`benchmarks/scale.py`) it finds 0.987 of the ten nearest; 200 finds 0.977."""
 WIDEN: Final = text("SELECT set_config('hnsw.ef_search', :width, true)")
 ELIGIBLE: Final = """
 SELECT count(*) FROM (SELECT FROM {table} v WHERE v.number = {number}{conditions} LIMIT :most) AS eligible

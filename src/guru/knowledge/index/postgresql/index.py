@@ -37,6 +37,7 @@ from guru.knowledge.kept import Kept
 from guru.knowledge.sparse import Statistics, Word, norms, score_rows
 from guru.knowledge.vectors import RESIDUAL, VECTOR
 from guru.store.database import Database
+from guru.store.postgresql import BINARY
 from guru.store.scope import Scope
 from guru.store.tables import chunks
 from guru.types import JSON, Distance
@@ -87,7 +88,8 @@ class PostgreSQLSnapshot(StoredSnapshot):
         rows: Sequence[Row[Any]] = []
         if is_behind:
             query = self._mine(chunks.c.id, chunks.c.document_id, VECTOR, RESIDUAL, chunks.c.terms)
-            rows = connection.execute(query.where(chunks.c.id > state.newest).order_by(chunks.c.id)).all()
+            query = query.where(chunks.c.id > state.newest).order_by(chunks.c.id)
+            rows = connection.execute(query, execution_options={BINARY: True}).all()
         self._tail = Tail(rows)
 
     def narrow(self, filter: JSON) -> bool:
