@@ -7,7 +7,8 @@ that the filter leaves is scanned.
 
 What is few is measured, not only by time: of 100,000 passages in 2,000 clusters, filters that left 50,000 and 20,000
 found 0.985 and 0.958 of the ten nearest in the graph, at no less than what scanning them takes, and 1.0 that left
-90,000. Where a cluster has not enough that passes, the next is as far as many others.
+90,000. Where a cluster has not enough that passes, the next is as far as many others. Of 1,000,000, a filter that left
+100,000 found 0.994 in the graph, and took as long as the scan.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 GRAPH_FROM: Final = 20_000
 """Passages."""
-SCANNED: Final = 5
+SCANNED: Final = 8
 """Times as many are scanned where others are filtered out."""
 OPERATORS: Final[dict[Distance, str]] = {"cosine": "<#>", "dot": "<#>", "euclidean": "<->", "manhattan": "<+>"}
 """Vectors have unit length: by cosine and by product they are in the same order."""
