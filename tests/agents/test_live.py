@@ -101,14 +101,17 @@ async def test_an_answer_that_is_begun_anew_after_a_crash_is_said_to_be(tmp_path
 
 
 async def test_a_run_that_waited_goes_on_from_what_it_had_said(tmp_path):
-    model = Speaking(in_turn(Spoken([MARK, "I shall pay."], ("pay", {"amount": 5})), Slow(MARK, "Paid", " it.")))
+    before_paying = Spoken([MARK, "I shall pay."], ("pay", {"amount": 5}), awaited=True)
+    model = Speaking(in_turn(before_paying, Slow(MARK, "Paid", " it.")))
     async with asyncio.timeout(60), opened(tmp_path, model) as bench:
         run = await bench.begin()
         before = Watching(bench.runs, run)
+        model.heard = before.heard
         await bench.carry(run)
         await before.task
         assert (before.text, before.status) == ("I shall pay.", "waiting")
         run = await bench.runs.approve(SCOPE, run.id, {(2, 0): Decision(say="yes")})
+        model.heard = asyncio.Event()
         after = Watching(bench.runs, run)
         carried = asyncio.create_task(bench.carry(run))
         await after.heard.wait()

@@ -24,10 +24,10 @@ class Slow:
 
 
 class Spoken:
-    """Words before a call of a tool."""
+    """Words before a call of a tool; where they are `awaited`, whoever listens has heard of them before the call."""
 
-    def __init__(self, words, *calls):
-        self.words, self.calls = words, calls
+    def __init__(self, words, *calls, awaited=False):
+        self.words, self.calls, self.awaited = words, calls, awaited
 
 
 class Speaking:
@@ -61,6 +61,8 @@ class Speaking:
         if isinstance(said, Spoken):
             for word in said.words:
                 yield Delta(text=word)
+            if said.awaited:
+                await self.heard.wait()
             said = list(said.calls)
         for event in events_of(said, len(self.requests)):
             yield event

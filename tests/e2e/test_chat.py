@@ -177,18 +177,32 @@ def test_what_does_not_exist_is_said_in_place(open_page, path):
     expect(page.get_by_role("alert")).to_contain_text("There is no")
 
 
+def hold(page, path):
+    """Keep the first request to a path; the list in which it will be."""
+    held = []
+
+    def keep(route):
+        held.append(route)
+
+    page.route(path, keep, times=1)
+    return held
+
+
+def let_go(page, held):
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
+
+
 def test_a_question_that_is_faster_than_the_lists_is_asked_of_the_documents(open_page):
     page = open_page("about:blank")
-    held = []
-    page.route("**/api/v1/collections", held.append)
+    held = hold(page, "**/api/v1/collections")
     page.goto("/")
     box = page.get_by_label("Your question")
     box.fill(QUESTION)
     box.press("Enter")
     expect(page.get_by_role("button", name="Stop the answer")).to_be_visible()
-    while not held:
-        page.wait_for_timeout(10)
-    held[0].continue_()
+    let_go(page, held)
     expect(answered(page).locator("guru-answer").get_by_role("button", name="Source 1")).to_be_visible()
 
 
@@ -205,15 +219,12 @@ def test_a_question_whose_lists_do_not_come_says_so_and_can_be_asked_again(open_
 
 def test_a_question_that_is_faster_than_its_conversation_follows_its_last_answer(page):
     ask(page)
-    held = []
-    page.route("**/api/v1/conversations/*", held.append, times=1)
+    held = hold(page, "**/api/v1/conversations/*")
     page.reload()
     box = page.get_by_label("Your question")
     box.fill("And how many days of holiday does everybody get?")
     box.press("Enter")
-    while not held:
-        page.wait_for_timeout(10)
-    held[0].continue_()
+    let_go(page, held)
     expect(page.get_by_role("article", name="Answer")).to_have_count(2)
     assert answered(page).is_visible()
     expect(page.get_by_role("article", name="Your question")).to_have_count(2)
