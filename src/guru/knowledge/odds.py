@@ -11,6 +11,11 @@ def logit(chance: float) -> float:
     return math.log(chance / (1 - chance))
 
 
+def mixed(one: float, other: float, weight: float) -> float:
+    """The log odds of two probabilities of the same, the first with this `weight`, 0 to 1: who is surer counts more."""
+    return weight * logit(one) + (1 - weight) * logit(other)
+
+
 def probability(sure: float) -> float:
     """Log odds as a probability."""
     return 1 / (1 + math.exp(-sure))

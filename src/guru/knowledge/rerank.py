@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from guru.errors import Forbidden, GuruError, InvalidParameter, NotFound
-from guru.knowledge.odds import logit, probability
+from guru.knowledge.odds import mixed, probability
 from guru.tasks import Ranking, SearchModels
 from guru.types import Hit
 
@@ -80,7 +80,7 @@ def mix(score: float, chance: float, weight: float) -> float:
         return score
     if not 0 <= score <= 1:
         raise ValueError(f"answered with the score {score:g}, which is no probability to weigh by `rerank_weight`")
-    return probability(weight * logit(score) + (1 - weight) * logit(chance))
+    return probability(mixed(score, chance, weight))
 
 
 def document_of(hit: Hit) -> str:

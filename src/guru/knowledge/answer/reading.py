@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from guru.knowledge.answer.features import Passage
-from guru.knowledge.odds import logit
+from guru.knowledge.odds import mixed
 from guru.knowledge.ranking import STAGES
 from guru.protocols import AnswerSpan, Reader
 
@@ -36,7 +36,7 @@ async def read_passages(reader: Reader, question: str, passages: Sequence[Passag
 def fused(passage: Passage) -> float:
     """Log odds that the passage is the one, from search and reader."""
     assert passage.reading is not None
-    return SHARE * logit(passage.reading.relevance) + (1 - SHARE) * logit(passage.hit.score)
+    return mixed(passage.reading.relevance, passage.hit.score, SHARE)
 
 
 def best_span(passage: Passage, start: int, end: int) -> AnswerSpan | None:
