@@ -1,5 +1,6 @@
 """A server whose model and tools are those of a test."""
 
+import asyncio
 import contextlib
 
 from agents.acting import World, events_of
@@ -39,3 +40,15 @@ def acting_server(home, settings):
             yield server
 
     return run()
+
+
+async def runs(server):
+    """All runs of agents, as the API lists them."""
+    return (await server.get("/api/v1/runs"))[1]["runs"]
+
+
+async def ended(server, statuses):
+    """Returns when the runs have these."""
+    async with asyncio.timeout(60):
+        while [run["status"] for run in await runs(server)] != statuses:
+            await asyncio.sleep(0.02)

@@ -11,49 +11,46 @@ from running import run, serving
 ASKED = json.loads(QUESTIONS.read_text())
 
 
+@pytest.fixture
+def killed(home, runs, chance, assert_sound, watched_kill):
+    """Begins an evaluation of a kind and kills it at any moment, `most` times. Gives the server that took it up, and
+    what is `seen` of its report, which is that of an evaluation that nobody killed."""
+
+    def killed(kind, body, seen, most):
+        run(home, "ingest", DOCUMENTS, "-c", "handbook")
+        with serving(home) as server:
+            began = time.monotonic()
+            reference = seen(finish(server, server.post(f"/api/v1/evaluations/{kind}", body)))
+            whole = time.monotonic() - began
+        for _ in range(min(runs, most)):
+            with serving(home) as server:
+                begun = server.post(f"/api/v1/evaluations/{kind}", body)
+                time.sleep(chance.uniform(0.0, whole))
+                watched_kill(server.process, group=True)
+            assert_sound(home)
+            with serving(home) as server:
+                assert seen(finish(server, begun)) == reference
+                yield server, reference
+            assert_sound(home)
+
+    return killed
+
+
 @pytest.mark.slow
-def test_a_killed_evaluation_ends_with_the_report_it_would_have_had(home, runs, chance, assert_sound, watched_kill):
+def test_a_killed_evaluation_ends_with_the_report_it_would_have_had(killed):
     body = {"collection": "handbook", "questions": asked(40)}
-    run(home, "ingest", DOCUMENTS, "-c", "handbook")
-    with serving(home) as server:
-        began = time.monotonic()
-        reference = told(finish(server, server.post("/api/v1/evaluations/retrieval", body)))
-        whole = time.monotonic() - began
-    for _ in range(min(runs, 4)):
-        with serving(home) as server:
-            begun = server.post("/api/v1/evaluations/retrieval", body)
-            time.sleep(chance.uniform(0.0, whole))
-            watched_kill(server.process, group=True)
-        assert_sound(home)
-        with serving(home) as server:
-            assert told(finish(server, begun)) == reference
-        assert_sound(home)
+    assert list(killed("retrieval", body, told, most=4))
 
 
 @pytest.mark.slow
-def test_a_killed_tuning_ends_with_what_it_would_have_found_and_leaves_no_copy(
-    home, runs, chance, assert_sound, watched_kill
-):
+def test_a_killed_tuning_ends_with_what_it_would_have_found_and_leaves_no_copy(killed):
     body = {
         "collection": "handbook", "questions": asked(1), "ks": [1], "modes": ["hybrid"], "fusions": ["learned"],
         "reranks": ["rerank"], "rerank_tops": [3], "chunkings": ["heading"],
     }  # fmt: skip
-    run(home, "ingest", DOCUMENTS, "-c", "handbook")
-    with serving(home) as server:
-        began = time.monotonic()
-        reference = found(finish(server, server.post("/api/v1/evaluations/tune", body)))
-        whole = time.monotonic() - began
-    assert len(reference) == 8
-    for _ in range(min(runs, 1)):
-        with serving(home) as server:
-            begun = server.post("/api/v1/evaluations/tune", body)
-            time.sleep(chance.uniform(0.0, whole))
-            watched_kill(server.process, group=True)
-        assert_sound(home)
-        with serving(home) as server:
-            assert found(finish(server, begun)) == reference
-            assert [item["name"] for item in server.get("/api/v1/collections")["collections"]] == ["handbook"]
-        assert_sound(home)
+    for server, reference in killed("tune", body, found, most=1):
+        assert len(reference) == 8
+        assert [item["name"] for item in server.get("/api/v1/collections")["collections"]] == ["handbook"]
 
 
 def asked(times):

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from agents.acting import sequence
-from agents.served import acting_server
+from agents.served import acting_server, ended, runs
 from guru.config import KeySettings, ServerSettings, Settings
 from guru.config.agent import AgentSettings
 from guru.store.scope import Scope
@@ -30,17 +30,6 @@ async def acting(tmp_path):
     async with acting_server(tmp_path / "home", Settings(agents=CONFIGURED)) as server:
         server.model.by = SUM
         yield server
-
-
-async def runs(server):
-    return (await server.get("/api/v1/runs"))[1]["runs"]
-
-
-async def ended(server, statuses):
-    """Returns when the runs have these."""
-    async with asyncio.timeout(60):
-        while [run["status"] for run in await runs(server)] != statuses:
-            await asyncio.sleep(0.02)
 
 
 def hang(server):

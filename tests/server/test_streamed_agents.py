@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from agents.acting import events_of
-from agents.served import acting_server
+from agents.served import acting_server, ended, runs
 from agents.test_streaming import ADD, MARK, Slow, Speaking, Spoken, in_turn
 from guru.agents.records import RunRecord
 from guru.config import Settings
@@ -33,17 +33,6 @@ def speaks(server, script):
     model = Speaking(script)
     server.model.chat = model.chat
     return model
-
-
-async def runs(server):
-    return (await server.get("/api/v1/runs"))[1]["runs"]
-
-
-async def ended(server, statuses):
-    """Returns when the runs have these."""
-    async with asyncio.timeout(60):
-        while [run["status"] for run in await runs(server)] != statuses:
-            await asyncio.sleep(0.02)
 
 
 # --------------------------------------------------------------------------- doors: each yields the pieces of an answer
